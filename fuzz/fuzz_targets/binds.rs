@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use smpp_core::account::{
     Account, Ack, Action, Backoff, Binds, ConnectFailure, Credentials, Event, LinkId, LinkState, Message,
-    MessageNumber, MessageRequest, Options, Priority, ReceiptOptions, RequestNumber, SegmentAckMode,
-    SegmentOutcome, Statuses, UnansweredPolicy,
+    MessageKey, MessageNumber, MessageRequest, Options, Priority, ReceiptOptions, RequestNumber,
+    SegmentAckMode, SegmentOutcome, Statuses, UnansweredPolicy,
 };
 use smpp_core::arbitrary::{self, Unstructured};
 use smpp_core::provider::{Provider, SubmitAction};
@@ -141,6 +141,8 @@ struct Run {
     received: HashSet<String>,
     /// The texts that were submitted.
     texts: HashMap<MessageNumber, String>,
+    /// The texts of the messages that were handed to a transport.
+    handed: HashSet<String>,
     acks: Vec<Ack>,
     messages: u32,
     closed: bool,
@@ -164,6 +166,7 @@ impl Run {
             ids: 0,
             received: HashSet::new(),
             texts: HashMap::new(),
+            handed: HashSet::new(),
             acks: Vec::new(),
             messages: 0,
             closed: false,
@@ -421,7 +424,11 @@ impl Run {
             2 => Message::prepared(&template, &Text::new(&text)).class(MessageClass::Flash),
             _ => Message::text(&template, &*text),
         };
-        let message = message.priority(*u.choose(&[Priority::Low, Priority::Normal, Priority::High])?);
+        let message = message.key(text.as_str()).priority(*u.choose(&[
+            Priority::Low,
+            Priority::Normal,
+            Priority::High,
+        ])?);
         let message = if u.ratio(1, 4)? { message.deadline(time(u)?) } else { message };
         let message = if u.ratio(1, 4)? { message.in_order() } else { message };
         if let Ok(number) = self.account.submit(self.now, &message) {
@@ -453,9 +460,14 @@ impl Run {
         while let Some(event) = self.account.poll_event() {
             assert!(!self.closed, "an event after the end: {event:?}");
             match event {
-                Event::Outcome { message, outcome, .. } => {
+                Event::HandedToTransport { message, .. } => {
+                    assert!(self.open.contains(&message), "handed to a transport after the outcome");
+                    self.handed.insert(self.texts[&message].clone());
+                }
+                Event::Outcome { message, key, outcome } => {
                     assert!(self.open.remove(&message), "a second outcome, or one of an unknown message");
                     let text = &self.texts[&message];
+                    assert_eq!(key.as_ref().map(MessageKey::as_bytes), Some(text.as_bytes()));
                     if let [SegmentOutcome::NeverSent(_)] = outcome.segments[..] {
                         assert!(!self.received.contains(text), "{text} was sent");
                     }
@@ -481,6 +493,9 @@ impl Run {
                 _ => {}
             }
         }
+        // A text may be repeated, and the events come before the octets.
+        let was_handed = |received: &String| self.handed.iter().any(|text| received.starts_with(text));
+        assert!(self.received.iter().all(was_handed), "not handed to a transport");
         assert!(self.account.queued() <= self.queue_capacity);
         assert!(self.connecting.len() + self.servers.len() <= self.max_binds);
         let busy = self.account.links().filter(|(_, state)| *state != LinkState::Idle).count();

@@ -9,11 +9,11 @@
 //! | you want to | use |
 //! | --- | --- |
 //! | send and receive messages with tokio or with threads | the adapters `smpp-io-tokio` and `smpp-io-std`, which drive the state machines of this crate over TCP and TLS |
-//! | send through a provider: several binds, reconnect and rebind, retry, rate limit, queue, delivery receipts (DLR), concatenated messages, mobile-originated (MO) messages | [`account`] |
+//! | send through a provider: several binds on one or several hosts, reconnect and rebind, failover, retry, rate limit, queue, delivery receipts (DLR), concatenated messages, mobile-originated (MO) messages | [`account`] |
 //! | one bind with full control, or an SMSC: bind, window, rate limit, keep-alive (enquire_link), timeouts, graceful shutdown (unbind) | [`session`] |
 //! | decode and encode PDUs | [`Pdu`], [`frame`] and [`tlv`] |
 //! | text and `data_coding` (GSM 7-bit, UCS-2), segments, user data headers, the text of delivery receipts | [`sms`] |
-//! | the limits and dialect of a provider, as data | [`provider`] |
+//! | the limits, statuses and receipt dialect of a provider, as data | [`provider`] |
 //! | an SMSC for tests | [`simulator`] |
 //!
 //! # Data flow

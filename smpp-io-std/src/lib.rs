@@ -222,8 +222,9 @@
 //! | respond where the request is read | | | `respond_inline` |
 //! | observe each connection of an SMSC | [`ServerBuilder::observe`] | [`Connection::observe`] | `ServerBuilder::observe` |
 //! | an SMSC | [`Server`], [`Service`], [`Listener`], [`ServerLimits`] | [`Connection::new`] with the role `Smsc` | `Server`, `Service`, `Listener`, `ServerLimits` |
-//! | limits of an SMSC | [`ServerLimits`]: connections, connections of an address, binds | your own | also a rate limit, a timeout for the decision on a bind, and an IPv6 network as one address |
+//! | limits of an SMSC | [`ServerLimits`]: connections, connections of an address, binds and their status | your own | also a rate limit and its status, a timeout for the decision on a bind, and an IPv6 network as one address |
 //! | logging, metrics | [`observe`](Handle::observe), [`stats`](Handle::stats) | the same | also the features `tracing` and `metrics` |
+//! | iterators | [`account::Arrivals`], [`account::Events`] | | `Stream`s with the feature `stream`, also `Inbox` |
 //! | several binds, reconnect | [`account`] | | `account`: see the table in [`account`] |
 //!
 //! An [`Inbound`] of an inbox is `Inbound<HandleRoute<R>>` here and `Inbound<R>` there. Both crates

@@ -111,7 +111,7 @@ fn an_account_uses_the_transport_of_the_application() {
             let connector =
                 AccountConnector::new(&smsc.endpoint(), options).tls(smsc.client_tls()).dial(dialer);
             let (account, _arrivals) = connector.connect().unwrap();
-            account.send(&Message::text(&message(), "Hello")).unwrap();
+            account.send(&Message::submit_sm(&message())).unwrap();
             let began = Instant::now();
             account.shutdown(Duration::from_secs(1));
             assert!(began.elapsed() < Duration::from_secs(3), "the threads do not wait in their reads");
@@ -218,9 +218,9 @@ fn an_account_reconnects_at_once_after_a_failed_write() {
                 AccountConnector::new(&smsc.endpoint(), options).tls(smsc.client_tls()).dial(dialer);
             let (account, _arrivals) = connector.connect().unwrap();
             breaks.store(true, Ordering::SeqCst);
-            let first = account.send(&Message::text(&message(), "Hello"));
+            let first = account.send(&Message::submit_sm(&message()));
             assert!(secure || first.is_ok(), "sent on the next connection");
-            account.send(&Message::text(&message(), "Hello")).unwrap();
+            account.send(&Message::submit_sm(&message())).unwrap();
             assert!(stopped.load(Ordering::SeqCst));
             account.shutdown(Duration::from_secs(1));
         });
@@ -289,7 +289,7 @@ fn connectors_and_accounts_bind_over_a_unix_socket() {
             let options = Options::new(Credentials::new(ACCOUNT.0, ACCOUNT.1), &Provider::UNSTATED);
             let connector = AccountConnector::new(&endpoint, options).tls(smsc.client_tls());
             let (account, _arrivals) = connector.dial_by_name(dialer).connect().unwrap();
-            account.send(&Message::text(&message(), "Hello")).unwrap();
+            account.send(&Message::submit_sm(&message())).unwrap();
             account.shutdown(Duration::from_secs(1));
             std::fs::remove_file(path).unwrap();
         }

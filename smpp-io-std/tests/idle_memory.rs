@@ -129,7 +129,7 @@ fn account() -> impl Sized {
     let bound = held();
     let message = SubmitSm { registered_delivery: RegisteredDelivery::default(), ..message() };
     let tickets: Vec<_> =
-        (0..BURST).map(|_| account.submit(&Message::text(&message, "Hello")).unwrap()).collect();
+        (0..BURST).map(|_| account.submit(&Message::submit_sm(&message)).unwrap()).collect();
     for ticket in tickets {
         ticket.outcome().unwrap();
     }

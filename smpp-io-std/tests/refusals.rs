@@ -138,7 +138,7 @@ fn an_account_returns_what_the_smsc_says() {
     watched(|| {
         let answers = [(CommandStatus::ROK, "smsc"), (CommandStatus::RINVDSTADR, "no route to 65")];
         let (sending, _arrivals) = account(smsc(Vec::new(), &answers)).connect().unwrap();
-        let error = sending.send(&Message::text(&message(), "Hello")).err().unwrap();
+        let error = sending.send(&Message::submit_sm(&message())).err().unwrap();
         let SendError::Failed { outcome, .. } = &error else { panic!("{error:?}") };
         let Err(SegmentOutcome::Refused { status, response }) = outcome.result() else {
             panic!("{outcome:?}")

@@ -8,7 +8,7 @@
 //!
 //! | you want | use |
 //! | --- | --- |
-//! | to send and receive messages as a client, with several binds, automatic reconnect and rebind, long messages, and receipts matched to messages | [`account::Account`] |
+//! | to send and receive messages as a client, with several binds on one or several hosts, automatic reconnect and rebind, long messages, and receipts matched to messages | [`account::Account`] |
 //! | to control one client session: one bind, each request and response, no automatic reconnect | [`Connector`], which returns a [`Client`] and an [`Inbox`] |
 //! | to accept binds from clients (an SMSC, a gateway, a test server) | [`Server`] with a [`Service`] |
 //! | to accept connections and binds one by one | [`Listener`] |
@@ -136,9 +136,9 @@
 //! # Errors
 //!
 //! [`RequestError`] distinguishes four outcomes of a request that is not accepted: refused by the peer, not understood by
-//! the peer (generic_nack), never sent (safe to send again), and sent without a response (the peer may have accepted it).
-//! A refusal keeps its response: [`additional_status_info_text`](RefusedResponse::additional_status_info_text) and vendor TLVs.
-//! Every request gets exactly one outcome, also when the connection fails.
+//! the peer (generic_nack), never sent (safe to send again), and sent without a response (the peer may have accepted it). A
+//! refusal keeps its response: [`additional_status_info_text`](RefusedResponse::additional_status_info_text) and vendor
+//! TLVs. Every request gets exactly one outcome, also when the connection fails.
 //!
 //! # Performance
 //!
@@ -163,8 +163,8 @@
 //!
 //! # Streams
 //!
-//! With the feature `stream`, [`Inbox`] and [`account::Arrivals`] are `Stream`s of the crate `futures-core`, for the
-//! combinators of `futures` and `tokio-stream`.
+//! With the feature `stream`, [`Inbox`], [`account::Arrivals`] and [`account::Events`] are `Stream`s of the crate
+//! `futures-core`, for the combinators of `futures` and `tokio-stream`.
 //!
 //! # Observability
 //!
@@ -196,24 +196,15 @@
 //! field `status` is the name of a status (`ESME_RTHROTTLED`) or, without a name, its number (`0x0000ffff`).
 //!
 //! An [`account`] has a span `smpp_account` with the field `system_id`. It logs its events with the text of
-//! [`AccountEvent`](smpp_core::account::AccountEvent) and the fields `kind`, `link` (the connection), `number` (the message)
-//! and, for failed connections, `error`:
-//!
-//! | level | `kind` |
-//! | --- | --- |
-//! | error | `stopped` (the SMSC refuses the account) |
-//! | warn | `bind_refused`, `connect_failed`, `resolve_failed`, `message_in_doubt`, `link_closed` without an unbind |
-//! | info | `bound`, `paused`, `peer_unbind`, `link_closed` after an unbind, `closed`, `account_resumed` |
-//! | debug | `binding`, `throttled`, `resumed`, `message_failed`, `late_outcome`, `receipts_expired` |
-//!
-//! Of each kind an account logs 20 events at once, then one a second, with the number of the others as `suppressed`.
+//! [`AccountEvent`](smpp_core::account::AccountEvent) and the fields `kind`, `link` (the connection), `number` (the message),
+//! `suppressed` and, for failed connections, `error`. The [manual](manual::observability) has their levels and kinds.
 //!
 //! Events are emitted while the session or the account is locked: a subscriber that blocks delays it.
 //!
 //! # Features
 //!
 //! All are off by default. `tracing`: spans and log events. `metrics`: the module `metrics`, for the `metrics` facade.
-//! `stream`: receivers are `Stream`s of `futures-core`. `testing`: the module `testing`, an SMSC inside the process for tests.
+//! `stream`: receivers are `Stream`s. `testing`: the module `testing`, an SMSC inside the process for tests.
 #![cfg_attr(
     not(test),
     warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)

@@ -65,7 +65,7 @@
 //! | `smpp_account_binds_total` | counter | `outcome`: `bound`, `refused`, `connect_failed` | attempts to bind |
 //! | `smpp_account_rebinds_total` | counter | | binds of a connection slot after its first |
 //! | `smpp_account_links_closed_total` | counter | | sessions that have ended |
-//! | `smpp_account_pauses_total` | counter | | pauses of a bind after it was throttled |
+//! | `smpp_account_pauses_total` | counter | | pauses of a bind after the SMSC refused a segment for the moment |
 //!
 //! For each connection slot, with the label `link` (from `0`), there is what a session has: `smpp_account_in_flight`,
 //! `_unanswered`, `_pdus_total`, `_octets_total`, `_transmitted_octets_total`, `_requests_total`, `_timeouts_total`,
@@ -117,7 +117,7 @@ pub fn describe() {
         ("binds_total", "attempts to bind, by outcome"),
         ("rebinds_total", "binds of a connection slot after its first"),
         ("links_closed_total", "sessions that have ended"),
-        ("pauses_total", "pauses of a bind after it was throttled"),
+        ("pauses_total", "pauses of a bind after the SMSC refused a segment for the moment"),
     ] {
         describe_counter!(format!("smpp_account_{name}"), Unit::Count, description);
     }

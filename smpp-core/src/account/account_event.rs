@@ -81,7 +81,8 @@ pub enum AccountEvent {
         /// How many segments have no final receipt.
         segments: usize,
     },
-    /// The SMSC refused a bind or a message: the account makes no further bind.
+    /// The SMSC refused a bind or a message with a status that stops the account: it makes no further bind. See
+    /// [`Event::Stopped`].
     Stopped {
         /// What the SMSC refused.
         cause: StopCause,
@@ -90,7 +91,7 @@ pub enum AccountEvent {
         /// The response, with its TLVs.
         response: RefusedResponse,
     },
-    /// After [`Stopped`](Self::Stopped), the account makes binds again.
+    /// After [`Stopped`](Self::Stopped), the account makes binds and sends messages again.
     Resumed,
     /// The account is shut down. This is the last event.
     Closed {
@@ -243,7 +244,7 @@ impl fmt::Display for AccountEvent {
                 fmt_refused(*status, response, f)?;
                 f.write_str("; resume the account once the provider takes its messages")
             }
-            Self::Resumed => f.write_str("the account makes binds again"),
+            Self::Resumed => f.write_str("resumed: the account binds and sends again"),
             Self::Closed { unresolved } => {
                 write!(f, "the account is shut down, {} unresolved", Counted(*unresolved as u64, "message"))
             }

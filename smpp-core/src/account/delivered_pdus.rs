@@ -87,6 +87,12 @@ impl DeliveredPdus {
         }
     }
 
+    /// Changes the limits. They count for what happens from now on.
+    pub(super) const fn set_limits(&mut self, limits: ReassemblyLimits) {
+        self.max_orphans = limits.max_messages;
+        self.window = limits.duplicate_window;
+    }
+
     /// Records a PDU that has arrived. `octets` is the whole PDU.
     pub(super) fn arrive(&mut self, now: Instant, octets: &[u8], token: ReplyToken) -> ArrivedPdu {
         self.expire(now);

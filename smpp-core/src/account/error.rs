@@ -39,8 +39,8 @@ pub enum SubmitError {
     Unsupported(CommandId),
     /// The account is being shut down.
     ShutDown,
-    /// The account has stopped ([`Event::Stopped`](super::Event::Stopped)): the SMSC refuses its messages, or it refuses the
-    /// account's credentials and no bind is left that could send.
+    /// The account has stopped ([`Event::Stopped`](super::Event::Stopped)): the SMSC refuses its credentials and no bind is
+    /// left that could send, or the SMSC refused a message with a status that stops the account.
     Stopped,
 }
 

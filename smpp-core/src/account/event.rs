@@ -23,8 +23,9 @@ pub enum Action {
         /// The connection slot.
         link: LinkId,
     },
-    /// Connect to this address of [`Account::endpoint`](super::Account::endpoint), TLS included, within [`Options::connect_timeout`](super::Options::connect_timeout). Then
-    /// call [`handle_connected`](super::Account::handle_connected) or
+    /// Connect to this address of [`Account::endpoint`](super::Account::endpoint), TLS included, within
+    /// [`Options::connect_timeout`](super::Options::connect_timeout). Then call
+    /// [`handle_connected`](super::Account::handle_connected) or
     /// [`handle_connect_failed`](super::Account::handle_connect_failed).
     Connect {
         /// The connection slot.
@@ -38,6 +39,15 @@ pub enum Action {
         /// The connection slot.
         link: LinkId,
     },
+}
+
+/// What the SMSC refused with a status that stops the account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum StopCause {
+    /// A bind. The account makes no further bind; those that it has still send.
+    Bind,
+    /// A message. The account makes no further bind and sends no further message; its binds stay, and receive.
+    Message,
 }
 
 /// What happened in the account.
@@ -164,7 +174,7 @@ pub enum Event {
         /// The response, with its TLVs.
         response: RefusedResponse,
     },
-    /// After [`Stopped`](Self::Stopped), the account makes binds again.
+    /// After [`Stopped`](Self::Stopped), the account makes binds and sends messages again.
     Resumed,
     /// The account is shut down. This is the last event.
     Closed {
@@ -172,13 +182,4 @@ pub enum Event {
         /// final receipts.
         unresolved: Vec<Unresolved>,
     },
-}
-
-/// What the SMSC refused when an account stops: [`Event::Stopped`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum StopCause {
-    /// A bind: [`BindAction::Stop`](crate::provider::BindAction::Stop). Binds that there are still send.
-    Bind,
-    /// A message: [`SubmitAction::Stop`](crate::provider::SubmitAction::Stop). The account sends no more messages.
-    Message,
 }

@@ -9,7 +9,7 @@ use core::task::Poll;
 use super::account_event::AccountEvent;
 use super::ack::Ack;
 use super::error::{FirstBindError, NoMoreReceipts, SendError, SubmitError};
-use super::event::Event;
+use super::event::{Event, StopCause};
 use super::event_log::{EventLog, ReceiverId};
 use super::inbound_message::InboundMessage;
 use super::link::{BindId, ConnectFailure, LinkEvent};
@@ -38,9 +38,10 @@ const EVENT_CAPACITY: usize = 1_024;
 ///
 /// Pass each [`Event`] to [`handle_event`](Self::handle_event). A `poll_` method returns what has arrived, or stores the
 /// waiter `W`: a [`Waker`](core::task::Waker), a condition variable, or another handle that wakes a user of the adapter.
-/// [`take_wakers`](Self::take_wakers) returns the waiters to wake. There is one waiter for each message, and one for the
-/// arrivals. A later waiter replaces an earlier one, and the `poll_` method swaps the earlier one into its argument: so the
-/// router drops no waiter. Dropping one may run foreign code, which must not happen while the adapter holds a lock.
+/// [`take_wakers`](Self::take_wakers) returns the waiters to wake. There is one waiter for each message, each request and
+/// each receiver of events, and one for the arrivals. A later waiter replaces an earlier one, and the `poll_` method swaps
+/// the earlier one into its argument: so the router drops no waiter. Dropping one may run foreign code, which must not
+/// happen while the adapter holds a lock.
 ///
 /// # What it buffers
 ///
@@ -266,7 +267,9 @@ impl<W> EventRouter<W> {
                 self.first_bind.get_or_insert(Err(FirstBindError::Untrusted));
             }
             Event::Link { .. } | Event::InDoubt { .. } => {}
-            Event::Stopped { status, response, .. } => {
+            // A message was refused: there is, or was, a bind.
+            Event::Stopped { cause: StopCause::Message, .. } => {}
+            Event::Stopped { cause: StopCause::Bind, status, response } => {
                 self.first_bind.get_or_insert(Err(FirstBindError::Refused { status, response }));
             }
             Event::Resumed => {

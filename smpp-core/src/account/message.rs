@@ -105,8 +105,8 @@ impl Message {
     /// Creates a message of one `submit_multi` that is sent as it is: one text for up to 254 recipients.
     ///
     /// The SMSC accepts it as a whole with one id, and may refuse single recipients:
-    /// [`AcceptedResponse::unsuccessful`](crate::session::AcceptedResponse::unsuccessful). If there are several recipients, or
-    /// a distribution list, their receipts all have that id, so that the account matches none of them to the message:
+    /// [`AcceptedResponse::unsuccessful`](crate::session::AcceptedResponse::unsuccessful). If there are several recipients,
+    /// or a distribution list, their receipts all have that id, so that the account matches none of them to the message:
     /// [`NoMoreReceipts::ToArrivals`](super::NoMoreReceipts::ToArrivals).
     pub fn submit_multi(message: &SubmitMulti<'_>) -> Self {
         Self::new(&Pdu::SubmitMulti(*message), Content::whole())
@@ -171,8 +171,9 @@ impl Message {
 
     /// Sets the message class: where the phone shows and stores the message. [`MessageClass::Flash`] shows it at once.
     ///
-    /// The `data_coding` states the class: `0x10..=0x1B`, or the value of the template if that states the same class. A text is
-    /// sent in GSM 7-bit or UCS-2 then. Other alphabets cannot have a class: [`DataCodingError::Class`](super::DataCodingError::Class).
+    /// The `data_coding` states the class: `0x10..=0x1B`, or the value of the template if that states the same class. A
+    /// text is sent in GSM 7-bit or UCS-2 then. Other alphabets cannot have a class:
+    /// [`DataCodingError::Class`](super::DataCodingError::Class).
     ///
     /// ```
     /// use smpp_core::account::Message;
@@ -209,8 +210,8 @@ impl Message {
         self.header(ports.as_header())
     }
 
-    /// Adds elements to the user data header of each segment, behind those that it has. Up to 115 octets of elements are sent:
-    /// [`SegmentError::HeaderTooLong`](crate::sms::SegmentError::HeaderTooLong).
+    /// Adds elements to the user data header of each segment, behind those that it has. Up to 115 octets of elements are
+    /// sent: [`SegmentError::HeaderTooLong`](crate::sms::SegmentError::HeaderTooLong).
     ///
     /// The account writes the elements of concatenation and national language tables itself.
     ///

@@ -18,7 +18,8 @@ use core::fmt;
 /// let row: i64 = 4711;
 /// let message = Message::text(&SubmitSm::default(), "Hello").key(row.to_be_bytes());
 /// let key = message.message_key().unwrap();
-/// assert_eq!(key.as_bytes().try_into().map(i64::from_be_bytes), Ok(row));
+/// assert_eq!(i64::from_be_bytes(key.as_bytes().try_into()?), row);
+/// # Ok::<(), std::array::TryFromSliceError>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MessageKey(Arc<[u8]>);

@@ -12,8 +12,8 @@ use crate::session::{NotSentReason, RefusedResponse, RequestError, UnansweredRea
 
 /// A request about a message that the SMSC has accepted: `query_sm`, `cancel_sm` or `replace_sm`.
 ///
-/// The account sends it once, on any bind that transmits or on the one that [`bind`](Self::bind) names. It has no place in the
-/// queue of messages, and does not count against their rate limit.
+/// The account sends it once, on any bind that transmits or on the one that [`bind`](Self::bind) names. It has no place in
+/// the queue of messages, and does not count against their rate limit.
 ///
 /// ```
 /// use core::time::Duration;
@@ -60,8 +60,8 @@ impl MessageRequest {
         Self::new(&Pdu::QuerySm(*request))
     }
 
-    /// Creates a request to cancel a message that the SMSC has accepted and not delivered (SMPP 3.4 §4.9). A message that waits
-    /// in the account's own queue is withdrawn with [`Account::cancel`](super::Account::cancel).
+    /// Creates a request to cancel a message that the SMSC has accepted and not delivered (SMPP 3.4 §4.9). A message that
+    /// waits in the account's own queue is withdrawn with [`Account::cancel`](super::Account::cancel).
     pub fn cancel_sm(request: &CancelSm<'_>) -> Self {
         Self::new(&Pdu::CancelSm(*request))
     }
@@ -71,9 +71,9 @@ impl MessageRequest {
         Self::new(&Pdu::ReplaceSm(*request))
     }
 
-    /// Sends the request on this bind only: an SMSC may know a message only on the bind that submitted it. An adapter's `Sent`
-    /// has that bind, and so has [`Event::HandedToTransport`](super::Event::HandedToTransport). Default any bind that transmits,
-    /// the one with the most capacity.
+    /// Sends the request on this bind only: an SMSC may know a message only on the bind that submitted it. An adapter's
+    /// `Sent` has that bind, and so has [`Event::HandedToTransport`](super::Event::HandedToTransport). Default any bind
+    /// that transmits, the one with the most capacity.
     #[must_use]
     pub fn bind(self, bind: BindId) -> Self {
         Self { bind: Some(bind), ..self }

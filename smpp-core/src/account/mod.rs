@@ -154,8 +154,7 @@
 //!   `ESME_RPROHIBITED`), the account makes no further bind, because repeated attempts may lock it: [`Event::Stopped`].
 //!   Binds that it has stay, and send what is submitted. [`resume`](Account::resume), or
 //!   [`reconfigure`](Account::reconfigure) with other credentials, ends the stop. Credentials that the SMSC has accepted
-//!   before are tried again with back-off.
-//!   [`Options::statuses`] changes which statuses do so.
+//!   before are tried again with back-off. [`Options::statuses`] changes which statuses stop the account.
 //! - [`reconfigure`](Account::reconfigure) changes the options while the account runs: credentials, endpoints, rate limits,
 //!   windows, timeouts.
 //! - Each session sends keep-alives: [`enquire_link_interval`](crate::session::Config::enquire_link_interval).
@@ -199,7 +198,7 @@
 //!   [`StatusTable`](crate::provider::StatusTable), which you can override. By default `ESME_RTHROTTLED` pauses the bind, and
 //!   the segment returns to its old position in the queue; `ESME_RMSGQFUL` delays only its own message, unless messages to
 //!   other destinations are refused too; `ESME_RINVBNDSTS` sends the segment on another bind, and a bind that refuses two in
-//!   a row like that is made again. Each has a limit of retries.
+//!   a row like that is made again. Each has a limit of retries. A generic_nack to a segment follows the same table.
 //! - A segment that was never sent, because its bind ended first, goes to another bind.
 //! - A segment that was sent and got no response may have been accepted. [`UnansweredPolicy`] says whether the account
 //!   reports or resends it.
@@ -221,9 +220,9 @@
 //!
 //! # Mobile-originated messages
 //!
-//! - The account reassembles the segments of a concatenated message within [`ReassemblyLimits`](crate::sms::ReassemblyLimits),
-//!   and emits one [`Event::Message`]. If segments are missing for too long, it emits those that are there:
-//!   [`InboundMessage::is_complete`].
+//! - The account reassembles the segments of a concatenated message within
+//!   [`ReassemblyLimits`](crate::sms::ReassemblyLimits), and emits one [`Event::Message`]. If segments are missing for too
+//!   long, it emits those that are there: [`InboundMessage::is_complete`].
 //! - The SMSC keeps each receipt and message until the application calls [`acknowledge`](Account::acknowledge) with its
 //!   [`Ack`]. [`SegmentAckMode`] is the exception: it says how long the segments of an incomplete message stay
 //!   unacknowledged.
@@ -246,8 +245,8 @@
 //! an equal PDU as a redelivery only if the SMSC cannot have read a response to the first copy, and only once. If the
 //! response had left, but was lost with the connection, the application gets the message again. If the SMSC discards the
 //! first copy instead of redelivering it, and the same person sends the same PDU within
-//! `duplicate_window`, this second one counts as the redelivery. A [`duplicate_window`](crate::sms::ReassemblyLimits::duplicate_window) of zero switches the
-//! detection off for accepted messages.
+//! [`duplicate_window`](crate::sms::ReassemblyLimits::duplicate_window), this second one counts as the redelivery. A
+//! `duplicate_window` of zero switches the detection off for accepted messages.
 //!
 //! # Programs with a database
 //!
@@ -259,8 +258,8 @@
 //! - It submits no more than [`ready_capacity`](Account::ready_capacity), so that few messages are in doubt: no message waits
 //!   in the account that can wait in the database.
 //! - [`Event::HandedToTransport`] is emitted for a segment before [`poll_transmit`](Account::poll_transmit) returns its
-//!   octets. A program that commits this event before it transmits narrows the doubt to the rows for which it was emitted. The
-//!   commit must come first: a mark that is written after the octets have left may be lost with the process.
+//!   octets. A program that commits this event before it transmits narrows the doubt to the rows for which it was emitted.
+//!   The commit must come first: a mark that is written after the octets have left may be lost with the process.
 //! - It [acknowledges](Account::acknowledge) a receipt after it has committed it. With an adapter,
 //!   [`Message::receipts_to`] passes the receipts to its `Arrivals`, where nothing is acknowledged by itself.
 //! - After a restart it passes the messages whose receipts are missing to [`expect`](Account::expect), before the first bind:
@@ -294,14 +293,14 @@
 //!
 //! | type | returned by | means | safe to resend? |
 //! | --- | --- | --- | --- |
-//! | [`OptionsError`] | [`Account::new`], [`Account::set_binds`], [`Account::reconfigure`] | the options are inconsistent | nothing was sent |
+//! | [`OptionsError`] | [`Options::check`], [`Account::new`], [`Account::set_binds`], [`Account::reconfigure`] | the options are inconsistent | nothing was sent |
 //! | [`SubmitError`] | [`Account::submit`], [`Account::ready_capacity`], [`EventRouter::submit`] | the account did not accept the message | yes |
 //! | [`MessageOutcome`] | [`Event::Outcome`] | how an accepted message ended | [`is_safe_to_resend`](MessageOutcome::is_safe_to_resend) |
 //! | [`SegmentOutcome`] | [`MessageOutcome::segments`], [`MessageOutcome::result`] | how a segment ended | `NeverSent`, `Refused`, `Nacked`: yes; `Unanswered`: may duplicate it |
 //! | [`SegmentNotSentReason`] | [`SegmentOutcome::NeverSent`] | why a segment was never sent | yes |
 //! | [`SendError`] | [`EventRouter::poll_outcome`], the adapters | not accepted by the account, or not by the SMSC | `NotAccepted`: yes; `Failed`: see its outcome; `DriverGone`: may duplicate it |
-//! | [`RequestNotSentReason`] | [`Account::request`], [`MessageRequestError::NeverSent`] | why a request about a message was never sent | yes |
-//! | [`MessageRequestError`] | [`Event::RequestOutcome`], the adapters | why a request about a message did not succeed | [`is_safe_to_resend`](MessageRequestError::is_safe_to_resend) |
+//! | [`RequestNotSentReason`] | [`Account::request`], [`EventRouter::request`], [`MessageRequestError::NeverSent`] | why a request about a message was never sent | yes |
+//! | [`MessageRequestError`] | [`Event::RequestOutcome`], [`EventRouter::poll_request`], the adapters | why a request about a message did not succeed | [`is_safe_to_resend`](MessageRequestError::is_safe_to_resend) |
 //! | [`NoMoreReceipts`] | [`EventRouter::poll_receipt`], the adapters | no further receipt will arrive | the message was sent: do not |
 //! | [`AckError`] | [`Account::acknowledge`], the adapters | a delivery was not acknowledged or refused as requested | says nothing about messages |
 //! | [`ExpectError`] | [`Account::expect`], the adapters | the account does not wait for the receipts of a message | the message was sent: do not |

@@ -17,7 +17,8 @@ impl<O: Observer> Account<O> {
     ///
     /// It copies about 1.5 KiB for each connection slot.
     pub fn stats(&self) -> AccountStats {
-        let links = self.links.iter().map(link_stats).collect::<alloc::vec::Vec<_>>();
+        let removed = self.removed_stats.iter().rev().copied();
+        let links = self.links.iter().map(link_stats).chain(removed).collect::<alloc::vec::Vec<_>>();
         let mut total = LinkStats::default();
         for link in &links {
             total += link;
@@ -62,8 +63,7 @@ impl<O: Observer> Account<O> {
 
     /// Reports the pauses that are over.
     pub(super) fn resume_links(&mut self, now: Instant) {
-        for index in 0..self.options.max_binds {
-            let link = LinkId(index);
+        for link in self.link_ids() {
             let Some(slot) = self.links.get_mut(link.index()) else { return };
             if let Phase::Open(open) = &mut slot.phase
                 && open.is_paused

@@ -88,7 +88,9 @@ impl ReadyMessages {
         let mut least_loaded: Option<(u16, LinkId)> = None;
         let mut first_of_any = self.any.first().copied();
         let mut first_of_one: Option<(ReadyKey, LinkId)> = None;
+        let mut slots = 0;
         for (link, sending) in links {
+            slots = link.index() + 1;
             let own = self.links.get(link.index());
             let following = own.and_then(|own| own.following.first()).copied();
             match sending {
@@ -104,6 +106,7 @@ impl ReadyMessages {
                 Sending::Unusable => first_of_any = following.into_iter().chain(first_of_any).min(),
             }
         }
+        first_of_any = self.following_no_slot(slots).chain(first_of_any).min();
         let (_, least_loaded) = least_loaded?;
         let first_of_any = first_of_any.map(|key| (key, least_loaded));
         let ((_, message), link) = first_of_any.into_iter().chain(first_of_one).min()?;
@@ -111,10 +114,22 @@ impl ReadyMessages {
     }
 
     /// Returns whether a message waits that any bind may send.
-    pub(super) fn any_waits(&self, mut links: impl Iterator<Item = (LinkId, Sending)>) -> bool {
+    pub(super) fn any_waits(&self, links: impl Iterator<Item = (LinkId, Sending)>) -> bool {
         let follows =
             |link: LinkId| self.links.get(link.index()).is_some_and(|own| !own.following.is_empty());
-        !self.any.is_empty() || links.any(|(link, sending)| sending == Sending::Unusable && follows(link))
+        let mut slots = 0;
+        for (link, sending) in links {
+            slots = link.index() + 1;
+            if sending == Sending::Unusable && follows(link) {
+                return true;
+            }
+        }
+        !self.any.is_empty() || self.following_no_slot(slots).next().is_some()
+    }
+
+    /// Returns the first message of those that follow each slot which no longer exists: any bind may send them.
+    fn following_no_slot(&self, slots: usize) -> impl Iterator<Item = ReadyKey> {
+        self.links.iter().skip(slots).filter_map(|own| own.following.first()).copied()
     }
 
     /// Returns whether a message waits for the bind of this slot.

@@ -291,7 +291,13 @@ impl<O: Observer> Account<O> {
 
     /// Records a PDU that has no id. Returns its ack, unless it is the redelivery of one that the application has received.
     fn record_pdu(&mut self, now: Instant, frame: &Frame<Vec<u8>>, token: ReplyToken) -> Option<Ack> {
-        match self.delivered_pdus.arrive(now, frame.octets(), token) {
+        let (link, generation) = (token.link, token.generation);
+        let arrived = self.delivered_pdus.arrive(now, frame.octets(), token);
+        if self.session_of(link, generation).is_none() {
+            // The account held it, and its bind has ended since.
+            self.delivered_pdus.handle_bind_ended(now, link, generation);
+        }
+        match arrived {
             ArrivedPdu::New(number, token) => Some(Ack {
                 tokens: alloc::vec![token],
                 subject: AckSubject::Pdu(number),

@@ -45,12 +45,14 @@ impl<O: Observer> Account<O> {
     /// | `binds`, `max_binds` | at once: see [`set_binds`](Self::set_binds) |
     /// | `endpoints` | for the next attempt. Attempts on the way to an endpoint that is gone end; binds there are replaced one at a time, as for `credentials` |
     /// | `session` | at once on existing binds: see [`Session::reconfigure`](crate::session::Session::reconfigure) |
+    /// | `rate`, `spread_segments` | at once |
     /// | `statuses` | from the next refusal |
     /// | `connect_interval`, `backoff`, `connect_timeout`, `bind_quirks` | for the next attempt |
-    /// | `queue_capacity` | at once. Messages beyond a smaller capacity stay |
+    /// | `queue_capacity`, `request_capacity` | at once. Messages and requests beyond a smaller capacity stay |
     /// | `text`, `long_messages`, `unanswered_policy` | for the messages that are submitted from now on |
     /// | `receipts` | at once, also for the messages that wait for receipts. Beyond a smaller `capacity`, or if they are older than `max_age`, they expire |
-    /// | `reassembly`, `segment_ack_timeout` | at once for what is held. A segment that exceeds the limits stays |
+    /// | `reassembly`, `segment_ack_timeout`, `segment_ack_mode` | at once for what is held. A segment that exceeds the limits stays |
+    /// | `unbind_timeout` | for a shutdown whose unbinds have not begun |
     /// | `seed` | never: the random numbers continue |
     ///
     /// ```
@@ -87,11 +89,12 @@ impl<O: Observer> Account<O> {
         self.queue.set_capacity(options.queue_capacity);
         self.receipts.set_options(options.receipts);
         self.requests.set_capacity(options.request_capacity);
+        self.delivered_pdus.set_limits(options.reassembly);
         self.inbound.set_options(options.reassembly, options.segment_ack_timeout, options.segment_ack_mode);
         let login = self.logins.current();
         self.logins.select(&options.credentials, options.interface_version);
         self.options = options;
-        self.apply_sending_options();
+        self.apply_sending_options(now);
         self.assign_slots(now);
         if self.logins.current() != login {
             let unbound = |link: &&mut LinkSlot<O>| link.wanted.is_some() && !link.is_bound();
@@ -141,7 +144,9 @@ impl<O: Observer> Account<O> {
     pub(super) fn assign_slots(&mut self, now: Instant) {
         let max_binds = usize::from(self.options.max_binds);
         while self.links.len() < max_binds {
-            self.links.push(LinkSlot::new(now, self.last_generation));
+            let mut slot = LinkSlot::new(now, self.last_generation);
+            slot.stats = self.removed_stats.pop().unwrap_or_default();
+            self.links.push(slot);
         }
         let groups = Group::all(now, &self.options, &self.groups);
         let candidates: Vec<_> = self.links.iter().map(LinkSlot::candidate).collect();
@@ -166,7 +171,7 @@ impl<O: Observer> Account<O> {
             link.route.addresses.clear();
             match link.phase {
                 Phase::Resolving | Phase::Connecting { .. } => self.close(id),
-                // The failures were those of another place.
+                // The failures were those of another endpoint.
                 Phase::Idle | Phase::Closing => (link.ready_at, link.failures) = (now, 0),
                 // It is replaced once it is bound.
                 Phase::Open(_) => {}
@@ -180,6 +185,7 @@ impl<O: Observer> Account<O> {
         while self.links.len() > max_binds && self.links.last().is_some_and(LinkSlot::is_idle) {
             let Some(last) = self.links.pop() else { return };
             self.last_generation = self.last_generation.max(last.generation);
+            self.removed_stats.push(last.stats);
             let free = self.links.iter_mut().take(max_binds).filter(|link| link.wanted.is_none());
             if last.wanted.is_some()
                 && let Some(free) = free.min_by_key(|link| !link.is_idle())

@@ -10,7 +10,7 @@ use super::event::{Action, Event, StopCause};
 use super::group::{Group, UnboundBackoff};
 use super::link::{BindId, ConnectFailure, LinkEvent, LinkId};
 use super::link_slot::{LinkSlot, OpenLink, Phase, Replacement, Tag};
-use super::state::{Account, Shutdown, Stop};
+use super::state::{Account, Shutdown};
 use crate::frame::Frame;
 use crate::provider::BindAction;
 use crate::session::{self, CloseReason, Esme, Observer, RequestError, ResponseTimes, Session, State};
@@ -416,7 +416,7 @@ impl<O: Observer> Account<O> {
             && login == self.logins.current()
             && !self.logins.is_accepted()
         {
-            self.stopped = Some(Stop::Binds);
+            self.stopped = Some(StopCause::Bind);
             self.emit(Event::Stopped { cause: StopCause::Bind, status, response });
         }
     }

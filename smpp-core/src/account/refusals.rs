@@ -9,7 +9,7 @@ use super::outcome::{SegmentNotSentReason, SegmentOutcome};
 use super::queue::{AttemptResult, Resend, SegmentRef};
 use super::ready_messages::Sending;
 use super::sending::sending;
-use super::state::{Account, Stop};
+use super::state::Account;
 use crate::pdu::CommandStatus;
 use crate::provider::SubmitAction;
 use crate::session::{Observer, RefusedResponse, State};
@@ -113,7 +113,7 @@ impl<O: Observer> Account<O> {
     /// Stops the account because of the status of a message. Its binds stay.
     #[cold]
     pub(super) fn stop(&mut self, now: Instant, status: CommandStatus, response: RefusedResponse) {
-        if self.stopped.replace(Stop::Messages).is_none() {
+        if self.stopped.replace(StopCause::Message).is_none() {
             self.emit(Event::Stopped { cause: StopCause::Message, status, response });
         }
         self.abandon_all(now, SegmentNotSentReason::Stopped);

@@ -2,7 +2,6 @@
 
 use alloc::collections::BTreeMap;
 
-use super::link::BindId;
 use super::message_request::{MessageRequest, RequestNumber};
 use crate::time::Instant;
 
@@ -61,11 +60,11 @@ impl RequestTable {
         after.filter(|(_, pending)| !pending.is_in_flight).map(|(number, _)| *number).next()
     }
 
-    /// Records whether the request is in flight. Returns the bind that it names.
-    pub(super) fn set_in_flight(&mut self, number: RequestNumber, is_in_flight: bool) -> Option<BindId> {
-        let pending = self.pending.get_mut(&number)?;
-        pending.is_in_flight = is_in_flight;
-        pending.request.bind
+    /// Records whether the request is in flight.
+    pub(super) fn set_in_flight(&mut self, number: RequestNumber, is_in_flight: bool) {
+        if let Some(pending) = self.pending.get_mut(&number) {
+            pending.is_in_flight = is_in_flight;
+        }
     }
 
     /// Removes a request that has an outcome now.

@@ -164,13 +164,11 @@ impl<O: Observer> Account<O> {
             session::Outcome::Nacked(status) => Err(MessageRequestError::Nacked(status)),
             session::Outcome::Unanswered(reason) => Err(MessageRequestError::Unanswered(reason)),
             session::Outcome::NeverSent(_) => {
-                if self.requests.set_in_flight(number, false).is_some() {
-                    return self.end_request(number, RequestNotSentReason::BindEnded);
-                }
+                self.requests.set_in_flight(number, false);
                 if !matches!(self.shutdown, Shutdown::Running | Shutdown::Draining { .. }) {
-                    return self.end_request(number, RequestNotSentReason::ShutDown);
+                    self.end_request(number, RequestNotSentReason::ShutDown);
                 }
-                // It waits for another bind.
+                // Otherwise it waits for another bind, or ends because the bind that it names has ended.
                 return;
             }
         };

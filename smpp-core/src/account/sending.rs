@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::error::SubmitError;
-use super::event::Event;
+use super::event::{Event, StopCause};
 use super::link::{BindId, LinkId};
 use super::link_slot::{LinkSlot, Phase, ReceiptRequest, Tag, TimedOutSegment};
 use super::message::Message;
@@ -13,7 +13,7 @@ use super::outcome::{MessageNumber, SegmentNotSentReason, SegmentOutcome, Unreso
 use super::queue::{AttemptResult, EndedMessage, LateResult, SegmentRef};
 use super::ready_messages::Sending;
 use super::receipt_tracker::{EarlyReceipt, ExpiredMessage, Removed, SegmentId, TrackedMessage};
-use super::state::{Account, Shutdown, Stop};
+use super::state::{Account, Shutdown};
 use crate::frame::SequenceNumber;
 use crate::pdu::{CommandId, CommandStatus, RegisteredDelivery};
 use crate::session::{
@@ -85,13 +85,13 @@ impl<O: Observer> Account<O> {
     }
 
     /// Applies the rate limit of the account, and whether segments are spread.
-    pub(super) fn apply_sending_options(&mut self) {
+    pub(super) fn apply_sending_options(&mut self, now: Instant) {
         self.queue.spread_segments = self.options.spread_segments;
-        // The messages that the limiter has counted still count.
-        self.rate_limiter = match (self.options.rate, self.rate_limiter) {
-            (Some(rate), Some(limiter)) => Some(limiter.with_rate(rate)),
-            (rate, _) => rate.map(RateLimiter::new),
-        };
+        match (self.options.rate, &mut self.rate_limiter) {
+            // The messages that the limiter has counted still count.
+            (Some(rate), Some(limiter)) => limiter.set_rate(now, Some(rate)),
+            (rate, limiter) => *limiter = rate.map(RateLimiter::new),
+        }
     }
 
     /// Cancels a message that waits: the account sends no further segment of it. It asks nothing of the SMSC: a message that the
@@ -168,8 +168,8 @@ impl<O: Observer> Account<O> {
     fn refuses_messages(&self) -> bool {
         match self.stopped {
             None => false,
-            Some(Stop::Binds) => self.cannot_send(),
-            Some(Stop::Messages) => true,
+            Some(StopCause::Bind) => self.cannot_send(),
+            Some(StopCause::Message) => true,
         }
     }
 

@@ -6,7 +6,7 @@ use core::fmt;
 
 use super::credentials::Logins;
 use super::delivered_pdus::DeliveredPdus;
-use super::event::{Action, Event};
+use super::event::{Action, Event, StopCause};
 use super::group::Group;
 use super::inbound_segments::InboundSegments;
 use super::link::{LinkId, LinkState};
@@ -17,7 +17,7 @@ use super::outcome::Unresolved;
 use super::queue::Queue;
 use super::receipt_tracker::ReceiptTracker;
 use super::request_table::RequestTable;
-use super::stats::AccountCounters;
+use super::stats::{AccountCounters, LinkStats};
 use crate::endpoint::Endpoint;
 use crate::pdu::BindMode;
 use crate::session::{Observer, RateLimiter, State, Stats, Timer};
@@ -84,18 +84,11 @@ pub struct Account<O = ()> {
     pub(super) dispatched_at: Instant,
     /// Until then the next message waits for a rate limit that counts it more than once, or for that of the account.
     pub(super) blocked_until: Option<Instant>,
-    /// What the account has stopped because of a status of the SMSC.
-    pub(super) stopped: Option<Stop>,
+    /// Why the account has stopped.
+    pub(super) stopped: Option<StopCause>,
     pub(super) counters: AccountCounters,
-}
-
-/// What an account does no more after [`Event::Stopped`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stop {
-    /// It makes no bind. The binds that it has still send.
-    Binds,
-    /// It makes no bind, and sends no message.
-    Messages,
+    /// The counters of the slots that no longer exist, the one with the lowest id last: a new slot goes on with them.
+    pub(super) removed_stats: Vec<LinkStats>,
 }
 
 /// The progress of the account's shutdown.
@@ -163,10 +156,11 @@ impl<O: Observer> Account<O> {
             blocked_until: None,
             stopped: None,
             counters: AccountCounters::default(),
+            removed_stats: Vec::new(),
             options,
         };
         account.assign_slots(now);
-        account.apply_sending_options();
+        account.apply_sending_options(now);
         account.advance(now);
         Ok(account)
     }

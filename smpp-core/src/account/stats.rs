@@ -34,6 +34,7 @@ pub struct AccountStats {
     /// The sum of [`links`](Self::links).
     pub total: LinkStats,
     /// The counters of each connection slot, in the order of the ids: of its ended sessions and of the one that it has now.
+    /// A slot that was removed because [`max_binds`](super::Options::max_binds) became smaller keeps its place here.
     pub links: Vec<LinkStats>,
     /// The counters that belong to no connection.
     pub counters: AccountCounters,

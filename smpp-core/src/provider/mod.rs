@@ -1,8 +1,8 @@
 //! SMS providers as data: hosts, ports, limits, encodings and the format of delivery receipts.
 //!
 //! A [`Provider`] holds what a provider publishes about its SMPP service. [`Provider::EIGHT_BY_EIGHT`] is one; define
-//! others as constants in your application, from the documentation of the provider. No behaviour of
-//! the library depends on the name of a provider: everything that differs between providers is a field here.
+//! others as constants in your application, from the documentation of the provider or from what `smpp probe` writes. No
+//! behaviour of the library depends on the name of a provider: everything that differs between providers is a field here.
 //!
 //! [`Provider::config`] makes the configuration of a session, [`account::Options::new`](crate::account::Options::new)
 //! the options of an account.
@@ -75,7 +75,7 @@ pub struct Provider {
     /// The SMPP version to state in a bind.
     pub interface_version: InterfaceVersion,
     /// Which deviations from the specification the provider requires in a bind:
-    /// [`Quirks::LONG_STRING`] for a system_id or system_type longer than its field. See
+    /// [`Quirks::LONG_STRING`] for a system_id, system_type or address_range longer than its field. See
     /// [`Options::bind_quirks`](crate::account::Options::bind_quirks).
     pub bind_quirks: Quirks,
     /// The maximum number of simultaneous binds of one account. `None` if not published: an account then uses one.

@@ -29,8 +29,8 @@ pub enum SubmitAction {
         /// How long the bind sends nothing.
         delay: Duration,
     },
-    /// Sends the segment on another bind, or after 1 s if there is none or the message names its bind. A bind that refuses two segments in a row like that
-    /// is dead for the SMSC: the account unbinds and binds again, with back-off.
+    /// Sends the segment on another bind, or after 1 s if there is none or the message names its bind. A bind that refuses
+    /// two segments in a row like that is dead for the SMSC: the account unbinds and binds again, with back-off.
     Rebind {
         /// How many times a segment is sent again at most. After that it is refused.
         times: u16,

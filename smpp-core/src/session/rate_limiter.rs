@@ -72,8 +72,6 @@ const MIN_INTERVAL: u64 = 1_000;
 pub struct RateLimiter {
     /// The interval between two messages at the full rate, in nanoseconds. 0 means no limit.
     interval: u64,
-    /// The highest number of messages in any sliding second.
-    limit: u32,
     /// How much before `due` a message may be sent: the burst, in nanoseconds.
     slack: u64,
     /// When the next message would be sent if there were no burst, in nanoseconds.
@@ -108,7 +106,6 @@ impl RateLimiter {
         let interval = rate.interval();
         Self {
             interval,
-            limit: rate.per_second,
             slack: interval * u64::from(rate.burst - 1),
             due: 0,
             held: 0,
@@ -117,20 +114,14 @@ impl RateLimiter {
         }
     }
 
-    /// Changes the rate. The messages that were counted still count.
-    pub(crate) fn with_rate(self, rate: Rate) -> Self {
-        let Self { due, held, due_before, slow_down, .. } = self;
-        Self { due, held, due_before, slow_down, ..Self::new(rate) }
-    }
-
     /// Creates a limiter that limits messages only while the peer is overloaded.
     pub(super) const fn unlimited() -> Self {
-        Self { interval: 0, limit: u32::MAX, slack: 0, due: 0, held: 0, due_before: 0, slow_down: None }
+        Self { interval: 0, slack: 0, due: 0, held: 0, due_before: 0, slow_down: None }
     }
 
     /// Changes the rate. The next message is due one interval of the new rate after the last one, and not earlier than
     /// before; a burst is available only after a pause. So the messages from now on keep to the new rate.
-    pub(super) fn set_rate(&mut self, now: Instant, rate: Option<Rate>) {
+    pub(crate) fn set_rate(&mut self, now: Instant, rate: Option<Rate>) {
         // When the last message was sent, or earlier if a part of a burst is left.
         let last = self.due.saturating_sub(self.interval.saturating_add(self.slack));
         let ready_at = self.ready_at(now).as_nanos();
@@ -164,8 +155,16 @@ impl RateLimiter {
         // After a pause the due time lies in the past: then more than a burst may be sent at once, if as much time is free
         // after them.
         let interval = self.interval_at(now);
-        let more = u64::from(messages.min(self.limit) - 1).saturating_mul(interval);
+        let more = (u64::from(messages).min(self.limit()) - 1).saturating_mul(interval);
         Instant::from_nanos(self.due_without_hold().saturating_add(more).saturating_sub(self.slack))
+    }
+
+    /// Returns the highest number of messages in any sliding second: see [`Rate::interval`].
+    const fn limit(&self) -> u64 {
+        match self.interval {
+            0 => u64::MAX,
+            interval => SECOND.div_ceil(interval) + self.slack / interval,
+        }
     }
 
     /// Returns `due`, or what it was before [`hold_until`](Self::hold_until) if no message has been sent since.

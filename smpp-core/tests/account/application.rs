@@ -76,7 +76,7 @@ impl AccountSimulation {
         let result = if refuses { Err(CommandStatus::RX_T_APPN) } else { Ok(()) };
         self.smsc.deliveries.record_ack(self.context.now, received, !refuses);
         let answered = self.account.acknowledge(self.context.now, ack, result);
-        self.smsc.deliveries.record_answer(received, !refuses, answered.is_ok());
+        self.smsc.deliveries.record_answer(received, !refuses, answered.is_ok(), &self.messages.alive);
         self.context.trace(|| format!("the application acknowledges {received:?} {result:?}: {answered:?}"));
         self.context.count(|| format!("acknowledge {} {}", result.is_ok(), answered.is_ok()));
         self.after();
@@ -218,6 +218,7 @@ impl AccountSimulation {
         self.application.shutdown = Some((now, deadline));
         self.messages.shutting_down = true;
         self.smsc.deliveries.closing = true;
+        self.slots.closing = true;
         self.account.shutdown(now, deadline);
         self.after();
     }
@@ -242,12 +243,7 @@ impl AccountSimulation {
                 self.check_key(message, key.as_ref());
                 for outcome in &outcome.segments {
                     self.context.count(|| format!("outcome {}", kind(outcome)));
-                    if let SegmentOutcome::Accepted { id, response } = outcome
-                        && let Some(price) = response.tlv(PRICE)
-                    {
-                        assert_eq!(price, id.as_bytes(), "the response to another segment");
-                        self.context.count(|| "response with a TLV".into());
-                    }
+                    self.check_response(outcome);
                 }
                 self.messages.record_outcome(now, message, outcome);
             }
@@ -328,6 +324,16 @@ impl AccountSimulation {
     fn check_key(&self, message: MessageNumber, key: Option<&MessageKey>) {
         let index = self.messages.index(message).to_string();
         assert_eq!(key.map(MessageKey::as_bytes), Some(index.as_bytes()), "the key of message {index}");
+    }
+
+    /// Checks that an accepted segment has the response to itself.
+    fn check_response(&mut self, outcome: &SegmentOutcome) {
+        if let SegmentOutcome::Accepted { id, response } = outcome
+            && let Some(price) = response.tlv(PRICE)
+        {
+            assert_eq!(price, id.as_bytes(), "the response to another segment");
+            self.context.count(|| "response with a TLV".into());
+        }
     }
 
     /// Returns one of the last binds: perhaps it has ended.

@@ -85,6 +85,8 @@ struct ReportedReceipts {
     states: Vec<MessageState>,
     accepted: Vec<MessageState>,
     last: Option<MessageState>,
+    /// When the account emitted the first final one.
+    completed: Option<Instant>,
 }
 
 /// What the application has received and must acknowledge.
@@ -213,8 +215,8 @@ impl Deliveries {
         let id_field = in_text.map(|id| format!("id:{id} ")).unwrap_or_default();
         let octets = format!("{nul}{id_field}stat:{} err:000", word(state)).into_bytes();
         let mut classes = vec![EsmClass::DELIVERY_RECEIPT];
-        // The other classes also mark messages of phones: those have no id.
-        if !id.is_empty() {
+        if !self.fixed_id {
+            // Without an id it is a message of that type.
             classes.extend(self.options.receipts.dialect.esm_classes);
         }
         let (esm_class, id, source) = (rng.pick(&classes), id.into(), "1".into());
@@ -380,15 +382,22 @@ impl Deliveries {
     }
 
     /// Records whether a bind took the application's response to a delivery without an id.
-    pub(crate) fn record_answer(&mut self, received: &Received, ok: bool, answered: bool) {
+    pub(crate) fn record_answer(
+        &mut self,
+        received: &Received,
+        ok: bool,
+        answered: bool,
+        alive: &[ConnectionId],
+    ) {
         let (Received::Receipt { delivery: index, matched: None }
         | Received::Mo { delivery: Some(index), .. }) = *received
         else {
             return;
         };
         let delivery = &mut self.all[index];
-        delivery.waits_on = None;
-        delivery.never_answered = ok && !answered;
+        // If a copy is there, the account holds it as an early receipt, and answers it later.
+        let is_held = delivery.waits_on.take().is_some_and(|on| alive.contains(&on));
+        delivery.never_answered = ok && !answered && !is_held;
         self.step += 1;
         delivery.accepted_in = (ok && answered).then_some(self.step);
     }
@@ -405,8 +414,9 @@ impl Deliveries {
         let index = delivery_index(&pdu).expect("a delivery of the test");
         if matched.is_none() {
             self.record_pdu(now, index);
+        } else {
+            self.all[index].reported += 1;
         }
-        self.all[index].reported += 1;
         let delivered = &self.all[index];
         let (kind, arrived) = (delivered.kind, delivered.arrived.expect("it arrived"));
         if self.fixed_id {
@@ -427,7 +437,11 @@ impl Deliveries {
             if self.ample_limits && !self.closed {
                 // The account holds an early receipt for a response that arrives in time, not for a late one.
                 let late = messages.was_in_doubt(message) || messages.all[message].was_answered_too_late;
-                let in_time = known && !late;
+                let subject = self.reported.get(&self.subject(message, segment));
+                let completed = subject.and_then(|reported| reported.completed);
+                let remembers = self.options.receipts.remember_completed;
+                let is_forgotten = completed.is_some_and(|at| now - at >= remembers);
+                let in_time = known && !late && !is_forgotten;
                 assert!(!in_time, "{state:?} of message {message} segment {segment} is known");
                 let waits = messages.is_in_flight(now, arrived, message, segment);
                 let is_overdue = now - arrived >= self.options.session.response_timeout;
@@ -462,6 +476,7 @@ impl Deliveries {
         reported.states.push(state);
         if is_final {
             reported.last = Some(state);
+            reported.completed.get_or_insert(now);
         }
         let segments = &messages.all[message].segments;
         assert_eq!(usize::from(matched.segments), segments.len());

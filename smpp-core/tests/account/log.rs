@@ -25,6 +25,8 @@ pub(crate) enum LoggedPdu {
     Answered { status: CommandStatus, id: Vec<u8> },
     /// The account sends a request about a message, by the test's number of the request.
     Requested { request: usize },
+    /// The SMSC answers such a request.
+    RequestAnswered,
     /// The SMSC delivers a PDU, by the test's number of the delivery.
     Delivered { delivery: Option<usize> },
 }
@@ -80,6 +82,18 @@ impl Observer for LogObserver {
         let Ok((pdu, _)) = frame.into_pdu(Tolerance::LENIENT) else { return };
         let status = header.status;
         let logged = match (direction, pdu) {
+            (Direction::Out, Pdu::DeliverSmResp(_)) if status == CommandStatus::RINVBNDSTS => {
+                // The session unbinds: the account does not see the PDU.
+                let mut log = self.log.borrow_mut();
+                let here = |entry: &&mut LogEntry| {
+                    (entry.connection, entry.sequence) == (self.connection, header.sequence)
+                        && matches!(entry.pdu, LoggedPdu::Delivered { .. })
+                };
+                if let Some(entry) = log.iter_mut().rfind(here) {
+                    entry.pdu = LoggedPdu::Delivered { delivery: None };
+                }
+                return;
+            }
             (Direction::Out, pdu) => match (segment_of_pdu(&pdu), request_index(&pdu)) {
                 (Some((message, segment)), _) => LoggedPdu::Submitted { message, segment },
                 (None, Some(request)) => LoggedPdu::Requested { request },
@@ -96,6 +110,9 @@ impl Observer for LogObserver {
             (Direction::In, Pdu::SubmitMultiResp(response)) => {
                 let id = response.map(|response| response.message_id.as_bytes().to_vec());
                 LoggedPdu::Answered { status, id: id.unwrap_or_default() }
+            }
+            (Direction::In, Pdu::QuerySmResp(_) | Pdu::CancelSmResp | Pdu::ReplaceSmResp) => {
+                LoggedPdu::RequestAnswered
             }
             (Direction::In, Pdu::DeliverSm(message)) => {
                 LoggedPdu::Delivered { delivery: delivery_index(&message) }

@@ -25,6 +25,7 @@ mod content;
 mod context;
 mod deliveries;
 mod events;
+mod handed;
 #[allow(dead_code, reason = "each simulation uses what it needs")]
 #[path = "../harness/mod.rs"]
 mod harness;

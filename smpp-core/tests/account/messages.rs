@@ -51,8 +51,8 @@ pub(crate) struct Segment {
     state: State,
     sends: u16,
     /// The connections that sent it, and how many of them the account has reported.
-    sent_on: Vec<ConnectionId>,
-    handed: usize,
+    pub(crate) sent_on: Vec<ConnectionId>,
+    pub(crate) handed: usize,
     retries: u16,
     /// The statuses of the responses that refused it.
     refused: Vec<CommandStatus>,
@@ -133,7 +133,7 @@ pub(crate) struct Messages {
     pub(crate) alive: Vec<ConnectionId>,
     pub(crate) bound: Vec<ConnectionId>,
     /// Messages without an outcome.
-    open: Vec<usize>,
+    pub(crate) open: Vec<usize>,
     pub(crate) stopped: bool,
     pub(crate) shutting_down: bool,
     /// The messages that were not accepted since the shutdown.
@@ -261,7 +261,7 @@ impl Messages {
         match &entry.pdu {
             LoggedPdu::Submitted { message, segment } => self.handle_submit(entry, *message, *segment),
             LoggedPdu::Answered { status, id } => self.handle_answer(entry, *status, id),
-            LoggedPdu::Requested { .. } | LoggedPdu::Delivered { .. } => {}
+            LoggedPdu::Requested { .. } | LoggedPdu::RequestAnswered | LoggedPdu::Delivered { .. } => {}
         }
     }
 
@@ -305,6 +305,7 @@ impl Messages {
             State::InFlight(connection, _, sent) => {
                 let over = !self.alive.contains(&connection) || at - sent >= response;
                 assert!(over, "sent while it is in flight");
+                self.all[index].was_in_doubt = true;
             }
             State::Done => panic!("sent after it had its outcome"),
         }
@@ -353,7 +354,8 @@ impl Messages {
                     State::InFlight(_, _, sent) => at - sent < self.options.session.response_timeout,
                     State::InDoubt | State::Done => false,
                 };
-                let may_wait = !other.failed && !other.cancelled;
+                // A response that was nearly too late may have ended it.
+                let may_wait = !other.failed && !other.cancelled && !other.was_answered_too_late;
                 let in_time = other.deadline.is_none_or(|deadline| at < deadline);
                 let bind_ended = other.named.is_some_and(|named| !self.alive.contains(&named));
                 let overtaken = may_wait && in_time && !bind_ended && other.segments.iter().all(waits);
@@ -479,32 +481,6 @@ impl Messages {
                 }
             }
         }
-    }
-
-    /// Records and checks that the account reports a segment as handed to the transport of a connection.
-    pub(crate) fn record_handed(&mut self, number: MessageNumber, segment: u8, connection: ConnectionId) {
-        let index = self.index(number);
-        let message = &mut self.all[index];
-        assert!(message.outcome.is_none(), "handed to the transport after its outcome");
-        let segment = &mut message.segments[usize::from(segment)];
-        let sent_on = segment.sent_on.get(segment.handed);
-        assert_eq!(sent_on, Some(&connection), "message {index} is not sent on this bind: {segment:?}");
-        segment.handed += 1;
-    }
-
-    /// Checks that each segment which the account has sent was reported before its octets leave.
-    pub(crate) fn check_handed(&self) {
-        for index in &self.open {
-            for segment in &self.all[*index].segments {
-                assert_eq!(segment.handed, segment.sent_on.len(), "message {index}: {segment:?}");
-            }
-        }
-    }
-
-    /// Checks that a segment which the SMSC has received was reported as often.
-    pub(crate) fn check_received(&self, message: usize, segment: u8, times: usize) {
-        let handed = self.all[message].segments[usize::from(segment)].handed;
-        assert!(times <= handed, "message {message} segment {segment} was not handed to the transport");
     }
 
     /// Records and checks the outcome of a message.

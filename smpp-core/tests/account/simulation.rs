@@ -255,7 +255,8 @@ impl AccountSimulation {
         let mut any = false;
         for index in 0..self.links.len() {
             let link = self.links[index];
-            if self.account.poll_link_timeout(link).is_some_and(|(at, _)| at + late <= now) {
+            if let Some((_, timer)) = self.account.poll_link_timeout(link).filter(|(at, _)| *at + late <= now)
+            {
                 self.account.handle_link_timeout(now, link);
                 self.process_log();
                 if let SlotState::Open(connection) = self.slots.all[index].state {
@@ -263,11 +264,12 @@ impl AccountSimulation {
                 }
                 self.after();
                 any = true;
-                // `carry` passes the input that was left over.
-                let again = self
-                    .account
-                    .poll_link_timeout(link)
-                    .filter(|(at, timer)| *at <= now && *timer != Timer::Input);
+                // `carry` passes the input that was left over. The account may have begun to unbind, without any time to
+                // drain.
+                let unbinds = timer != Timer::Shutdown;
+                let may_stay = |timer| timer == Timer::Input || (timer == Timer::Shutdown && unbinds);
+                let again = self.account.poll_link_timeout(link);
+                let again = again.filter(|(at, timer)| *at <= now && !may_stay(*timer));
                 assert_eq!(again, None, "a timer of a connection stays due");
             }
         }
@@ -464,6 +466,7 @@ impl AccountSimulation {
                 }
             }
         }
+        self.slots.record_count(self.account.links().count());
         self.messages.check_handed();
         let options = &self.scenario.options;
         assert!(self.account.queued() <= options.queue_capacity, "the queue exceeds its capacity");

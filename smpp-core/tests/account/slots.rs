@@ -64,6 +64,10 @@ pub(crate) struct Slots {
     /// The hosts and addresses of all accepted binds.
     good: BTreeSet<(Host, SocketAddr)>,
     pub(crate) stopped: bool,
+    /// Whether the application has shut the account down.
+    pub(crate) closing: bool,
+    /// When a bind last ended.
+    unbound: Option<Instant>,
 }
 
 /// Returns the longest back-off delay after this many failures.
@@ -114,6 +118,8 @@ impl Slots {
             last_good: None,
             good: BTreeSet::new(),
             stopped: false,
+            closing: false,
+            unbound: None,
         }
     }
 
@@ -133,6 +139,14 @@ impl Slots {
     pub(crate) fn reset_backoff(&mut self) {
         (self.failures, self.blocked_until) = (0, Instant::ZERO);
         for slot in &mut self.all {
+            (slot.failures, slot.not_before) = (0, Instant::ZERO);
+        }
+    }
+
+    /// Records how many slots the account has: those that it removes wait for nothing if they come back.
+    pub(crate) fn record_count(&mut self, count: usize) {
+        for slot in self.all.iter_mut().skip(count) {
+            assert!(is_idle(slot), "a slot is removed that is in use: {:?}", slot.state);
             (slot.failures, slot.not_before) = (0, Instant::ZERO);
         }
     }
@@ -210,8 +224,13 @@ impl Slots {
     /// Checks that the account may begin a new round in this slot.
     fn check_start(&mut self, now: Instant, index: usize) {
         let any_bound = self.all.iter().any(|slot| slot.bound.is_some());
-        if !any_bound {
-            let probes = self.all.iter().filter(|slot| !is_idle(slot) && !slot.is_open_ended).count();
+        // An attempt that begins in the call which ends the binds at the shutdown: the account ends it, too.
+        let is_closing = self.closing && self.unbound == Some(now);
+        if !any_bound && !is_closing {
+            // A connection that closes may have belonged to a group that there was before the binds changed.
+            let is_gone = |slot: &Slot| !self.is_unchanged && matches!(slot.state, SlotState::Closing(_));
+            let is_probe = |slot: &&Slot| !is_idle(slot) && !slot.is_open_ended && !is_gone(slot);
+            let probes = self.all.iter().filter(is_probe).count();
             let most = groups(&self.options).len();
             // With several groups, those that began while a bind was there may go on.
             if self.single.is_some() || self.good.is_empty() {
@@ -262,7 +281,10 @@ impl Slots {
         let was = std::mem::replace(&mut self.all[index].state, SlotState::Closing(due));
         match was {
             SlotState::Open(connection) => Some(connection),
-            SlotState::Resolving(_) | SlotState::Connecting(..) => None,
+            SlotState::Resolving(_) | SlotState::Connecting(..) => {
+                self.all[index].end_round();
+                None
+            }
             other => panic!("nothing to close: {other:?}"),
         }
     }
@@ -292,6 +314,7 @@ impl Slots {
             }
             LinkEvent::Closed { reason, retry_in, .. } => {
                 let lived = slot.bound.take().map(|since| now - since);
+                self.unbound = lived.map(|_| now).or(self.unbound);
                 if lived.is_some_and(|lived| lived >= backoff.reset_after) {
                     slot.failures = 0;
                     self.failures = 0;

@@ -1,5 +1,7 @@
 //! The simulated SMSC: its side of each connection, what it accepts, and what it delivers.
 
+mod faults;
+
 use std::collections::BTreeMap;
 
 use smpp_core::provider::ReceiptDialect;
@@ -578,57 +580,6 @@ impl Smsc {
         if again {
             let wait = span(&mut context.rng, 1, self.behaviour.retry);
             self.deliveries.queue.insert((context.now + wait, index));
-        }
-    }
-
-    /// Starts a fault of one connection, or of all.
-    pub(crate) fn fail(&mut self, context: &mut Context, fault: Fault) {
-        let now = context.now;
-        if self.connections.is_empty() {
-            return;
-        }
-        let chosen = context.rng.index(self.connections.len());
-        let all = context.rng.chance(200);
-        for (index, connection) in self.connections.iter_mut().enumerate() {
-            if index != chosen && !all {
-                continue;
-            }
-            match fault {
-                Fault::Stall => (connection.up.stalled, connection.down.held) = (true, true),
-                Fault::Cut => {
-                    connection.up.cut(now);
-                    connection.down.cut(now);
-                }
-                Fault::CutUnseenByServer => {
-                    connection.up.cut(now);
-                    connection.up.held = true;
-                    connection.down.cut(now);
-                }
-                Fault::CutUnseenByAccount => {
-                    connection.up.cut(now);
-                    connection.down.cut(now);
-                    connection.down.held = true;
-                }
-                Fault::Unbind => connection.session.unbind(now),
-                _ => {}
-            }
-        }
-    }
-
-    /// Ends all faults, and makes new connections fast.
-    pub(crate) fn recover(&mut self) {
-        self.faults.clear();
-        self.healthy = true;
-        self.behaviour.smsc_delay = 0;
-        self.way.capacity = 100_000;
-        self.heal();
-    }
-
-    /// Repairs all connections that can recover.
-    pub(crate) fn heal(&mut self) {
-        for connection in &mut self.connections {
-            connection.up.heal();
-            connection.down.heal();
         }
     }
 }

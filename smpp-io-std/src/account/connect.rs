@@ -28,8 +28,9 @@ impl AccountConnector {
     ///
     /// # Errors
     ///
-    /// [`AccountError::Options`] if the options are not valid or a group of binds has no endpoint, and [`AccountError::Thread`] if the operating system cannot
-    /// start a thread.
+    /// [`AccountError::Options`] if the options are not valid or a group of binds has no endpoint,
+    /// [`AccountError::Expect`] if the messages of [`expect`](Self::expect) are not valid or too many, and
+    /// [`AccountError::Thread`] if the operating system cannot start a thread.
     pub fn start(self) -> Result<(Account, Arrivals), AccountError> {
         let shared = Shared::new(self)?;
         background::start(&shared).map_err(AccountError::Thread)?;

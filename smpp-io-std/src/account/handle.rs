@@ -223,11 +223,12 @@ impl Account {
         self.shared.with(|state, now| state.account.expect(now, expected))
     }
 
-    /// Changes the number of binds: see [`set_binds`](smpp_core::account::Account::set_binds). Does not wait for the binds.
+    /// Changes the number, the modes and the endpoints of the binds: see
+    /// [`set_binds`](smpp_core::account::Account::set_binds). Does not wait for the binds.
     ///
     /// # Errors
     ///
-    /// [`OptionsError`] if there would be too many.
+    /// Returns an [`OptionsError`] if the options of the account do not allow these binds.
     pub fn set_binds(&self, binds: Binds) -> Result<(), OptionsError> {
         self.shared.with(|state, now| state.account.set_binds(now, binds))
     }
@@ -261,8 +262,8 @@ impl Account {
         self.shared.with(|state, now| state.reconfigure(now, options))
     }
 
-    /// Resumes an account that has stopped because the SMSC refused its credentials: it binds again, with the same
-    /// credentials, at once. See [`resume`](smpp_core::account::Account::resume).
+    /// Resumes an account that has stopped, because the SMSC refused its credentials or a message: it makes its binds again,
+    /// with the same credentials, at once. See [`resume`](smpp_core::account::Account::resume).
     pub fn resume(&self) {
         self.shared.with(|state, now| state.account.resume(now));
     }

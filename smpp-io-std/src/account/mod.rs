@@ -52,10 +52,10 @@
 //!
 //! # The outcome of a message
 //!
-//! [`send`](Account::send) returns once the SMSC has accepted all segments, or with a
-//! [`MessageOutcome`](smpp_core::account::MessageOutcome) that has the outcome of each segment: accepted, refused, never
-//! sent, or sent and unanswered. The [`UnansweredPolicy`](smpp_core::account::UnansweredPolicy) of a message says whether
-//! to resend unanswered segments.
+//! [`send`](Account::send) returns a [`Sent`] once the SMSC has accepted all segments. Otherwise it returns a [`SendError`]
+//! with a [`MessageOutcome`](smpp_core::account::MessageOutcome) that has the outcome of each segment: accepted, refused,
+//! not understood (generic_nack), never sent, or sent and unanswered. The
+//! [`UnansweredPolicy`](smpp_core::account::UnansweredPolicy) of a message says whether to resend unanswered segments.
 //!
 //! # Asking about a message
 //!
@@ -82,20 +82,27 @@
 //! | --- | --- | --- |
 //! | `Account::connect(url, options).await` | [`Account::connect`] | [`AccountConnector::bind_timeout`] |
 //! | `AccountConnector::start()` | [`AccountConnector::start`] | |
+//! | `with_options`, `tls`, `dial`, `dial_by_name`, `resolver`, `observe`, `expect`, `arrivals_capacity`, `events_capacity` of `AccountConnector` | the same; `dial` and `resolver` take blocking functions | |
 //! | `account.send(&message).await` | [`Account::send`] | [`Account::send_until`] |
 //! | `account.submit(&message).await` | [`Account::submit`] | [`Account::submit_until`] |
 //! | `account.try_submit(&message)` | [`Account::try_submit`] | |
+//! | `account.ready().await` | [`Account::ready`] | [`Account::ready_until`] |
+//! | `account.expect(expected)` | [`Account::expect`] | |
 //! | `ticket.outcome().await` | [`Ticket::outcome`] | [`Ticket::outcome_until`] |
+//! | `ticket.cancel()`, `message()`, `key()` | the same | |
 //! | `account.request(&request).await` | [`Account::request`] | [`Account::request_until`] |
 //! | `account.query_sm(&query).await` | [`Account::query_sm`] | [`Account::query_sm_until`] |
 //! | `account.cancel_sm(&cancel).await` | [`Account::cancel_sm`] | [`Account::cancel_sm_until`] |
 //! | `account.replace_sm(&replace).await` | [`Account::replace_sm`] | [`Account::replace_sm_until`] |
+//! | `sent.ids()`, `responses()`, `bind()`, `message()`, `key()` | the same | |
 //! | `sent.receipt().await` | [`Sent::receipt`] | [`Sent::receipt_until`] |
 //! | `sent.next_receipt().await` | [`Sent::next_receipt`] | [`Sent::next_receipt_until`] |
 //! | `arrivals.recv().await` | [`Arrivals::recv`] | [`Arrivals::recv_until`] |
+//! | `accept()`, `refuse(status)`, `is_acknowledged()` of an arrival | the same on [`Unacknowledged`] | |
+//! | `Arrivals` and `Events` as `Stream`s (feature `stream`) | as `Iterator`s | |
 //! | `account.set_binds(binds)`, `reconfigure(options)`, `resume()`, `options()` | the same | |
 //! | `account.events()`, `events.recv().await` | [`Account::events`], [`Events::recv`] | [`Events::recv_until`] |
-//! | `account.stats()` | [`Account::stats`] | |
+//! | `account.stats()`, `links()`, `queued()` | the same | |
 //! | `account.shutdown(timeout).await` | [`Account::shutdown`] | it has a timeout |
 //! | `account.closed().await` | [`Account::closed`] | [`Account::closed_until`] |
 //!

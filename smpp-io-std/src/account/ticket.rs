@@ -84,7 +84,8 @@ impl Registration {
 /// While you hold it, the account acknowledges each receipt of the message to the SMSC as it arrives, and keeps it in
 /// memory: a process that is killed loses the receipts that it has not fetched. After you drop it, later receipts arrive
 /// through [`Arrivals`](super::Arrivals) and are acknowledged when you accept them. Receipts that arrived before the drop and
-/// were not fetched also arrive through `Arrivals`; they were acknowledged already.
+/// were not fetched also arrive through `Arrivals`; they were acknowledged already. The receipts of a message with
+/// [`ReceiptDestination::Arrivals`](smpp_core::account::ReceiptDestination::Arrivals) arrive there only.
 pub struct Sent {
     registration: Registration,
     accepted: AcceptedMessage,

@@ -273,7 +273,8 @@ impl AccountConnector {
     ///
     /// # Errors
     ///
-    /// Returns [`AccountError::Options`] if the options are invalid, or a group of binds has no endpoint.
+    /// Returns [`AccountError::Options`] if the options are invalid or a group of binds has no endpoint, and
+    /// [`AccountError::Expect`] if the messages of [`expect`](Self::expect) are invalid or too many.
     pub fn start(self) -> Result<(Account, Arrivals), AccountError> {
         let shared = Shared::new(self.settings)?;
         tokio::spawn(Driver(Arc::clone(&shared)).run());

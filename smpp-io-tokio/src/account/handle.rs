@@ -194,7 +194,8 @@ impl Account {
         self.shared.with(|inner, now| inner.account.expect(now, expected))
     }
 
-    /// Changes the number and the modes of the binds: see [`set_binds`](smpp_core::account::Account::set_binds).
+    /// Changes the number, the modes and the endpoints of the binds: see
+    /// [`set_binds`](smpp_core::account::Account::set_binds). Returns at once.
     ///
     /// # Errors
     ///
@@ -231,8 +232,8 @@ impl Account {
         self.shared.with(|inner, now| inner.reconfigure(now, options))
     }
 
-    /// Resumes an account that has stopped because the SMSC refused its credentials: it binds again, with the same
-    /// credentials, at once. See [`resume`](smpp_core::account::Account::resume).
+    /// Resumes an account that has stopped, because the SMSC refused its credentials or a message: it makes its binds again,
+    /// with the same credentials, at once. See [`resume`](smpp_core::account::Account::resume).
     pub fn resume(&self) {
         self.shared.with(|inner, now| inner.account.resume(now));
     }

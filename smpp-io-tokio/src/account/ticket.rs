@@ -44,7 +44,8 @@ struct Registration {
 ///
 /// Receipts are acknowledged to the SMSC as they arrive, and held in memory: if the process is killed, they are lost. After
 /// `Sent` is dropped, its receipts arrive through [`Arrivals`](super::Arrivals): later ones are acknowledged when the
-/// application accepts them, and those that were not fetched are already acknowledged.
+/// application accepts them, and those that were not fetched are already acknowledged. The receipts of a message with
+/// [`ReceiptDestination::Arrivals`](smpp_core::account::ReceiptDestination::Arrivals) arrive there only.
 ///
 /// ```no_run
 /// use smpp_core::MessageState;

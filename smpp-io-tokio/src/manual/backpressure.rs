@@ -3,7 +3,8 @@
 //! **Short answer.** Every buffer has a bound. Towards the SMSC, your `send` or `submit` call waits. From the SMSC, the
 //! session or the account responds with a temporary error, so that the SMSC keeps the message and delivers it again;
 //! below that, TCP pushes back. Only what the SMSC does not repeat can be lost: an `alert_notification`, a late response,
-//! and acknowledged receipts of a [`Sent`] that you drop while [`Arrivals`] is overfull.
+//! and acknowledged receipts of a [`Sent`] that you drop while [`Arrivals`] is overfull. A slow receiver of events loses the
+//! oldest.
 //!
 //! # Outbound: your messages
 //!
@@ -11,14 +12,15 @@
 //! | --- | --- | --- |
 //! | account queue: segments that wait or are in flight | [`Options::queue_capacity`] (1,000) | [`Account::send`] and [`Account::submit`] wait, in the order they were called; [`Account::try_submit`] returns [`SubmitError::Full`] |
 //! | window: requests in flight on one bind | [`Config::window`] (16) | account: the segment waits in the queue. Session: [`Handle::request`] waits, first come first served |
-//! | rate | [`Config::rate`] (none) | the same |
+//! | rate | [`Config::rate`] of a bind, [`Options::rate`](smpp_core::account::Options::rate) of an account (none) | the same |
+//! | requests about messages (`query_sm`, `cancel_sm`, `replace_sm`) of an account without an outcome | [`Options::request_capacity`](smpp_core::account::Options::request_capacity) (100) | [`Account::request`](crate::account::Account::request) returns `NeverSent(Full)` |
 //! | output buffer of a session | [`Config::max_output`] (256 KiB) | requests wait until the transport takes something. Responses may take as much again; then the session stops reading, and TCP pushes back on the peer |
 //! | segments that wait for receipts | [`ReceiptOptions::capacity`] (100,000) | the account stops waiting for the oldest message: [`NoMoreReceipts::NotReceived`]. Its receipts still arrive, unmatched, through [`Arrivals`] |
 //!
 //! A [`Handle::request`] that waits holds no copy of the PDU: it borrows your struct and encodes it when its turn
 //! comes. A place in the window that becomes free is reserved for the first request that waits, whose task is woken
-//! once; a future that is dropped passes its place on. The number of tasks that wait is yours to bound. To shed load instead of waiting, use
-//! [`Account::try_submit`]:
+//! once; a future that is dropped passes its place on. The number of tasks that wait is yours to bound. To shed load
+//! instead of waiting, use [`Account::try_submit`]:
 //!
 //! ```no_run
 //! use smpp_core::account::{Message, SubmitError};
@@ -54,6 +56,7 @@
 //! | segments of incomplete MO messages | [`ReassemblyLimits`](smpp_core::sms::ReassemblyLimits): 50 messages and 128 KiB of one sender, 1,000 messages and 1 MiB in all, 10 minutes | the oldest message of the sender, or of all, makes room: `ESME_RX_T_APPN` for its segments, or you get what there is; after the time you get what there is |
 //! | `alert_notification` that waits to be read | `max_unanswered`, or `arrivals_capacity` | **lost** |
 //! | late responses: `Arrival::LateOutcome` of an account, `Inbound::LateResponse` of a session | twice `arrivals_capacity`; `max_unanswered` entries in the [`Inbox`] | **lost**: the message stays `Unanswered` for you; receipts are matched all the same |
+//! | events of an account that one receiver has left to read | [`AccountConnector::events_capacity`](crate::account::AccountConnector::events_capacity) (1,024), and 256 KiB of texts of the SMSC | that receiver loses the oldest: `AccountEvent::Lagged` |
 //! | one PDU | [`Config::max_pdu`] (70 KiB) | the session ends: `Framing` |
 //! | PDUs that cannot be decoded, and unknown commands | [`Config::max_malformed`] (1,000) | the session ends: `TooManyMalformed` |
 //!

@@ -91,18 +91,18 @@
 //! | --- | --- |
 //! | `smsc-id` | a variable that holds the [`Account`]; the label given to `metrics::publish_account` |
 //! | `host`, `port`, `use-ssl` | [`Endpoint`] |
-//! | `smsc-username`, `smsc-password`, `system-type`, `address-range` | [`Credentials`] |
+//! | `smsc-username`, `smsc-password`, `system-type`, `address-range`, `bind-addr-ton`, `bind-addr-npi` | [`Credentials`] |
 //! | `interface-version` | [`Options::interface_version`](smpp_core::account::Options::interface_version) |
 //! | `transceiver-mode = true` | [`Binds::transceivers`]; otherwise [`Binds::pairs`] |
 //! | `max-pending-submits` | [`Config::window`] |
-//! | `throughput` | [`Config::rate`]: here for each bind |
+//! | `throughput` | [`Config::rate`], for each bind; [`Options::rate`](smpp_core::account::Options::rate), for all together |
 //! | `enquire-link-interval` | [`Config::enquire_link_interval`] |
 //! | `reconnect-delay` | [`Options::backoff`](smpp_core::account::Options::backoff): grows, with a random part |
 //! | `wait-ack`, `wait-ack-expire` | [`Config::response_timeout`], [`UnansweredPolicy`](smpp_core::account::UnansweredPolicy) |
 //! | `connection-timeout` | [`Config::enquire_link_interval`] plus [`Config::response_timeout`] |
 //! | `msg-id-type` | [`MessageIdPolicy`](smpp_core::sms::MessageIdPolicy), below |
 //! | `alt-charset` | [`Codings`](smpp_core::sms::Codings) in [`Options::text`](smpp_core::account::Options::text) |
-//! | `alt-dcs` | [`Text::with_data_coding`](smpp_core::sms::Text::with_data_coding), for segments that you build |
+//! | `alt-dcs` | [`Message::class`](smpp_core::account::Message::class), or [`Text::with_data_coding`](smpp_core::sms::Text::with_data_coding) with [`Message::prepared`](smpp_core::account::Message::prepared) |
 //! | `dlr-mask` of a message | [`RegisteredDelivery`](smpp_core::RegisteredDelivery) of its template |
 //! | `dlr-url`, `dlr-storage` | [`Sent::receipt`](crate::account::Sent::receipt), [`Arrivals`](crate::account::Arrivals), your database |
 //!

@@ -84,8 +84,10 @@
 //! | the receipt is for | goes to | acknowledged |
 //! | --- | --- | --- |
 //! | a message whose [`Ticket`] or [`Sent`] you hold | that [`Sent`]; at most 1,024 wait there, more are refused with `ESME_RX_T_APPN` | at once, before you read it |
-//! | a message whose [`Sent`] you dropped | [`Arrivals`] | by `accept()`; those that had arrived before the drop were acknowledged already |
+//! | a message whose [`Sent`] you dropped | [`Arrivals`] | by `accept()`; those that had arrived before the drop were acknowledged already: `accept()` and `refuse()` return [`AckError::AlreadyAcknowledged`](crate::account::AckError::AlreadyAcknowledged) |
+//! | a message with [`receipts_to`](smpp_core::account::Message::receipts_to)`(ReceiptDestination::Arrivals)`, or a `submit_multi` to several recipients | [`Arrivals`]; [`Sent`] returns [`NoMoreReceipts::ToArrivals`](crate::account::NoMoreReceipts::ToArrivals) | by `accept()` |
 //! | a message of which only some segments were accepted | [`Arrivals`] | by `accept()` |
+//! | a message of an earlier process that is [expected](crate::account::AccountConnector::expect) | [`Arrivals`], with its match and key | by `accept()` |
 //! | no message of this process | [`Arrivals`], with `None` as the match | by `accept()` |
 //!
 //! A receipt that waits in [`Sent`] exists only in memory. What to do about that:
@@ -198,7 +200,7 @@
 //! | another final state, for example `UNDELIV`, then `DELIVRD`, within the same time | reports it as a change: [`ReceiptMatch::previous`] is the state before. If the [`Sent`] has had its last receipt, it arrives through [`Arrivals`] |
 //! | later than that | delivers it to [`Arrivals`] unmatched. Raise [`ReceiptOptions::remember_completed`] if your provider corrects states later: the messages count against [`ReceiptOptions::capacity`] meanwhile, but make room first |
 //! | later than [`ReceiptOptions::max_age`] | delivers it to [`Arrivals`] unmatched |
-//! | after a restart of your program | delivers it to [`Arrivals`] unmatched: the matches are in memory. Match the id with your own table |
+//! | after a restart of your program | the matches are in memory: delivers it to [`Arrivals`] unmatched, unless you passed the message to [`AccountConnector::expect`](crate::account::AccountConnector::expect) |
 //! | the `submit_sm_resp` had an empty id | cannot match: [`Sent`] reports [`NoMoreReceipts::NotReceived`] at once |
 //! | the SMSC gave one id to two messages | the later message gets the receipt |
 //! | the SMSC gave one id to several segments of a message | each receipt counts for the next of them |

@@ -55,13 +55,14 @@
 //!
 //! | action | the adapter does | the adapter reports |
 //! | --- | --- | --- |
-//! | [`Action::Resolve`](smpp_core::account::Action::Resolve) | ask DNS for all addresses | `handle_resolved` (with the addresses or the error) |
-//! | [`Action::Connect`](smpp_core::account::Action::Connect) | connect, TLS included, within `Options::connect_timeout` | `handle_connected` or `handle_connect_failed` |
+//! | [`Action::Resolve`](smpp_core::account::Action::Resolve) | ask DNS for all addresses of `account.endpoint(link)` | `handle_resolved` (with the addresses or the error) |
+//! | [`Action::Connect`](smpp_core::account::Action::Connect) | connect to the address, TLS included, within `Options::connect_timeout`; `account.endpoint(link)` has the host's name for TLS | `handle_connected` or `handle_connect_failed` |
 //! | [`Action::Close`](smpp_core::account::Action::Close) | close the connection, or give up making it | `handle_closed` |
 //!
 //! For each open link do what the table above says for a session, with the methods of the account: `handle_input`,
-//! `poll_transmit`, `handle_transmitted`, `handle_eof`, `poll_link_timeout`, `handle_link_timeout`. After each call
-//! look at `poll_action`, `poll_event`, `wants_transmit` of every link, and `poll_timeout`.
+//! `poll_transmit`, `handle_transmitted`, `handle_eof`, `poll_link_timeout`, `handle_link_timeout`. After each call look at
+//! `poll_action`, `poll_event`, `wants_transmit` of every link, and `poll_timeout`. Fetch the events before you transmit:
+//! then [`Event::HandedToTransport`](smpp_core::account::Event::HandedToTransport) precedes the octets of its segment.
 //!
 //! This program runs an account against an SMSC session in memory. Time is a number that the program advances:
 //!
@@ -141,7 +142,7 @@
 //!
 //! [`EventRouter`](smpp_core::account::EventRouter) keeps outcomes, receipts and arrivals until a caller fetches them,
 //! bounded, and returns the waiters to wake (`Waker`s, condition variables, anything). Both adapters are built on it,
-//! so an adapter of your own gets the same behaviour of `Sent`, `Ticket` and `Arrivals`.
+//! so an adapter of your own gets the same behaviour of `Sent`, `Ticket`, `Arrivals` and `Events`.
 //!
 //! # Rules for an adapter
 //!
@@ -149,6 +150,8 @@
 //! - Call `handle_transmitted` with what the transport took, not with what you buffered.
 //! - Pass in what has been read before you pass in the time.
 //! - Do not read or write while you hold a lock around the session.
+//! - The core has no source of random numbers: set [`Options::seed`](smpp_core::account::Options::seed) to one of the system.
+//!   Otherwise all processes reconnect in step.
 //! - Respond to every request: a `Reply` or `Ack` that is dropped takes one place of `max_unanswered` for the rest of
 //!   the session.
 //! - Nothing panics, for any input and any order of calls.

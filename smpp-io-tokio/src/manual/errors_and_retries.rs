@@ -3,8 +3,8 @@
 //! **Short answer.** Ask the error: [`RequestError::is_safe_to_resend`] for a session,
 //! [`SendError::is_safe_to_resend`] for an account. `true` means that sending again cannot make the message arrive
 //! twice. It does not mean that sending again helps: after `Refused`, look at the status first, and limit your retries
-//! (see [Retry with a limit](#retry-with-a-limit)). The one dangerous outcome is `Unanswered`: the SMSC may have accepted the message, and only you can decide
-//! between "maybe lost" and "maybe twice".
+//! (see [Retry with a limit](#retry-with-a-limit)). The one dangerous outcome is `Unanswered`: the SMSC may have accepted the
+//! message, and only you can decide between "maybe lost" and "maybe twice".
 //!
 //! # Decision table: session
 //!
@@ -75,10 +75,10 @@
 //! # }
 //! ```
 //!
-//! An account keeps the response of each segment. [`Sent::responses`](crate::account::Sent::responses) returns those of an accepted
-//! message, one [`AcceptedResponse`](smpp_core::session::AcceptedResponse) for each segment; they are also in
-//! [`SegmentOutcome::Accepted`](smpp_core::account::SegmentOutcome::Accepted). A response with nothing but the message id costs no
-//! allocation; of one longer than 8,192 octets the body is not kept (`is_omitted`).
+//! An account keeps the response of each segment. [`Sent::responses`](crate::account::Sent::responses) returns those of an
+//! accepted message, one [`AcceptedResponse`](smpp_core::session::AcceptedResponse) for each segment; they are also in
+//! [`SegmentOutcome::Accepted`](smpp_core::account::SegmentOutcome::Accepted). A response with nothing but the message id
+//! costs no allocation; of one longer than 8,192 octets the body is not kept (`is_omitted`).
 //!
 //! ```no_run
 //! use smpp_core::tlv::Tag;
@@ -118,14 +118,15 @@
 //! | `Text`, `Segments` | no alphabet fits, or more than 255 segments | fix the text or the options |
 //! | `DataCoding(error)`, `Template(field)`, `SentAsItIs` | the template or the message states what cannot be sent: [`long_messages_and_encodings`](super::long_messages_and_encodings) | the text of the error says it |
 //! | `Unsupported(command)` | the provider does not take data_sm, submit_multi, ... | send another operation, or add it to `session.operations` |
+//! | `KeyTooLong` | the key of the message has more than 64 octets | shorten it |
 //! | `ShutDown` | the account is shutting down | send it elsewhere, or later |
-//! | `Stopped` | the SMSC rejected the credentials, and no bind is left that could send | `reconfigure` the account with correct ones, or `resume` it |
+//! | `Stopped` | the SMSC rejected the credentials and no bind is left that could send, or it refused a message with a status that stops the account | `reconfigure` the account with correct ones, or `resume` it |
 //!
 //! | [`SegmentOutcome`] | safe to resend? | note |
 //! | --- | --- | --- |
 //! | `Accepted { id, response }` | no | `response` has the TLVs: [what the peer says](#what-the-peer-says-with-a-response) |
 //! | `Refused { status, response }`, `Nacked(status)` | yes | [what the peer says](#what-the-peer-says-with-a-response) |
-//! | `NeverSent(reason)` | yes | `Expired` (the message's deadline), `Abandoned` (another segment failed), `Cancelled`, `ShutDown`, `Stopped`, or `Request` (see `NotSentReason`) |
+//! | `NeverSent(reason)` | yes | `Expired` (the message's deadline), `Abandoned` (another segment failed), `Cancelled`, `ShutDown`, `Stopped`, `BindEnded` (the bind of [`Message::bind`](smpp_core::account::Message::bind)), or `Request` (see `NotSentReason`) |
 //! | `Unanswered(reason)` | **no: it may arrive twice** | the SMSC may respond late: `Arrival::LateOutcome` |
 //!
 //! ```no_run
@@ -160,7 +161,7 @@
 //! | [`MessageRequestError`](smpp_core::account::MessageRequestError) | what to do |
 //! | --- | --- |
 //! | `Refused { status, response }`, `Nacked(status)` | the SMSC did nothing; it may know the message only on the bind that sent it: [`MessageRequest::bind`](smpp_core::account::MessageRequest::bind) with [`Sent::bind`](crate::account::Sent::bind) |
-//! | `NeverSent(reason)` | repeat it later; `Request(Unsupported(..))`: the provider does not take it |
+//! | `NeverSent(reason)` | repeat it later: `Full`, `Expired`, `BindEnded`, `Withdrawn`, `ShutDown`, `Stopped`. With `Request(reason)` it fails again: the provider does not take the operation, for example |
 //! | `Unanswered(reason)`, `DriverGone` | it may have taken effect: a `query_sm` says so |
 //!
 //! ```no_run
@@ -180,8 +181,8 @@
 //!
 //! # Retry with a limit
 //!
-//! The account retries `ESME_RTHROTTLED`, `ESME_RMSGQFUL` and others itself (see below). For what is left, retry only temporary
-//! statuses, later, and not forever:
+//! The account retries `ESME_RTHROTTLED`, `ESME_RMSGQFUL` and others itself (see below). For what is left, retry only
+//! temporary statuses, later, and not forever:
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -253,6 +254,7 @@
 //! | [`AccountError`] | meaning | what to do |
 //! | --- | --- | --- |
 //! | `Url`, `Options` | the URL or the options are wrong | fix them |
+//! | `Expect(error)` | the messages of [`AccountConnector::expect`](crate::account::AccountConnector::expect) are invalid, or have more segments than `receipts.capacity` | fix them, or raise the capacity |
 //! | `Refused { status, response }` | the SMSC rejected the credentials | fix them; do not repeat, it may lock the account |
 //! | `Untrusted(text)` | every address was tried, and the certificate of the last one was rejected | see [`tls`](super::tls) |
 //! | `Thread(error)` (only `smpp-io-std`) | the operating system cannot start a thread | check the limit on threads |
@@ -267,14 +269,12 @@
 //! | `ESME_RMSGQFUL`, `ESME_RSYSERR`, `ESME_RX_T_APPN` | sends this message again after 1 s, up to 10, 3 and 3 times; after that `Refused`. Others are not delayed |
 //! | `ESME_RINVBNDSTS` | sends the segment on another bind, up to 3 times; rebinds if the bind refuses two segments in a row |
 //! | any other error status | reports `Refused` at once, abandons the unsent segments of the message |
-//!
-//! [`Options::statuses`](smpp_core::account::Options::statuses) changes what it does for a status, how often and after which
-//! delay: [`reconnecting_and_throttling`](super::reconnecting_and_throttling).
-//!
-//! | event | what the account does |
-//! | --- | --- |
 //! | sent and unanswered | as [`UnansweredPolicy`] says |
 //! | the bind is lost or refused | reconnects with back-off: [`reconnecting_and_throttling`](super::reconnecting_and_throttling) |
+//!
+//! [`Options::statuses`](smpp_core::account::Options::statuses) changes what it does for a status, how often and after which
+//! delay: [the table of
+//! statuses](super::reconnecting_and_throttling#throttled-messages-esme_rthrottled-esme_rmsgqful-esme_rinvbndsts).
 //!
 //! [`UnansweredPolicy::Report`](smpp_core::account::UnansweredPolicy::Report) is the default: the outcome is
 //! `Unanswered` and you decide. [`UnansweredPolicy::Resend`](smpp_core::account::UnansweredPolicy::Resend)`(n)` sends

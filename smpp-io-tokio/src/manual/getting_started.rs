@@ -35,6 +35,7 @@
 //! | --- | --- |
 //! | `tracing` | spans and log events: [`observability`](super::observability) |
 //! | `metrics` | counters, gauges and a histogram for the facade `metrics` |
+//! | `stream` | [`Arrivals`], [`Events`](crate::account::Events) and [`Inbox`] are `Stream`s of `futures-core` |
 //! | `testing` | an SMSC for tests: [`testing_against_an_smsc`](super::testing_against_an_smsc) |
 //!
 //! # An account in 40 lines
@@ -169,9 +170,9 @@
 //!
 //! # Programs to read
 //!
-//! One subject each, with `cargo run --example`: `account`, `receive`, `session`, `server`, `observe`, `local_address` and
-//! `socks_proxy` in `smpp-io-tokio`; `blocking`, `blocking_account` and `blocking_receive` in `smpp-io-std`; `mio`, `smol` and `proxy`
-//! in `smpp-core`.
+//! One subject each, with `cargo run --example`: `account`, `receive`, `outbox` (messages and receipts in a database),
+//! `session`, `server`, `observe`, `local_address` and `socks_proxy` in `smpp-io-tokio`; `blocking`, `blocking_account` and
+//! `blocking_receive` in `smpp-io-std`; `mio`, `smol` and `proxy` in `smpp-core`.
 //!
 //! # Try it without a provider
 //!

@@ -97,8 +97,8 @@
 //!
 //! Each segment counts against the rate and the window, and has its own message id and receipts. If one segment is not
 //! accepted, the account does not send the others ([`SegmentNotSentReason::Abandoned`]); those already in flight may be
-//! accepted. A message of several segments with national tables or further UDH elements cannot use `Sar`. A peer of version 3.3 reads no
-//! TLVs, so `Sar` and `Payload` are refused there
+//! accepted. A message of several segments with national tables or further UDH elements cannot use `Sar`. A peer of version
+//! 3.3 reads no TLVs, so `Sar` and `Payload` are refused there
 //! ([`NotSentReason::TlvsUnsupported`](crate::NotSentReason::TlvsUnsupported)).
 //!
 //! The account gives consecutive long messages consecutive references, counted from the low 16 bits of
@@ -140,12 +140,13 @@
 //!
 //! - [`Message::class`] adds a message class to the `data_coding`. Latin-1 and other alphabets cannot have one:
 //!   [`DataCodingError::Class`].
-//! - [`Message::ports`] and [`Message::header`] add elements to the user data header of each segment. They cannot go with several
-//!   segments by `sar_` parameters.
-//! - [`Message::prepared`] sends a [`Text`](smpp_core::sms::Text) with its alphabet, national tables, `data_coding` and header.
+//! - [`Message::ports`] and [`Message::header`] add elements to the user data header of each segment. They cannot go with
+//!   several segments by `sar_` parameters.
+//! - [`Message::prepared`] sends a [`Text`](smpp_core::sms::Text) with its alphabet, national tables, `data_coding` and
+//!   header.
 //! - `Message::whole_graphemes` (feature `graphemes`) does not cut a letter from its accent.
-//! - A template with a `short_message`, `sm_default_msg_id`, `message_payload`, `sar_` parameters or UDHI beside a text is refused:
-//!   [`TemplateField`](smpp_core::account::TemplateField). So is `replace_if_present_flag` with several segments.
+//! - A template with a `short_message`, `sm_default_msg_id`, `message_payload`, `sar_` parameters or UDHI beside a text is
+//!   refused: [`TemplateField`](smpp_core::account::TemplateField). So is `replace_if_present_flag` with several segments.
 //!
 //! [`Message::submit_sm`], [`Message::data_sm`] and [`Message::submit_multi`] send a whole PDU as it is, with the same queue,
 //! retries and outcomes.
@@ -217,10 +218,10 @@
 //! | `Adaptive` (default) | 50 ms while the SMSC may wait for the response, otherwise at most [`Options::segment_ack_timeout`] (5 s) | segments that were acknowledged and wait in memory for the others |
 //! | `Strict` | at most `segment_ack_timeout` | the same, but only after that time. An SMSC that sends one segment at a time takes 10 s for a message of three segments |
 //!
-//! The adaptive account learns. An SMSC that has once completed a message while an earlier segment was unacknowledged does not
-//! wait, unless it has as many unanswered requests on the bind as ever before and nothing has arrived for 50 ms. An SMSC that
-//! sends one segment at a time needs about 0.1 s for a message of three segments. To keep everything at the SMSC with any
-//! SMSC, use a session and store each segment before you acknowledge it.
+//! The adaptive account learns. An SMSC that has once completed a message while an earlier segment was unacknowledged does
+//! not wait, unless it has as many unanswered requests on the bind as ever before and nothing has arrived for 50 ms. An
+//! SMSC that sends one segment at a time needs about 0.1 s for a message of three segments. To keep everything at the SMSC
+//! with any SMSC, use a session and store each segment before you acknowledge it.
 //!
 //! At session level use [`Reassembler`](smpp_core::sms::Reassembler) and [`UserData`](smpp_core::sms::UserData)
 //! yourself.

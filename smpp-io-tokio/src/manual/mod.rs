@@ -23,7 +23,8 @@
 //! | you want to | chapter |
 //! | --- | --- |
 //! | decide after an error whether to send again | [`errors_and_retries`] |
-//! | know when and how an account reconnects, and what it does when the SMSC throttles it | [`reconnecting_and_throttling`] |
+//! | know when and how an account reconnects, and what it does for each status of the SMSC | [`reconnecting_and_throttling`] |
+//! | use several hosts, failover, a proxy; change an account while it runs | [`reconnecting_and_throttling`](reconnecting_and_throttling#modes-several-hosts-failover) |
 //! | set the rate limit and the window | [`rate_limits_and_windows`] |
 //! | know every queue, its bound, and what happens when it is full | [`backpressure`] |
 //! | stop without losing messages | [`graceful_shutdown`] |
@@ -34,7 +35,7 @@
 //!
 //! | you want to | chapter |
 //! | --- | --- |
-//! | test your program against an SMSC on your machine or inside the test | [`testing_against_an_smsc`] |
+//! | test your program against an SMSC on your machine or inside the test; find out how a provider behaves | [`testing_against_an_smsc`] |
 //! | write an SMSC or a gateway that ESMEs bind to | [`writing_an_smsc`] |
 //! | use another runtime, another transport, or no runtime | [`embedding_the_core`] |
 //!
@@ -55,7 +56,10 @@
 //! | bind | a session whose bind the SMSC has accepted; also the request for it |
 //! | link, slot | one of the `max_binds` places for a connection in an account, numbered from 0: connecting, bound, or waiting for the next try |
 //! | unresolved | a message that was not accepted, or whose final receipts are missing, when the account has shut down |
-//! | `Arrivals` | the deliveries of an account (MO messages, unmatched receipts): [`Arrivals`](crate::account::Arrivals) |
+//! | `Arrivals` | what the SMSC delivers to an account and no [`Sent`](crate::account::Sent) waits for (MO messages, receipts, late responses): [`Arrivals`](crate::account::Arrivals) |
+//! | endpoint | a host and a port, with TLS or without; a group of binds may have several, for failover |
+//! | key | your own octets with a message, such as the primary key of its row: [`MessageKey`](smpp_core::account::MessageKey) |
+//! | dialect | how the delivery receipts of a provider differ from the specification: [`ReceiptDialect`](smpp_core::provider::ReceiptDialect) |
 //! | `Inbox` | the requests of the peer on one session: [`Inbox`](crate::Inbox) |
 //! | `Client`, `Peer` | the handle of a session: [`Client`](crate::Client) on the side of the ESME, [`Peer`](crate::Peer) on the side of the SMSC |
 //! | account | one system_id at the provider, with one or more binds |

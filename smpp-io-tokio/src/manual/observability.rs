@@ -43,8 +43,8 @@
 //! | level | a session logs | an account logs |
 //! | --- | --- | --- |
 //! | error | | `stopped` |
-//! | warn | bind refused; malformed PDU; a request not understood or without a response in time; a response that cannot be decoded; closed for any reason but `unbind` or `abort` | `bind_refused`, `connect_failed`, `resolve_failed`, `message_in_doubt`; `link_closed` for any reason but `unbind` of either side |
-//! | info | bound; the peer unbinds; closed after `unbind` or `abort` | `bound`, `paused`, `peer_unbind`, `closed`, `account_resumed`; `link_closed` after `unbind` |
+//! | warn | bind refused; malformed PDU; a request not understood or without a response in time; a response that cannot be decoded; closed for any reason but `unbind` or `abort` | `bind_refused`, `connect_failed`, `resolve_failed`, `message_in_doubt`; `link_closed` for any reason but an `unbind` of either side or an `abort` |
+//! | info | bound; the peer unbinds; closed after `unbind` or `abort` | `bound`, `paused`, `peer_unbind`, `closed`, `account_resumed`; `link_closed` after an `unbind` or an `abort` |
 //! | debug | connected; throttled by the peer; a request of the peer refused by the session; an unexpected response | `binding`, `throttled`, `resumed`, `message_failed`, `late_outcome`, `receipts_expired` |
 //!
 //! Nothing is logged for a message that goes well. Of each kind, an account logs 20 events at once, then one a second;
@@ -114,8 +114,9 @@
 //! ```
 //!
 //! [`Account::stats`] counts from the start of the account, across all sessions. [`Account::links`] has the [`Stats`] of the
-//! current sessions. `Stats` counts what the session rejected: `malformed`, `unknown_commands`, `refused` and `unexpected_responses`. A
-//! session has it as [`Handle::stats`], a bind of a server as [`BoundSession::stats`](crate::BoundSession::stats).
+//! current sessions. `Stats` counts what the session rejected: `malformed`, `unknown_commands`, `refused` and
+//! `unexpected_responses`. A session has it as [`Handle::stats`], a bind of a server as
+//! [`BoundSession::stats`](crate::BoundSession::stats).
 //!
 //! # The event stream of an account
 //!
@@ -151,9 +152,9 @@
 //! | `binding`, `bound`, `link_closed` | once for each session: connected; the SMSC accepted the bind; over, and when the account rebinds |
 //! | `bind_refused` | instead of `bound`: the status and the SMSC's text, or what it sent instead |
 //! | `resolve_failed`, `connect_failed` | an attempt that made no connection |
-//! | `throttled`, `paused`, `resumed` | once for each pause of a bind |
+//! | `paused`, `resumed` | once for each pause of a bind; before it `throttled`, if the status was `ESME_RTHROTTLED` or `ESME_RMSGQFUL` |
 //! | `peer_unbind` | the SMSC ends the bind |
-//! | `stopped` | the SMSC refuses the credentials |
+//! | `stopped`, `account_resumed` | the SMSC refused the credentials, or a message with a status that stops the account; the stop is over |
 //! | `message_in_doubt` | a segment was sent and got no response: once for each attempt |
 //! | `message_failed` | the SMSC did not accept all of a message: refused, expired, cancelled, in doubt |
 //! | `late_outcome` | the response to a segment that was in doubt |
@@ -185,10 +186,10 @@
 //!
 //! # Malformed and refused PDUs
 //!
-//! The session responds to a malformed PDU, an unknown command or a request in the wrong state by itself, and the application
-//! does not see it. [`Observer::rejected`] shows each of them, without a feature: why, the header, and the first 256
-//! octets. It also shows responses to no request, and the first 16 octets that break the framing (none behind a bind that is not
-//! accepted yet: a password may be there).
+//! The session responds to a malformed PDU, an unknown command or a request in the wrong state by itself, and the
+//! application does not see it. [`Observer::rejected`] shows each of them, without a feature: why, the header, and the
+//! first 256 octets. It also shows responses to no request, and the first 16 octets that break the framing (none behind a
+//! bind that is not accepted yet: a password may be there).
 //!
 //! ```no_run
 //! use std::net::SocketAddr;

@@ -2,7 +2,8 @@
 //!
 //! **Short answer.** Set [`Config::rate`] to what the provider allows for one bind, and [`Config::window`] to at least
 //! `rate × response time`. The session never sends more messages than the rate in any sliding second, and never has
-//! more requests in flight than the window. Calls above the limits wait; they do not fail.
+//! more requests in flight than the window. [`Options::rate`] limits all binds of an account together. Calls above the
+//! limits wait; they do not fail.
 //!
 //! ```
 //! use smpp_core::account::{Binds, Credentials, Options};
@@ -30,7 +31,7 @@
 //! - A message counts when it is encoded. If the transport takes nothing for a while, encoded messages (at most
 //!   `window`) leave together afterwards.
 //! - The default is no limit. [`Provider::config`] and [`Options::new`] set the rate that the provider publishes.
-//! - It is for each bind. There is no limit for an account as a whole: divide it by the number of binds that send.
+//! - It is for each bind. For all binds together see [a rate for the whole account](#a-rate-for-the-whole-account).
 //!
 //! [`Rate::with_burst`] lets messages leave together after a pause. The sliding-second limit still holds, so a burst
 //! lowers the sustained rate to `per_second - burst + 1`:
@@ -88,9 +89,8 @@
 //!
 //! An account gives each message to the bind with the most free window that may send now. The segments of a long message
 //! follow on the bind that sent the first, in order; [`Options::spread_segments`] sends them on all binds. A message that
-//! waits for its bind does not stop others. Within one priority older
-//! messages go first; [`Priority::High`] goes before all others. [`Message::in_order`] keeps the order for one
-//! destination, at the price of one response time for each message.
+//! waits for its bind does not stop others. Within one priority older messages go first; [`Priority::High`] goes before all
+//! others. [`Message::in_order`] keeps the order for one destination, at the price of one response time for each message.
 //!
 //! # A rate for the whole account
 //!
@@ -127,9 +127,9 @@
 //!
 //! [`ServerLimits::rate`] (or [`Admission::rate`] for one bind) makes a [`Server`](crate::Server) refuse messages above
 //! the rate with `ESME_RTHROTTLED`, without asking the [`Service`](crate::Service), and report
-//! [`ServerEvent::Throttled`](crate::ServerEvent::Throttled). It counts with [`RateMeter`]: at most the limit in any 950 ms. The 50 ms are a
-//! grace for the network, so that an ESME that keeps the limit exactly is never refused. Refused messages do not count.
-//! It allows a burst of the
+//! [`ServerEvent::Throttled`](crate::ServerEvent::Throttled); [`ServerLimits::rate_status`](crate::ServerLimits::rate_status)
+//! sets another status. It counts with [`RateMeter`]: at most the limit in any 950 ms. The 50 ms are a grace for the network,
+//! so that an ESME that keeps the limit exactly is never refused. Refused messages do not count. It allows a burst of the
 //! whole limit at once. A `submit_multi` counts as many messages as it has destinations.
 //!
 //! ```

@@ -2,8 +2,8 @@
 //!
 //! **Short answer.** An [`Account`] reconnects by itself, for ever, with exponential back-off, never with more
 //! connections than [`Options::max_binds`]. Queued messages wait and go out on any bind. In-flight messages without a
-//! response get the outcome `Unanswered`. Only rejected credentials that were never accepted stop an account, until you
-//! resume it. A plain session ([`Client`](crate::Client)) does not reconnect.
+//! response get the outcome `Unanswered`. By default only rejected credentials that were never accepted stop an account,
+//! until you resume it. A plain session ([`Client`](crate::Client)) does not reconnect.
 //!
 //! # Back-off
 //!
@@ -222,7 +222,9 @@
 //! | `ESME_RINVBNDSTS` | `Rebind { times: 3 }` | the segment goes out on another bind, or after 1 s if there is none |
 //! | any other | `Refuse` | the outcome is `Refused` |
 //!
-//! - The event stream has `Throttled` and `Paused` when a bind is paused, and `Resumed` when it sends again.
+//! - A `generic_nack` to a message follows the same table.
+//! - The event stream has `Paused` when a bind is paused, after `Throttled` if the status was `ESME_RTHROTTLED` or
+//!   `ESME_RMSGQFUL`, and `Resumed` when it sends again.
 //! - After `times` retries the outcome is `Refused`. Deadlines and [`cancel`](smpp_core::account::Account::cancel) count
 //!   while a message waits. Messages in order to the same destination wait behind it.
 //! - `Retry` pauses the bind only if the SMSC refuses messages to two destinations on it, and accepts none in between.
@@ -257,8 +259,8 @@
 //! | `congestion_state` 90 to 99 | eight ninths of the speed |
 //!
 //! The speed then grows back to the configured rate in a straight line within 10 s. It never falls below one message a
-//! second (or below the configured rate, if that is slower). Only messages sent after the last
-//! slow-down can cause another one. Without a rate, the recent speed is the reference, and after 10 s there is no limit again.
+//! second (or below the configured rate, if that is slower). Only messages sent after the last slow-down can cause another
+//! one. Without a rate, the recent speed is the reference, and after 10 s there is no limit again.
 //!
 //! # Stopped accounts
 //!
@@ -282,7 +284,7 @@
 //! # Blocking crate
 //!
 //! The account of `smpp-io-std` reconnects in the same way, with the same options. `resolver`, `dial` and `dial_by_name`
-//! take blocking functions.
+//! take blocking functions; `dial` has to return by itself, because `connect_timeout` does not apply to it.
 //!
 //! [`Account`]: crate::account::Account
 //! [`Account::events`]: crate::account::Account::events

@@ -6,8 +6,8 @@
 //! receipt after you have committed it. After a restart, rows that are still `sending` are in doubt, and
 //! [`AccountConnector::expect`] waits for the receipts of the others.
 //!
-//! The example `outbox` (`smpp-io-tokio/examples/outbox.rs`) is such a program with SQLite. A test kills it a hundred times at random moments under
-//! load: nothing is sent twice, nothing is lost, and every receipt reaches its row.
+//! The example `outbox` (`smpp-io-tokio/examples/outbox.rs`) is such a program with SQLite. A test kills it a hundred times
+//! at random moments under load: nothing is sent twice, nothing is lost, and every receipt reaches its row.
 //!
 //! # What to store, and when
 //!
@@ -24,8 +24,8 @@
 //! | an MO message arrives | sender, recipient, text | |
 //!
 //! Everything that the account reports about a message has its key ([`MessageKey`], at most 64 octets): [`Sent::key`],
-//! [`SendError::Failed`], [`Arrival::LateOutcome`], [`ReceiptMatch::key`], [`Unresolved`]. [`MessageNumber`]s are valid in one
-//! process only.
+//! [`SendError::Failed`], [`Arrival::LateOutcome`], [`ReceiptMatch::key`], [`Unresolved`]. [`MessageNumber`]s are valid in
+//! one process only.
 //!
 //! # Send: the database is the queue
 //!
@@ -35,7 +35,7 @@
 //! use smpp_io_tokio::account::{Account, SendError, Sent};
 //!
 //! /// Your database.
-//! trait Store: Clone + Send + 'static {
+//! trait Store: Clone + Send + Sync + 'static {
 //!     /// Marks so many queued rows as `sending`, commits, and returns them: key, recipient, text.
 //!     fn mark_as_sending(&self, limit: usize) -> impl Future<Output = Vec<(i64, String, String)>> + Send;
 //!     fn outcome(&self, key: i64, outcome: Result<Sent, SendError>) -> impl Future<Output = ()> + Send;
@@ -66,10 +66,10 @@
 //! was never sent; or `sending`, and is not sent again by itself; or has its outcome.
 //!
 //! How many are in doubt afterwards: those that are `sending`. [`Account::ready`] keeps them few. It waits until a bind has
-//! free places in its window, and returns how many: no message waits in the account's queue that can wait in the database. So
-//! at most the [`window`](smpp_core::session::Config::window) of each bind is in doubt, and next to none while there is no bind.
-//! Add the rows whose outcome has arrived and is not committed yet: if your database is slower than the SMSC, limit them, as
-//! the example does. One task submits: `ready` reserves nothing.
+//! free places in its window, and returns how many: no message waits in the account's queue that can wait in the database.
+//! So at most the [`window`](smpp_core::session::Config::window) of each bind is in doubt, and next to none while there is
+//! no bind. Add the rows whose outcome has arrived and is not committed yet: if your database is slower than the SMSC,
+//! limit them, as the example does. One task submits: `ready` reserves nothing.
 //!
 //! [`Event::HandedToTransport`] says for each segment that its octets may leave from now on. With
 //! [`smpp_core::account::Account`] itself you fetch the events before you transmit: commit "handed over" for them first, and
@@ -203,8 +203,9 @@
 //! # Ids in the database
 //!
 //! Store ids as octets (`VARBINARY(64)`, `BYTEA`), as the SMSC sent them. To find a row by the id of a receipt, store
-//! [`MessageIdKey::to_octets`] of the [`MessageIdPolicy`] in addition, and index it (`VARBINARY(73)`): its form never changes,
-//! and equal ids have equal keys however the provider writes them. See [`delivery_receipts`](super::delivery_receipts).
+//! [`MessageIdKey::to_octets`] of the [`MessageIdPolicy`] in addition, and index it (`VARBINARY(73)`): its form never
+//! changes, and equal ids have equal keys however the provider writes them. See
+//! [`delivery_receipts`](super::delivery_receipts).
 //!
 //! # Idempotence: recognise what comes twice
 //!

@@ -1,8 +1,9 @@
 //! What is tested, and how do I run those tests myself?
 //!
-//! **Short answer.** `cargo test --workspace --all-features` runs everything that needs only Rust and a C compiler; `.ci/run` runs
-//! everything. The tests compare with tables written from the specification, with other SMPP software, with simple
-//! models, and with thousands of random scenarios over faulty links, each of which can be replayed by its seed.
+//! **Short answer.** `cargo test --workspace --all-features` runs everything that needs only Rust and a C compiler, but few
+//! random scenarios; `.ci/run` runs everything. The tests compare with tables written from the specification, with other
+//! SMPP software, with simple models, and with thousands of random scenarios over faulty links, each of which can be
+//! replayed by its seed.
 //!
 //! # Protocol: encoding and decoding
 //!
@@ -37,9 +38,11 @@
 //!
 //! | what is tested | command |
 //! | --- | --- |
-//! | an account with failing servers, DNS, network, SMSC and application: never more connections than allowed, half-open ones included; no bind above its rate in any sliding second; one outcome for each message that agrees with what the SMSC saw; every receipt at its message, once; groups of binds, endpoints, options and credentials change meanwhile. 20,000 scenarios | `cargo test --profile simulation -p smpp-core --test account`; `SCENARIOS=`, `SEED=` as above |
+//! | an account with failing servers, DNS, network, SMSC and application: never more connections than allowed, half-open ones included; no bind above its rate in any sliding second; one outcome for each message that agrees with what the SMSC saw; every receipt at its message, once. Statuses, dialects of receipts and kinds of messages differ; groups of binds, endpoints, options and credentials change meanwhile. 20,000 scenarios | `cargo test --profile simulation -p smpp-core --test account`; `SCENARIOS=`, `SEED=` as above |
 //! | MO messages: a sender of a thousand first segments beside others; segments, single messages and receipts redelivered after an acknowledgement was lost, and equal messages that are not redeliveries; an SMSC that sends one segment at a time, in milliseconds | `cargo test -p smpp-core --lib phones`; in random scenarios `--test account` |
 //! | an account over sockets: the SMSC is killed under load and started again, TLS connections are reset inside records, an address that never responds is skipped, a fifth bind is refused; the counters agree | `cargo test -p smpp-io-tokio --test account --test account_faults`, `cargo test -p smpp-io-std --test account` |
+//! | responses with TLVs, flash messages, `data_sm`, `submit_multi`, `query_sm`, `cancel_sm` and `replace_sm` through an account | `cargo test -p smpp-io-tokio --test account_requests`, `cargo test -p smpp-io-std --test account` |
+//! | the statuses of a submit and of a bind, dialects of receipts, keys and messages of an earlier process, in simulated time | `cargo test -p smpp-core --lib account` |
 //! | transmitters and receivers on two hosts, failover, changes while the account runs, resuming, a SOCKS5 proxy, Unix sockets | `cargo test -p smpp-io-tokio --test account_shape`, `cargo test -p smpp-io-std --test account --test dial` |
 //!
 //! # Adapters and servers
@@ -53,13 +56,15 @@
 //! | accounts and sessions through the real drivers, on a paused clock and over a network that delays, splits, stalls, half-closes and cuts: one outcome for each message, every deadline kept to the millisecond, no task left over. 20,000 scenarios | `cargo test --profile simulation -p smpp-io-tokio --test driver_simulation`; `SCENARIOS=`, `SEED=` as above |
 //! | requests that wait for a place while their tasks run in an unfavourable order: at most 3 polls for a message, first in first out, no place lost when a request is dropped | `cargo test -p smpp-io-tokio --test wait_queue` |
 //! | bursts of 3,000 requests, half-close, deadlines that move nearer, transports of the application, failed reads and writes, what answers instead of an SMSC | `cargo test -p smpp-io-tokio --test drivers`, `cargo test -p smpp-io-std --test backpressure --test wake_ups --test dial --test connect_errors` |
-//! | arrivals and inboxes as streams and as iterators | `cargo test -p smpp-io-tokio --features stream --test streams`, `cargo test -p smpp-io-std --test account` |
+//! | arrivals, events and inboxes as streams; arrivals and events as iterators | `cargo test -p smpp-io-tokio --features stream --test streams`, `cargo test -p smpp-io-std --test account` |
 //! | certificates that are trusted or not, and the texts of the errors | `cargo test -p smpp-io-common` |
 //! | the locks and threads of the blocking adapter under a schedule explorer: no lost wake-up, no deadlock | `cargo test -p smpp-io-std --test schedules`; `SMPP_SCHEDULES=`, `SMPP_SCHEDULES_SEED=` |
 //! | no deadlock with full windows in both directions over tiny buffers, handles dropped in any order, panics in user threads | `cargo test -p smpp-io-std --test deadlocks` |
 //! | refusals with everything that the peer says, PDUs that a session rejects, in both adapters | `cargo test -p smpp-io-tokio -p smpp-io-std --test refusals` |
 //! | late responses, memory of quiet binds, and the shutdown of a server with observers that block, in the blocking adapter | `cargo test -p smpp-io-std --test late_responses --test idle_memory --test server_shutdown` |
 //! | a receiver (`smpp receive`) that is killed again and again acknowledges nothing that is not on disk | `cargo test -p smpp-cli --test receive` |
+//! | the example `outbox`, killed a hundred times under load: no message is lost or sent twice, what is in doubt is marked, every receipt reaches its row | `cargo build -p smpp-io-tokio --all-features --example outbox`, then `cargo test -p smpp-io-tokio --all-features --test outbox -- --include-ignored` |
+//! | `smpp probe` finds out the dialects of a simulated SMSC, within its budget, and the Rust source that it writes compiles | `cargo test -p smpp-cli` |
 //! | logs and metrics, and that they hold no texts, numbers or passwords | `cargo test -p smpp-io-tokio --all-features --test observability` |
 //! | an idle bind of a [`Server`](crate::Server) below 2½ KiB of heap; allocations for a request | `cargo test -p smpp-io-tokio --test allocations` |
 //! | a capture is read back, checksums and sequence numbers included | `cargo test -p smpp-core --features pcap --test pcap` |

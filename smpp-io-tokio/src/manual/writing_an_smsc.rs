@@ -200,7 +200,7 @@
 //! | `Server::binds` | [`BindRegistry`](crate::BindRegistry) | `Vec<BoundSession>` |
 //! | `BoundSession::id`, `mode`, `since` | yes | no |
 //! | `is_tls` of a bind | yes | no |
-//! | `ServerLimits::rate`, `decision_timeout` | yes | no |
+//! | `ServerLimits::rate`, `rate_status`, `decision_timeout` | yes | no |
 //! | a connection above a limit | may replace one without a bind | is closed at once |
 //! | accept connections yourself | `Listener::accept` | `smpp_io_std::start` with a stream of yours |
 //!

@@ -82,7 +82,7 @@ const fn level(event: &AccountEvent) -> Level {
     match event {
         AccountEvent::Stopped { .. } => Level::ERROR,
         AccountEvent::MessageInDoubt { .. } => Level::WARN,
-        AccountEvent::Closed { .. } => Level::INFO,
+        AccountEvent::Closed { .. } | AccountEvent::Resumed => Level::INFO,
         AccountEvent::Link { event, .. } => match event {
             LinkEvent::BindRefused { .. }
             | LinkEvent::ConnectFailed { .. }

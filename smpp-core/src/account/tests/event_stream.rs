@@ -330,6 +330,7 @@ fn account_cases() -> Vec<(AccountEvent, &'static str)> {
             },
             "stopped, the account sends no more: message refused by the peer: 0x00000450: a vendor's own status; resume the account once the provider takes its messages",
         ),
+        (AccountEvent::Resumed, "resumed: the account binds and sends again"),
         (AccountEvent::Closed { unresolved: 3 }, "the account is shut down, 3 messages unresolved"),
         (AccountEvent::Lagged { lost: 1 }, "1 event lost: the receiver reads too slowly"),
     ]
@@ -348,5 +349,5 @@ fn each_event_is_one_line_that_says_what_where_and_what_next() {
             kinds.push(event.kind());
         }
     }
-    assert_eq!(kinds.len(), 17, "each variant has a kind of its own: {kinds:?}");
+    assert_eq!(kinds.len(), 18, "each variant has a kind of its own: {kinds:?}");
 }

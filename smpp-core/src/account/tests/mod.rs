@@ -14,6 +14,7 @@ mod receiving;
 mod reconfigure;
 mod reconnect;
 mod refused;
+mod removed_slots;
 mod requesting;
 mod routes;
 mod sending;

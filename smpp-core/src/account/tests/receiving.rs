@@ -221,6 +221,31 @@ fn an_early_receipt_is_held_until_the_requests_in_flight_are_answered() {
 }
 
 #[test]
+fn a_receipt_that_was_held_beyond_the_end_of_its_bind_is_given_once() {
+    let mut sim = Simulation::new(Options { binds: Binds::transceivers(2), ..options() });
+    sim.advance(2 * SECOND);
+    sim.answers = false;
+    sim.send("Hello");
+    sim.settle();
+    let other = usize::from(sim.servers[0].link == sim.unanswered[0].0);
+    sim.receipt(other, "7", "DELIVRD");
+    sim.settle();
+    let link = sim.servers[other].link;
+    sim.cut(link);
+    sim.answer_late(Ok("8"));
+    assert_eq!(sim.matches(), [(S::DELIVERED, None)]);
+    // The SMSC redelivers it on another bind: the application's answer to the first copy goes there.
+    sim.receipt(0, "7", "DELIVRD");
+    sim.settle();
+    assert_eq!(sim.matches().len(), 1, "the application has it");
+    let ack = sim.events.iter().position(|event| matches!(event, Event::Receipt { .. }));
+    let Event::Receipt { ack, .. } = sim.events.remove(ack.unwrap()) else { panic!() };
+    assert_eq!(sim.account.acknowledge(sim.now, ack, Err(CommandStatus::RX_T_APPN)), Ok(()));
+    sim.settle();
+    assert_eq!(sim.refusals, [CommandStatus::RX_T_APPN]);
+}
+
+#[test]
 fn the_outcome_is_emitted_before_an_early_receipt() {
     let mut sim = Simulation::new(options());
     sim.advance(SECOND);

@@ -64,8 +64,8 @@ impl<'a> Receipt<'a> {
     ///
     /// The parser accepts all formats that SMSCs are known to send: keys in any order and case; `submit date`,
     /// `submitdate` or `submit_date`; missing, empty or unknown fields; values of any length; NULs at the start and at
-    /// the end; commas or semicolons after the values. An invalid number is `None`, the first of repeated fields applies, and `text:` takes everything up to the NULs at
-    /// the end. If such a NUL is an `@` of the GSM 7-bit alphabet, it is lost.
+    /// the end; commas or semicolons after the values. An invalid number is `None`, the first of repeated fields applies, and
+    /// `text:` takes everything up to the NULs at the end. If such a NUL is an `@` of the GSM 7-bit alphabet, it is lost.
     ///
     /// # Errors
     ///

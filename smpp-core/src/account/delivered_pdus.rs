@@ -87,10 +87,10 @@ impl DeliveredPdus {
         }
     }
 
-    /// Changes the limits. They count for what happens from now on.
-    pub(super) const fn set_limits(&mut self, limits: ReassemblyLimits) {
-        self.max_orphans = limits.max_messages;
-        self.window = limits.duplicate_window;
+    /// Changes the limits.
+    pub(super) fn set_limits(&mut self, limits: ReassemblyLimits) {
+        (self.max_orphans, self.window) = (limits.max_messages, limits.duplicate_window);
+        self.trim();
     }
 
     /// Records a PDU that has arrived. `octets` is the whole PDU.
@@ -187,11 +187,15 @@ impl DeliveredPdus {
         let (digest, before) = (pdu.digest, core::mem::replace(&mut pdu.position, position));
         self.leave(number, digest, before);
         self.enter(number, digest, position);
-        if self.orphans.len() > self.max_orphans {
+        self.trim();
+    }
+
+    /// Forgets the oldest orphans of those that are too many.
+    fn trim(&mut self) {
+        while self.orphans.len() > self.max_orphans {
             let accepted = self.accepted_orphans.first().map(|(_, number)| *number);
-            if let Some(oldest) = accepted.or_else(|| self.waiting_orphans.first().copied()) {
-                self.forget(oldest);
-            }
+            let Some(oldest) = accepted.or_else(|| self.waiting_orphans.first().copied()) else { return };
+            self.forget(oldest);
         }
     }
 

@@ -11,6 +11,7 @@ mod node;
 mod slab;
 #[cfg(test)]
 mod tests;
+mod tracked_message;
 
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
@@ -21,71 +22,16 @@ use self::hash::HashKey;
 use self::index::Index;
 use self::node::{ById, ByNumber, Node, StoredId, bit};
 use self::slab::{NONE, Slab};
-use super::message_key::MessageKey;
 use super::options::ReceiptOptions;
-use super::outcome::{MessageId, MessageNumber};
-use super::receipt::{ReceiptDestination, ReceiptMatch, ReportedReceipt};
+use super::outcome::MessageNumber;
+use super::receipt::{ReceiptMatch, ReportedReceipt};
 use crate::pdu::MessageState;
 use crate::provider::ReceiptScope;
 use crate::sms::{MessageIdKey, MessageIdPolicy};
 use crate::time::Instant;
 
 pub(super) use self::early::{EarlyReceipt, EarlyReceipts};
-
-/// The result of matching a receipt.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Match {
-    /// It belongs to this message, and is new.
-    New(ReceiptMatch),
-    /// It was emitted before, and the application acknowledged it.
-    Repeated,
-    /// It was emitted before, and the application has not acknowledged it yet.
-    Unacknowledged,
-    /// Its id is not known.
-    Unknown,
-}
-
-/// A message whose receipts are tracked.
-#[derive(Clone, Debug)]
-pub(super) struct TrackedMessage {
-    pub(super) number: MessageNumber,
-    /// How many segments it has.
-    pub(super) total: u8,
-    /// Whether it requested a final receipt for every final state.
-    pub(super) is_due: bool,
-    /// The caller's own key of the message.
-    pub(super) key: Option<MessageKey>,
-    /// Where an adapter passes its receipts.
-    pub(super) destination: ReceiptDestination,
-}
-
-/// What identifies a segment in a receipt.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum SegmentId<'a> {
-    /// The id in the response of the SMSC, all octets of it.
-    Id(&'a [u8]),
-    /// The key of an id that is not known any more.
-    Key(MessageIdKey),
-}
-
-/// A message that is not tracked any more.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct ExpiredMessage {
-    pub(super) number: MessageNumber,
-    /// The ids of its segments that lack a receipt that was due.
-    pub(super) ids: Vec<MessageId>,
-    /// The caller's own key of the message.
-    pub(super) key: Option<MessageKey>,
-}
-
-/// A message that [`ReceiptTracker::expire`] has removed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Removed {
-    /// It had all its receipts.
-    Done,
-    /// It waited for receipts.
-    Expired(ExpiredMessage),
-}
+pub(super) use self::tracked_message::{ExpiredMessage, Match, Removed, SegmentId, TrackedMessage};
 
 /// Tracks accepted segments until their final receipts arrive, whatever operation submitted them: at most
 /// [`ReceiptOptions::capacity`] segments, each for at most [`ReceiptOptions::max_age`]. It also holds receipts that
@@ -333,7 +279,7 @@ impl ReceiptTracker {
 
     /// Returns the caller's own key of a message.
     #[cfg(test)]
-    fn key(&self, message: MessageNumber) -> Option<&MessageKey> {
+    fn key(&self, message: MessageNumber) -> Option<&super::message_key::MessageKey> {
         self.nodes.get(self.find_message(message)?)?.key.as_ref()
     }
 

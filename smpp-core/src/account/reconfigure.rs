@@ -45,8 +45,8 @@ impl<O: Observer> Account<O> {
     /// | `binds`, `max_binds` | at once: see [`set_binds`](Self::set_binds) |
     /// | `endpoints` | for the next attempt. Attempts on the way to an endpoint that is gone end; binds there are replaced one at a time, as for `credentials` |
     /// | `session` | at once on existing binds: see [`Session::reconfigure`](crate::session::Session::reconfigure) |
+    /// | `statuses` | from the next refusal. An account that has stopped stays so |
     /// | `rate`, `spread_segments` | at once |
-    /// | `statuses` | from the next refusal |
     /// | `connect_interval`, `backoff`, `connect_timeout`, `bind_quirks` | for the next attempt |
     /// | `queue_capacity`, `request_capacity` | at once. Messages and requests beyond a smaller capacity stay |
     /// | `text`, `long_messages`, `unanswered_policy` | for the messages that are submitted from now on |

@@ -1,5 +1,7 @@
 //! What the SMSC delivers: receipts and MO messages, each until it is acknowledged.
 
+mod checks;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -587,84 +589,8 @@ impl Deliveries {
         }
     }
 
-    /// Checks that the account may acknowledge a delivery: the application has accepted it.
-    pub(crate) fn check_acknowledged(&mut self, now: Instant, index: usize, messages: &Messages) {
-        let delivery = &self.all[index];
-        let good = match delivery.kind {
-            _ if delivery.accepted || self.fixed_id => true,
-            DeliveryKind::Foreign => false,
-            DeliveryKind::Flood => {
-                delivery.arrived.is_some_and(|arrived| now - arrived >= ack_delay(&self.options))
-            }
-            DeliveryKind::Receipt { message, segment, state } => {
-                let known = self.is_known(index, messages);
-                let reported = self.reported.get(&self.subject(message, segment));
-                known
-                    && reported
-                        .is_some_and(|reported| reported.accepted.contains(&state) || reported.last.is_some())
-            }
-            DeliveryKind::Mo { mo, .. } => {
-                let held = delivery.arrived.is_some_and(|arrived| now - arrived >= ack_delay(&self.options));
-                self.mo_messages[mo].accepted > 0
-                    || (self.mo_messages[mo].segments > 1 && held)
-                    || self.mo_messages[mo].is_partial
-            }
-        };
-        assert!(
-            good,
-            "delivery {index}, {:?}, is acknowledged, and the application did not accept it",
-            delivery.kind
-        );
-        self.all[index].acknowledged = true;
-    }
-
-    /// Checks that the account may refuse a delivery with `ESME_RX_T_APPN`. A segment that arrives for the first time has room,
-    /// whatever other senders send.
-    pub(crate) fn check_refused(&self, index: usize) {
-        let delivery = &self.all[index];
-        let DeliveryKind::Mo { mo, .. } = delivery.kind else { return };
-        let mo = &self.mo_messages[mo];
-        if self.ample_limits && mo.segments > 1 && !self.closing {
-            assert!(delivery.arrivals > 1 || mo.refused > 0, "delivery {index} is kept out");
-        }
-    }
-
-    /// Checks after the end of the account that no acknowledged segment is lost silently.
-    pub(crate) fn check_floods(&self) {
-        for (index, delivery) in self.all.iter().enumerate() {
-            let is_lost = delivery.acknowledged && delivery.reported == 0;
-            assert!(delivery.kind != DeliveryKind::Flood || !is_lost, "segment {index} is lost");
-        }
-    }
-
     /// Returns whether everything has been delivered.
     pub(crate) fn is_done(&self) -> bool {
         self.queue.is_empty() && self.in_flight == 0
-    }
-
-    /// Checks that everything was delivered to the application.
-    pub(crate) fn check_end(&self, messages: &Messages) {
-        for (index, mo) in self.mo_messages.iter().enumerate() {
-            assert!(mo.accepted > 0 || mo.is_partial, "MO message {index} is lost");
-            if self.ample_limits && mo.segments > 1 && !mo.is_partial {
-                assert_eq!(mo.accepted, 1, "MO message {index} was accepted more than once");
-            }
-        }
-        for (index, delivery) in self.all.iter().enumerate() {
-            let DeliveryKind::Receipt { message, segment, state } = delivery.kind else { continue };
-            if self.fixed_id || !self.ample_limits || self.unmatched.contains(&index) {
-                continue;
-            }
-            let reported = self.reported.get(&self.subject(message, segment));
-            let good = reported
-                .is_some_and(|reported| reported.accepted.contains(&state) || reported.last.is_some());
-            assert!(good, "{state:?} of {message} segment {segment} is lost");
-            assert!(!messages.all[message].registered_delivery.is_empty());
-        }
-    }
-
-    /// Returns whether the account has emitted the final receipt of a segment.
-    pub(crate) fn has_final_receipt(&self, message: usize, segment: u8) -> bool {
-        self.reported.get(&self.subject(message, segment)).is_some_and(|reported| reported.last.is_some())
     }
 }

@@ -1,13 +1,14 @@
 //! The simulated SMSC: its side of each connection, what it accepts, and what it delivers.
 
 mod faults;
+mod receipts;
 
 use std::collections::BTreeMap;
 
 use smpp_core::provider::ReceiptDialect;
 use smpp_core::session::{Config, Event, Instant, Outcome, Readiness, Request, Session, Smsc as Role, State};
 use smpp_core::sms::MessageIdPolicy;
-use smpp_core::{BindMode, CommandStatus, MessageState, Pdu, RegisteredDelivery, Tolerance};
+use smpp_core::{BindMode, CommandStatus, Pdu, RegisteredDelivery, Tolerance};
 
 use super::answers::{MessageReply, ReplyTo};
 use super::context::Context;
@@ -17,7 +18,7 @@ use super::harness::{span, ticks};
 use super::log::{ConnectionId, request_index, segment_of_pdu};
 use super::messages::{Messages, Seen, Verdict};
 use super::requests;
-use super::scenario::{Fault, NamedSegment, REFUSALS, ReceiptStyle, Scenario};
+use super::scenario::{Fault, REFUSALS, ReceiptStyle, Scenario};
 
 /// One connection, with both its sides.
 #[expect(clippy::struct_excessive_bools, reason = "independent facts about one connection")]
@@ -389,97 +390,6 @@ impl Smsc {
         };
         let due = context.now + span(&mut context.rng, 0, self.behaviour.smsc_delay);
         self.answers.push(ScheduledAnswer { due, connection, to });
-    }
-
-    /// Returns the id of a segment of this message.
-    fn id_of(&mut self, message: usize) -> (String, String) {
-        if !self.has_shared_ids {
-            return self.next_id();
-        }
-        if let Some(ids) = self.shared_ids.get(&message) {
-            return ids.clone();
-        }
-        let ids = self.next_id();
-        self.shared_ids.insert(message, ids.clone());
-        ids
-    }
-
-    /// Schedules the receipts of a message that has one, once all its segments are accepted. Those of a resent copy do not
-    /// count.
-    fn schedule_one_receipt(
-        &mut self,
-        context: &mut Context,
-        messages: &Messages,
-        (message, segment): (usize, u8),
-        ids: &(String, String),
-        registered_delivery: RegisteredDelivery,
-    ) {
-        let total = messages.all[message].segments.len();
-        let is_last = usize::from(segment) + 1 == total;
-        assert!(
-            registered_delivery.is_empty() || is_last || !self.on_last_segment,
-            "only the last segment requests a receipt"
-        );
-        let accepted = self.accepted.entry(message).or_default();
-        if accepted.contains_key(&segment) {
-            return;
-        }
-        accepted.insert(segment, ids.clone());
-        if accepted.len() < total || messages.all[message].registered_delivery.is_empty() {
-            return;
-        }
-        let named = if self.receipts.named == NamedSegment::First { 0 } else { (total - 1) as u8 };
-        let ids = accepted[&named].clone();
-        context.count(|| {
-            format!("SMSC one receipt for {}", if total > 1 { "several segments" } else { "a segment" })
-        });
-        self.schedule_receipts(context, (message, named), &ids, messages.all[message].registered_delivery);
-    }
-
-    /// Returns a new id, as the response writes it and as the receipt does.
-    fn next_id(&mut self) -> (String, String) {
-        self.ids += 1;
-        let number = self.ids;
-        if let Some(fixed_id) = self.fixed_id {
-            return (fixed_id.into(), fixed_id.into());
-        }
-        if self.policy == MessageIdPolicy::HEXADECIMAL_TO_DECIMAL {
-            (format!("{number:x}"), format!("{number}"))
-        } else if self.policy == MessageIdPolicy::DECIMAL_TO_HEXADECIMAL {
-            (format!("{number}"), format!("{number:X}"))
-        } else if self.policy == MessageIdPolicy::IGNORE_LEADING_ZEROS {
-            (format!("{number}"), format!("000{number}"))
-        } else {
-            (format!("id-{number}"), format!("id-{number}"))
-        }
-    }
-
-    /// Schedules the receipts of a segment.
-    fn schedule_receipts(
-        &mut self,
-        context: &mut Context,
-        (message, segment): (usize, u8),
-        (id, receipted): &(String, String),
-        registered_delivery: RegisteredDelivery,
-    ) {
-        let rng = &mut context.rng;
-        let last = rng.pick(&self.deliveries.final_states());
-        if registered_delivery == RegisteredDelivery::RECEIPT_ON_FAILURE && last == MessageState::DELIVERED {
-            return;
-        }
-        let mut states = vec![];
-        states
-            .extend([MessageState::ENROUTE, MessageState::ACCEPTED].into_iter().filter(|_| rng.chance(200)));
-        states.push(last);
-        if last != MessageState::DELIVERED && rng.chance(self.receipts.changes) {
-            states.push(MessageState::DELIVERED);
-        }
-        let mut at = context.now + span(rng, 0, 60);
-        for state in states {
-            let kind = DeliveryKind::Receipt { message, segment, state };
-            self.deliveries.receipt(rng, at, (id, receipted), kind);
-            at = at + span(rng, 0, 60);
-        }
     }
 
     /// Schedules a receipt of another application's message, or an MO message.

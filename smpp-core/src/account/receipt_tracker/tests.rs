@@ -8,6 +8,9 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::*;
+use crate::account::message_key::MessageKey;
+use crate::account::outcome::MessageId;
+use crate::account::receipt::ReceiptDestination;
 use crate::pdu::MessageState as S;
 use crate::provider::ReceiptDialect;
 

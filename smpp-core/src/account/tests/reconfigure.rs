@@ -368,3 +368,31 @@ fn nothing_is_replaced_during_a_shutdown() {
     assert_eq!(sim.binds.len(), 1);
     assert!(matches!(sim.events.last(), Some(Event::Closed { .. })));
 }
+
+#[test]
+fn a_new_duplicate_window_holds_for_messages_whose_bind_has_ended() {
+    for (window, given) in [(100 * SECOND, 1), (SECOND, 2)] {
+        let mut sim = Simulation::new(options());
+        sim.advance(SECOND);
+        let message = DeliverSm {
+            source: crate::Address::international("6591234567").unwrap(),
+            short_message: ShortMessage::new(b"yes").unwrap(),
+            ..DeliverSm::default()
+        };
+        sim.deliver(0, &message);
+        sim.settle();
+        sim.cut(LinkId(0));
+        let ack = sim.events.iter().position(|event| matches!(event, Event::Message { .. }));
+        let Event::Message { ack, .. } = sim.events.remove(ack.unwrap()) else { panic!() };
+        assert!(sim.account.acknowledge(sim.now, ack, Ok(())).is_err(), "the SMSC delivers it again");
+        let reassembly =
+            crate::sms::ReassemblyLimits { duplicate_window: window, ..sim.account.options().reassembly };
+        let options = Options { reassembly, ..sim.account.options().clone() };
+        sim.account.reconfigure(sim.now, options).unwrap();
+        sim.advance(10 * SECOND);
+        sim.deliver(0, &message);
+        sim.settle();
+        let again = sim.events.iter().filter(|event| matches!(event, Event::Message { .. })).count();
+        assert_eq!(1 + again, given, "{window:?}");
+    }
+}

@@ -1,10 +1,8 @@
 //! What the application and the SMSC see, in words: the lines of a scenario's log.
 
-use std::fmt::Write;
-
 use smpp_core::account::{
-    DeliveryReceipt, InboundMessage, MessageKey, MessageRequestError, ReceiptMatch, SegmentOutcome,
-    SendError, Unresolved,
+    DeliveryReceipt, InboundMessage, MessageId, MessageKey, MessageRequestError, ReceiptMatch,
+    SegmentOutcome, SendError, Unresolved,
 };
 use smpp_core::session::Response;
 use smpp_core::sms::UserData;
@@ -22,36 +20,33 @@ pub(crate) fn status(status: CommandStatus) -> String {
 /// Describes a PDU that the SMSC has read.
 pub(crate) fn pdu(frame: &Frame<Vec<u8>>) -> String {
     let header = frame.header();
-    let mut line = header.command.to_string();
-    if header.command.is_response() {
-        return format!("{line} {}", status(header.status));
+    let command = header.command;
+    if command.is_response() {
+        return format!("{command} {}", status(header.status));
     }
     match frame.pdu(Tolerance(Quirks::all())).expect("the account sends valid PDUs").0 {
         Pdu::Bind(bind) => {
-            write!(line, " {} {}", text(bind.system_id.as_bytes()), text(bind.password.reveal()))
+            format!("{command} {} {}", text(bind.system_id.as_bytes()), text(bind.password.reveal()))
         }
         Pdu::SubmitSm(message) => {
-            line += &format!(" to {}", text(message.destination.digits.as_bytes()));
-            line += &user_data(&message.user_data().expect("a valid header"));
-            Ok(())
+            let destination = text(message.destination.digits.as_bytes());
+            format!(
+                "{command} to {destination}: {}",
+                user_data(&message.user_data().expect("a valid header"))
+            )
         }
         Pdu::DataSm(message) => {
-            line += &user_data(&message.user_data().expect("a valid header"));
-            Ok(())
+            format!("{command}: {}", user_data(&message.user_data().expect("a valid header")))
         }
-        Pdu::SubmitMulti(message) => write!(line, " to {} recipients", message.destinations.len()),
-        Pdu::QuerySm(query) => write!(line, " {}", text(query.message_id.as_bytes())),
-        Pdu::CancelSm(cancel) => write!(line, " {}", text(cancel.message_id.as_bytes())),
-        Pdu::ReplaceSm(replace) => write!(
-            line,
-            " {}: {}",
-            text(replace.message_id.as_bytes()),
-            text(replace.short_message.as_bytes())
-        ),
-        _ => Ok(()),
+        Pdu::SubmitMulti(message) => format!("{command} to {} recipients", message.destinations.len()),
+        Pdu::QuerySm(query) => format!("{command} {}", text(query.message_id.as_bytes())),
+        Pdu::CancelSm(cancel) => format!("{command} {}", text(cancel.message_id.as_bytes())),
+        Pdu::ReplaceSm(replace) => {
+            let (id, new) = (replace.message_id.as_bytes(), replace.short_message.as_bytes());
+            format!("{command} {}: {}", text(id), text(new))
+        }
+        _ => command.to_string(),
     }
-    .expect("a string takes everything");
-    line
 }
 
 fn text(octets: &[u8]) -> String {
@@ -61,38 +56,33 @@ fn text(octets: &[u8]) -> String {
 /// Describes a text by its first octets.
 fn user_data(data: &UserData<'_>) -> String {
     let octets = data.octets;
-    let mut line = format!(": {}", text(&octets[..octets.len().min(12)]));
-    if let Some(segment) = data.segment {
-        line += &format!(" (part {} of {})", segment.number, segment.total);
-    }
-    if data.data_coding.0 != 0 {
-        line += &format!(", data_coding {:#04x}", data.data_coding.0);
-    }
-    line
+    let start = text(&octets[..octets.len().min(12)]);
+    let part = data.segment.map(|segment| format!(" (part {} of {})", segment.number, segment.total));
+    let data_coding = (data.data_coding.0 != 0).then(|| format!(", data_coding {:#04x}", data.data_coding.0));
+    format!("{start}{}{}", part.unwrap_or_default(), data_coding.unwrap_or_default())
 }
 
 fn with_key(key: Option<&MessageKey>) -> String {
     key.map(|key| format!(", key {key}")).unwrap_or_default()
 }
 
+fn list(ids: &[MessageId]) -> String {
+    ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
 pub(crate) fn outcome(outcome: &Result<Accepted, SendError>) -> String {
     match outcome {
         Ok(accepted) => {
-            let ids: Vec<_> = accepted.ids.iter().map(ToString::to_string).collect();
-            let mut line = format!("accepted as {}", ids.join(", "));
-            if let Some(bind) = accepted.bind {
-                line += &format!(" on bind {bind}");
-            }
+            let bind = accepted.bind.map(|bind| format!(" on bind {bind}")).unwrap_or_default();
+            let mut parts = vec![format!("accepted as {}{bind}", list(&accepted.ids))];
             for response in &accepted.responses {
-                if let Some(price) = response.tlv(PRICE) {
-                    line += &format!(", price {}", text(price));
-                }
-                for recipient in response.unsuccessful() {
+                parts.extend(response.tlv(PRICE).map(|price| format!("price {}", text(price))));
+                parts.extend(response.unsuccessful().map(|recipient| {
                     let digits = text(recipient.destination.digits.as_bytes());
-                    line += &format!(", but not for {digits}: {}", status(recipient.error_status_code));
-                }
+                    format!("but not for {digits}: {}", status(recipient.error_status_code))
+                }));
             }
-            line + &with_key(accepted.key.as_ref())
+            parts.join(", ") + &with_key(accepted.key.as_ref())
         }
         Err(error) => {
             let key = match error {
@@ -108,19 +98,20 @@ pub(crate) fn outcome(outcome: &Result<Accepted, SendError>) -> String {
 
 pub(crate) fn receipt(receipt: &DeliveryReceipt, matched: Option<&ReceiptMatch>) -> String {
     let kind = if receipt.is_final { "receipt" } else { "intermediate receipt" };
-    let mut line = format!("{kind} {} {:?} on bind {}", receipt.id, receipt.state, receipt.bind());
-    let Some(matched) = matched else { return line + ", of an unknown message" };
-    if matched.segments > 1 {
-        let ReceiptMatch { segment, segments, pending, .. } = matched;
-        line += &format!(", segment {segment} of {segments}, {pending} to come");
+    let mut parts = vec![format!("{kind} {} {:?} on bind {}", receipt.id, receipt.state, receipt.bind())];
+    match matched {
+        Some(matched) => {
+            if matched.segments > 1 {
+                let ReceiptMatch { segment, segments, pending, .. } = matched;
+                parts.push(format!("segment {segment} of {segments}, {pending} to come"));
+            }
+            parts.extend(matched.message_state.map(|state| format!("message {state:?}")));
+            parts.extend(matched.previous.map(|previous| format!("before {previous:?}")));
+            parts.extend(matched.key.as_ref().map(|key| format!("key {key}")));
+        }
+        None => parts.push("of an unknown message".into()),
     }
-    if let Some(state) = matched.message_state {
-        line += &format!(", message {state:?}");
-    }
-    if let Some(previous) = matched.previous {
-        line += &format!(", before {previous:?}");
-    }
-    line + &with_key(matched.key.as_ref())
+    parts.join(", ")
 }
 
 pub(crate) fn message(message: &InboundMessage) -> String {
@@ -153,8 +144,7 @@ pub(crate) fn unresolved(unresolved: &Unresolved) -> String {
             format!("not accepted: {why}{}", with_key(key.as_ref()))
         }
         Unresolved::NoReceipt { key, ids, .. } => {
-            let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
-            format!("no receipt for {}{}", ids.join(", "), with_key(key.as_ref()))
+            format!("no receipt for {}{}", list(ids), with_key(key.as_ref()))
         }
     }
 }

@@ -26,7 +26,7 @@ struct Scenario {
 
 fn run(start: fn() -> Start) {
     let filter = std::env::var("SCENARIO").unwrap_or_default();
-    let mut differences = String::new();
+    let mut differences = Vec::new();
     for scenario in list::all().filter(|scenario| scenario.name.contains(&filter)) {
         println!("{}", scenario.name);
         let play = scenario.play;
@@ -39,16 +39,17 @@ fn run(start: fn() -> Start) {
         });
         match log {
             Ok(log) if log == scenario.expected => {}
-            Ok(log) => differences += &format!("\n{}:\n{}", scenario.name, as_source(&log)),
-            Err(_) => differences += &format!("\n{}: panicked, see above\n", scenario.name),
+            Ok(log) => differences.push(format!("{}:\n{}", scenario.name, as_source(&log))),
+            Err(_) => differences.push(format!("{}: panicked, see above", scenario.name)),
         }
     }
-    assert!(differences.is_empty(), "other logs than expected:\n{differences}");
+    assert!(differences.is_empty(), "other logs than expected:\n\n{}", differences.join("\n\n"));
 }
 
 /// Shows a log in the form of a scenario's.
 fn as_source(log: &[String]) -> String {
-    log.iter().map(|line| format!("            {line:?},\n")).collect()
+    let lines: Vec<_> = log.iter().map(|line| format!("            {line:?},")).collect();
+    lines.join("\n")
 }
 
 #[test]

@@ -85,6 +85,36 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         ],
     },
     Scenario {
+        name: "a receipt of a message that the application has dropped arrives, and is acknowledged by it",
+        play: |stage| {
+            let smsc = stage.smsc("smsc");
+            stage.start(options(&smsc));
+            stage.submit("m", &receipted("Hello").key("row 1"));
+            let mut peer = smsc.bound();
+            peer.accepts("id1");
+            stage.outcome("m");
+            stage.forget("m");
+            peer.sends_receipt("id1", "DELIVRD");
+            let receipt = stage.arrival();
+            peer.enquires();
+            stage.accept(receipt);
+            peer.reads();
+            stage.end_with(&mut [&mut peer]);
+        },
+        expected: &[
+            "smsc: bind_transceiver shop secret",
+            "smsc: submit_sm to 6591: Hello",
+            "m: accepted as id1 on bind 0.1, key row 1",
+            "arrives: receipt id1 DELIVERED on bind 0.1, message DELIVERED, key row 1",
+            "smsc: enquire_link_resp ESME_ROK",
+            "accept",
+            "smsc: deliver_sm_resp ESME_ROK",
+            "smsc: unbind",
+            "events of account: closed",
+            "events of link 0: binding bound link_closed",
+        ],
+    },
+    Scenario {
         name: "accepting or refusing what is acknowledged already is an error",
         play: |stage| {
             let smsc = stage.smsc("smsc");

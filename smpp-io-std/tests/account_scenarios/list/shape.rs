@@ -341,6 +341,35 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         ],
     },
     Scenario {
+        name: "the segments of a message go on all binds if the account says so",
+        play: |stage| {
+            let smsc = stage.smsc("smsc");
+            let binds = Binds::transceivers(2);
+            let mut options = Options { binds, spread_segments: true, ..options(&smsc) };
+            options.session.window = 1;
+            stage.start(options);
+            let (mut a, mut b) = (smsc.bound_as("a"), smsc.bound_as("b"));
+            stage.wait_for_binds(2);
+            stage.submit("m", &text(&"long ".repeat(50)));
+            a.accepts("id1");
+            b.accepts("id2");
+            stage.outcome("m");
+            stage.end_with(&mut [&mut a, &mut b]);
+        },
+        expected: &[
+            "a: bind_transceiver shop secret",
+            "b: bind_transceiver shop secret",
+            "a: submit_sm to 6591: long long lo (part 1 of 2)",
+            "b: submit_sm to 6591: ng long long (part 2 of 2)",
+            "m: accepted as id1, id2 on bind 1.1",
+            "a: unbind",
+            "b: unbind",
+            "events of account: closed",
+            "events of link 0: binding bound link_closed",
+            "events of link 1: binding bound link_closed",
+        ],
+    },
+    Scenario {
         name: "a message that got no response is reported, or sent again if it says so",
         play: |stage| {
             let smsc = stage.smsc("smsc");

@@ -148,6 +148,7 @@ const EXPECTED: &[&str] = &[
     "reconfigured Endpoints",
     "reconfigured Limits",
     "reconfigured Nothing",
+    "reconfigured Sending",
     "resumed",
     "several groups",
     "request NeverSent BindEnded",

@@ -29,7 +29,7 @@ pub(crate) struct Message {
     last_sent: Option<(ConnectionId, u8)>,
     /// Until then no segment may be sent.
     delayed_until: Instant,
-    /// Whether the account may have moved it to another bind, because one refused it.
+    /// Whether the account may have moved it to another bind, because one refused it, or because other options hold.
     moved: bool,
     pub(crate) unanswered: UnansweredPolicy,
     /// The receipts that the message requests.
@@ -254,6 +254,15 @@ impl Messages {
         if options.session.rate != self.options.session.rate {
             // What was sent before counts for the limit before.
             self.senders.values_mut().for_each(|sender| sender.last_second.clear());
+        }
+        if options.rate != self.options.rate {
+            self.last_second.clear();
+        }
+        if options.spread_segments != self.options.spread_segments {
+            // Where the next segments of a message go was decided before, at its last segment.
+            for index in &self.open {
+                self.all[*index].moved = true;
+            }
         }
         self.options = options.clone();
     }

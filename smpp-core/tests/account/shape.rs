@@ -13,6 +13,7 @@ enum Change {
     Endpoints,
     Limits,
     Nothing,
+    Sending,
 }
 
 impl AccountSimulation {
@@ -42,8 +43,14 @@ impl AccountSimulation {
     pub(crate) fn reconfigure(&mut self) {
         let now = self.context.now;
         let rng = &mut self.context.rng;
-        let changes =
-            [Change::Binds, Change::Credentials, Change::Endpoints, Change::Limits, Change::Nothing];
+        let changes = [
+            Change::Binds,
+            Change::Credentials,
+            Change::Endpoints,
+            Change::Limits,
+            Change::Nothing,
+            Change::Sending,
+        ];
         let change = rng.pick(&changes);
         let options = self.account.options().clone();
         let options = match change {
@@ -62,6 +69,10 @@ impl AccountSimulation {
                 Options { session, queue_capacity, ..options }
             }
             Change::Nothing => options,
+            Change::Sending => {
+                let rate = rng.chance(600).then(|| Rate::per_second(rng.within(5..=60) as u32));
+                Options { rate, spread_segments: rng.chance(500), ..options }
+            }
         };
         self.context.trace(|| format!("the application reconfigures {change:?}: {options:?}"));
         self.context.count(|| format!("reconfigured {change:?}"));

@@ -50,6 +50,7 @@ struct ScheduledAnswer {
     to: ReplyTo,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 pub(crate) struct Smsc {
     pub(crate) connections: Vec<Connection>,
     answers: Vec<ScheduledAnswer>,

@@ -3,7 +3,7 @@
 use super::*;
 
 fn change(sim: &mut Simulation, max_binds: u16, binds: Binds) {
-    let options = Options { max_binds, binds, ..sim.account.options().clone() };
+    let options = Options { binds, max_binds, ..sim.account.options().clone() };
     sim.account.reconfigure(sim.now, options).unwrap();
     sim.settle();
 }

@@ -60,6 +60,7 @@ impl Messages {
                 && (self.options.spread_segments || other.segments.len() == 1 || other.last_sent.is_none());
             let ready = released
                 && is_fresh
+                && !other.moved
                 && other.named.is_none()
                 && !other.was_in_doubt
                 && !other.segments.iter().any(in_doubt)

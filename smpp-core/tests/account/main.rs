@@ -44,7 +44,7 @@ const SIMULATION: Simulation = Simulation { name: "account", scenario: simulatio
 
 #[test]
 fn the_account_keeps_its_guarantees_in_random_scenarios() {
-    let usual = if cfg!(debug_assertions) { 50 } else { 20_000 };
+    let usual = if cfg!(debug_assertions) { 50 } else { 50_000 };
     SIMULATION.run(usual);
 }
 

@@ -429,14 +429,20 @@ mod tests {
         {
             let mut limiter = RateLimiter::new(burst);
             let now = START + millis(5000);
-            (0..10).for_each(|_| limiter.take(now));
-            changes.iter().for_each(|rate| limiter.set_rate(now, *rate));
+            for _ in 0..10 {
+                limiter.take(now);
+            }
+            for rate in &changes {
+                limiter.set_rate(now, *rate);
+            }
             let sent = sent_in_a_second(&mut limiter, now);
             assert!((30..=40).contains(&sent), "{sent} after {changes:?}");
         }
         let mut limiter = RateLimiter::new(burst);
         limiter.set_rate(START, Some(burst));
-        (0..10).for_each(|_| limiter.take(START));
+        for _ in 0..10 {
+            limiter.take(START);
+        }
         assert!(limiter.ready_at(START) > START, "an equal rate keeps the burst, and no more");
     }
 

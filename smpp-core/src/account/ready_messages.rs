@@ -30,7 +30,7 @@ pub(super) enum Sending {
     Ready { capacity: u16 },
     /// Soon: its window is full, or its rate limit is reached.
     Busy,
-    /// There is no bind that sends, or it pauses.
+    /// There is no bind that sends, or it pauses or is being ended.
     Unusable,
 }
 

@@ -44,9 +44,10 @@ impl<O: Observer> Account<O> {
     /// | `credentials`, `interface_version` | for the next bind. Binds with others are replaced one at a time: each is unbound once the SMSC has responded to what it has in flight, and the next one waits until the new bind is accepted. Slots without a bind go first. A [stopped](Event::Stopped) account resumes |
     /// | `binds`, `max_binds` | at once: see [`set_binds`](Self::set_binds) |
     /// | `endpoints` | for the next attempt. Attempts on the way to an endpoint that is gone end; binds there are replaced one at a time, as for `credentials` |
-    /// | `session` | at once on existing binds: see [`Session::reconfigure`](crate::session::Session::reconfigure) |
+    /// | `session` | at once on existing binds: see [`Session::reconfigure`](crate::session::Session::reconfigure). Without any message operation the queued messages end as [`Unsupported`](crate::session::NotSentReason::Unsupported) |
+    /// | `rate` | at once. What was sent before still counts |
+    /// | `spread_segments` | true: for messages whose first segment is not sent; the others still follow their bind. False: from the next segment of each message |
     /// | `statuses` | from the next refusal. An account that has stopped stays so |
-    /// | `rate`, `spread_segments` | at once |
     /// | `connect_interval`, `backoff`, `connect_timeout`, `bind_quirks` | for the next attempt |
     /// | `queue_capacity`, `request_capacity` | at once. Messages and requests beyond a smaller capacity stay |
     /// | `text`, `long_messages`, `unanswered_policy` | for the messages that are submitted from now on |

@@ -84,13 +84,18 @@ impl<O: Observer> Account<O> {
         }
     }
 
-    /// Applies the rate limit of the account, and whether segments are spread.
+    /// Applies the rate limit of the account, and whether segments are spread. Ends the messages if the provider takes none
+    /// any more.
     pub(super) fn apply_sending_options(&mut self, now: Instant) {
         self.queue.spread_segments = self.options.spread_segments;
         match (self.options.rate, &mut self.rate_limiter) {
-            // The messages that the limiter has counted still count.
-            (Some(rate), Some(limiter)) => limiter.set_rate(now, Some(rate)),
+            // The messages that the limiter has counted still count, also if the limit ends and another one begins.
+            (rate, Some(limiter)) => limiter.set_rate(now, rate),
             (rate, limiter) => *limiter = rate.map(RateLimiter::new),
+        }
+        let command = self.message_command();
+        if !self.options.session.operations.contains(Operations::of(command)) {
+            self.abandon_all(now, SegmentNotSentReason::Request(NotSentReason::Unsupported(command)));
         }
     }
 
@@ -183,7 +188,8 @@ impl<O: Observer> Account<O> {
     }
 
     /// Returns how many segments the account can send without waiting for a response: the free places in the windows of the
-    /// binds that send, less the segments that wait in the queue. 0 while there is no such bind.
+    /// binds that send, less the segments that wait in the queue. 0 while there is no such bind. A bind that is being ended
+    /// does not count.
     ///
     /// A program whose queue is a database submits no more than this. Then no message waits in the account that could as
     /// well wait in the database, and few messages are in doubt if the process is killed: at most the
@@ -194,7 +200,10 @@ impl<O: Observer> Account<O> {
     /// [`SubmitError::ShutDown`] and [`SubmitError::Stopped`], as [`submit`](Self::submit).
     pub fn ready_capacity(&self) -> Result<usize, SubmitError> {
         self.check_running()?;
+        let command = self.message_command();
         let binds = self.links.iter().filter_map(LinkSlot::transmitter);
+        let binds =
+            binds.filter(|session| sending_of(session, self.dispatched_at, command) != Sending::Unusable);
         let free: usize = binds.map(Session::window_capacity).sum();
         Ok(free.saturating_sub(self.queue.unsent()).min(self.queue.available_capacity()))
     }
@@ -462,14 +471,20 @@ pub(super) fn sending<O: Observer>(
 ) -> impl Iterator<Item = (LinkId, Sending)> + use<'_, O> {
     links.iter().zip(0..).map(move |(link, index)| {
         let sending = match link.transmitter() {
-            Some(session) if link.paused_until <= now => match session.readiness_after(now, 0, command) {
-                Readiness::Ready { capacity } => Sending::Ready { capacity },
-                Readiness::Refusing(_) => Sending::Busy,
-            },
+            Some(session) if link.paused_until <= now => sending_of(session, now, command),
             _ => Sending::Unusable,
         };
         (LinkId(index), sending)
     })
+}
+
+/// Returns what a bind can do now. One that is being ended sends nothing more.
+fn sending_of<O: Observer>(session: &Session<Esme, Tag, O>, now: Instant, command: CommandId) -> Sending {
+    match session.readiness_after(now, 0, command) {
+        Readiness::Ready { capacity } => Sending::Ready { capacity },
+        Readiness::Refusing(refusal) if refusal.permanent().is_some() => Sending::Unusable,
+        Readiness::Refusing(_) => Sending::Busy,
+    }
 }
 
 /// Returns whether the message requests a final receipt for every final state: bits 1 and 0 (SMPP 3.4 §5.2.17). A receipt

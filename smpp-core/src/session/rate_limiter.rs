@@ -79,6 +79,8 @@ pub struct RateLimiter {
     /// The value of `due` while several messages at once wait, and what it was before: single messages wait for them.
     held: u64,
     due_before: u64,
+    /// The `interval`, `slack` and `due` of the limit that ended: what was sent still counts if a new one begins soon.
+    ended: (u64, u64, u64),
     slow_down: Option<SlowDown>,
 }
 
@@ -110,29 +112,38 @@ impl RateLimiter {
             due: 0,
             held: 0,
             due_before: 0,
+            ended: (0, 0, 0),
             slow_down: None,
         }
     }
 
     /// Creates a limiter that limits messages only while the peer is overloaded.
     pub(super) const fn unlimited() -> Self {
-        Self { interval: 0, slack: 0, due: 0, held: 0, due_before: 0, slow_down: None }
+        Self { interval: 0, slack: 0, due: 0, held: 0, due_before: 0, ended: (0, 0, 0), slow_down: None }
     }
 
     /// Changes the rate. The next message is due one interval of the new rate after the last one, and not earlier than
-    /// before; a burst is available only after a pause. So the messages from now on keep to the new rate.
+    /// before; a burst is available only after a pause. What was sent in a burst counts at the new rate, for a second at
+    /// most. So no sliding second holds more than the higher limit of those in it. An equal rate changes nothing.
     pub(crate) fn set_rate(&mut self, now: Instant, rate: Option<Rate>) {
-        // When the last message was sent, or earlier if a part of a burst is left.
-        let last = self.due.saturating_sub(self.interval.saturating_add(self.slack));
-        let ready_at = self.ready_at(now).as_nanos();
-        let Some(rate) = rate else {
-            (self.interval, self.slack, self.due) = (0, 0, last);
+        let Self { interval, slack, .. } = rate.map_or(Self::unlimited(), Self::new);
+        if (interval, slack) == (self.interval, self.slack) {
             return;
-        };
-        let Self { interval, slack, .. } = Self::new(rate);
-        let next = ready_at.max(last.saturating_add(interval));
-        (self.interval, self.slack, self.due) =
-            (interval, slack, next.max(now.as_nanos()).saturating_add(slack));
+        }
+        let now = now.as_nanos();
+        let due = self.due_without_hold();
+        // When the last message was sent, or earlier if a part of a burst is left.
+        let last = due.saturating_sub(self.interval.saturating_add(self.slack));
+        let ready_at = due.max(now).saturating_sub(self.slack);
+        let before = if self.interval == 0 { self.ended } else { (self.interval, self.slack, due) };
+        if interval == 0 {
+            (self.due, self.ended) = (last, before);
+        } else {
+            let caught_up = now.saturating_add(catch_up(now, before, (interval, slack)));
+            let next = ready_at.max(last.saturating_add(interval)).max(caught_up);
+            self.due = next.max(now).saturating_add(slack);
+        }
+        (self.interval, self.slack, self.held, self.due_before) = (interval, slack, 0, 0);
     }
 
     /// Returns when the next message may be sent. A time not later than `now` means immediately.
@@ -154,9 +165,9 @@ impl RateLimiter {
     fn ready_for_many(&self, now: Instant, messages: u32) -> Instant {
         // After a pause the due time lies in the past: then more than a burst may be sent at once, if as much time is free
         // after them.
-        let interval = self.interval_at(now);
-        let more = (u64::from(messages).min(self.limit()) - 1).saturating_mul(interval);
-        Instant::from_nanos(self.due_without_hold().saturating_add(more).saturating_sub(self.slack))
+        let due = self.due_without_hold();
+        let more = self.cost(now, due, u64::from(messages).min(self.limit()) - 1);
+        Instant::from_nanos(due.saturating_add(more).saturating_sub(self.slack))
     }
 
     /// Returns the highest number of messages in any sliding second: see [`Rate::interval`].
@@ -181,8 +192,9 @@ impl RateLimiter {
 
     /// Returns when a message may be sent if `reserved` others are sent before it, at `now` or as soon as they may.
     pub(super) fn ready_after(&self, now: Instant, reserved: u32) -> Instant {
-        let taken = self.interval_at(now).saturating_mul(u64::from(reserved));
-        Instant::from_nanos(self.due.max(now.as_nanos()).saturating_add(taken).saturating_sub(self.slack))
+        let due = self.due.max(now.as_nanos());
+        let taken = self.cost(now, due, u64::from(reserved));
+        Instant::from_nanos(due.saturating_add(taken).saturating_sub(self.slack))
     }
 
     /// Records a message that is sent at `now`. `now` must not be before [`ready_at`](Self::ready_at).
@@ -204,11 +216,22 @@ impl RateLimiter {
     /// ```
     #[inline]
     pub fn take_many(&mut self, now: Instant, messages: u32) {
-        let taken = self.interval_at(now).saturating_mul(u64::from(messages));
         if messages > 1 {
             self.due = self.due_without_hold();
         }
-        self.due = self.due.max(now.as_nanos()).saturating_add(taken);
+        let due = self.due.max(now.as_nanos());
+        self.due = due.saturating_add(self.cost(now, due, u64::from(messages)));
+    }
+
+    /// Returns how long `messages` take from `due` on at the rate at `now`, in nanoseconds.
+    ///
+    /// The rate at `now` may be slow, and grows: they take no longer than the rest of the slow-down, and then as long as
+    /// at the full rate.
+    fn cost(&self, now: Instant, due: u64, messages: u64) -> u64 {
+        let full = self.interval.saturating_mul(messages);
+        let Some(SlowDown { at, .. }) = self.slow_down else { return full };
+        let rest = at.as_nanos().saturating_add(RECOVERY).saturating_sub(due);
+        self.interval_at(now).saturating_mul(messages).min(full.saturating_add(rest))
     }
 
     /// Slows down because the peer was overloaded by a message sent at `sent`. `observed` is the interval between messages
@@ -248,9 +271,21 @@ impl RateLimiter {
     }
 }
 
+/// Returns how long messages wait at `now` at a new interval and slack, because of what was sent `before`: at an interval,
+/// with a slack, and until a due time.
+fn catch_up(now: u64, before: (u64, u64, u64), (interval, slack): (u64, u64)) -> u64 {
+    let (old_interval, old_slack, due) = before;
+    // The limit in a second allows a burst in addition to what the interval allows.
+    let burst = old_slack.checked_div(old_interval).min(slack.checked_div(interval)).unwrap_or(0);
+    let sent = u128::from(due.saturating_sub(now)) * u128::from(interval);
+    let wait = sent.div_ceil(u128::from(old_interval.max(1))).min(u128::from(u64::MAX)) as u64;
+    wait.saturating_sub(burst.saturating_mul(interval)).min(SECOND)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::vec;
     use alloc::vec::Vec;
     use proptest::prelude::*;
 
@@ -365,6 +400,93 @@ mod tests {
             for (index, &start) in taken.iter().enumerate() {
                 let within = taken[index..].iter().take_while(|&&at| at < start + SECOND).count();
                 prop_assert!(within <= limit as usize, "{within} in a second at a limit of {limit}");
+            }
+        }
+    }
+
+    #[test]
+    fn several_at_once_wait_no_longer_than_the_slow_down() {
+        for (mut limiter, full_rate) in
+            [(RateLimiter::unlimited(), millis(0)), (RateLimiter::new(Rate::per_second(50)), millis(20))]
+        {
+            limiter.slow_down(START, START, Duration::MAX, Load::Full);
+            let recovered = START + Duration::from_nanos(RECOVERY);
+            assert_eq!(limiter.ready_for(START, 2), START + millis(2000));
+            assert!(limiter.ready_for(START, 200) <= recovered + 49 * full_rate);
+            assert!(limiter.ready_after(START, 200) <= recovered + 200 * full_rate);
+            let sent = START + millis(1000);
+            limiter.take_many(sent, 200);
+            assert!(limiter.ready_at(sent) >= recovered);
+            assert!(limiter.ready_at(sent) <= recovered + 200 * full_rate);
+        }
+    }
+
+    #[test]
+    fn a_burst_counts_after_a_change_of_the_rate() {
+        let burst = Rate::per_second(50).with_burst(10);
+        let (even, none) = (Some(Rate::per_second(50)), None);
+        for changes in [vec![even], vec![none, even], vec![none, Some(burst)], vec![Some(burst), even, even]]
+        {
+            let mut limiter = RateLimiter::new(burst);
+            let now = START + millis(5000);
+            for _ in 0..10 {
+                limiter.take(now);
+            }
+            for rate in &changes {
+                limiter.set_rate(now, *rate);
+            }
+            let sent = sent_in_a_second(&mut limiter, now);
+            assert!((30..=40).contains(&sent), "{sent} after {changes:?}");
+        }
+        let mut limiter = RateLimiter::new(burst);
+        limiter.set_rate(START, Some(burst));
+        for _ in 0..10 {
+            limiter.take(START);
+        }
+        assert!(limiter.ready_at(START) > START, "an equal rate keeps the burst, and no more");
+    }
+
+    proptest! {
+        #[test]
+        fn no_sliding_second_holds_more_than_the_higher_limit_when_the_rate_changes(
+            first in (1_u32..60, 0_u32..60),
+            steps in prop::collection::vec(
+                (0_u64..300_000_000, 1_u32..40, prop::option::weighted(0.2, (1_u32..60, 0_u32..60))),
+                1..200,
+            ),
+        ) {
+            let rate = |(limit, burst): (u32, u32)| Rate::per_second(limit).with_burst(burst);
+            let mut limiter = RateLimiter::new(rate(first));
+            let mut now = 0;
+            // The limits by the times from which they hold.
+            let mut limits = vec![(0, first.0)];
+            let mut taken: Vec<(u64, u32)> = Vec::new();
+            for (step, messages, change) in steps {
+                now += step;
+                let at = Instant::from_nanos(now);
+                if let Some(change) = change {
+                    limiter.set_rate(at, Some(rate(change)));
+                    limits.push((now, change.0));
+                } else if messages > 20 {
+                    while limiter.ready_at(at) <= at {
+                        limiter.take(at);
+                        taken.push((now, 1));
+                    }
+                } else if limiter.ready_for(at, messages) <= at {
+                    limiter.take_many(at, messages);
+                    taken.push((now, messages));
+                }
+            }
+            for (index, &(start, _)) in taken.iter().enumerate() {
+                let end = start + SECOND;
+                let within = taken[index..].iter().take_while(|(at, _)| *at < end);
+                let count: u32 = within.clone().map(|(_, messages)| messages).sum();
+                // The rate may have changed at the time of the first message, before or after it.
+                let first = limits.iter().rposition(|(from, _)| *from < start).unwrap_or(0);
+                let held = limits[first..].iter().take_while(|(from, _)| *from < end);
+                let limit = held.map(|(_, limit)| *limit).max().unwrap_or(0);
+                let is_alone = within.count() == 1;
+                prop_assert!(is_alone || count <= limit, "{count} in a second at a limit of {limit}");
             }
         }
     }

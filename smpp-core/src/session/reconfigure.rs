@@ -13,7 +13,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     /// - The window, the rate limit, [`max_unanswered`](Config::max_unanswered), `max_output`, `max_malformed`, `tolerance`
     ///   and `operations` change at once. Requests in flight that exceed a smaller window stay in flight.
     ///   After a change of the rate limit the next message waits for one interval of the new rate from the last one, and a
-    ///   burst is available only after a pause.
+    ///   burst is available only after a pause. What was sent in a burst before counts at the new rate, for a second at most.
     /// - [`response_timeout`](Config::response_timeout) and [`late_response_timeout`](Config::late_response_timeout) change
     ///   at once, also for the requests in flight; `enquire_link_interval` and `inactivity_timeout` count from the last
     ///   PDU. The deadlines of an enquire_link or unbind that was sent, and of a shutdown, stay as they are.

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use super::*;
 use crate::endpoint::Endpoint;
 use crate::pdu::BindMode::Transceiver;
-use crate::session::Rate;
+use crate::session::{NotSentReason, Operations, Rate};
 use crate::sms::MessageIdPolicy;
 
 fn with_password(sim: &Simulation, password: &str) -> Options {
@@ -174,6 +174,56 @@ fn a_new_rate_limit_and_window_hold_on_existing_binds() {
     let sent = sim.submitted.len() - before;
     assert!((199..=201).contains(&sent), "{sent} in 10 s");
     assert_eq!(sim.binds.len(), 1, "on the same bind");
+}
+
+#[test]
+fn the_rate_of_the_account_counts_what_was_sent_before_a_change() {
+    let burst = Rate::per_second(20).with_burst(20);
+    let session = Config { rate: None, window: 2_000, ..options().session };
+    let mut sim = Simulation::new(Options { rate: Some(burst), session, ..options() });
+    sim.advance(2 * SECOND);
+    for _ in 0..20 {
+        sim.send("before");
+    }
+    sim.settle();
+    assert_eq!(sim.submitted.len(), 20, "the burst");
+    for rate in [None, Some(burst)] {
+        sim.account.reconfigure(sim.now, Options { rate, ..sim.account.options().clone() }).unwrap();
+    }
+    for _ in 0..20 {
+        sim.send("after");
+    }
+    sim.advance(Duration::from_millis(999));
+    assert_eq!(sim.submitted.len(), 20);
+    sim.advance(SECOND);
+    assert!(sim.submitted.len() > 20);
+    // A change of something else keeps the burst.
+    let mut sim = Simulation::new(Options { rate: Some(burst), session, ..options() });
+    sim.advance(2 * SECOND);
+    sim.account.reconfigure(sim.now, sim.account.options().clone()).unwrap();
+    for _ in 0..20 {
+        sim.send("Hello");
+    }
+    sim.settle();
+    assert_eq!(sim.submitted.len(), 20);
+}
+
+#[test]
+fn queued_messages_end_when_the_provider_takes_none_any_more() {
+    let session = Config { window: 1, rate: None, ..options().session };
+    let mut sim = Simulation::new(Options { session, ..options() });
+    sim.advance(SECOND);
+    sim.answers = false;
+    let (sent, queued) = (sim.send("sent"), sim.send("queued"));
+    sim.settle();
+    let session = Config { operations: Operations::QUERY_SM, ..session };
+    sim.account.reconfigure(sim.now, Options { session, ..sim.account.options().clone() }).unwrap();
+    sim.settle();
+    let unsupported = NotSentReason::Unsupported(CommandId::SUBMIT_SM);
+    let never_sent = SegmentOutcome::NeverSent(SegmentNotSentReason::Request(unsupported));
+    assert_eq!(sim.outcomes(), [(queued, MessageOutcome { segments: vec![never_sent] })]);
+    sim.answer_late(Ok("1"));
+    assert_eq!(sim.outcomes()[1], (sent, MessageOutcome { segments: vec![accepted(b"1")] }));
 }
 
 #[test]

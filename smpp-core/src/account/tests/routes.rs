@@ -85,6 +85,58 @@ fn the_rest_of_a_message_moves_when_its_bind_ends_or_pauses() {
     }
 }
 
+/// Ends the first bind once its messages are answered: it is replaced by one with another password.
+fn replace_first(sim: &mut Simulation) {
+    let options = sim.account.options().clone();
+    let credentials = Credentials { password: "n3w".into(), ..options.credentials };
+    sim.account.reconfigure(sim.now, Options { credentials, ..options }).unwrap();
+    sim.settle();
+}
+
+#[test]
+fn the_rest_of_a_message_moves_when_its_bind_is_being_ended() {
+    let session = Config { rate: None, window: 2, ..Config::default() };
+    let mut sim = Simulation::new(Options { session, ..binds(2) });
+    sim.advance(SECOND);
+    sim.answers = false;
+    sim.account.submit(sim.now, &long_message()).unwrap();
+    sim.settle();
+    assert_eq!(links_of(&sim), [0, 0]);
+    replace_first(&mut sim);
+    assert_eq!(links_of(&sim), [0, 0, 1, 1]);
+}
+
+#[test]
+fn a_bind_that_is_being_ended_is_no_capacity() {
+    let mut sim = Simulation::new(binds(2));
+    sim.advance(SECOND);
+    sim.answers = false;
+    sim.send("Hello");
+    sim.settle();
+    assert_eq!(sim.account.ready_capacity(), Ok(7));
+    replace_first(&mut sim);
+    assert_eq!(sim.account.ready_capacity(), Ok(4));
+}
+
+#[test]
+fn a_refused_message_does_not_wait_for_a_bind_that_is_being_ended() {
+    let rebind = SubmitAction::Rebind { times: 3 };
+    let statuses = Statuses::default().on_submit(CommandStatus::RINVBNDSTS, rebind);
+    let mut sim = Simulation::new(Options { statuses, ..binds(2) });
+    sim.advance(SECOND);
+    sim.answers = false;
+    sim.send("first");
+    sim.send("second");
+    sim.settle();
+    assert_eq!(links_of(&sim), [0, 1]);
+    replace_first(&mut sim);
+    sim.answers = true;
+    sim.unanswered.swap(0, 1);
+    sim.answer_late(Err(CommandStatus::RINVBNDSTS));
+    sim.advance(2 * SECOND);
+    assert_eq!(links_of(&sim), [0, 1, 1], "it waits a second for the bind that refused it");
+}
+
 #[test]
 fn a_message_goes_out_on_the_bind_that_it_names() {
     let mut sim = Simulation::new(binds(4));

@@ -196,9 +196,13 @@ fn a_status_that_stops_the_account_ends_the_queued_messages() {
 fn a_refused_message_stops_an_account_that_a_refused_bind_has_stopped() {
     let options = on_submit(CommandStatus(0x450), SubmitAction::Stop);
     let statuses = options.statuses.clone().on_bind(CommandStatus::RBINDFAIL, BindAction::Stop);
-    let binds = Binds::transceivers(2);
-    let mut sim = Simulation::new(Options { statuses, binds, max_binds: 2, ..options });
-    sim.bind_status = vec![CommandStatus::ROK, CommandStatus::RBINDFAIL];
+    let options = Options { statuses, max_binds: 2, ..options };
+    let mut sim = Simulation::new(options.clone());
+    sim.advance(SECOND);
+    // The SMSC refuses other credentials on a second bind; the first one stays.
+    sim.bind_status = vec![CommandStatus::RBINDFAIL];
+    let (credentials, binds) = (Credentials::new("other", "s3cret"), Binds::transceivers(2));
+    sim.account.reconfigure(sim.now, Options { credentials, binds, ..options }).unwrap();
     sim.advance(5 * SECOND);
     sim.submit_status = vec![CommandStatus(0x450); 2];
     send_to(&mut sim, "6500");

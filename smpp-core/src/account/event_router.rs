@@ -361,9 +361,8 @@ impl<W> EventRouter<W> {
     ) {
         let to_sent = matched.as_ref().filter(|matched| matched.destination == ReceiptDestination::Sent);
         let is_discarded = to_sent.is_some() && !self.accepts_arrivals;
-        let slot = to_sent.and_then(|matched| {
-            self.slots.get_mut(&matched.message).filter(|slot| slot.accepts(matched))
-        });
+        let slot = to_sent
+            .and_then(|matched| self.slots.get_mut(&matched.message).filter(|slot| slot.accepts(matched)));
         let (matched, slot) = match (matched, slot) {
             (Some(matched), Some(slot)) => (matched, slot),
             // The adapter discards receipts of its own messages.

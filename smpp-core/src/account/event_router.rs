@@ -278,9 +278,9 @@ impl<W> EventRouter<W> {
             } => {
                 self.first_bind.get_or_insert(Err(FirstBindError::Untrusted));
             }
-            Event::Link { .. } | Event::InDoubt { .. } => {}
-            // A message was refused: there is, or was, a bind.
-            Event::Stopped { cause: StopCause::Message, .. } => {}
+            // If a message was refused, there is, or was, a bind.
+            Event::Link { .. } | Event::InDoubt { .. } | Event::Stopped { cause: StopCause::Message, .. } => {
+            }
             Event::Stopped { cause: StopCause::Bind, status, response } => {
                 self.first_bind.get_or_insert(Err(FirstBindError::Refused { status, response }));
             }

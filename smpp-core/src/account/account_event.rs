@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::event::{Event, StopCause};
-use super::link::{LinkEvent, LinkId};
+use super::link::{BindId, LinkEvent, LinkId};
 use super::outcome::{MessageNumber, SegmentOutcome};
 use crate::diagnosis::refused_bind_advice;
 use crate::pdu::CommandStatus;
@@ -73,6 +73,15 @@ pub enum AccountEvent {
         segment: u8,
         /// How the segment ended.
         outcome: SegmentOutcome,
+    },
+    /// An MO message is lost: the SMSC has an acknowledgement for some of its segments (see
+    /// [`SegmentAckMode`](super::SegmentAckMode)) and delivers them no more, and no caller takes the message. Twice as many
+    /// arrivals wait as the adapter may hold, or its arrivals are dropped.
+    InboundMessageLost {
+        /// The bind on which its last segment arrived.
+        bind: BindId,
+        /// How many of its segments had arrived.
+        segments: usize,
     },
     /// The account no longer waits for delivery receipts of a message.
     ReceiptsExpired {
@@ -151,6 +160,7 @@ impl AccountEvent {
             Self::MessageInDoubt { .. } => "message_in_doubt",
             Self::MessageFailed { .. } => "message_failed",
             Self::LateOutcome { .. } => "late_outcome",
+            Self::InboundMessageLost { .. } => "inbound_message_lost",
             Self::ReceiptsExpired { .. } => "receipts_expired",
             Self::Stopped { .. } => "stopped",
             Self::Resumed => "account_resumed",
@@ -163,6 +173,7 @@ impl AccountEvent {
     pub const fn link(&self) -> Option<LinkId> {
         match self {
             Self::Link { link, .. } | Self::MessageInDoubt { link, .. } => Some(*link),
+            Self::InboundMessageLost { bind, .. } => Some(bind.link()),
             _ => None,
         }
     }
@@ -181,13 +192,6 @@ impl AccountEvent {
     /// Returns how many octets the event holds outside of itself.
     pub(super) fn heap_octets(&self) -> usize {
         let response = |response: &RefusedResponse| response.frame().map_or(0, |frame| frame.octets().len());
-        let outcome = |outcome: &SegmentOutcome| match outcome {
-            SegmentOutcome::Accepted { id, response } => {
-                id.as_bytes().len() + response.frame().map_or(0, |frame| frame.octets().len())
-            }
-            SegmentOutcome::Refused { response: refused, .. } => response(refused),
-            _ => 0,
-        };
         match self {
             Self::Link { event, .. } => match event {
                 LinkEvent::BindRefused { error: RequestError::Refused { response: refused, .. }, .. } => {
@@ -198,9 +202,7 @@ impl AccountEvent {
                 }
                 _ => 0,
             },
-            Self::MessageFailed { outcome: failed, .. } | Self::LateOutcome { outcome: failed, .. } => {
-                outcome(failed)
-            }
+            Self::MessageFailed { outcome, .. } | Self::LateOutcome { outcome, .. } => outcome.heap_octets(),
             Self::Stopped { response: refused, .. } => response(refused),
             _ => 0,
         }
@@ -227,6 +229,12 @@ impl fmt::Display for AccountEvent {
             Self::LateOutcome { message, segment, outcome } => {
                 write!(f, "message {message}, segment {segment}: late response: {outcome}")
             }
+            Self::InboundMessageLost { bind, segments } => write!(
+                f,
+                "bind {bind}: {} of an inbound message lost: acknowledged in part, and no caller takes it; fetch the \
+                 arrivals faster, or keep them",
+                Counted(*segments as u64, "segment")
+            ),
             Self::ReceiptsExpired { message, segments } => {
                 let segments = Counted(*segments as u64, "segment");
                 write!(

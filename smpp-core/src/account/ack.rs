@@ -60,6 +60,13 @@ impl PendingReply {
     }
 }
 
+impl Ack {
+    /// Returns whether a refusal cannot reach the SMSC for all segments: it has an acknowledgement for one of them.
+    pub(super) const fn is_only_copy(&self) -> bool {
+        self.is_acknowledged
+    }
+}
+
 impl fmt::Debug for Ack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Ack").field(&self.tokens.len()).finish()

@@ -77,6 +77,8 @@ impl Content {
     ) -> Result<Vec<Frame<Vec<u8>>>, SubmitError> {
         if matches!(self.body, Body::Whole) {
             let states_more = self.class.is_some() || !self.header.is_empty();
+            #[cfg(feature = "graphemes")]
+            let states_more = states_more || self.whole_graphemes;
             return if states_more { Err(SubmitError::SentAsItIs) } else { Ok(alloc::vec![pdu.clone()]) };
         }
         // Only a submit_sm is a template.

@@ -277,7 +277,8 @@ pub enum NoMoreReceipts {
     /// They arrive through the adapter's `Arrivals`: [`Message::receipts_to`](super::Message::receipts_to). The receipts of a
     /// [`submit_multi`](super::Message::submit_multi) to several recipients always do.
     ToArrivals,
-    /// The final receipt has been returned.
+    /// The final receipt has been returned. One that changes the final state may still arrive: see
+    /// [`EventRouter::poll_receipt`](super::EventRouter::poll_receipt).
     AllReceived,
     /// It did not arrive within [`max_age`](super::ReceiptOptions::max_age), the account exceeded
     /// [`capacity`](super::ReceiptOptions::capacity), or the SMSC accepted a segment without an id that a receipt could

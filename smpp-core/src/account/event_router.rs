@@ -30,6 +30,12 @@ use crate::time::Instant;
 /// segments at most, and each segment few states.
 const MAX_RECEIPTS: usize = 1024;
 
+/// The most octets of PDUs of these receipts. One that arrives below it may exceed it.
+const MAX_RECEIPT_OCTETS: usize = 255 * 1024;
+
+/// How many octets of PDUs the arrivals may have on average. One that arrives below the limit may exceed it.
+const AVERAGE_ARRIVAL_OCTETS: usize = 1024;
+
 /// The most events that a receiver of the event stream may have left to read, by default.
 const EVENT_CAPACITY: usize = 1_024;
 
@@ -46,14 +52,16 @@ const EVENT_CAPACITY: usize = 1_024;
 /// # What it buffers
 ///
 /// - Each message has a slot from [`submit`](Self::submit) to [`release`](Self::release). The slot holds up to 1,024
-///   receipts, which are acknowledged at once. Further ones are refused with `ESME_RX_T_APPN`: the SMSC keeps them.
+///   receipts with 255 KiB of PDUs, which are acknowledged at once. Further ones are refused with `ESME_RX_T_APPN`: the SMSC
+///   keeps them.
 /// - Each request about a message has a slot with its outcome, from [`request`](Self::request) to
 ///   [`release_request`](Self::release_request).
 /// - MO messages, receipts without a slot, and those of a message that passes them
-///   [to the arrivals](ReceiptDestination::Arrivals) are queued as arrivals, up to a limit. Beyond it they are refused with
-///   `ESME_RX_T_APPN`. An alert_notification, which has no response, is lost then.
-/// - Late outcomes ([`Event::LateOutcome`]) are queued as arrivals, up to twice that limit. Beyond it, or once the adapter
-///   has dropped its arrivals, they are lost.
+///   [to the arrivals](ReceiptDestination::Arrivals) are queued as arrivals, up to a limit, and up to as many KiB of PDUs.
+///   Beyond it they are refused with `ESME_RX_T_APPN`. An alert_notification, which has no response, is lost then.
+/// - What the SMSC does not repeat is queued as arrivals up to twice that limit: late outcomes ([`Event::LateOutcome`]), and
+///   MO messages of which a segment has been acknowledged ([`SegmentAckMode`](super::SegmentAckMode)). Beyond it, or once
+///   the adapter has dropped its arrivals, they are lost; [`AccountEvent::InboundMessageLost`] reports such a message.
 /// - The event stream keeps 1,024 events ([`with_events_capacity`](Self::with_events_capacity)) and 256 KiB for its slowest
 ///   [receiver](Self::add_receiver). Before there is a first receiver, it keeps the last 64 events.
 ///
@@ -87,6 +95,7 @@ pub struct EventRouter<W> {
     slots: BTreeMap<MessageNumber, MessageSlot<W>>,
     requests: RequestSlots<W>,
     arrivals: VecDeque<RoutedEvent>,
+    arrival_octets: usize,
     max_arrivals: usize,
     /// Whether the adapter still fetches arrivals.
     accepts_arrivals: bool,
@@ -105,6 +114,7 @@ struct MessageSlot<W> {
     bind: Option<BindId>,
     outcome: Option<MessageOutcome>,
     receipts: VecDeque<(DeliveryReceipt, ReceiptMatch)>,
+    receipt_octets: usize,
     /// Why no more receipts will arrive.
     no_more_receipts: Option<NoMoreReceipts>,
     waiter: Option<W>,
@@ -133,22 +143,25 @@ pub enum RoutedEvent {
 }
 
 impl<W> MessageSlot<W> {
-    /// Returns whether receipts go into this slot. Before the outcome they always do, because more may follow; later only
-    /// if the message was accepted and more receipts may arrive.
-    fn accepts_receipts(&self) -> bool {
-        self.outcome
-            .as_ref()
-            .is_none_or(|outcome| outcome.result().is_ok() && self.no_more_receipts.is_none())
+    /// Returns whether a receipt goes into this slot. Before the outcome it always does, because more may follow; later only
+    /// if the message was accepted and more receipts may arrive, or the receipt changes a final state.
+    fn accepts(&self, matched: &ReceiptMatch) -> bool {
+        let is_expected = match self.no_more_receipts {
+            None => true,
+            Some(reason) => reason == NoMoreReceipts::AllReceived && matched.previous.is_some(),
+        };
+        self.outcome.as_ref().is_none_or(|outcome| outcome.result().is_ok() && is_expected)
     }
 }
 
 impl<W> EventRouter<W> {
-    /// Creates a router that buffers up to this many arrivals.
+    /// Creates a router that buffers up to this many arrivals, and as many KiB of their PDUs.
     pub const fn new(max_arrivals: usize) -> Self {
         Self {
             slots: BTreeMap::new(),
             requests: RequestSlots::new(),
             arrivals: VecDeque::new(),
+            arrival_octets: 0,
             max_arrivals,
             accepts_arrivals: true,
             arrival_waiter: None,
@@ -208,6 +221,7 @@ impl<W> EventRouter<W> {
             bind: None,
             outcome: None,
             receipts: VecDeque::new(),
+            receipt_octets: 0,
             no_more_receipts,
             waiter: None,
         };
@@ -220,7 +234,7 @@ impl<W> EventRouter<W> {
         if self.event_log.is_needed()
             && let Some(event) = AccountEvent::new(&event)
         {
-            self.event_log.push(event, &mut self.wakers);
+            self.report(event);
         }
         match event {
             Event::HandedToTransport { message, bind, .. } => {
@@ -251,10 +265,8 @@ impl<W> EventRouter<W> {
                 self.queue_arrival(now, account, RoutedEvent::Notification(frame));
             }
             Event::LateOutcome { message, key, segment, outcome } => {
-                // The SMSC does not repeat it: it may use as much room again as the arrivals that the SMSC keeps.
-                if self.accepts_arrivals && self.arrivals.len() < self.max_arrivals.saturating_mul(2) {
-                    self.arrivals.push_back(RoutedEvent::LateOutcome { message, key, segment, outcome });
-                    self.wakers.extend(self.arrival_waiter.take());
+                if self.has_room(2) {
+                    self.push_arrival(RoutedEvent::LateOutcome { message, key, segment, outcome });
                 }
             }
             Event::Link { event: LinkEvent::Bound { .. }, .. } => {
@@ -349,8 +361,9 @@ impl<W> EventRouter<W> {
     ) {
         let to_sent = matched.as_ref().filter(|matched| matched.destination == ReceiptDestination::Sent);
         let is_discarded = to_sent.is_some() && !self.accepts_arrivals;
-        let slot = to_sent.and_then(|matched| self.slots.get_mut(&matched.message));
-        let (matched, slot) = match (matched, slot.filter(|slot| slot.accepts_receipts())) {
+        let slot = to_sent
+            .and_then(|matched| self.slots.get_mut(&matched.message).filter(|slot| slot.accepts(matched)));
+        let (matched, slot) = match (matched, slot) {
             (Some(matched), Some(slot)) => (matched, slot),
             // The adapter discards receipts of its own messages.
             (Some(_), None) if is_discarded => {
@@ -362,12 +375,14 @@ impl<W> EventRouter<W> {
             }
         };
         // If the bind has ended, the SMSC redelivers the receipt. If it was accepted, it counts as repeated.
-        let _ = if slot.receipts.len() >= MAX_RECEIPTS {
+        let is_full = slot.receipts.len() >= MAX_RECEIPTS || slot.receipt_octets >= MAX_RECEIPT_OCTETS;
+        let _ = if is_full {
             account.acknowledge(now, ack, Err(DeliverSm::UNANSWERED))
         } else {
             if matched.message_state.is_some() {
                 slot.no_more_receipts = Some(NoMoreReceipts::AllReceived);
             }
+            slot.receipt_octets += receipt.frame().octets().len();
             slot.receipts.push_back((receipt, matched));
             self.wakers.extend(slot.waiter.take());
             account.acknowledge(now, ack, Ok(()))
@@ -375,11 +390,44 @@ impl<W> EventRouter<W> {
     }
 
     fn queue_arrival<O: Observer>(&mut self, now: Instant, account: &mut Account<O>, arrival: RoutedEvent) {
-        if self.accepts_arrivals && self.arrivals.len() < self.max_arrivals {
-            self.arrivals.push_back(arrival);
-            self.wakers.extend(self.arrival_waiter.take());
+        // What the SMSC does not repeat may use as much room again as what it keeps.
+        if self.has_room(if arrival.is_only_copy() { 2 } else { 1 }) {
+            self.push_arrival(arrival);
         } else {
-            arrival.refuse(now, account);
+            self.refuse_arrival(now, account, arrival);
+        }
+    }
+
+    /// Returns whether another arrival fits into so many times the limit.
+    fn has_room(&self, times: usize) -> bool {
+        let limit = self.max_arrivals.saturating_mul(times);
+        let is_full = self.arrivals.len() >= limit
+            || self.arrival_octets >= limit.saturating_mul(AVERAGE_ARRIVAL_OCTETS);
+        self.accepts_arrivals && !is_full
+    }
+
+    fn push_arrival(&mut self, arrival: RoutedEvent) {
+        self.arrival_octets += arrival.octets();
+        self.arrivals.push_back(arrival);
+        self.wakers.extend(self.arrival_waiter.take());
+    }
+
+    /// Refuses it with a temporary status, so that the SMSC keeps it, and reports what the SMSC does not keep.
+    fn refuse_arrival<O: Observer>(&mut self, now: Instant, account: &mut Account<O>, arrival: RoutedEvent) {
+        if let RoutedEvent::Message(message, _) = &arrival
+            && arrival.is_only_copy()
+        {
+            let segments = message.segments().count();
+            self.report(AccountEvent::InboundMessageLost { bind: message.bind(), segments });
+        }
+        let (RoutedEvent::Message(_, ack) | RoutedEvent::Receipt(_, _, Some(ack))) = arrival else { return };
+        // If the bind has ended, the SMSC has seen no response, and keeps it too.
+        let _ = account.acknowledge(now, ack, Err(DeliverSm::UNANSWERED));
+    }
+
+    fn report(&mut self, event: AccountEvent) {
+        if self.event_log.is_needed() {
+            self.event_log.push(event, &mut self.wakers);
         }
     }
 
@@ -422,7 +470,8 @@ impl<W> EventRouter<W> {
         }))
     }
 
-    /// Returns the next receipt of a message, intermediate ones included.
+    /// Returns the next receipt of a message, intermediate ones included. A receipt that changes a final state
+    /// ([`ReceiptMatch::previous`]) may still arrive after [`NoMoreReceipts::AllReceived`]: this returns it then.
     ///
     /// # Errors
     ///
@@ -436,6 +485,7 @@ impl<W> EventRouter<W> {
             return Poll::Ready(Err(NoMoreReceipts::Closed));
         };
         if let Some(receipt) = slot.receipts.pop_front() {
+            slot.receipt_octets -= receipt.0.frame().octets().len();
             return Poll::Ready(Ok(receipt));
         }
         if let Some(reason) = slot.no_more_receipts.or(self.is_over.then_some(NoMoreReceipts::Closed)) {
@@ -454,9 +504,8 @@ impl<W> EventRouter<W> {
         let Some(slot) = self.slots.remove(&message) else { return };
         self.wakers.extend(slot.waiter);
         for (receipt, matched) in slot.receipts {
-            if self.accepts_arrivals && self.arrivals.len() < self.max_arrivals.saturating_mul(2) {
-                self.arrivals.push_back(RoutedEvent::Receipt(receipt, Some(matched), None));
-                self.wakers.extend(self.arrival_waiter.take());
+            if self.has_room(2) {
+                self.push_arrival(RoutedEvent::Receipt(receipt, Some(matched), None));
             }
         }
     }
@@ -469,7 +518,10 @@ impl<W> EventRouter<W> {
                 mem::swap(&mut self.arrival_waiter, waiter);
                 Poll::Pending
             }
-            arrival => Poll::Ready(arrival),
+            arrival => {
+                self.arrival_octets -= arrival.as_ref().map_or(0, RoutedEvent::octets);
+                Poll::Ready(arrival)
+            }
         }
     }
 
@@ -477,12 +529,18 @@ impl<W> EventRouter<W> {
     /// receipts of unknown messages with `ESME_RX_T_APPN`, including those that are buffered: the SMSC keeps them. So are
     /// the receipts of messages that pass them [to the arrivals](ReceiptDestination::Arrivals). It acknowledges and discards
     /// the receipts of this account's other messages.
+    ///
+    /// The account then neither holds nor acknowledges a segment of an MO message
+    /// ([`Account::refuse_messages`]). A message of which it has acknowledged a segment before is lost: the stream of events
+    /// has an [`AccountEvent::InboundMessageLost`].
     pub fn close_arrivals<O: Observer>(&mut self, now: Instant, account: &mut Account<O>) {
         self.accepts_arrivals = false;
         self.wakers.extend(self.arrival_waiter.take());
+        self.arrival_octets = 0;
         for arrival in mem::take(&mut self.arrivals) {
-            arrival.refuse(now, account);
+            self.refuse_arrival(now, account, arrival);
         }
+        account.refuse_messages(now, true);
     }
 
     /// Returns whether the account has had a bind, or why it has none; `None` while the first attempts are in progress, also
@@ -512,11 +570,19 @@ impl<W> EventRouter<W> {
 }
 
 impl RoutedEvent {
-    /// Refuses it with a temporary status, so that the SMSC keeps it.
-    fn refuse<O: Observer>(self, now: Instant, account: &mut Account<O>) {
-        let (Self::Message(_, ack) | Self::Receipt(_, _, Some(ack))) = self else { return };
-        // If the bind has ended, the SMSC has seen no response, and keeps it too.
-        let _ = account.acknowledge(now, ack, Err(DeliverSm::UNANSWERED));
+    /// Returns whether the SMSC does not deliver all of it again if it is refused.
+    const fn is_only_copy(&self) -> bool {
+        matches!(self, Self::Message(_, ack) if ack.is_only_copy())
+    }
+
+    /// Returns how many octets of PDUs it holds.
+    fn octets(&self) -> usize {
+        match self {
+            Self::Message(message, _) => message.held_octets(),
+            Self::Receipt(receipt, ..) => receipt.frame().octets().len(),
+            Self::Notification(frame) => frame.octets().len(),
+            Self::LateOutcome { outcome, .. } => outcome.heap_octets(),
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Messages of an earlier process whose receipts are still to come.
 
 use alloc::boxed::Box;
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
@@ -72,10 +73,14 @@ impl Expected {
         Self { wait: Some(wait), ..self }
     }
 
-    /// Checks the segments and the key.
+    /// Checks the segments and the key. No segment twice: so there are at most 255.
     pub(super) fn check(&self) -> Result<(), ExpectError> {
         if let Some((segment, _)) = self.ids.iter().find(|(segment, _)| *segment >= self.segments) {
             return Err(ExpectError::NoSuchSegment { segment: *segment, segments: self.segments });
+        }
+        let mut seen = BTreeSet::new();
+        if let Some((segment, _)) = self.ids.iter().find(|(segment, _)| !seen.insert(*segment)) {
+            return Err(ExpectError::SegmentTwice { segment: *segment });
         }
         match &self.key {
             Some(key) if key.as_bytes().len() > MessageKey::MAX_OCTETS => {
@@ -100,6 +105,11 @@ pub enum ExpectError {
         /// How many segments the message has.
         segments: u8,
     },
+    /// Two ids were given for a segment, or one id twice.
+    SegmentTwice {
+        /// The segment, from 0.
+        segment: u8,
+    },
     /// The key has more than [`MessageKey::MAX_OCTETS`].
     KeyTooLong {
         /// How many octets it has.
@@ -117,6 +127,9 @@ impl fmt::Display for ExpectError {
             }
             Self::NoSuchSegment { segment, segments } => {
                 write!(f, "segment {segment} of {segments}: the segments are counted from 0")
+            }
+            Self::SegmentTwice { segment } => {
+                write!(f, "segment {segment} has two ids: give one for each segment")
             }
             Self::KeyTooLong { octets } => {
                 write!(f, "the key has {octets} octets, more than {}: shorten it", MessageKey::MAX_OCTETS)

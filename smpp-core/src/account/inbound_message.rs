@@ -119,6 +119,17 @@ impl InboundMessage {
         message.into_iter().flat_map(sms::ReassembledMessage::segments)
     }
 
+    /// Returns how many octets of PDUs it holds.
+    pub(super) fn held_octets(&self) -> usize {
+        let segment = |segment: ReceivedSegment<'_>| {
+            segment.octets.len() + segment.header.map_or(0, |header| header.0.len())
+        };
+        match &self.content {
+            InboundContent::Single(frame) => frame.octets().len(),
+            InboundContent::Segments(message) => message.segments().map(segment).sum(),
+        }
+    }
+
     /// Returns whether all segments are there. If not, the others did not arrive in time.
     pub fn is_complete(&self) -> bool {
         match &self.content {

@@ -205,6 +205,17 @@ pub enum SegmentOutcome {
 }
 
 impl SegmentOutcome {
+    /// Returns how many octets it holds outside of itself.
+    pub(super) fn heap_octets(&self) -> usize {
+        match self {
+            Self::Accepted { id, response } => {
+                id.as_bytes().len() + response.frame().map_or(0, |frame| frame.octets().len())
+            }
+            Self::Refused { response, .. } => response.frame().map_or(0, |frame| frame.octets().len()),
+            _ => 0,
+        }
+    }
+
     /// Returns the outcome of a segment that was accepted with this response.
     pub(super) fn accepted(response: Response<&[u8]>) -> Self {
         let (id, response) = response.into_accepted();

@@ -408,8 +408,7 @@ impl ReceiptTracker {
         }
         node.reported &= !bits;
         if reported.is_final && node.last == Some(reported.state) {
-            // The state before, unless the application has refused that too.
-            node.last = reported.previous.filter(|state| node.reported & bit(*state, true) != 0);
+            node.last = node.final_state_before(reported.previous);
             if node.last.is_none() {
                 self.unsettle(head);
             }

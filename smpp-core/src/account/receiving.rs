@@ -163,6 +163,20 @@ impl<O: Observer> Account<O> {
         Ok(message)
     }
 
+    /// Sets whether the account refuses MO messages, because no caller takes them: each PDU at once, with `ESME_RX_T_APPN`,
+    /// so that the SMSC keeps it. Default `false`. A redelivery of what the application has accepted is acknowledged all the
+    /// same.
+    ///
+    /// `true` also releases the incomplete messages: the account refuses the segments of those of which none has been
+    /// acknowledged, and emits the others as [`Event::Message`], because the SMSC does not deliver them again.
+    pub fn refuse_messages(&mut self, now: Instant, refuse: bool) {
+        self.refuses_messages = refuse;
+        if refuse {
+            self.release_inbound(now);
+        }
+        self.advance(now);
+    }
+
     /// Handles a request of the SMSC.
     pub(super) fn handle_request(
         &mut self,
@@ -233,9 +247,7 @@ impl<O: Observer> Account<O> {
             // The submit_sm_resp may still arrive.
             Match::Unknown if self.queue.is_in_flight(last_sent) => {
                 self.receipts.early.hold(early);
-                while let Some(early) = self.receipts.early.pop_excess() {
-                    self.handle_overdue_receipt(now, early);
-                }
+                self.release_early_excess(now);
             }
             Match::Unknown => self.handle_overdue_receipt(now, early),
             result => self.handle_match(now, early.receipt, result, early.ack),
@@ -276,6 +288,13 @@ impl<O: Observer> Account<O> {
             && !self.queue.is_in_flight(last_sent)
             && let Some(early) = self.receipts.early.pop()
         {
+            self.handle_overdue_receipt(now, early);
+        }
+    }
+
+    /// Handles the oldest early receipts as overdue if there are too many.
+    fn release_early_excess(&mut self, now: Instant) {
+        while let Some(early) = self.receipts.early.pop_excess() {
             self.handle_overdue_receipt(now, early);
         }
     }
@@ -349,6 +368,9 @@ impl<O: Observer> Account<O> {
                 if let Some(message) = superseded {
                     self.emit_concatenated(now, message);
                 }
+                if self.refuses_messages {
+                    self.release_inbound(now);
+                }
             }
             Ok(Pushed::Complete(message)) => {
                 if message.total() > 1 {
@@ -359,7 +381,12 @@ impl<O: Observer> Account<O> {
                     self.inbound.record_continuation(now, Some(sent_ahead));
                 }
                 self.inbound.hold(now, tag.number, token);
-                self.emit_concatenated(now, message);
+                if self.refuses_messages && self.inbound.is_at_smsc(&message) {
+                    self.inbound.reassembler.forget_completed(&message.identity());
+                    self.leave_to_smsc(now, &message);
+                } else {
+                    self.emit_concatenated(now, message);
+                }
             }
             Ok(Pushed::Duplicate { message, number, .. }) => {
                 let first = self.inbound.reassembler.tag(&message, number).map(|tag| tag.number);
@@ -391,6 +418,13 @@ impl<O: Observer> Account<O> {
     fn emit_single(&mut self, now: Instant, frame: Frame<Vec<u8>>, token: ReplyToken) {
         let bind = BindId::new(token.link, token.generation);
         let Some(ack) = self.record_pdu(now, &frame, token) else { return };
+        if self.refuses_messages
+            && let AckSubject::Pdu(number) = ack.subject
+        {
+            // If the bind has ended, the SMSC redelivers it.
+            let _ = self.acknowledge_pdu(now, number, ack.tokens, Err(DeliverSm::UNANSWERED));
+            return;
+        }
         let content = InboundContent::Single(frame);
         let message = InboundMessage { content, codings: self.options.text.codings, bind };
         self.emit(Event::Message { message, ack });
@@ -424,8 +458,10 @@ impl<O: Observer> Account<O> {
         self.inbound.blocked_links(unanswered).min()
     }
 
-    /// Acknowledges the segments whose acknowledgement is due, and emits the messages that are too old to be completed.
+    /// Acknowledges the segments whose acknowledgement is due, emits the messages that are too old to be completed, and gives
+    /// up the early receipts that exceed a capacity that was lowered.
     pub(super) fn handle_inbound_timeout(&mut self, now: Instant) {
+        self.release_early_excess(now);
         while self.inbound.oldest_due().is_some_and(|at| at <= now)
             && let Some(token) = self.inbound.pop_oldest(now)
         {

@@ -84,6 +84,8 @@ pub struct Account<O = ()> {
     pub(super) dispatched_at: Instant,
     /// Until then the next message waits for a rate limit that counts it more than once, or for that of the account.
     pub(super) blocked_until: Option<Instant>,
+    /// Whether no caller takes MO messages: see [`refuse_messages`](Self::refuse_messages).
+    pub(super) refuses_messages: bool,
     /// Why the account has stopped.
     pub(super) stopped: Option<StopCause>,
     pub(super) counters: AccountCounters,
@@ -154,6 +156,7 @@ impl<O: Observer> Account<O> {
             rate_limiter: None,
             dispatched_at: now,
             blocked_until: None,
+            refuses_messages: false,
             stopped: None,
             counters: AccountCounters::default(),
             removed_stats: Vec::new(),

@@ -45,7 +45,9 @@ use crate::sync::Condvar;
 ///
 /// If you drop it, the account refuses messages, and receipts of unknown messages, with a temporary error, so that the SMSC
 /// keeps them. Receipts of messages of this account are then acknowledged and dropped, unless a [`Sent`](super::Sent) waits
-/// for them. Drop it only in a program that only sends, and asks for no receipts or waits for each with `Sent`.
+/// for them. From then on the account acknowledges no segment of a message; a message of which it has acknowledged one
+/// before is lost, and reported as [`InboundMessageLost`](smpp_core::account::AccountEvent::InboundMessageLost). Drop
+/// `Arrivals` only in a program that only sends, and asks for no receipts or waits for each with `Sent`.
 #[derive(Debug)]
 pub struct Arrivals {
     account: Account,

@@ -162,8 +162,13 @@ impl AccountConnector {
         Self { bind_timeout: timeout, ..self }
     }
 
-    /// Sets how many messages and delivery receipts may wait in [`Arrivals`](super::Arrivals). Default 1,000. While as many
-    /// wait, the account refuses further ones with a temporary error (`ESME_RX_T_APPN`), so that the SMSC keeps them.
+    /// Sets how many messages and delivery receipts may wait in [`Arrivals`](super::Arrivals), and as many KiB of their PDUs.
+    /// Default 1,000. While as many wait, the account refuses further ones with a temporary error (`ESME_RX_T_APPN`), so that
+    /// the SMSC keeps them.
+    ///
+    /// A concatenated message of which the account has acknowledged a segment may wait up to twice this limit, because the
+    /// SMSC does not redeliver that segment. Beyond it the message is lost, and the event stream has an
+    /// [`InboundMessageLost`](smpp_core::account::AccountEvent::InboundMessageLost).
     #[must_use]
     pub fn arrivals_capacity(self, capacity: usize) -> Self {
         Self { arrivals_capacity: capacity, ..self }

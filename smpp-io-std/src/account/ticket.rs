@@ -189,6 +189,9 @@ impl Sent {
     /// [`max_age`](smpp_core::account::ReceiptOptions::max_age) at most, 72 h by default: use
     /// [`receipt_until`](Self::receipt_until) for a shorter wait.
     ///
+    /// The SMSC may change a final state later ([`ReceiptMatch::previous`]): this returns the first one. While you hold the
+    /// `Sent`, [`next_receipt`](Self::next_receipt) returns a change that has arrived.
+    ///
     /// [`next_receipt`](Self::next_receipt) does not return the receipts that this method has consumed: use one of the two.
     ///
     /// # Errors
@@ -219,6 +222,9 @@ impl Sent {
     }
 
     /// Waits for the next delivery receipt of any segment, including intermediate ones.
+    ///
+    /// A receipt that changes a final state ([`ReceiptMatch::previous`]) may arrive after
+    /// [`NoMoreReceipts::AllReceived`]: a later call returns it.
     ///
     /// # Errors
     ///

@@ -23,8 +23,10 @@ use super::shared::Shared;
 ///
 /// It holds [`arrivals_capacity`](super::AccountConnector::arrivals_capacity) deliveries at most. If it is dropped,
 /// messages and receipts of unknown messages are refused with a temporary error, so that the SMSC redelivers them;
-/// receipts of messages of this account are acknowledged and discarded, unless a [`Sent`](super::Sent) waits for them. Drop
-/// it only in a program that only sends, and asks for no receipts or waits for each with `Sent`.
+/// receipts of messages of this account are acknowledged and discarded, unless a [`Sent`](super::Sent) waits for them. From
+/// then on the account acknowledges no segment of a message; a message of which it has acknowledged one before is lost, and
+/// reported as [`InboundMessageLost`](smpp_core::account::AccountEvent::InboundMessageLost). Drop `Arrivals` only in a
+/// program that only sends, and asks for no receipts or waits for each with `Sent`.
 ///
 /// ```no_run
 /// use smpp_io_tokio::account::{Arrival, Arrivals};

@@ -166,8 +166,12 @@ impl AccountConnector {
         Self { bind_timeout: timeout, ..self }
     }
 
-    /// Sets how many receipts and messages may wait in [`Arrivals`]. Further ones are refused with `ESME_RX_T_APPN`, so
-    /// that the SMSC redelivers them. Default 1,000.
+    /// Sets how many receipts and messages may wait in [`Arrivals`], and as many KiB of their PDUs. Further ones are refused
+    /// with `ESME_RX_T_APPN`, so that the SMSC redelivers them. Default 1,000.
+    ///
+    /// A concatenated message of which the account has acknowledged a segment may wait up to twice this limit, because the
+    /// SMSC does not redeliver that segment. Beyond it the message is lost, and the event stream has an
+    /// [`InboundMessageLost`](smpp_core::account::AccountEvent::InboundMessageLost).
     #[must_use]
     pub fn arrivals_capacity(mut self, capacity: usize) -> Self {
         self.settings.arrivals_capacity = capacity;

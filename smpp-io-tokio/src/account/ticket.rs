@@ -146,6 +146,9 @@ impl Sent {
     /// [`max_age`](smpp_core::account::ReceiptOptions::max_age) at most, 72 h by default: use `tokio::time::timeout` for a
     /// shorter wait.
     ///
+    /// The SMSC may change a final state later ([`ReceiptMatch::previous`]): this returns the first one. While you hold the
+    /// `Sent`, [`next_receipt`](Self::next_receipt) returns a change that has arrived.
+    ///
     /// # Errors
     ///
     /// Returns [`NoMoreReceipts`] if no further receipt will arrive: none was requested, it did not arrive in time, the SMSC
@@ -164,6 +167,9 @@ impl Sent {
     }
 
     /// Waits for the next receipt of any segment, intermediate ones included.
+    ///
+    /// A receipt that changes a final state ([`ReceiptMatch::previous`]) may arrive after
+    /// [`NoMoreReceipts::AllReceived`]: a later call returns it.
     ///
     /// # Errors
     ///

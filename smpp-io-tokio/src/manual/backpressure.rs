@@ -49,9 +49,10 @@
 //! | queue or limit | bound (default) | when it is full |
 //! | --- | --- | --- |
 //! | requests of the peer without your response, on one session: those in the [`Inbox`] and those you hold | [`Config::max_unanswered`] (256) | the session stops reading, so that TCP slows the peer down; after [`Config::backpressure_timeout`] (5 s) without a response of yours it responds with `ESME_RTHROTTLED` |
-//! | [`Arrivals`] of an account | [`AccountConnector::arrivals_capacity`] (1,000) | the account responds with `ESME_RX_T_APPN`: the SMSC redelivers |
-//! | receipts that wait in one [`Sent`] | 1,024 | the same |
+//! | [`Arrivals`] of an account | [`AccountConnector::arrivals_capacity`] (1,000), and as many KiB of PDUs | the account responds with `ESME_RX_T_APPN`: the SMSC redelivers |
+//! | receipts that wait in one [`Sent`] | 1,024, and 255 KiB of PDUs | the same |
 //! | receipts that came before their `submit_sm_resp` | [`ReceiptOptions::early_capacity`] (64), and 1,024 octets for each on average | the oldest is delivered through [`Arrivals`], unmatched |
+//! | MO messages of which the account has acknowledged a segment | twice `arrivals_capacity` | **lost**, and reported as `AccountEvent::InboundMessageLost` |
 //! | acknowledged receipts of a dropped [`Sent`], which move to [`Arrivals`] | twice `arrivals_capacity` | **lost** |
 //! | segments of incomplete MO messages | [`ReassemblyLimits`](smpp_core::sms::ReassemblyLimits): 50 messages and 128 KiB of one sender, 1,000 messages and 1 MiB in all, 10 minutes | the oldest message of the sender, or of all, makes room: `ESME_RX_T_APPN` for its segments, or you get what there is; after the time you get what there is |
 //! | `alert_notification` that waits to be read | `max_unanswered`, or `arrivals_capacity` | **lost** |

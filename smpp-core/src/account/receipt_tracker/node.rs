@@ -64,6 +64,16 @@ pub(super) fn bit(state: MessageState, is_final: bool) -> u32 {
     1 << (state.0.min(15) + if is_final { 16 } else { 0 })
 }
 
+impl Node {
+    /// Returns the final state that counts once the application has refused the last one: `previous`. If it has refused that
+    /// too, another one that was emitted and not refused, rather one that it has accepted.
+    pub(super) fn final_state_before(&self, previous: Option<MessageState>) -> Option<MessageState> {
+        let states = (0..16).map(MessageState).filter(|state| self.reported & bit(*state, true) != 0);
+        let other = states.min_by_key(|state| self.unacknowledged & bit(*state, true) != 0);
+        previous.filter(|state| self.reported & bit(*state, true) != 0).or(other)
+    }
+}
+
 impl Default for Node {
     fn default() -> Self {
         Self {

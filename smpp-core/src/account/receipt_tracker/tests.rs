@@ -164,6 +164,25 @@ fn a_final_state_that_changes_is_reported_with_the_previous_one() {
 }
 
 #[test]
+fn two_changes_that_the_application_refuses_leave_the_state_that_it_has_accepted() {
+    for scope in [ReceiptScope::Segment, ReceiptScope::Message] {
+        let mut tracker = tracker(scope);
+        tracker.add(NOW, &message(1, 1), &["1"]);
+        tracker.settle_receipt(NOW, "1", S::UNDELIVERABLE);
+        let Match::New(first) = tracker.receive(NOW, "1", S::DELIVERED) else { panic!() };
+        let Match::New(second) = tracker.receive(NOW, "1", S::REJECTED) else { panic!() };
+        assert_eq!(second.previous, Some(S::DELIVERED));
+        tracker.answer(NOW, &first, S::DELIVERED, false);
+        tracker.answer(NOW, &second, S::REJECTED, false);
+        assert_eq!(tracker.awaited(), 0, "the message has its final state");
+        assert_eq!(
+            new(tracker.receive(NOW, "1", S::DELIVERED)),
+            (0, 0, Some(S::DELIVERED), Some(S::UNDELIVERABLE))
+        );
+    }
+}
+
+#[test]
 fn a_change_that_the_application_refuses_is_undone() {
     let mut tracker = tracker(ReceiptScope::Segment);
     tracker.add(NOW, &message(1, 1), &["1"]);

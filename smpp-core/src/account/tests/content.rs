@@ -231,7 +231,12 @@ fn a_whole_pdu_states_its_class_and_header_itself() {
     let multi = Message::submit_multi(&SubmitMulti::default());
     for message in [Message::submit_sm(&template()), Message::data_sm(&DataSm::default()), multi] {
         assert_eq!(segments(&options(), &message).map(|frames| frames.len()), Ok(1));
-        let refused = [message.clone().class(MessageClass::Flash), message.ports(1, 2)];
+        let refused = [
+            message.clone().class(MessageClass::Flash),
+            #[cfg(feature = "graphemes")]
+            message.clone().whole_graphemes(),
+            message.ports(1, 2),
+        ];
         for message in refused {
             assert_eq!(segments(&options(), &message), Err(SubmitError::SentAsItIs));
         }

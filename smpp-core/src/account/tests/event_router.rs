@@ -1,6 +1,8 @@
 //! The event router: which caller gets which event, which waiter is woken, and what happens to events that are not
 //! fetched.
 
+mod bounds;
+
 use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;

@@ -254,6 +254,8 @@ fn expectations_are_bounded_and_checked() {
         expect(Expected::new(1).id(0, b"1").key([0; 65])),
         Err(ExpectError::KeyTooLong { octets: 65 })
     );
+    let twice = (0..=255).fold(Expected::new(9), |expected, id: u8| expected.id(id % 9, &[id]));
+    assert_eq!(expect(twice), Err(ExpectError::SegmentTwice { segment: 0 }));
     assert_eq!(expect(Expected::new(1).id(0, b"")), Ok(()), "no receipt can name it");
     assert_eq!(expect(Expected::new(3).id(0, b"1").id(1, b"2").id(2, b"3")), Err(ExpectError::Full));
     assert_eq!(expect(Expected::new(2).id(0, b"1").id(1, b"2")), Ok(()));

@@ -294,6 +294,26 @@ fn early_receipts_are_bounded_in_octets() {
 }
 
 #[test]
+fn early_receipts_beyond_a_lowered_capacity_come_out() {
+    let mut options = with_dialect(UNSTATED);
+    options.receipts.early_capacity = 3;
+    let mut sim = Simulation::new(options.clone());
+    sim.advance(SECOND);
+    sim.answers = false;
+    sim.send("Hello");
+    sim.settle();
+    for id in ["7", "8", "9"] {
+        sim.receipt(0, id, "DELIVRD");
+        sim.settle();
+    }
+    assert_eq!(sim.matches(), []);
+    options.receipts.early_capacity = 1;
+    sim.account.reconfigure(sim.now, options).unwrap();
+    sim.settle();
+    assert_eq!(sim.matches(), [(S::DELIVERED, None), (S::DELIVERED, None)]);
+}
+
+#[test]
 fn a_message_id_is_kept_in_64_octets_and_compared_as_a_whole() {
     let long = vec![b'x'; 71_000];
     let mut other = long.clone();

@@ -193,6 +193,27 @@ fn a_status_that_stops_the_account_ends_the_queued_messages() {
 }
 
 #[test]
+fn a_refused_message_stops_an_account_that_a_refused_bind_has_stopped() {
+    let options = on_submit(CommandStatus(0x450), SubmitAction::Stop);
+    let statuses = options.statuses.clone().on_bind(CommandStatus::RBINDFAIL, BindAction::Stop);
+    let options = Options { statuses, max_binds: 2, ..options };
+    let mut sim = Simulation::new(options.clone());
+    sim.advance(SECOND);
+    // The SMSC refuses other credentials on a second bind; the first one stays.
+    sim.bind_status = vec![CommandStatus::RBINDFAIL];
+    let (credentials, binds) = (Credentials::new("other", "s3cret"), Binds::transceivers(2));
+    sim.account.reconfigure(sim.now, Options { credentials, binds, ..options }).unwrap();
+    sim.advance(5 * SECOND);
+    sim.submit_status = vec![CommandStatus(0x450); 2];
+    send_to(&mut sim, "6500");
+    let stopped = sim.events.iter().filter_map(|event| match event {
+        Event::Stopped { cause, .. } => Some(*cause),
+        _ => None,
+    });
+    assert_eq!(stopped.collect::<Vec<_>>(), [StopCause::Bind, StopCause::Message]);
+}
+
+#[test]
 fn a_delayed_message_can_be_cancelled_and_expires() {
     let retry = SubmitAction::Retry { times: 5, delay: 10 * SECOND };
     let mut sim = Simulation::new(on_submit(CommandStatus::RSYSERR, retry));

@@ -205,7 +205,11 @@ impl Model {
         segment.reported.remove(&state);
         if reported.is_final && segment.last == Some(state.0) {
             let previous = reported.previous.map(|previous| previous.0);
-            segment.last = previous.filter(|previous| segment.reported.contains(&(*previous, true)));
+            // If it was refused too, another final state that was not, rather one that was accepted.
+            let finals = segment.reported.iter().filter(|(_, is_final)| *is_final).map(|(state, _)| *state);
+            let other = finals.min_by_key(|state| segment.unacknowledged.contains(&(*state, true)));
+            segment.last =
+                previous.filter(|previous| segment.reported.contains(&(*previous, true))).or(other);
             self.position(now, reported.message.0, false);
         }
     }

@@ -134,6 +134,8 @@ pub(crate) struct Messages {
     /// The connections whose sessions have not ended, and those that are bound and may send.
     pub(crate) alive: Vec<ConnectionId>,
     pub(crate) bound: Vec<ConnectionId>,
+    /// Binds that are being ended: a message has left them.
+    ended: Vec<ConnectionId>,
     /// Messages without an outcome.
     pub(crate) open: Vec<usize>,
     pub(crate) stopped: bool,
@@ -209,6 +211,7 @@ impl Messages {
             last_second: VecDeque::new(),
             alive: Vec::new(),
             bound: Vec::new(),
+            ended: Vec::new(),
             open: Vec::new(),
             stopped: false,
             shutting_down: false,

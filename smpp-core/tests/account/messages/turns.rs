@@ -6,8 +6,10 @@ use super::super::log::ConnectionId;
 use super::{Messages, Segment, Sender, State};
 
 impl Messages {
-    /// Checks that the segments of one message go on one bind in order, as long as that bind can send.
-    pub(super) fn check_route(&self, at: Instant, index: usize, segment: u8, connection: ConnectionId) {
+    /// Checks that the segments of one message go on one bind in order, as long as that bind can send. A bind that is being
+    /// ended sends nothing more.
+    pub(super) fn check_route(&mut self, at: Instant, index: usize, segment: u8, connection: ConnectionId) {
+        assert!(!self.ended.contains(&connection), "a message left the bind, and another one goes on it");
         let message = &self.all[index];
         let Some((before, last)) =
             message.last_sent.filter(|_| !self.options.spread_segments && message.segments.len() > 1)
@@ -23,7 +25,9 @@ impl Messages {
         assert!(!is_first_attempt || segment > last, "segments out of order");
         let is_paused = |sender: &Sender| sender.paused_until.is_some_and(|until| until > at);
         let can_send = self.bound.contains(&before) && !self.senders.get(&before).is_some_and(is_paused);
-        assert!(before == connection || message.moved || !can_send, "a message leaves a bind that can send");
+        if before != connection && !message.moved && can_send {
+            self.ended.push(before);
+        }
     }
 
     /// Checks that no other segment should have been sent first.

@@ -530,9 +530,8 @@ impl<W> EventRouter<W> {
     /// the receipts of messages that pass them [to the arrivals](ReceiptDestination::Arrivals). It acknowledges and discards
     /// the receipts of this account's other messages.
     ///
-    /// The account then neither holds nor acknowledges a segment of an MO message
-    /// ([`Account::refuse_messages`]). A message of which it has acknowledged a segment before is lost: the stream of events
-    /// has an [`AccountEvent::InboundMessageLost`].
+    /// The account then holds and acknowledges no segment of an MO message ([`Account::refuse_messages`]). A message of which
+    /// it has acknowledged one before is lost: [`AccountEvent::InboundMessageLost`] reports it.
     pub fn close_arrivals<O: Observer>(&mut self, now: Instant, account: &mut Account<O>) {
         self.accepts_arrivals = false;
         self.wakers.extend(self.arrival_waiter.take());

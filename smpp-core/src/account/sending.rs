@@ -88,11 +88,14 @@ impl<O: Observer> Account<O> {
     /// any more.
     pub(super) fn apply_sending_options(&mut self, now: Instant) {
         self.queue.spread_segments = self.options.spread_segments;
-        match (self.options.rate, &mut self.rate_limiter) {
-            // The messages that the limiter has counted still count, also if the limit ends and another one begins.
-            (rate, Some(limiter)) => limiter.set_rate(now, rate),
-            (rate, limiter) => *limiter = rate.map(RateLimiter::new),
-        }
+        // The messages that the limiter has counted still count, also if the limit ends and another one begins.
+        let before = self.rate_limiter.or(self.former_rate_limiter);
+        self.rate_limiter = self.options.rate.map(|rate| {
+            let mut limiter = before.unwrap_or_else(|| RateLimiter::new(rate));
+            limiter.set_rate(now, Some(rate));
+            limiter
+        });
+        self.former_rate_limiter = before;
         let command = self.message_command();
         if !self.options.session.operations.contains(Operations::of(command)) {
             self.abandon_all(now, SegmentNotSentReason::Request(NotSentReason::Unsupported(command)));

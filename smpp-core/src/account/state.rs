@@ -80,6 +80,8 @@ pub struct Account<O = ()> {
     pub(super) shutdown: Shutdown,
     /// The rate limit of all binds together.
     pub(super) rate_limiter: Option<RateLimiter>,
+    /// The rate limit before the last change, if there was one.
+    pub(super) former_rate_limiter: Option<RateLimiter>,
     /// The time of the last [`dispatch`](Self::dispatch).
     pub(super) dispatched_at: Instant,
     /// Until then the next message waits for a rate limit that counts it more than once, or for that of the account.
@@ -154,6 +156,7 @@ impl<O: Observer> Account<O> {
             random,
             shutdown: Shutdown::Running,
             rate_limiter: None,
+            former_rate_limiter: None,
             dispatched_at: now,
             blocked_until: None,
             refuses_messages: false,

@@ -79,8 +79,6 @@ pub struct RateLimiter {
     /// The value of `due` while several messages at once wait, and what it was before: single messages wait for them.
     held: u64,
     due_before: u64,
-    /// The `interval`, `slack` and `due` of the limit that ended: what was sent still counts if a new one begins soon.
-    ended: (u64, u64, u64),
     slow_down: Option<SlowDown>,
 }
 
@@ -112,19 +110,19 @@ impl RateLimiter {
             due: 0,
             held: 0,
             due_before: 0,
-            ended: (0, 0, 0),
             slow_down: None,
         }
     }
 
     /// Creates a limiter that limits messages only while the peer is overloaded.
     pub(super) const fn unlimited() -> Self {
-        Self { interval: 0, slack: 0, due: 0, held: 0, due_before: 0, ended: (0, 0, 0), slow_down: None }
+        Self { interval: 0, slack: 0, due: 0, held: 0, due_before: 0, slow_down: None }
     }
 
     /// Changes the rate. The next message is due one interval of the new rate after the last one, and not earlier than
     /// before; a burst is available only after a pause. What was sent in a burst counts at the new rate, for a second at
-    /// most. So no sliding second holds more than the higher limit of those in it. An equal rate changes nothing.
+    /// most. So no sliding second holds more than the higher limit of those in it. An equal rate changes nothing. A
+    /// limit that begins after there was none counts the last message alone.
     pub(crate) fn set_rate(&mut self, now: Instant, rate: Option<Rate>) {
         let Self { interval, slack, .. } = rate.map_or(Self::unlimited(), Self::new);
         if (interval, slack) == (self.interval, self.slack) {
@@ -135,10 +133,10 @@ impl RateLimiter {
         // When the last message was sent, or earlier if a part of a burst is left.
         let last = due.saturating_sub(self.interval.saturating_add(self.slack));
         let ready_at = due.max(now).saturating_sub(self.slack);
-        let before = if self.interval == 0 { self.ended } else { (self.interval, self.slack, due) };
         if interval == 0 {
-            (self.due, self.ended) = (last, before);
+            self.due = last;
         } else {
+            let before = (self.interval, self.slack, due);
             let caught_up = now.saturating_add(catch_up(now, before, (interval, slack)));
             let next = ready_at.max(last.saturating_add(interval)).max(caught_up);
             self.due = next.max(now).saturating_add(slack);
@@ -424,9 +422,8 @@ mod tests {
     #[test]
     fn a_burst_counts_after_a_change_of_the_rate() {
         let burst = Rate::per_second(50).with_burst(10);
-        let (even, none) = (Some(Rate::per_second(50)), None);
-        for changes in [vec![even], vec![none, even], vec![none, Some(burst)], vec![Some(burst), even, even]]
-        {
+        let even = Some(Rate::per_second(50));
+        for changes in [vec![even], vec![Some(burst), even, even]] {
             let mut limiter = RateLimiter::new(burst);
             let now = START + millis(5000);
             for _ in 0..10 {

@@ -152,6 +152,8 @@ pub enum Event {
     },
     /// The SMSC sent an alert_notification. It has no response.
     Notification {
+        /// The bind that it arrived on.
+        bind: BindId,
         /// The PDU.
         frame: Frame<Vec<u8>>,
     },

@@ -128,7 +128,12 @@ pub enum RoutedEvent {
     /// A receipt of a message without a slot, or of an unknown message. It has no [`Ack`] if it has been acknowledged.
     Receipt(DeliveryReceipt, Option<ReceiptMatch>, Option<Ack>),
     /// An alert_notification, which has no response.
-    Notification(Frame<Vec<u8>>),
+    Notification {
+        /// The bind that it arrived on.
+        bind: BindId,
+        /// The PDU.
+        frame: Frame<Vec<u8>>,
+    },
     /// The response to a segment arrived after its timeout: see [`Event::LateOutcome`].
     LateOutcome {
         /// The message.
@@ -261,8 +266,8 @@ impl<W> EventRouter<W> {
             Event::Message { message, ack } => {
                 self.queue_arrival(now, account, RoutedEvent::Message(message, ack));
             }
-            Event::Notification { frame } => {
-                self.queue_arrival(now, account, RoutedEvent::Notification(frame));
+            Event::Notification { bind, frame } => {
+                self.queue_arrival(now, account, RoutedEvent::Notification { bind, frame });
             }
             Event::LateOutcome { message, key, segment, outcome } => {
                 if self.has_room(2) {
@@ -579,7 +584,7 @@ impl RoutedEvent {
         match self {
             Self::Message(message, _) => message.held_octets(),
             Self::Receipt(receipt, ..) => receipt.frame().octets().len(),
-            Self::Notification(frame) => frame.octets().len(),
+            Self::Notification { frame, .. } => frame.octets().len(),
             Self::LateOutcome { outcome, .. } => outcome.heap_octets(),
         }
     }

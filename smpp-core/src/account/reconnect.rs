@@ -364,8 +364,10 @@ impl<O: Observer> Account<O> {
             },
             session::Event::Request { request, frame, .. } => self.handle_request(now, link, request, frame),
             session::Event::Notification { frame, .. } => {
-                if let Some(frame) = Frame::new(frame.octets().to_vec()) {
-                    self.emit(Event::Notification { frame });
+                if let Some(generation) = self.generation(link)
+                    && let Some(frame) = Frame::new(frame.octets().to_vec())
+                {
+                    self.emit(Event::Notification { bind: BindId::new(link, generation), frame });
                 }
             }
             session::Event::PeerUnbind => self.emit(Event::Link { link, event: LinkEvent::PeerUnbind }),

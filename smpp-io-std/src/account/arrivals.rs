@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use smpp_core::account::{
-    Ack, AckError, DeliveryReceipt, EventRouter, InboundMessage, MessageKey, MessageNumber, ReceiptMatch,
-    RoutedEvent, SegmentOutcome,
+    Ack, AckError, BindId, DeliveryReceipt, EventRouter, InboundMessage, MessageKey, MessageNumber,
+    ReceiptMatch, RoutedEvent, SegmentOutcome,
 };
 use smpp_core::{CommandStatus, DeliverSm, Frame, Operation};
 
@@ -66,7 +66,12 @@ pub enum Arrival {
     /// without a [`ReceiptMatch`]).
     Receipt(Unacknowledged<(DeliveryReceipt, Option<ReceiptMatch>)>),
     /// A PDU that has no response: alert_notification.
-    Notification(Frame<Vec<u8>>),
+    Notification {
+        /// The bind that it arrived on.
+        bind: BindId,
+        /// The PDU.
+        frame: Frame<Vec<u8>>,
+    },
     /// The SMSC responded to a segment after its timeout, which the message's outcome has reported as
     /// [`Unanswered`](SegmentOutcome::Unanswered). Receipts of an accepted segment are matched as always.
     ///
@@ -122,7 +127,7 @@ impl Arrival {
             RoutedEvent::Receipt(receipt, matched, ack) => {
                 Self::Receipt(Unacknowledged::new((receipt, matched), ack, shared))
             }
-            RoutedEvent::Notification(frame) => Self::Notification(frame),
+            RoutedEvent::Notification { bind, frame } => Self::Notification { bind, frame },
             RoutedEvent::LateOutcome { message, key, segment, outcome } => {
                 Self::LateOutcome { message, key, segment, outcome }
             }

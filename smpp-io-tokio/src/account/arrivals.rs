@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use smpp_core::account::{
-    Ack, AckError, DeliveryReceipt, EventRouter, InboundMessage, MessageKey, MessageNumber, ReceiptMatch,
-    RoutedEvent, SegmentOutcome,
+    Ack, AckError, BindId, DeliveryReceipt, EventRouter, InboundMessage, MessageKey, MessageNumber,
+    ReceiptMatch, RoutedEvent, SegmentOutcome,
 };
 use smpp_core::{CommandStatus, DeliverSm, Frame, Operation};
 
@@ -63,7 +63,12 @@ pub enum Arrival {
     /// [here only](smpp_core::account::ReceiptDestination::Arrivals), or of an unknown message: then without a match.
     Receipt(Unacknowledged<(DeliveryReceipt, Option<ReceiptMatch>)>),
     /// An alert_notification. It has no response.
-    Notification(Frame<Vec<u8>>),
+    Notification {
+        /// The bind that it arrived on.
+        bind: BindId,
+        /// The PDU.
+        frame: Frame<Vec<u8>>,
+    },
     /// The SMSC responded to a segment after its timeout, which the message's outcome has reported as
     /// [`Unanswered`](SegmentOutcome::Unanswered). Receipts of an accepted segment are matched as always.
     ///
@@ -114,7 +119,7 @@ impl Arrival {
             RoutedEvent::Receipt(receipt, about, ack) => {
                 Self::Receipt(Unacknowledged::new((receipt, about), ack, shared))
             }
-            RoutedEvent::Notification(frame) => Self::Notification(frame),
+            RoutedEvent::Notification { bind, frame } => Self::Notification { bind, frame },
             RoutedEvent::LateOutcome { message, key, segment, outcome } => {
                 Self::LateOutcome { message, key, segment, outcome }
             }

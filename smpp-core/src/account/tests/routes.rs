@@ -276,3 +276,25 @@ fn the_rate_of_the_account_holds_over_all_binds_and_across_reconnects() {
     assert!(sim.events.iter().filter(|event| unbound(event)).count() >= 12, "all binds were lost");
     assert!(links_of(&sim).contains(&2), "all binds send");
 }
+
+#[test]
+fn a_notification_has_the_bind_that_it_arrived_on() {
+    let mut sim = Simulation::new(Options { binds: Binds::transceivers(2), max_binds: 2, ..options() });
+    sim.advance(SECOND);
+    let bound = |event: &Event| match event {
+        Event::Link { event: LinkEvent::Bound { bind, .. }, .. } => Some(*bind),
+        _ => None,
+    };
+    let binds: Vec<BindId> = sim.events.iter().filter_map(bound).collect();
+    assert_eq!(binds.len(), 2);
+    for server in [1, 0] {
+        sim.servers[server].session.notify(sim.now, &crate::pdu::AlertNotification::default()).unwrap();
+        sim.settle();
+    }
+    let arrived = |event: &Event| match event {
+        Event::Notification { bind, .. } => Some(bind.link()),
+        _ => None,
+    };
+    let arrived: Vec<_> = sim.events.iter().filter_map(arrived).collect();
+    assert_eq!(arrived, [sim.servers[1].link, sim.servers[0].link]);
+}

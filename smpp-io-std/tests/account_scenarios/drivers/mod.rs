@@ -107,7 +107,7 @@ macro_rules! same_in_both {
                         Err(status) => receipt.refuse(status),
                     }),
                 },
-                Arrival::Notification(frame) => notice(frame.header().command.to_string()),
+                Arrival::Notification { frame, .. } => notice(frame.header().command.to_string()),
                 Arrival::LateOutcome { key, segment, outcome, .. } => {
                     notice($crate::describe::late_outcome(key.as_ref(), segment, &outcome))
                 }

@@ -1,7 +1,11 @@
 //! Sends the messages of a database and stores their delivery receipts. It may be killed at any moment: no message is lost
 //! or sent twice, every receipt reaches its row, and what is in doubt is marked as `uncertain`.
 //!
+//! Start an SMSC, and this program; then add messages. It runs until it is killed, and creates the tables at its first start.
+//! Decide yourself about messages that are `uncertain`: sending one again may deliver it twice.
+//!
 //! ```sh
+//! cargo run --bin smpp -- smsc --listen 127.0.0.1:2775 --account shop:s3cret
 //! cargo run -p smpp-io-tokio --example outbox -- smpp://shop:s3cret@127.0.0.1:2775 outbox.db
 //! sqlite3 outbox.db "INSERT INTO messages (recipient, text) VALUES ('6591234567', 'Hello')"
 //! ```
@@ -78,18 +82,29 @@ async fn send(account: Account, db: &Mutex<Connection>) -> Result<(), Failure> {
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
                 for (id, recipient, text) in batch {
-                    let template = SubmitSm {
-                        destination: Address::international(&recipient)?,
-                        registered_delivery: RegisteredDelivery::RECEIPT,
-                        ..SubmitSm::default()
+                    let submitted = match message(id, &recipient, text) {
+                        Ok(message) => account.submit(&message).await.map_err(Failure::from),
+                        Err(error) => Err(error),
                     };
-                    let message = Message::text(&template, text).key(id.to_be_bytes());
-                    let ticket = account.submit(&message.receipts_to(ReceiptDestination::Arrivals)).await?;
-                    outcomes.spawn(async move { (id, ticket.outcome().await) });
+                    match submitted {
+                        Ok(ticket) => drop(outcomes.spawn(async move { (id, ticket.outcome().await) })),
+                        // Nothing of it was sent, and the other messages go on.
+                        Err(error) => store_failure(id, &error.to_string(), &db.lock().unwrap())?,
+                    }
                 }
             }
         }
     }
+}
+
+fn message(id: i64, recipient: &str, text: String) -> Result<Message, Failure> {
+    let template = SubmitSm {
+        destination: Address::international(recipient)?,
+        registered_delivery: RegisteredDelivery::RECEIPT,
+        ..SubmitSm::default()
+    };
+    let message = Message::text(&template, text).key(id.to_be_bytes());
+    Ok(message.receipts_to(ReceiptDestination::Arrivals))
 }
 
 fn mark_as_sending(db: &Connection, limit: usize) -> Stored<Vec<(i64, String, String)>> {
@@ -98,6 +113,10 @@ fn mark_as_sending(db: &Connection, limit: usize) -> Stored<Vec<(i64, String, St
             ORDER BY id LIMIT ?) RETURNING id, recipient, text",
     )?;
     update.query_map([limit], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect()
+}
+
+fn store_failure(id: i64, reason: &str, db: &Connection) -> Stored<()> {
+    db.execute("UPDATE messages SET state = 'failed', reason = ? WHERE id = ?", params![reason, id]).map(drop)
 }
 
 fn store_outcome(id: i64, outcome: &Result<Sent, SendError>, db: &mut Connection) -> Stored<()> {

@@ -55,6 +55,25 @@
 //! latter two), a number of binds, and endpoints. A group without endpoints uses [`Options::endpoints`], which begins with
 //! the URL of the connector. All groups together stay within [`Options::max_binds`].
 //!
+//! `connect` returns with the first bind: with transmitters and receivers apart, the other mode may follow later.
+//! [`Account::links`] and the event stream say which binds there are.
+//!
+//! To answer on the bind on which a message came, as a USSD session requires:
+//!
+//! ```no_run
+//! use smpp_core::account::{InboundMessage, Message};
+//! use smpp_core::tlv::UssdServiceOp;
+//! use smpp_core::{SubmitSm, Tlv, Tlvs};
+//! use smpp_io_tokio::account::Account;
+//!
+//! # async fn example(account: Account, question: &InboundMessage, answer: SubmitSm<'_>) -> Result<(), Box<dyn std::error::Error>> {
+//! let tlvs = [Tlv::ussd_service_op(UssdServiceOp::USSR_REQUEST)];
+//! let menu = SubmitSm { tlvs: Tlvs::list(&tlvs), ..answer };
+//! account.send(&Message::text(&menu, "1 Balance\n2 Help").bind(question.bind())).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! ```no_run
 //! use smpp_core::Endpoint;
 //! use smpp_core::account::{Binds, Credentials, Options};
@@ -224,7 +243,8 @@
 //!
 //! - A `generic_nack` to a message follows the same table.
 //! - The event stream has `Paused` when a bind is paused, after `Throttled` if the status was `ESME_RTHROTTLED` or
-//!   `ESME_RMSGQFUL`, and `Resumed` when it sends again.
+//!   `ESME_RMSGQFUL`, and `Resumed` when it sends again. A `Retry` that pauses no bind emits nothing:
+//!   [`Account::stats`] counts the responses.
 //! - After `times` retries the outcome is `Refused`. Deadlines and [`cancel`](smpp_core::account::Account::cancel) count
 //!   while a message waits. Messages in order to the same destination wait behind it.
 //! - `Retry` pauses the bind only if the SMSC refuses messages to two destinations on it, and accepts none in between.

@@ -23,15 +23,15 @@
 //! | the process starts | | `uncertain` if it is still `sending` |
 //! | an MO message arrives | sender, recipient, text | |
 //!
-//! Everything that the account reports about a message has its key ([`MessageKey`], at most 64 octets): [`Sent::key`],
+//! The outcome, the receipts and what is unresolved have the key of the message ([`MessageKey`], at most 64 octets): [`Sent::key`],
 //! [`SendError::Failed`], [`Arrival::LateOutcome`], [`ReceiptMatch::key`], [`Unresolved`]. [`MessageNumber`]s are valid in
-//! one process only.
+//! one process only; the event stream, which is for logs, shows them and no keys.
 //!
 //! # Send: the database is the queue
 //!
 //! ```no_run
 //! use smpp_core::account::{Message, ReceiptDestination};
-//! use smpp_core::{Address, RegisteredDelivery, SubmitSm};
+//! use smpp_core::{Address, InvalidOctets, RegisteredDelivery, SubmitSm};
 //! use smpp_io_tokio::account::{Account, SendError, Sent};
 //!
 //! /// Your database.
@@ -39,22 +39,33 @@
 //!     /// Marks so many queued rows as `sending`, commits, and returns them: key, recipient, text.
 //!     fn mark_as_sending(&self, limit: usize) -> impl Future<Output = Vec<(i64, String, String)>> + Send;
 //!     fn outcome(&self, key: i64, outcome: Result<Sent, SendError>) -> impl Future<Output = ()> + Send;
+//!     fn failed(&self, key: i64, reason: String) -> impl Future<Output = ()> + Send;
+//! }
+//!
+//! fn message(key: i64, recipient: &str, text: String) -> Result<Message, InvalidOctets> {
+//!     let template = SubmitSm {
+//!         destination: Address::international(recipient)?,
+//!         registered_delivery: RegisteredDelivery::RECEIPT,
+//!         ..SubmitSm::default()
+//!     };
+//!     let message = Message::text(&template, text).key(key.to_be_bytes());
+//!     Ok(message.receipts_to(ReceiptDestination::Arrivals))
 //! }
 //!
 //! async fn send(account: Account, store: impl Store) -> Result<(), Box<dyn std::error::Error>> {
 //!     loop {
 //!         let capacity = account.ready().await?;
 //!         for (key, recipient, text) in store.mark_as_sending(capacity).await {
-//!             let template = SubmitSm {
-//!                 destination: Address::international(&recipient)?,
-//!                 registered_delivery: RegisteredDelivery::RECEIPT,
-//!                 ..SubmitSm::default()
+//!             let ticket = match message(key, &recipient, text) {
+//!                 Ok(message) => account.submit(&message).await.map_err(|error| error.to_string()),
+//!                 Err(error) => Err(error.to_string()),
 //!             };
-//!             let message = Message::text(&template, text)
-//!                 .key(key.to_be_bytes())
-//!                 .receipts_to(ReceiptDestination::Arrivals);
-//!             let (ticket, store) = (account.submit(&message).await?, store.clone());
-//!             tokio::spawn(async move { store.outcome(key, ticket.outcome().await).await });
+//!             let store = store.clone();
+//!             match ticket {
+//!                 Ok(ticket) => drop(tokio::spawn(async move { store.outcome(key, ticket.outcome().await).await })),
+//!                 // Nothing of it was sent. The other messages go on.
+//!                 Err(reason) => store.failed(key, reason).await,
+//!             }
 //!         }
 //!         // If there was none, wait for new rows here.
 //!     }

@@ -53,7 +53,12 @@
 //! | unanswered messages, reset connections, slow responses | `Faults { drop_percent, reset_percent, response_delay, .. }` |
 //! | reconnect | shut the SMSC down, start another one on the same port |
 //!
-//! The same rules and calls give the same decisions: the seed is part of the rules.
+//! The same rules and calls give the same decisions: the seed is part of the rules. It also gives the same message ids, so an
+//! SMSC that is started again with the same seed repeats them. A program that stores ids in a database needs another seed
+//! each time: `smpp smsc` draws one unless `--seed` is given.
+//!
+//! The simulated SMSC refuses `query_sm`, `cancel_sm` and `replace_sm` (`ESME_RQUERYFAIL` and the like): a
+//! [`Service`](crate::Service) of your own can answer them.
 //!
 //! # An SMSC on your machine
 //!

@@ -1,5 +1,6 @@
 //! The arguments of `smpp smsc`.
 
+use std::hash::{BuildHasher, RandomState};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -93,9 +94,9 @@ pub(crate) struct Arguments {
     /// The number that it sends to
     #[arg(long, value_name = "NUMBER", requires = "mo", default_value = "6580000000", value_parser = number)]
     pub(super) mo_to: String,
-    /// The seed of random decisions and message ids: the same seed repeats them
-    #[arg(long, value_name = "NUMBER", default_value_t = Rules::default().seed)]
-    seed: u64,
+    /// The seed of random decisions and message ids: the same seed repeats them [default: another one each time]
+    #[arg(long, value_name = "NUMBER")]
+    seed: Option<u64>,
     /// Print one JSON object a line for each event
     #[arg(long)]
     pub(super) json: bool,
@@ -146,7 +147,7 @@ impl Arguments {
             receipt_timing: receipts,
             receipt_delay: self.receipt_delay.unwrap_or(default.receipt_delay),
             states: self.receipts.clone().unwrap_or(default.states),
-            seed: self.seed,
+            seed: self.seed.unwrap_or_else(random_seed),
             dialect,
             ..default
         };
@@ -263,4 +264,9 @@ fn number(text: &str) -> Result<String, String> {
         Ok(_) => Ok(text.into()),
         Err(error) => Err(format!("give country code and number, such as 6591234567: {error}")),
     }
+}
+
+/// Returns another number in each process.
+fn random_seed() -> u64 {
+    RandomState::new().hash_one(std::process::id())
 }

@@ -220,6 +220,6 @@ fn write(arguments: &Arguments, document: &Document) -> Result<(), Failure> {
 fn write_file(path: &Path, option: &str, text: &str) -> Result<(), Failure> {
     fs::write(path, text)
         .map_err(|error| Failure::other(format_args!("{option} {}: {error}", path.display())))?;
-    line(&format!("wrote {}", path.display()));
+    eprintln!("wrote {}", path.display());
     Ok(())
 }

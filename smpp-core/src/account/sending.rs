@@ -407,17 +407,7 @@ impl<O: Observer> Account<O> {
             let outcome = outcome.segments.get(usize::from(timed_out.index));
             timed_out.message != message || matches!(outcome, Some(SegmentOutcome::Unanswered(_)))
         });
-        let asks_on_last =
-            self.options.receipts.dialect.request_on_last_segment && outcome.segments.len() > 1;
-        match outcome.segments.last() {
-            // It may have been accepted.
-            Some(SegmentOutcome::Accepted { .. } | SegmentOutcome::Unanswered(_)) | None => {
-                self.receipts.complete(now, message);
-            }
-            // No segment that was accepted has requested a receipt.
-            Some(_) if asks_on_last => self.receipts.forget(message),
-            Some(_) => self.receipts.complete(now, message),
-        }
+        self.receipts.complete(now, message);
         if let Shutdown::Draining { unresolved, .. } | Shutdown::Unbinding { unresolved, .. } =
             &mut self.shutdown
             && outcome.result().is_err()

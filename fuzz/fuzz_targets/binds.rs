@@ -139,6 +139,10 @@ struct Run {
     ids: u32,
     /// The texts that the SMSC has received.
     received: HashSet<String>,
+    /// The texts of the messages of which the SMSC has received a segment: the source address has their number.
+    arrived: HashSet<String>,
+    /// The texts of the messages that were handed to a transport.
+    handed: HashSet<String>,
     /// The texts that were submitted.
     texts: HashMap<MessageNumber, String>,
     acks: Vec<Ack>,
@@ -163,6 +167,8 @@ impl Run {
             asked: HashSet::new(),
             ids: 0,
             received: HashSet::new(),
+            arrived: HashSet::new(),
+            handed: HashSet::new(),
             texts: HashMap::new(),
             acks: Vec::new(),
             messages: 0,
@@ -307,6 +313,7 @@ impl Run {
                 session::Event::Request { request: Request::SubmitSm(message, reply), .. } => {
                     let text = String::from_utf8_lossy(message.short_message.as_bytes()).into_owned();
                     self.received.insert(text);
+                    self.arrived.insert(format!("message {}", message.source.digits));
                     self.ids += 1;
                     let id = self.ids.to_string();
                     let message_id = COctets::new(id.as_bytes()).expect("a short number");
@@ -324,6 +331,7 @@ impl Run {
                 }
                 session::Event::Request { request: Request::DataSm(message, reply), .. } => {
                     self.received.insert(String::from_utf8_lossy(message.text()).into_owned());
+                    self.arrived.insert(format!("message {}", message.source.digits));
                     let message_id = COctets::new(b"data").expect("short");
                     let response = DataSmResp { message_id, ..DataSmResp::default() };
                     let _ = server.session.respond(reply, Ok(response));
@@ -401,15 +409,18 @@ impl Run {
     }
 
     fn submit(&mut self, u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
+        self.messages += 1;
+        let number = self.messages.to_string();
         let template = SubmitSm {
+            source: Address::international(&number).expect("a number"),
             destination: Address::international(u.choose(&["6591234567", "4471234567"])?).expect("a number"),
             registered_delivery: *u.choose(&[RegisteredDelivery::RECEIPT, RegisteredDelivery::empty()])?,
             ..SubmitSm::default()
         };
-        self.messages += 1;
-        let text = format!("message {}", self.messages);
+        let text = format!("message {number}");
         let payload = [Tlv::new(Tag::MESSAGE_PAYLOAD, text.as_bytes()).expect("short")];
         let data_sm = DataSm {
+            source: template.source.into(),
             destination: template.destination.into(),
             registered_delivery: template.registered_delivery,
             tlvs: Tlvs::list(&payload),
@@ -459,6 +470,7 @@ impl Run {
             match event {
                 Event::HandedToTransport { message, .. } => {
                     assert!(self.open.contains(&message), "handed to a transport after the outcome");
+                    self.handed.insert(self.texts[&message].clone());
                 }
                 Event::Outcome { message, key, outcome } => {
                     assert!(self.open.remove(&message), "a second outcome, or one of an unknown message");
@@ -489,6 +501,8 @@ impl Run {
                 _ => {}
             }
         }
+        // The events come before the octets.
+        assert!(self.arrived.is_subset(&self.handed), "not handed to a transport");
         assert!(self.account.queued() <= self.queue_capacity);
         assert!(self.connecting.len() + self.servers.len() <= self.max_binds);
         let busy = self.account.links().filter(|(_, state)| *state != LinkState::Idle).count();

@@ -29,7 +29,7 @@ async fn an_outbox_that_is_killed_loses_nothing_and_sends_nothing_twice() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "takes up to a minute"]
+#[ignore = "takes up to a minute: CI runs it in a step of its own"]
 async fn an_outbox_that_is_killed_a_hundred_times_loses_nothing_and_sends_nothing_twice() {
     kill_and_check("a_hundred", 100).await;
 }

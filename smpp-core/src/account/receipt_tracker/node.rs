@@ -134,7 +134,7 @@ impl Chain for ById {
 pub(super) struct ByNumber;
 
 impl ByNumber {
-    /// Returns the hash of a message's number. The numbers are our own: nobody chooses them.
+    /// Returns the hash of a message's number. The account assigns the numbers: a peer cannot choose them.
     pub(super) const fn hash_of(number: MessageNumber) -> u32 {
         (number.0.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as u32
     }

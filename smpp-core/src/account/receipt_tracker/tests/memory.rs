@@ -68,7 +68,7 @@ fn an_awaited_segment_takes_at_most_160_octets_and_leaves_none_behind() {
 }
 
 #[test]
-#[ignore = "slow"]
+#[ignore = "takes minutes without optimisation: it tracks a million segments"]
 fn of_a_million_awaited_segments_each_takes_at_most_160_octets() {
     check_memory(1_000_000);
 }
@@ -116,7 +116,7 @@ fn thread_time() -> u128 {
 /// Prints the nanoseconds of each operation, without the time that other threads take from this one (on Linux):
 /// `cargo test --release -p smpp-core --lib receipt_tracker::tests::memory::figures -- --ignored --nocapture`.
 #[test]
-#[ignore = "prints times"]
+#[ignore = "a measurement: it prints times and asserts nothing"]
 fn figures() {
     for count in [100_000_u64, 1_000_000] {
         let mut tracker = large();

@@ -68,7 +68,7 @@ fn an_awaited_segment_takes_at_most_160_octets_and_leaves_none_behind() {
 }
 
 #[test]
-#[ignore = "takes minutes without optimisation: it tracks a million segments"]
+#[ignore = "slow: it tracks a million segments"]
 fn of_a_million_awaited_segments_each_takes_at_most_160_octets() {
     check_memory(1_000_000);
 }

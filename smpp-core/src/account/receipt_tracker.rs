@@ -245,6 +245,13 @@ impl ReceiptTracker {
         self.update_position(now, head, false);
     }
 
+    /// Stops tracking a message: no receipt of it was requested.
+    pub(super) fn forget(&mut self, message: MessageNumber) {
+        if let Some(head) = self.find_message(message) {
+            self.remove(head);
+        }
+    }
+
     /// Tracks a message of an earlier process, with the ids of its segments that lack their final receipt. It waits until
     /// `wait` has passed, at most for [`ReceiptOptions::max_age`].
     pub(super) fn expect<'a>(

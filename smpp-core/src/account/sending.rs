@@ -407,7 +407,16 @@ impl<O: Observer> Account<O> {
             let outcome = outcome.segments.get(usize::from(timed_out.index));
             timed_out.message != message || matches!(outcome, Some(SegmentOutcome::Unanswered(_)))
         });
-        self.receipts.complete(now, message);
+        let asks_on_last =
+            self.options.receipts.dialect.request_on_last_segment && outcome.segments.len() > 1;
+        let may_be_accepted = |last: &SegmentOutcome| {
+            matches!(last, SegmentOutcome::Accepted { .. } | SegmentOutcome::Unanswered(_))
+        };
+        if asks_on_last && !outcome.segments.last().is_some_and(may_be_accepted) {
+            self.stop_receipts(message);
+        } else {
+            self.receipts.complete(now, message);
+        }
         if let Shutdown::Draining { unresolved, .. } | Shutdown::Unbinding { unresolved, .. } =
             &mut self.shutdown
             && outcome.result().is_err()
@@ -415,6 +424,21 @@ impl<O: Observer> Account<O> {
             unresolved.push(Unresolved::NotAccepted { message, key: key.clone(), outcome: outcome.clone() });
         }
         self.emit(Event::Outcome { message, key, outcome });
+    }
+
+    /// Tracks no receipts of a message of which no accepted segment has requested one, also if one of its segments turns out
+    /// to be accepted later.
+    fn stop_receipts(&mut self, message: MessageNumber) {
+        self.receipts.forget(message);
+        let links = self.links.iter_mut().filter_map(|link| match &mut link.phase {
+            Phase::Open(open) => Some(open),
+            _ => None,
+        });
+        for timed_out in links.flat_map(|open| &mut open.timed_out) {
+            if timed_out.segment.message == message {
+                timed_out.receipts = None;
+            }
+        }
     }
 
     /// Stops sending all messages. What is in flight still gets its response.

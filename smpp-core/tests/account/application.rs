@@ -416,6 +416,18 @@ impl AccountSimulation {
             if message.was_answered_too_late {
                 continue;
             }
+            // The last segment requests the receipt, and was not accepted.
+            let outcome = message.outcome.as_ref().and_then(|outcome| outcome.segments.last());
+            let is_unrequested = self.scenario.options.receipts.dialect.request_on_last_segment
+                && message.segments.len() > 1
+                && outcome.is_some_and(|last| {
+                    !matches!(last, SegmentOutcome::Accepted { .. } | SegmentOutcome::Unanswered(_))
+                });
+            if is_unrequested {
+                self.context.count(|| "no receipt was requested of a message that failed".into());
+                assert!(!without_receipt.contains_key(&index), "message {index} waits for no receipt");
+                continue;
+            }
             let missing: Vec<&[u8]> = (message.segments.iter().zip(0..))
                 .filter(|(_, segment)| {
                     message.registered_delivery == RegisteredDelivery::RECEIPT

@@ -112,6 +112,39 @@ fn only_the_last_segment_requests_a_receipt_and_it_completes_the_message() {
 }
 
 #[test]
+fn no_receipt_is_awaited_if_the_segment_that_requests_it_was_not_accepted() {
+    for (request_on_last_segment, pending) in [(true, 0), (false, 2)] {
+        let dialect = ReceiptDialect { request_on_last_segment, ..UNSTATED };
+        let mut sim = Simulation::new(with_dialect(dialect));
+        sim.submit_status = vec![CommandStatus::ROK, CommandStatus::ROK, CommandStatus::RINVDSTADR];
+        sim.advance(SECOND);
+        sim.send(&"A text that is cut. ".repeat(18));
+        sim.advance(SECOND);
+        let (_, outcome) = &sim.outcomes()[0];
+        assert_eq!(outcome.segments[1..], [accepted(b"2"), refused(CommandStatus::RINVDSTADR)]);
+        assert_eq!(sim.account.pending_receipts(), pending);
+        assert_eq!(sim.account.tracked_receipts(), pending);
+    }
+}
+
+#[test]
+fn a_late_acceptance_of_an_earlier_segment_is_not_tracked_if_the_last_was_not_accepted() {
+    for (request_on_last_segment, pending) in [(true, 0), (false, 1)] {
+        let mut options = with_dialect(ReceiptDialect { request_on_last_segment, ..UNSTATED });
+        options.session.window = 1;
+        let mut sim = Simulation::new(options);
+        sim.advance(SECOND);
+        sim.answers = false;
+        sim.send(&"A text that is cut. ".repeat(18));
+        sim.advance(sim.account.options.session.response_timeout);
+        assert_eq!((sim.submitted.len(), sim.outcomes().len(), sim.account.tracked_receipts()), (1, 1, 0));
+        sim.answer_late(Ok("4711"));
+        assert_eq!(sim.late_outcomes().len(), 1);
+        assert_eq!((sim.account.pending_receipts(), sim.account.tracked_receipts()), (pending, pending));
+    }
+}
+
+#[test]
 fn a_final_state_that_changes_is_emitted_and_its_redelivery_is_not() {
     let mut sim = with_three_segments(UNSTATED, None);
     sim.receipt(0, "1", "UNDELIV");

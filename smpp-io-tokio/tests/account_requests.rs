@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use smpp_core::account::{
-    Binds, Credentials, Message, MessageRequest, MessageRequestError, Options, RequestNotSentReason,
+    AccountEvent, Binds, Credentials, Message, MessageKey, MessageRequest, MessageRequestError, Options,
+    RequestNotSentReason,
 };
 use smpp_core::provider::Provider;
 use smpp_core::session::{Config, Smsc};
@@ -166,4 +167,21 @@ async fn a_request_that_is_dropped_before_it_was_sent_frees_its_place() {
     let request = MessageRequest::query_sm(&query).deadline(Duration::from_millis(1));
     let expired = MessageRequestError::NeverSent(RequestNotSentReason::Expired);
     assert_eq!(timeout(TIMEOUT, account.request(&request)).await.unwrap().unwrap_err(), expired);
+}
+
+#[tokio::test]
+async fn detailed_events_say_what_is_handed_to_the_transport_and_others_do_not() {
+    let (_, server, account) = connected(options()).await;
+    let (mut detailed, mut events) = (account.detailed_events(), account.events());
+    let template = SubmitSm { destination: destination(), ..SubmitSm::default() };
+    let message = Message::text(&template, "Hello").key("row 1");
+    let sent = account.send(&message).await.unwrap();
+    let handed = timeout(TIMEOUT, detailed.recv()).await.unwrap().unwrap();
+    let AccountEvent::HandedToTransport { key, segment: 0, bind, .. } = &handed else { panic!("{handed}") };
+    assert_eq!((key.as_ref().map(MessageKey::as_bytes), Some(*bind)), (Some(&b"row 1"[..]), sent.bind()));
+    account.shutdown(TIMEOUT).await;
+    while let Some(event) = events.recv().await {
+        assert_ne!(event.kind(), "handed_to_transport");
+    }
+    server.shutdown(TIMEOUT).await;
 }

@@ -10,7 +10,7 @@ use super::account_event::AccountEvent;
 use super::ack::Ack;
 use super::error::{FirstBindError, NoMoreReceipts, SendError, SubmitError};
 use super::event::{Event, StopCause};
-use super::event_log::{EventLog, ReceiverId};
+use super::event_log::EventLog;
 use super::inbound_message::InboundMessage;
 use super::link::{BindId, ConnectFailure, LinkEvent};
 use super::message::Message;
@@ -100,8 +100,12 @@ pub struct EventRouter<W> {
     /// Whether the adapter still fetches arrivals.
     accepts_arrivals: bool,
     arrival_waiter: Option<W>,
-    event_log: EventLog<W>,
-    wakers: Vec<W>,
+    pub(super) event_log: EventLog<W>,
+    /// The events of `event_log`, and those of each segment, for the receivers that ask for them.
+    pub(super) detailed_log: EventLog<W>,
+    /// The reports of lost messages that the adapter has not taken for its log.
+    pub(super) lost: Vec<AccountEvent>,
+    pub(super) wakers: Vec<W>,
     first_bind: Option<Result<(), FirstBindError>>,
     unresolved: Vec<Unresolved>,
     is_over: bool,
@@ -171,36 +175,13 @@ impl<W> EventRouter<W> {
             accepts_arrivals: true,
             arrival_waiter: None,
             event_log: EventLog::new(EVENT_CAPACITY),
+            detailed_log: EventLog::new(EVENT_CAPACITY),
+            lost: Vec::new(),
             wakers: Vec::new(),
             first_bind: None,
             unresolved: Vec::new(),
             is_over: false,
         }
-    }
-
-    /// Sets how many events a [receiver](Self::add_receiver) may have left to read, at least 1; the oldest are dropped beyond
-    /// it. Default 1,024.
-    #[must_use]
-    pub fn with_events_capacity(mut self, capacity: usize) -> Self {
-        self.event_log.set_capacity(capacity);
-        self
-    }
-
-    /// Adds a receiver of the event stream. The first one also gets the events before it, 64 at most; a later one gets those
-    /// that follow. [`remove_receiver`](Self::remove_receiver) ends it.
-    pub fn add_receiver(&mut self) -> ReceiverId {
-        self.event_log.add_receiver()
-    }
-
-    /// Removes a receiver of the event stream.
-    pub fn remove_receiver(&mut self, id: &ReceiverId) {
-        self.wakers.extend(self.event_log.remove_receiver(id));
-    }
-
-    /// Returns the next event of the stream for this receiver; `None` once the account has ended and none is left. If the
-    /// receiver has lost events, the first one is [`AccountEvent::Lagged`].
-    pub fn poll_event(&mut self, id: &ReceiverId, waiter: &mut Option<W>) -> Poll<Option<AccountEvent>> {
-        self.event_log.poll(id, waiter)
     }
 
     /// Submits a message to the account, and creates its slot. The slot lives until the message is
@@ -236,11 +217,7 @@ impl<W> EventRouter<W> {
 
     /// Buffers an event for the caller that waits for it. What cannot be buffered is refused at once.
     pub fn handle_event<O: Observer>(&mut self, now: Instant, account: &mut Account<O>, event: Event) {
-        if self.event_log.is_needed()
-            && let Some(event) = AccountEvent::new(&event)
-        {
-            self.report(event);
-        }
+        self.log_event(&event);
         match event {
             Event::HandedToTransport { message, bind, .. } => {
                 if let Some(slot) = self.slots.get_mut(&message) {
@@ -423,23 +400,18 @@ impl<W> EventRouter<W> {
             && arrival.is_only_copy()
         {
             let segments = message.segments().count();
-            self.report(AccountEvent::InboundMessageLost { bind: message.bind(), segments });
+            self.report_lost(AccountEvent::InboundMessageLost { bind: message.bind(), segments });
         }
         let (RoutedEvent::Message(_, ack) | RoutedEvent::Receipt(_, _, Some(ack))) = arrival else { return };
         // If the bind has ended, the SMSC has seen no response, and keeps it too.
         let _ = account.acknowledge(now, ack, Err(DeliverSm::UNANSWERED));
     }
 
-    fn report(&mut self, event: AccountEvent) {
-        if self.event_log.is_needed() {
-            self.event_log.push(event, &mut self.wakers);
-        }
-    }
-
     /// Frees the memory of empty buffers. Call it when the account is quiet, as [`Account::shrink`].
     pub fn shrink(&mut self) {
         self.arrivals.shrink_to_fit();
         self.event_log.shrink();
+        self.detailed_log.shrink();
         self.wakers.shrink_to_fit();
     }
 
@@ -569,7 +541,7 @@ impl<W> EventRouter<W> {
         self.is_over = true;
         let waiters = self.slots.values_mut().filter_map(|slot| slot.waiter.take());
         let waiters = waiters.chain(self.arrival_waiter.take()).chain(self.requests.take_waiters());
-        self.wakers.extend(waiters.chain(self.event_log.close()));
+        self.wakers.extend(waiters.chain(self.event_log.close()).chain(self.detailed_log.close()));
     }
 }
 

@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 use super::group::{Activity, Candidate, Route, Wanted};
@@ -12,7 +13,7 @@ use super::queue::SegmentRef;
 use super::receipt::ReceiptDestination;
 use super::stats::LinkStats;
 use crate::frame::SequenceNumber;
-use crate::pdu::BindMode;
+use crate::pdu::{BindMode, CommandStatus};
 use crate::session::{CloseReason, Esme, Observer, ResponseTimes, Session, State};
 use crate::time::Instant;
 
@@ -90,6 +91,11 @@ pub(super) struct OpenLink<O> {
     pub(super) bound_at: Option<Instant>,
     /// Whether the SMSC did not accept the bind, or refuses its messages as if it had not: the account backs off.
     pub(super) bind_failed: bool,
+    /// The status with which the SMSC refused the bind, if it did.
+    pub(super) refused: Option<CommandStatus>,
+    /// The statuses of refused segments for which the account has emitted
+    /// [`LinkEvent::Retrying`](super::LinkEvent::Retrying).
+    pub(super) reported_retries: Vec<CommandStatus>,
     /// The response times of the session that are in the histogram of the slot.
     pub(super) counted: ResponseTimes,
     /// Whether the account has emitted [`LinkEvent::Paused`](super::LinkEvent::Paused), and not the end of the pause.

@@ -320,7 +320,7 @@
 //   state                                 the account
 //   monitoring                            its counters and pauses
 //   refusals, reconfigure, reconnect, sending, requesting, receiving, shutdown   its operations
-//   event_log, request_slots, event_router   on top of the account
+//   event_log, request_slots, event_router, router_events   on top of the account
 mod account_event;
 mod ack;
 mod binds;
@@ -356,6 +356,7 @@ mod refusals;
 mod request_slots;
 mod request_table;
 mod requesting;
+mod router_events;
 mod sending;
 mod shutdown;
 mod state;

@@ -12,6 +12,9 @@ use crate::pdu::CommandStatus;
 use crate::session::{self, Observer, UnansweredReason};
 use crate::time::Instant;
 
+/// For how many different statuses of one bind [`LinkEvent::Retrying`] is emitted.
+const MAX_REPORTED_RETRIES: usize = 16;
+
 impl<O: Observer> Account<O> {
     /// Returns the counters of the account since its start, across all its sessions: for each connection slot, and summed.
     ///
@@ -61,6 +64,18 @@ impl<O: Observer> Account<O> {
         self.emit(Event::Link { link, event: LinkEvent::Paused { status, resume_in } });
     }
 
+    /// Reports that the SMSC refused a segment which is sent again while the bind goes on: once for each status of a bind.
+    pub(super) fn emit_retrying(&mut self, link: LinkId, status: CommandStatus, retry_in: Duration) {
+        let Some(Phase::Open(open)) = self.links.get_mut(link.index()).map(|slot| &mut slot.phase) else {
+            return;
+        };
+        let reported = &mut open.reported_retries;
+        if reported.len() < MAX_REPORTED_RETRIES && !reported.contains(&status) {
+            reported.push(status);
+            self.emit(Event::Link { link, event: LinkEvent::Retrying { status, retry_in } });
+        }
+    }
+
     /// Reports the pauses that are over.
     pub(super) fn resume_links(&mut self, now: Instant) {
         for link in self.link_ids() {
@@ -88,7 +103,8 @@ impl<O: Observer> Account<O> {
             let has_bind = !matches!(reason, UnansweredReason::Closed(_)) || !self.queue.names_bind(segment);
             let resend = has_bind && self.queue.will_resend(segment);
             let SegmentRef { message, index } = segment;
-            self.emit(Event::InDoubt { message, segment: index, link, reason, resend });
+            let (key, _) = self.queue.key(message);
+            self.emit(Event::InDoubt { message, key, segment: index, link, reason, resend });
         }
     }
 }

@@ -127,6 +127,7 @@ impl<O: Observer> Account<O> {
     fn end_stop(&mut self) {
         let is_open = matches!(self.shutdown, Shutdown::Running | Shutdown::Draining { .. });
         if is_open && self.stopped.take().is_some() {
+            self.is_bind_stop_reported = false;
             self.emit(Event::Resumed);
         }
     }

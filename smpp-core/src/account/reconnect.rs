@@ -211,6 +211,8 @@ impl<O: Observer> Account<O> {
             login: self.logins.current(),
             bound_at: None,
             bind_failed: false,
+            refused: None,
+            reported_retries: Vec::new(),
             window: self.options.session.window,
             counted: ResponseTimes::default(),
             is_paused: false,
@@ -401,7 +403,8 @@ impl<O: Observer> Account<O> {
         match error {
             // Another address of the host may answer.
             RequestError::Unanswered(_) | RequestError::NeverSent(_) => open.session.abort(),
-            RequestError::Refused { .. } | RequestError::Nacked(_) => {
+            RequestError::Refused { status, .. } | RequestError::Nacked(status) => {
+                open.refused = Some(status);
                 // The host has answered. Another endpoint may accept the bind.
                 link.route.addresses.clear();
                 open.session.unbind(now);
@@ -413,12 +416,14 @@ impl<O: Observer> Account<O> {
         });
         if let RequestError::Refused { status, response } = error
             && self.options.statuses.bind_action(status) == BindAction::Stop
-            && self.stopped.is_none()
+            && !self.is_bind_stop_reported
             // Credentials that the SMSC has accepted before are refused for another reason, for example while it starts.
             && login == self.logins.current()
             && !self.logins.is_accepted()
         {
-            self.stopped = Some(StopCause::Bind);
+            // Messages that stopped the account stay the reason why it sends none.
+            self.stopped.get_or_insert(StopCause::Bind);
+            self.is_bind_stop_reported = true;
             self.emit(Event::Stopped { cause: StopCause::Bind, status, response });
         }
     }
@@ -428,7 +433,7 @@ impl<O: Observer> Account<O> {
         let reset_after = self.options.backoff.reset_after;
         let Some(link) = self.links.get_mut(id.index()) else { return };
         let Phase::Open(open) = &link.phase else { return };
-        let address = open.address;
+        let (address, refused) = (open.address, open.refused);
         if open.bound_at.is_some_and(|since| now - since >= reset_after) {
             link.failures = 0;
             if let Some(group) = link.wanted.and_then(|wanted| self.groups.get_mut(wanted.group)) {
@@ -452,7 +457,7 @@ impl<O: Observer> Account<O> {
         };
         self.end_named(now, bind);
         self.actions.push_back(Action::Close { link: id });
-        self.emit(Event::Link { link: id, event: LinkEvent::Closed { address, reason, retry_in } });
+        self.emit(Event::Link { link: id, event: LinkEvent::Closed { address, reason, refused, retry_in } });
     }
 
     /// Records a failure, and returns when the slot reconnects. While its group has no bind, all slots of the group wait:

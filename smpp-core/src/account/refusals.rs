@@ -49,7 +49,12 @@ impl<O: Observer> Account<O> {
                 match &health.refused_destination {
                     Some(other) if Some(other) != destination.as_ref() => self.pause(now, id, status, delay),
                     Some(_) => {}
-                    None => health.refused_destination = destination,
+                    None => {
+                        health.refused_destination = destination;
+                        if times > 0 {
+                            self.emit_retrying(id, status, delay);
+                        }
+                    }
                 }
                 AttemptResult::Refused { times, resend: Resend::After(now + delay), outcome }
             }

@@ -90,6 +90,8 @@ pub struct Account<O = ()> {
     pub(super) refuses_messages: bool,
     /// Why the account has stopped.
     pub(super) stopped: Option<StopCause>,
+    /// Whether the account has emitted, since it last made binds, that the SMSC refused one with a status that stops it.
+    pub(super) is_bind_stop_reported: bool,
     pub(super) counters: AccountCounters,
     /// The counters of the slots that no longer exist, the one with the lowest id last: a new slot goes on with them.
     pub(super) removed_stats: Vec<LinkStats>,
@@ -161,6 +163,7 @@ impl<O: Observer> Account<O> {
             blocked_until: None,
             refuses_messages: false,
             stopped: None,
+            is_bind_stop_reported: false,
             counters: AccountCounters::default(),
             removed_stats: Vec::new(),
             options,

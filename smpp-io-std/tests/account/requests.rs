@@ -1,6 +1,6 @@
 //! Responses with TLVs, flash messages, data_sm, submit_multi, and requests about messages.
 
-use smpp_core::account::{MessageRequest, MessageRequestError, RequestNotSentReason};
+use smpp_core::account::{MessageKey, MessageRequest, MessageRequestError, RequestNotSentReason};
 use smpp_core::session::UnansweredReason;
 use smpp_core::{
     CancelSm, DataSm, Destination, List, MessageClass, QuerySm, ReplaceSm, SubmitMulti, Tag, Tlv, Tlvs,
@@ -88,5 +88,24 @@ fn a_request_without_a_bind_is_withdrawn_at_its_deadline() {
         let request = MessageRequest::query_sm(&QuerySm::default()).deadline(Duration::from_millis(1));
         let expired = MessageRequestError::NeverSent(RequestNotSentReason::Expired);
         assert_eq!(account.request(&request), Err(expired));
+    });
+}
+
+#[test]
+fn detailed_events_say_what_is_handed_to_the_transport_and_others_do_not() {
+    watched(|| {
+        let server = Server::start("127.0.0.1:0");
+        let account = connected(&server, unstated());
+        let (mut detailed, events) = (account.detailed_events(), account.events());
+        let sent = account.send(&text("Hello").key("row 1")).unwrap();
+        let handed = detailed.recv().unwrap();
+        let AccountEvent::HandedToTransport { key, segment: 0, bind, .. } = &handed else {
+            panic!("{handed}")
+        };
+        assert_eq!((key.as_ref().map(MessageKey::as_bytes), Some(*bind)), (Some(&b"row 1"[..]), sent.bind()));
+        account.shutdown(SECOND);
+        for event in events {
+            assert_ne!(event.kind(), "handed_to_transport");
+        }
     });
 }

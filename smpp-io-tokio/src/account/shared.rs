@@ -249,6 +249,9 @@ impl Inner {
             self.telemetry.record(now, &event, self.last_error.as_deref());
             self.router.handle_event(now, &mut self.account, event);
         }
+        for event in self.router.take_lost() {
+            self.telemetry.record_event(now, &event);
+        }
         self.transport_error = None;
         self.actions.extend(std::iter::from_fn(|| self.account.poll_action()));
     }

@@ -197,9 +197,10 @@ impl<W> EventRouter<W> {
         message: &Message,
     ) -> Result<MessageNumber, SubmitError> {
         let number = account.submit(now, message)?;
+        let scope = account.options().receipts.dialect.receipt_scope();
         let no_more_receipts = match message.receipt_destination {
             _ if !message.asks_for_receipts() => Some(NoMoreReceipts::NotRequested),
-            ReceiptDestination::Sent if message.has_one_recipient() => None,
+            ReceiptDestination::Sent if message.has_matched_receipts(scope) => None,
             ReceiptDestination::Sent | ReceiptDestination::Arrivals => Some(NoMoreReceipts::ToArrivals),
         };
         let slot = MessageSlot {

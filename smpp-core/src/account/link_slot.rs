@@ -122,6 +122,8 @@ pub(super) struct TimedOutSegment {
 pub(super) struct ReceiptRequest {
     /// How many segments the message has.
     pub(super) total: u8,
+    /// How many recipients have a receipt each: 1 unless it is a submit_multi.
+    pub(super) recipients: u8,
     /// Whether a final receipt is due in any final state.
     pub(super) is_due: bool,
     /// Where an adapter passes them.

@@ -15,6 +15,7 @@ use super::outbound_pdu::{OutboundPdu, decode, encode};
 use super::receipt::ReceiptDestination;
 use crate::frame::Frame;
 use crate::pdu::{CommandId, DataSm, MessageClass, Pdu, SubmitMulti, SubmitSm};
+use crate::provider::ReceiptScope;
 use crate::sms::Text;
 use crate::sms::udh::{Ports, UserDataHeader, UserDataHeaderBuf};
 
@@ -105,9 +106,13 @@ impl Message {
     /// Creates a message of one `submit_multi` that is sent as it is: one text for up to 254 recipients.
     ///
     /// The SMSC accepts it as a whole with one id, and may refuse single recipients:
-    /// [`AcceptedResponse::unsuccessful`](crate::session::AcceptedResponse::unsuccessful). If there are several recipients,
-    /// or a distribution list, their receipts all have that id, so that the account matches none of them to the message:
-    /// [`NoMoreReceipts::ToArrivals`](super::NoMoreReceipts::ToArrivals).
+    /// [`AcceptedResponse::unsuccessful`](crate::session::AcceptedResponse::unsuccessful). The receipts of
+    /// several recipients all have that id: the account matches as many as there are recipients that the SMSC has accepted,
+    /// each to its recipient if the receipt's source is the address in the message. Each counts as a segment:
+    /// [`ReceiptMatch::segment`](super::ReceiptMatch::segment), [`ReceiptOptions`](super::ReceiptOptions).
+    ///
+    /// The account matches no receipts of a distribution list, and of several recipients none if the provider has one receipt
+    /// for each message ([`ReceiptScope::Message`]): [`NoMoreReceipts::ToArrivals`](super::NoMoreReceipts::ToArrivals).
     pub fn submit_multi(message: &SubmitMulti<'_>) -> Self {
         Self::new(&Pdu::SubmitMulti(*message), Content::whole())
     }
@@ -332,8 +337,10 @@ impl Message {
         OutboundPdu::decode(&self.pdu).asks_for_receipts()
     }
 
-    pub(super) fn has_one_recipient(&self) -> bool {
-        self.command() != CommandId::SUBMIT_MULTI || OutboundPdu::decode(&self.pdu).has_one_recipient()
+    /// Returns whether the account matches the receipts of the message: see [`OutboundPdu::receipts_of_each`].
+    pub(super) fn has_matched_receipts(&self, scope: ReceiptScope) -> bool {
+        let decode = || OutboundPdu::decode(&self.pdu).receipts_of_each(scope);
+        self.command() != CommandId::SUBMIT_MULTI || decode() > 0
     }
 
     /// Returns the key of the recipients: see [`OutboundPdu::recipients_key`].

@@ -7,6 +7,7 @@ use crate::frame::{Frame, SequenceNumber};
 use crate::pdu::{
     CommandStatus, DataSm, Destination, Operation, Pdu, RegisteredDelivery, SubmitMulti, SubmitSm,
 };
+use crate::provider::ReceiptScope;
 use crate::wire::{Emit, Quirks, Tolerance};
 
 /// A request that carries a message.
@@ -59,14 +60,18 @@ impl<'a> OutboundPdu<'a> {
         self.registered_delivery().intersects(RECEIPT_REQUEST)
     }
 
-    /// Returns whether the message has one recipient. Several recipients of a submit_multi have receipts with the same id.
-    pub(super) fn has_one_recipient(&self) -> bool {
-        match self {
-            Self::SubmitSm(_) | Self::DataSm(_) => true,
-            Self::SubmitMulti(message) => {
-                let mut destinations = message.destinations.iter();
-                matches!((destinations.next(), destinations.next()), (Some(Destination::Sme(_)), None))
-            }
+    /// Returns how many recipients have receipts of their own that can be matched: 1 unless the message is a submit_multi; 0 if
+    /// they cannot be matched. Several recipients have receipts with the same id: as many as there are. Those of a
+    /// distribution list are not known, and an SMSC with one receipt for each message may send one for all.
+    pub(super) fn receipts_of_each(&self, scope: ReceiptScope) -> u8 {
+        let Self::SubmitMulti(message) = self else { return 1 };
+        let is_address = |destination| matches!(destination, Destination::Sme(_));
+        match message.destinations.iter().count() {
+            _ if !message.destinations.iter().all(is_address) => 0,
+            1 => 1,
+            // The list has 255 elements at most.
+            count if scope == ReceiptScope::Segment => count as u8,
+            _ => 0,
         }
     }
 

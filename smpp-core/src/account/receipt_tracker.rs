@@ -31,6 +31,7 @@ use crate::sms::{MessageIdKey, MessageIdPolicy};
 use crate::time::Instant;
 
 pub(super) use self::early::{EarlyReceipt, EarlyReceipts};
+pub(super) use self::node::{UNKNOWN_RECIPIENT, recipient};
 pub(super) use self::tracked_message::{ExpiredMessage, Match, Removed, SegmentId, TrackedMessage};
 
 /// Tracks accepted segments until their final receipts arrive, whatever operation submitted them: at most
@@ -213,6 +214,27 @@ impl ReceiptTracker {
         self.update_position(now, head, false);
     }
 
+    /// Starts to track one of the recipients of a submit_multi, as if each were a segment. They all have the same id.
+    pub(super) fn track_recipient(
+        &mut self,
+        now: Instant,
+        message: &TrackedMessage,
+        index: u8,
+        id: &[u8],
+        recipient: u32,
+    ) {
+        let before = self.nodes.len();
+        self.track(now, message, index, SegmentId::Id(id));
+        let Some(head) = self.find_message(message.number).filter(|_| self.nodes.len() > before) else {
+            return;
+        };
+        let sibling = self.nodes.get(head).map_or(NONE, |node| node.sibling);
+        // A new segment follows the first one.
+        if let Some(node) = self.nodes.get_mut(if sibling == NONE { head } else { sibling }) {
+            node.recipient = recipient;
+        }
+    }
+
     /// Makes a segment the one that an id belongs to.
     fn index_id(&mut self, number: u32, head: u32, key: &MessageIdKey) {
         if let Some(other) = self.find_id(key) {
@@ -290,16 +312,22 @@ impl ReceiptTracker {
         self.nodes.get(self.find_message(message)?)?.key.as_ref()
     }
 
-    /// Finds the message that a receipt belongs to, and records the receipt as reported if it is new.
-    pub(super) fn match_receipt(
+    #[cfg(test)]
+    fn match_receipt(&mut self, now: Instant, key: &MessageIdKey, state: (MessageState, bool)) -> Match {
+        self.match_receipt_of(now, key, state, || UNKNOWN_RECIPIENT)
+    }
+
+    /// Finds the message that a receipt belongs to, and records the receipt as reported if it is new. `recipient` returns the
+    /// [number](recipient) of the phone that it is about.
+    pub(super) fn match_receipt_of(
         &mut self,
         now: Instant,
         key: &MessageIdKey,
         (state, is_final): (MessageState, bool),
+        recipient: impl FnOnce() -> u32,
     ) -> Match {
-        let Some(named) = self.find_id(key).map(|named| self.next_of_id(named, state, is_final)) else {
-            return Match::Unknown;
-        };
+        let next = |named| self.next_of_id(named, (state, is_final), recipient);
+        let Some(named) = self.find_id(key).map(next) else { return Match::Unknown };
         let Some(node) = self.nodes.get(named) else { return Match::Unknown };
         let (message, segment, head) = (node.number, node.segment, node.head);
         let recorded_in = if self.has_one_receipt() { head } else { named };
@@ -339,10 +367,16 @@ impl ReceiptTracker {
         })
     }
 
-    /// Returns the node that a receipt is about: `named`, unless several segments of the message have its id.
-    fn next_of_id(&self, named: u32, state: MessageState, is_final: bool) -> u32 {
+    /// Returns the node that a receipt is about: `named`, unless several segments or recipients of the message have its id.
+    fn next_of_id(
+        &self,
+        named: u32,
+        (state, is_final): (MessageState, bool),
+        recipient: impl FnOnce() -> u32,
+    ) -> u32 {
         let Some(node) = self.nodes.get(named).filter(|node| node.is_shared) else { return named };
-        // The SMSC has given one id to several segments: each receipt is about the next of them.
+        // The SMSC has given one id to several segments: each receipt is about the next of them, or about its recipient.
+        let recipient = if node.recipient == 0 { 0 } else { recipient() };
         let policy = self.policy();
         let key = node.id.key(policy);
         let new = bit(state, is_final);
@@ -354,7 +388,8 @@ impl ReceiptTracker {
         let same_id = self
             .siblings(node.head)
             .filter(|(_, other)| other.id_hash == node.id_hash && other.id.has_key(policy, &key));
-        let next = same_id.min_by_key(|(_, other)| (rank(other), other.segment));
+        let next =
+            same_id.min_by_key(|(_, other)| (other.recipient != recipient, rank(other), other.segment));
         next.map_or(named, |(number, _)| number)
     }
 

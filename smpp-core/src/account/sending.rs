@@ -1,5 +1,6 @@
 //! Sending messages: each segment on the bind with the most capacity, until it has an outcome.
 
+use alloc::vec;
 use alloc::vec::Vec;
 
 use super::error::SubmitError;
@@ -12,13 +13,15 @@ use super::outbound_pdu::OutboundPdu;
 use super::outcome::{MessageNumber, SegmentNotSentReason, SegmentOutcome, Unresolved};
 use super::queue::{AttemptResult, EndedMessage, LateResult, SegmentRef};
 use super::ready_messages::Sending;
-use super::receipt_tracker::{EarlyReceipt, ExpiredMessage, Removed, SegmentId, TrackedMessage};
+use super::receipt_tracker::{
+    EarlyReceipt, ExpiredMessage, Removed, SegmentId, TrackedMessage, UNKNOWN_RECIPIENT, recipient,
+};
 use super::state::{Account, Shutdown};
 use crate::frame::SequenceNumber;
-use crate::pdu::{CommandId, CommandStatus, RegisteredDelivery};
+use crate::pdu::{CommandId, CommandStatus, Destination, RegisteredDelivery};
 use crate::session::{
-    self, Esme, NotSentReason, Observer, Operations, RateLimiter, Readiness, Refusal, Response, Session,
-    State, UnansweredReason,
+    self, AcceptedResponse, Esme, NotSentReason, Observer, Operations, RateLimiter, Readiness, Refusal,
+    Response, Session, State, UnansweredReason,
 };
 use crate::time::Instant;
 
@@ -252,12 +255,14 @@ impl<O: Observer> Account<O> {
         let mut early = Vec::new();
         let result = match outcome {
             session::Outcome::Accepted(response) => {
+                let outcome = SegmentOutcome::accepted(response);
                 if let Some(receipts) = self.receipt_request(segment) {
                     let (key, _) = self.queue.key(segment.message);
-                    early = self.track_receipts(now, segment, key, receipts, response.message_id());
+                    let response = (response.message_id(), &outcome);
+                    early = self.track_receipts(now, segment, key, receipts, response);
                 }
                 self.record_acceptance(link);
-                AttemptResult::Done(SegmentOutcome::accepted(response))
+                AttemptResult::Done(outcome)
             }
             session::Outcome::Refused { status, response } => {
                 self.handle_refusal(now, link, segment, refused(status, response))
@@ -333,7 +338,8 @@ impl<O: Observer> Account<O> {
         if let (LateResult::Recorded(_) | LateResult::Ended, Some(receipts), Some(response)) =
             (&result, receipts, accepted)
         {
-            early = self.track_receipts(now, segment, key.clone(), receipts, response.message_id());
+            let response = (response.message_id(), &outcome);
+            early = self.track_receipts(now, segment, key.clone(), receipts, response);
         }
         match result {
             LateResult::Recorded(outcome) => self.finish_message(now, segment.message, outcome),
@@ -368,14 +374,14 @@ impl<O: Observer> Account<O> {
             return None;
         }
         let (pdu, total) = self.queue.pdu(segment)?;
-        let has_one_recipient = pdu.has_one_recipient();
+        let recipients = pdu.receipts_of_each(self.options.receipts.dialect.receipt_scope());
         // Perhaps only the last segment requests a receipt, for all of them.
         let last = SegmentRef { index: total.saturating_sub(1), ..segment };
         let (pdu, _) = self.queue.pdu(last)?;
         let is_due = is_receipt_due(pdu.registered_delivery());
-        let is_tracked = pdu.asks_for_receipts() && has_one_recipient;
+        let is_tracked = pdu.asks_for_receipts() && recipients > 0;
         let (_, destination) = self.queue.key(segment.message);
-        is_tracked.then_some(ReceiptRequest { total, is_due, destination })
+        is_tracked.then_some(ReceiptRequest { total, recipients, is_due, destination })
     }
 
     /// Starts to track the receipts of an accepted segment, and returns those that have already arrived.
@@ -384,13 +390,49 @@ impl<O: Observer> Account<O> {
         now: Instant,
         segment: SegmentRef,
         key: Option<MessageKey>,
-        ReceiptRequest { total, is_due, destination }: ReceiptRequest,
-        id: &[u8],
+        ReceiptRequest { total, recipients, is_due, destination }: ReceiptRequest,
+        (id, outcome): (&[u8], &SegmentOutcome),
     ) -> Vec<EarlyReceipt> {
-        let message = TrackedMessage { number: segment.message, total, is_due, key, destination };
-        self.receipts.track(now, &message, segment.index, SegmentId::Id(id));
+        let mut message = TrackedMessage { number: segment.message, total, is_due, key, destination };
+        if recipients > 1 {
+            let accepted = self.accepted_recipients(segment, recipients, outcome);
+            message.total = accepted.len() as u8;
+            if accepted.is_empty() {
+                let (message, key) = (message.number, message.key.clone());
+                self.emit(Event::ReceiptsExpired { message, key, ids: Vec::new() });
+            }
+            for (recipient, index) in accepted.into_iter().zip(0..) {
+                self.receipts.track_recipient(now, &message, index, id, recipient);
+            }
+        } else {
+            self.receipts.track(now, &message, segment.index, SegmentId::Id(id));
+        }
         let key = self.receipts.submitted_key(id);
         self.receipts.early.take(&key)
+    }
+
+    /// Returns the recipients of a submit_multi that the SMSC has accepted.
+    fn accepted_recipients(&self, segment: SegmentRef, count: u8, outcome: &SegmentOutcome) -> Vec<u32> {
+        let mut accepted = match self.queue.pdu(segment) {
+            Some((OutboundPdu::SubmitMulti(message), _)) => message
+                .destinations
+                .iter()
+                .map(|destination| match destination {
+                    Destination::Sme(address) => recipient(address.digits.as_bytes()),
+                    Destination::DistributionList(_) => UNKNOWN_RECIPIENT,
+                })
+                .collect(),
+            // The message has ended: this is a late response.
+            _ => vec![UNKNOWN_RECIPIENT; count.into()],
+        };
+        for refused in outcome.response().into_iter().flat_map(AcceptedResponse::unsuccessful) {
+            let refused = recipient(refused.destination.digits.as_bytes());
+            let found = accepted.iter().position(|other| *other == refused || *other == UNKNOWN_RECIPIENT);
+            if let Some(index) = found {
+                accepted.remove(index);
+            }
+        }
+        accepted
     }
 
     fn finish_attempt(&mut self, now: Instant, segment: SegmentRef, result: AttemptResult) {

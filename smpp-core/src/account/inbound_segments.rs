@@ -71,9 +71,10 @@ impl InboundSegments {
         limits: sms::ReassemblyLimits,
         ack_timeout: Duration,
         mode: SegmentAckMode,
+        seed: u64,
     ) -> Self {
         Self {
-            reassembler: Reassembler::new(limits),
+            reassembler: Reassembler::with_seed(limits, seed),
             held: BTreeMap::new(),
             held_by_link: BTreeSet::new(),
             last_tag: 0,

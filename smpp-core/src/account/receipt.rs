@@ -124,16 +124,17 @@ pub struct ReceiptMatch {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ReportedReceipt {
     pub(super) message: MessageNumber,
-    pub(super) segment: u8,
     pub(super) state: MessageState,
     pub(super) is_final: bool,
     /// The final state before it.
     pub(super) previous: Option<MessageState>,
+    /// The node of the tracker that recorded it. It is another message's if that is not tracked any more.
+    pub(super) node: u32,
 }
 
 impl ReportedReceipt {
-    pub(super) const fn new(matched: &ReceiptMatch, receipt: &DeliveryReceipt) -> Self {
-        let ReceiptMatch { message, segment, previous, .. } = *matched;
-        Self { message, segment, state: receipt.state, is_final: receipt.is_final, previous }
+    pub(super) const fn new(matched: &ReceiptMatch, node: u32, receipt: &DeliveryReceipt) -> Self {
+        let ReceiptMatch { message, previous, .. } = *matched;
+        Self { message, state: receipt.state, is_final: receipt.is_final, previous, node }
     }
 }

@@ -19,6 +19,9 @@ use crate::session::{CloseReason, Observer, Refusal, Request, State};
 use crate::sms::{self, MessageIdKey, Pushed};
 use crate::time::Instant;
 
+/// How many acknowledgements, and how many messages, one call handles because they are due.
+const HANDLED_AT_ONCE: usize = 64;
+
 /// The keys that the message id of a receipt may have.
 struct ReceiptKeys {
     key: MessageIdKey,
@@ -273,8 +276,8 @@ impl<O: Observer> Account<O> {
 
     fn handle_match(&mut self, now: Instant, receipt: DeliveryReceipt, result: Match, ack: Ack) {
         match result {
-            Match::New(matched) => {
-                let subject = AckSubject::Receipt(ReportedReceipt::new(&matched, &receipt));
+            Match::New(matched, node) => {
+                let subject = AckSubject::Receipt(ReportedReceipt::new(&matched, node, &receipt));
                 self.emit(Event::Receipt { receipt, matched: Some(matched), ack: Ack { subject, ..ack } });
             }
             Match::Unknown => self.emit_unmatched(now, receipt, ack),
@@ -461,24 +464,27 @@ impl<O: Observer> Account<O> {
         self.inbound.blocked_links(unanswered).min()
     }
 
-    /// Acknowledges the segments whose acknowledgement is due, emits the messages that are too old to be completed, and gives
-    /// up the early receipts that exceed a capacity that was lowered.
+    /// Acknowledges segments whose acknowledgement is due, emits messages that are too old to be completed, and gives up the
+    /// early receipts that exceed a capacity that was lowered. The next call, which is due at once, continues: so no call
+    /// takes long, however much is due.
     pub(super) fn handle_inbound_timeout(&mut self, now: Instant) {
         self.release_early_excess(now);
-        while self.inbound.oldest_due().is_some_and(|at| at <= now)
-            && let Some(token) = self.inbound.pop_oldest(now)
-        {
+        for _ in 0..HANDLED_AT_ONCE {
+            if self.inbound.oldest_due().is_none_or(|at| at > now) {
+                break;
+            }
+            let Some(token) = self.inbound.pop_oldest(now) else { break };
             // If the bind has ended, the SMSC redelivers the segment, and it counts as a duplicate.
             let _ = self.reply(now, token, Ok(()));
         }
-        while let Some((at, link)) = self.blocked_link()
-            && at <= now
-        {
+        for _ in 0..HANDLED_AT_ONCE {
+            let Some((_, link)) = self.blocked_link().filter(|(at, _)| *at <= now) else { break };
             for token in self.inbound.take_held_on(link) {
                 let _ = self.reply(now, token, Ok(()));
             }
         }
-        while let Some(message) = self.inbound.reassembler.handle_timeout(now) {
+        for _ in 0..HANDLED_AT_ONCE {
+            let Some(message) = self.inbound.reassembler.handle_timeout(now) else { break };
             self.emit_concatenated(now, message);
         }
     }

@@ -492,11 +492,11 @@ impl<O: Observer> Account<O> {
         }
     }
 
-    /// Gives up the messages that exceed the capacity of the receipt tracker, and some of those whose receipts are too
-    /// old. The next call, which is due at once, continues: so no call takes long, however many messages are too old.
+    /// Gives up some of the messages that exceed the capacity of the receipt tracker, and of those whose receipts are too
+    /// old. The next call, which is due at once, continues: so no call takes long, however many messages there are.
     pub(super) fn expire_receipts(&mut self, now: Instant) {
         let mut count = 0;
-        while (count < EXPIRED_AT_ONCE || self.receipts.exceeds_capacity())
+        while (count < EXPIRED_AT_ONCE || count < REMOVED_AT_ONCE && self.receipts.exceeds_capacity())
             && let Some(expired) = self.receipts.expire(now)
         {
             count += 1;
@@ -509,6 +509,9 @@ impl<O: Observer> Account<O> {
 
 /// How many messages are given up in one call because their receipts are too old.
 const EXPIRED_AT_ONCE: usize = 64;
+
+/// How many messages are given up in one call because there are too many.
+const REMOVED_AT_ONCE: usize = 1024;
 
 /// Passes the PDU of a segment to a session.
 fn request<O: Observer>(

@@ -145,6 +145,7 @@ impl<O: Observer> Account<O> {
                 options.reassembly,
                 options.segment_ack_timeout,
                 options.segment_ack_mode,
+                random,
             ),
             delivered_pdus: DeliveredPdus::new(options.reassembly),
             actions: VecDeque::new(),

@@ -16,6 +16,8 @@ const MAX_USER_DATA: usize = 140;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Splitter<'a> {
     pub(super) rest: Source<'a>,
+    /// The septets of `rest`, so that they are counted once; `None` if they are not known.
+    pub(super) septets: Option<usize>,
     pub(super) alphabet: Alphabet,
     pub(super) shifts: Shifts,
     pub(super) elements: udh::UserDataHeader<'a>,
@@ -35,8 +37,8 @@ impl<'a> Splitter<'a> {
     pub(super) const MAX_ELEMENTS: usize = 115;
 
     pub(super) const fn text(text: &'a str, alphabet: Alphabet, shifts: Shifts) -> Self {
-        let rest = Source::Text(text);
-        Self { rest, alphabet, shifts, elements: udh::UserDataHeader::EMPTY, whole_graphemes: false }
+        let (rest, elements) = (Source::Text(text), udh::UserDataHeader::EMPTY);
+        Self { rest, septets: None, alphabet, shifts, elements, whole_graphemes: false }
     }
 
     pub(super) const fn octets(octets: &'a [u8]) -> Self {
@@ -95,8 +97,27 @@ impl<'a> Splitter<'a> {
 
     /// Splits off as many whole characters as fit into one segment after a header of `header` octets. Returns them, the
     /// septets, octets or UTF-16 units that they take, and the rest.
+    #[inline]
     pub(super) fn split(&self, header: usize) -> (Source<'a>, usize, Source<'a>) {
         let capacity = self.capacity(header);
+        match (self.septets, self.rest) {
+            // Full packed septets may end with a carriage return, which needs another one.
+            (Some(septets), Source::Text(_))
+                if septets < capacity + usize::from(self.alphabet == Alphabet::Gsm7) =>
+            {
+                (self.rest, septets, Source::Text(""))
+            }
+            _ => self.split_off(capacity),
+        }
+    }
+
+    /// Advances to the rest that [`split`](Self::split) has returned after so many units.
+    pub(super) fn advance(&mut self, units: usize, rest: Source<'a>) {
+        self.rest = rest;
+        self.septets = self.septets.map(|septets| septets.saturating_sub(units));
+    }
+
+    fn split_off(&self, capacity: usize) -> (Source<'a>, usize, Source<'a>) {
         match self.rest {
             Source::Octets(octets) => {
                 let length = octets.len().min(capacity);
@@ -134,7 +155,11 @@ impl<'a> Splitter<'a> {
     /// take.
     fn fit(&self, text: &str, capacity: usize) -> (usize, usize) {
         match self.alphabet {
-            Alphabet::Gsm7 | Alphabet::Gsm7Packed => fit(text, capacity, self.shifts.septet_counter()),
+            Alphabet::Gsm7 | Alphabet::Gsm7Packed => self.shifts.fit(text, capacity),
+            // A unit takes at most three octets of UTF-8.
+            Alphabet::Ucs2 if text.len() <= 3 * capacity && ucs2::len(text) <= capacity => {
+                (text.len(), ucs2::len(text))
+            }
             Alphabet::Ucs2 => fit(text, capacity, char::len_utf16),
             #[cfg(feature = "charsets")]
             Alphabet::Charset(charset) if charset != encoding_rs::ISO_2022_JP => {
@@ -194,7 +219,7 @@ impl<'a> Splitter<'a> {
             size.segments += 1;
             size.units += units;
             size.remaining = self.capacity(header) - units;
-            unsplit.rest = rest;
+            unsplit.advance(units, rest);
         }
         size
     }

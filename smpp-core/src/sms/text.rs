@@ -34,6 +34,7 @@ pub struct Text<'a> {
 /// How a text is encoded and split, without the text.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TextForm {
+    septets: Option<usize>,
     alphabet: Alphabet,
     shifts: Shifts,
     pub(crate) data_coding: DataCoding,
@@ -237,12 +238,14 @@ impl<'a> Text<'a> {
             let unencodable = text.char_indices().find(|&(_, character)| !contains(character));
             unencodable.map_or(Ok(()), |(position, character)| Err(Unencodable { character, position }))
         };
+        let mut septets = None;
         let shifts = match alphabet {
             Alphabet::Gsm7 | Alphabet::Gsm7Packed => {
-                // Counting is faster than searching, and unencodable texts are rare.
-                if shifts.len(text).is_none() {
-                    check_characters(&|character| shifts.septets(character).is_some())?;
+                let (position, count) = shifts.fit(text, usize::MAX);
+                if let Some(character) = text.get(position..).and_then(|rest| rest.chars().next()) {
+                    return Err(Unencodable { character, position });
                 }
+                septets = Some(count);
                 shifts
             }
             Alphabet::Ucs2 => Shifts::NONE,
@@ -256,7 +259,7 @@ impl<'a> Text<'a> {
                 Shifts::NONE
             }
         };
-        Ok(Self { splitter: Splitter::text(text, alphabet, shifts), data_coding })
+        Ok(Self { splitter: Splitter { septets, ..Splitter::text(text, alphabet, shifts) }, data_coding })
     }
 
     /// Creates binary (8-bit) data. It is split and sent like a text, with up to 140 octets in a segment.
@@ -321,16 +324,20 @@ impl<'a> Text<'a> {
     /// Returns the text or data, and its form without both.
     pub(crate) const fn into_parts(self) -> (Source<'a>, udh::UserDataHeader<'a>, TextForm) {
         let Self { splitter, data_coding } = self;
-        let (alphabet, shifts, whole_graphemes) =
-            (splitter.alphabet, splitter.shifts, splitter.whole_graphemes);
-        (splitter.rest, splitter.elements, TextForm { alphabet, shifts, data_coding, whole_graphemes })
+        let Splitter { rest, septets, alphabet, shifts, elements, whole_graphemes } = splitter;
+        (rest, elements, TextForm { septets, alphabet, shifts, data_coding, whole_graphemes })
     }
 
     /// Creates the text again that [`into_parts`](Self::into_parts) has taken apart, without a header.
     pub(crate) const fn from_parts(source: Source<'a>, form: TextForm) -> Self {
-        let TextForm { alphabet, shifts, data_coding, whole_graphemes } = form;
+        let TextForm { septets, alphabet, shifts, data_coding, whole_graphemes } = form;
         Self {
-            splitter: Splitter { rest: source, whole_graphemes, ..Splitter::text("", alphabet, shifts) },
+            splitter: Splitter {
+                rest: source,
+                septets,
+                whole_graphemes,
+                ..Splitter::text("", alphabet, shifts)
+            },
             data_coding,
         }
     }

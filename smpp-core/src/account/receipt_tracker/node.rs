@@ -2,13 +2,12 @@
 
 use alloc::boxed::Box;
 
-use super::index::Chain;
-use super::slab::{NONE, Slot};
 use crate::account::message_key::MessageKey;
 use crate::account::outcome::{MessageId, MessageNumber};
 use crate::account::receipt::ReceiptDestination;
 use crate::pdu::MessageState;
 use crate::sms::{MessageIdKey, MessageIdPolicy, digest};
+use crate::table::{Chain, NONE, Slot};
 use crate::time::Instant;
 
 /// A tracked segment: 128 octets, without the memory of a longer id. The alignment puts each into two cache lines that
@@ -118,6 +117,8 @@ impl Default for Node {
 }
 
 impl Slot for Node {
+    const CHUNK: u32 = 128;
+
     fn vacant_link(&mut self) -> &mut u32 {
         &mut self.id_next
     }
@@ -128,6 +129,10 @@ pub(super) struct ById;
 
 impl Chain for ById {
     type Node = Node;
+
+    const BUCKETS: usize = 512;
+
+    const PER_NODE: u32 = 2;
 
     fn hash(node: &Node) -> u32 {
         node.id_hash
@@ -154,6 +159,10 @@ impl ByNumber {
 
 impl Chain for ByNumber {
     type Node = Node;
+
+    const BUCKETS: usize = 512;
+
+    const PER_NODE: u32 = 2;
 
     fn hash(node: &Node) -> u32 {
         Self::hash_of(node.number)
@@ -195,7 +204,9 @@ impl StoredId {
         match u8::try_from(id.len()) {
             Ok(length) if id.len() <= INLINE => {
                 let mut octets = [0; INLINE];
-                octets.iter_mut().zip(id).for_each(|(to, from)| *to = *from);
+                if let Some(to) = octets.get_mut(..id.len()) {
+                    to.copy_from_slice(id);
+                }
                 Self::Inline { length, octets }
             }
             _ => match MessageId::new(id) {

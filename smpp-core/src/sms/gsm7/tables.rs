@@ -85,6 +85,14 @@ impl Locking {
         self.ascii.get(usize::from(octet)) == Some(&true)
     }
 
+    /// Returns how many of the first octets are the septets of their characters: at most `limit`.
+    #[inline]
+    pub(super) fn ascii_run(&self, text: &str, limit: usize) -> usize {
+        let octets = text.as_bytes();
+        let octets = octets.get(..limit).unwrap_or(octets);
+        octets.iter().position(|&octet| !self.is_ascii(octet)).unwrap_or(octets.len())
+    }
+
     #[cold]
     fn search(&self, character: char) -> Option<u8> {
         let at = self.characters.iter().position(|known| *known == character)?;

@@ -175,8 +175,8 @@ fn a_segment_above_the_limits_is_returned_until_there_is_room() {
 
 #[test]
 fn too_large_and_full_are_different_errors() {
-    let mut sender = Sender::new(ReassemblyLimits { max_octets: 2_000, ..limits() });
-    let refused = sender.refused(after(0), &segment(1, 2, 1, &[0; 2_000]), 1);
+    let mut sender = Sender::new(ReassemblyLimits { max_octets: 1_700, ..limits() });
+    let refused = sender.refused(after(0), &segment(1, 2, 1, &[0; 1_700]), 1);
     assert_eq!(refused, Some(PushErrorReason::TooLarge), "one segment");
     assert!(sender.push(after(0), &segment(1, 3, 1, &[0; 800]), 2).is_ok());
     let refused = sender.refused(after(0), &segment(1, 3, 2, &[0; 800]), 3);
@@ -222,7 +222,7 @@ fn one_sender_does_not_keep_out_others() {
 
 #[test]
 fn a_segment_does_not_displace_its_own_message() {
-    let limits = ReassemblyLimits { max_octets_per_sender: 3_000, ..limits() };
+    let limits = ReassemblyLimits { max_octets_per_sender: 2_200, ..limits() };
     let mut sender = Sender::new(limits);
     sender.push(after(0), &segment(1, 3, 1, &[b'a'; 700]), 1).unwrap();
     sender.push(after(1), &segment(2, 3, 1, &[b'b'; 700]), 2).unwrap();
@@ -238,7 +238,7 @@ fn a_segment_does_not_displace_its_own_message() {
 
 #[test]
 fn a_segment_displaces_the_oldest_message_but_its_own_when_all_is_full() {
-    let limits = ReassemblyLimits { max_octets: 3_000, ..limits() };
+    let limits = ReassemblyLimits { max_octets: 2_200, ..limits() };
     let mut sender = Sender::new(limits);
     for (number, tag) in [("1", 1), ("2", 2)] {
         sender.number = number;
@@ -547,8 +547,9 @@ proptest! {
             }
             let mut sum = 0;
             for number in NUMBERS {
-                let number = key::OwnedAddress::new(Address::<21>::international(number).unwrap());
-                let usage = sender.reassembler.incomplete.usage(&number);
+                let number = Address::<21>::international(number).unwrap();
+                let any = SegmentInfo { reference: MessageReference::Sar(0), total: 1, number: 1 };
+                let usage = sender.reassembler.incomplete.usage(&MessageKey::new(number, number, any));
                 prop_assert!(usage.messages <= limits.max_messages_per_sender);
                 prop_assert!(usage.octets <= limits.max_octets_per_sender);
                 sum += usage.octets;

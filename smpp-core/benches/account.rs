@@ -14,8 +14,8 @@ use smpp_core::account::{Account, Action, Binds, Credentials, Event, Message, Op
 use smpp_core::provider::Provider;
 use smpp_core::session::{Config, Instant, Operations};
 use smpp_core::{
-    Address, BindMode, BindResp, COctets, CommandStatus, DeliverSm, EsmClass, Frame, Pdu,
-    RegisteredDelivery, SequenceNumber, ShortMessage, SubmitSm, SubmitSmResp,
+    Address, BindMode, BindResp, COctets, CommandStatus, DeliverSm, EsmClass, Frame, Pdu, RegisteredDelivery,
+    SequenceNumber, ShortMessage, SubmitSm, SubmitSmResp,
 };
 
 /// How many messages are in flight at a time.
@@ -64,7 +64,10 @@ fn report() -> ExitCode {
     if !has_valgrind {
         println!("valgrind is not installed: install it to count instructions");
     }
-    println!("{:<8} {:>6} {:>13} {:>18} {:>13}", "a message", "links", "instructions", "allocations / 100", "octets / 100");
+    println!(
+        "{:<8} {:>6} {:>13} {:>18} {:>13}",
+        "a message", "links", "instructions", "allocations / 100", "octets / 100"
+    );
     let mut passed = true;
     for work in WORKS {
         let instructions = if has_valgrind { count(&work) } else { 0 };
@@ -75,7 +78,8 @@ fn report() -> ExitCode {
         let (allocations, octets) =
             (allocated.count_total * 100 / messages, allocated.bytes_total * 100 / messages);
         println!("{:<8} {:>7} {instructions:>13} {allocations:>18} {octets:>13}", work.name, work.links);
-        passed &= instructions <= work.instructions && allocations <= work.allocations && octets <= work.octets;
+        passed &=
+            instructions <= work.instructions && allocations <= work.allocations && octets <= work.octets;
     }
     if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
@@ -134,7 +138,11 @@ impl Bench {
         let template = SubmitSm {
             source: Address::alphanumeric("8x8").unwrap(),
             destination: Address::international("6591234567").unwrap(),
-            registered_delivery: if has_receipts { RegisteredDelivery::RECEIPT } else { RegisteredDelivery::default() },
+            registered_delivery: if has_receipts {
+                RegisteredDelivery::RECEIPT
+            } else {
+                RegisteredDelivery::default()
+            },
             ..SubmitSm::default()
         };
         let text = "Your verification code is 123456. It expires in ten minutes.";
@@ -148,8 +156,10 @@ impl Bench {
         };
         let response = SubmitSmResp { message_id: COctets::new(ID).unwrap(), ..SubmitSmResp::default() };
         let dlr = [
-            b"id:", ID,
-            b" sub:001 dlvrd:001 submit date:2611291200 done date:2611291201 stat:DELIVRD err:000 text:".as_slice(),
+            b"id:",
+            ID,
+            b" sub:001 dlvrd:001 submit date:2611291200 done date:2611291201 stat:DELIVRD err:000 text:"
+                .as_slice(),
         ]
         .concat();
         let receipt = DeliverSm {
@@ -183,12 +193,17 @@ impl Bench {
             while let Some(action) = self.account.poll_action() {
                 match action {
                     Action::Resolve { link } => {
-                        self.account.handle_resolved(self.now, link, Ok(&["192.0.2.1:2775".parse().unwrap()]));
+                        self.account.handle_resolved(
+                            self.now,
+                            link,
+                            Ok(&["192.0.2.1:2775".parse().unwrap()]),
+                        );
                     }
                     Action::Connect { link, .. } => {
                         assert!(self.account.handle_connected(self.now, link, ()));
                         self.transmit(link);
-                        let mut response = encode(&Pdu::BindResp(BindMode::Transceiver, Some(BindResp::default())));
+                        let mut response =
+                            encode(&Pdu::BindResp(BindMode::Transceiver, Some(BindResp::default())));
                         response[12..16].copy_from_slice(&sequence(&self.output).to_be_bytes());
                         self.account.handle_input(self.now, link, &mut &response[..]);
                         self.links.push(link);
@@ -256,7 +271,9 @@ impl Bench {
     fn handle_events(&mut self) {
         while let Some(event) = self.account.poll_event() {
             match event {
-                Event::Outcome { outcome, .. } => self.done += usize::from(black_box(&outcome).ids().count() == 1),
+                Event::Outcome { outcome, .. } => {
+                    self.done += usize::from(black_box(&outcome).ids().count() == 1)
+                }
                 Event::Receipt { matched, ack, .. } => {
                     self.done += usize::from(matched.is_some());
                     self.account.acknowledge(self.now, ack, Ok(())).unwrap();

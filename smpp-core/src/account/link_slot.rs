@@ -9,7 +9,7 @@ use super::link::{BindId, LinkState};
 use super::message_key::MessageKey;
 use super::message_request::RequestNumber;
 use super::queue::SegmentRef;
-use super::receipt::ReceiptDestination;
+use super::queued_message::ReceiptRequest;
 use super::stats::LinkStats;
 use crate::frame::SequenceNumber;
 use crate::pdu::BindMode;
@@ -109,17 +109,6 @@ pub(super) struct TimedOutSegment {
     pub(super) key: Option<MessageKey>,
     /// How to track its receipts; `None` if it requests none.
     pub(super) receipts: Option<ReceiptRequest>,
-}
-
-/// What a segment says about its receipts.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct ReceiptRequest {
-    /// How many segments the message has.
-    pub(super) total: u8,
-    /// Whether a final receipt is due in any final state.
-    pub(super) is_due: bool,
-    /// Where an adapter passes them.
-    pub(super) destination: ReceiptDestination,
 }
 
 impl<O> LinkSlot<O> {

@@ -310,12 +310,13 @@
 //! A resend is safe if the SMSC cannot have accepted any segment: the phone then cannot receive one twice.
 
 // Imports between the files run one way, from the last line to the first:
-//   binds, link, message_key, options_error, outcome, statuses   plain data
+//   binds, link, message_key, options_error, per_segment, outcome, statuses   plain data
 //   credentials, error, options, receipt, outbound_pdu   data that refers to it
 //   content                               what a message says
 //   message, expected, message_request, inbound_message, ack, event   the account's input and output
 //   account_event, stats                  what follows from the events
-//   ready_messages                        a table of the queue
+//   ready_messages, send_periods          tables of the queue
+//   queued_message, message_table         its messages
 //   queue, request_table, receipt_tracker, inbound_segments, delivered_pdus, group, link_slot   the account's tables
 //   state                                 the account
 //   monitoring                            its counters and pauses
@@ -340,12 +341,15 @@ mod link_slot;
 mod message;
 mod message_key;
 mod message_request;
+mod message_table;
 mod monitoring;
 mod options;
 mod options_error;
 mod outbound_pdu;
 mod outcome;
+mod per_segment;
 mod queue;
+mod queued_message;
 mod ready_messages;
 mod receipt;
 mod receipt_tracker;
@@ -356,6 +360,7 @@ mod refusals;
 mod request_slots;
 mod request_table;
 mod requesting;
+mod send_periods;
 mod sending;
 mod shutdown;
 mod state;
@@ -386,6 +391,7 @@ pub use outcome::{
     AcceptedMessage, MessageId, MessageNumber, MessageOutcome, SegmentNotSentReason, SegmentOutcome,
     Unresolved,
 };
+pub use per_segment::PerSegment;
 pub use receipt::{DeliveryReceipt, ReceiptDestination, ReceiptMatch};
 pub use state::Account;
 pub use stats::{AccountCounters, AccountStats, LinkStats};

@@ -258,6 +258,7 @@ impl<O: Observer> Account<O> {
     pub fn shrink(&mut self, link: LinkId) {
         self.actions.shrink_to_fit();
         self.events.shrink_to_fit();
+        self.queue.shrink();
         if let Some(session) = self.session(link) {
             session.shrink();
         }

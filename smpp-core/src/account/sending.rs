@@ -5,17 +5,18 @@ use alloc::vec::Vec;
 use super::error::SubmitError;
 use super::event::{Event, StopCause};
 use super::link::{BindId, LinkId};
-use super::link_slot::{LinkSlot, Phase, ReceiptRequest, Tag, TimedOutSegment};
+use super::link_slot::{LinkSlot, Phase, Tag, TimedOutSegment};
 use super::message::Message;
 use super::message_key::MessageKey;
-use super::outbound_pdu::OutboundPdu;
+use super::outbound_pdu::{EncodedBody, OutboundPdu, PduTraits};
 use super::outcome::{MessageNumber, SegmentNotSentReason, SegmentOutcome, Unresolved};
 use super::queue::{AttemptResult, EndedMessage, LateResult, SegmentRef};
+use super::queued_message::ReceiptRequest;
 use super::ready_messages::Sending;
 use super::receipt_tracker::{EarlyReceipt, ExpiredMessage, Removed, SegmentId, TrackedMessage};
 use super::state::{Account, Shutdown};
-use crate::frame::SequenceNumber;
-use crate::pdu::{CommandId, CommandStatus, RegisteredDelivery};
+use crate::frame::{HEADER_LENGTH, SequenceNumber};
+use crate::pdu::{CommandId, CommandStatus};
 use crate::session::{
     self, Esme, NotSentReason, Observer, Operations, RateLimiter, Readiness, Refusal, Response, Session,
     State, UnansweredReason,
@@ -44,23 +45,31 @@ impl<O: Observer> Account<O> {
             return Err(SubmitError::Unsupported(command));
         }
         let reference = self.reference.wrapping_add(1);
-        let segments = message.segments(&self.options, reference)?;
-        if segments.len() > self.queue.capacity() {
-            return Err(SubmitError::TooManySegments { segments: segments.len() });
+        let mut frames = self.queue.take_frames();
+        if let Err(error) =
+            message.encode(&self.options, reference, &mut frames).and_then(|()| self.check_room(frames.len()))
+        {
+            self.queue.return_frames(frames);
+            return Err(error);
         }
-        if segments.len() > self.queue.available_capacity() {
-            return Err(SubmitError::Full);
-        }
-        if segments.len() > 1 {
+        if frames.len() > 1 {
             self.reference = reference;
         }
-        let number = self.queue.push(now, message, segments, self.options.unanswered_policy);
+        let number = self.queue.push(now, message, frames, self.options.unanswered_policy);
         if let Some(reason) = message.bind.and_then(|bind| self.cannot_send_on(bind)) {
             let outcome = self.queue.abandon(number, reason);
             self.finish_message(now, number, outcome);
         }
         self.advance(now);
         Ok(number)
+    }
+
+    /// Checks that the queue has room for a message of this many segments.
+    const fn check_room(&self, segments: usize) -> Result<(), SubmitError> {
+        if segments > self.queue.capacity() {
+            return Err(SubmitError::TooManySegments { segments });
+        }
+        if segments > self.queue.available_capacity() { Err(SubmitError::Full) } else { Ok(()) }
     }
 
     /// Returns why a message that names this bind can never be sent.
@@ -127,8 +136,8 @@ impl<O: Observer> Account<O> {
         let command = self.message_command();
         while !self.queue.ready().is_empty() {
             let Some((segment, link)) = self.queue.next(sending(&self.links, now, command)) else { return };
-            let Some((pdu, _)) = self.queue.pdu(segment) else { return };
-            let recipients = pdu.recipients();
+            let Some((frame, traits)) = self.queue.frame(segment) else { return };
+            let recipients = traits.recipients;
             if let Some(at) =
                 self.rate_limiter.map(|limiter| limiter.ready_for(now, recipients)).filter(|at| *at > now)
             {
@@ -138,7 +147,7 @@ impl<O: Observer> Account<O> {
             let Some(session) = self.links.get_mut(link.index()).and_then(|link| link.session_mut()) else {
                 return;
             };
-            match request(session, now, &pdu, segment) {
+            match request(session, now, frame, traits, segment) {
                 Ok(_) => {
                     if let Some(limiter) = &mut self.rate_limiter {
                         limiter.take_many(now, recipients);
@@ -163,7 +172,7 @@ impl<O: Observer> Account<O> {
     fn emit_handed_over(&mut self, segment: SegmentRef, link: LinkId) {
         let Some(generation) = self.generation(link) else { return };
         let SegmentRef { message, index } = segment;
-        let (key, _) = self.queue.key(message);
+        let key = self.queue.key(message);
         self.emit(Event::HandedToTransport {
             message,
             key,
@@ -252,8 +261,7 @@ impl<O: Observer> Account<O> {
         let mut early = Vec::new();
         let result = match outcome {
             session::Outcome::Accepted(response) => {
-                if let Some(receipts) = self.receipt_request(segment) {
-                    let (key, _) = self.queue.key(segment.message);
+                if let Some((receipts, key)) = self.queue.receipt_request(segment) {
                     early = self.track_receipts(now, segment, key, receipts, response.message_id());
                 }
                 self.record_acceptance(link);
@@ -290,8 +298,8 @@ impl<O: Observer> Account<O> {
         if !self.queue.is_open(segment) {
             return;
         }
-        let receipts = self.receipt_request(segment);
-        let (key, _) = self.queue.key(segment.message);
+        let receipts = self.queue.receipt_request(segment).map(|(receipts, _)| receipts);
+        let key = self.queue.key(segment.message);
         if let Some(Phase::Open(open)) = self.links.get_mut(link.index()).map(|link| &mut link.phase) {
             // The session keeps no more places than its window has: the oldest was given up.
             while open.timed_out.len() >= usize::from(open.window.max(1)) {
@@ -361,23 +369,6 @@ impl<O: Observer> Account<O> {
         }
     }
 
-    /// Returns what a segment without an outcome says about its receipts; `None` if it requests none.
-    fn receipt_request(&self, segment: SegmentRef) -> Option<ReceiptRequest> {
-        if !self.queue.is_open(segment) {
-            // A late response to an earlier attempt has ended it.
-            return None;
-        }
-        let (pdu, total) = self.queue.pdu(segment)?;
-        let has_one_recipient = pdu.has_one_recipient();
-        // Perhaps only the last segment requests a receipt, for all of them.
-        let last = SegmentRef { index: total.saturating_sub(1), ..segment };
-        let (pdu, _) = self.queue.pdu(last)?;
-        let is_due = is_receipt_due(pdu.registered_delivery());
-        let is_tracked = pdu.asks_for_receipts() && has_one_recipient;
-        let (_, destination) = self.queue.key(segment.message);
-        is_tracked.then_some(ReceiptRequest { total, is_due, destination })
-    }
-
     /// Starts to track the receipts of an accepted segment, and returns those that have already arrived.
     fn track_receipts(
         &mut self,
@@ -401,12 +392,14 @@ impl<O: Observer> Account<O> {
 
     /// Emits the outcome of a message, if it has one.
     fn finish_message(&mut self, now: Instant, message: MessageNumber, ended: Option<EndedMessage>) {
-        let Some(EndedMessage { key, outcome }) = ended else { return };
-        // A late response can change only the outcome of a segment that got no response.
-        self.retain_timed_out(|timed_out| {
-            let outcome = outcome.segments.get(usize::from(timed_out.index));
-            timed_out.message != message || matches!(outcome, Some(SegmentOutcome::Unanswered(_)))
-        });
+        let Some(EndedMessage { key, outcome, had_unanswered }) = ended else { return };
+        if had_unanswered {
+            // A late response can change only the outcome of a segment that got no response.
+            self.retain_timed_out(|timed_out| {
+                let outcome = outcome.segments.get(usize::from(timed_out.index));
+                timed_out.message != message || matches!(outcome, Some(SegmentOutcome::Unanswered(_)))
+            });
+        }
         self.receipts.complete(now, message);
         if let Shutdown::Draining { unresolved, .. } | Shutdown::Unbinding { unresolved, .. } =
             &mut self.shutdown
@@ -419,7 +412,7 @@ impl<O: Observer> Account<O> {
 
     /// Stops sending all messages. What is in flight still gets its response.
     pub(super) fn abandon_all(&mut self, now: Instant, reason: SegmentNotSentReason) {
-        let all: Vec<_> = self.queue.messages().collect();
+        let all: Vec<_> = self.queue.messages_from(MessageNumber(0)).collect();
         for message in all {
             let outcome = self.queue.abandon(message, reason);
             self.finish_message(now, message, outcome);
@@ -444,18 +437,25 @@ impl<O: Observer> Account<O> {
 /// How many messages are given up in one call because their receipts are too old.
 const EXPIRED_AT_ONCE: usize = 64;
 
-/// Passes the PDU of a segment to a session.
+/// Passes the encoded PDU of a segment to a session.
 fn request<O: Observer>(
     session: &mut Session<Esme, Tag, O>,
     now: Instant,
-    pdu: &OutboundPdu<'_>,
+    frame: &[u8],
+    traits: PduTraits,
     segment: SegmentRef,
 ) -> Result<SequenceNumber, Refusal> {
     let tag = Tag::Segment(segment);
-    match pdu {
-        OutboundPdu::SubmitSm(message) => session.request(now, message, tag),
-        OutboundPdu::DataSm(message) => session.request(now, message, tag),
-        OutboundPdu::SubmitMulti(message) => session.request(now, message, tag),
+    if session.reads_tlvs() {
+        let body = EncodedBody(frame.get(HEADER_LENGTH..).unwrap_or_default());
+        return session
+            .request_body(now, traits.command, traits.recipients, &body, tag)
+            .map_err(|refused| refused.reason);
+    }
+    match OutboundPdu::decode(frame) {
+        OutboundPdu::SubmitSm(message) => session.request(now, &message, tag),
+        OutboundPdu::DataSm(message) => session.request(now, &message, tag),
+        OutboundPdu::SubmitMulti(message) => session.request(now, &message, tag),
     }
     .map_err(|refused| refused.reason)
 }
@@ -488,10 +488,4 @@ fn sending_of<O: Observer>(session: &Session<Esme, Tag, O>, now: Instant, comman
         Readiness::Refusing(refusal) if refusal.permanent().is_some() => Sending::Unusable,
         Readiness::Refusing(_) => Sending::Busy,
     }
-}
-
-/// Returns whether the message requests a final receipt for every final state: bits 1 and 0 (SMPP 3.4 §5.2.17). A receipt
-/// that was requested only for some states may never be due.
-fn is_receipt_due(registered_delivery: RegisteredDelivery) -> bool {
-    registered_delivery.bits() & 0b11 == RegisteredDelivery::RECEIPT.bits()
 }

@@ -42,6 +42,14 @@ pub(super) struct LinkSlot<O> {
     health: BindHealth,
     /// Why the last session of the slot that has ended did so.
     pub(super) last_end: CloseReason,
+    /// Whether it is in [`Account::touched`](super::Account).
+    pub(super) is_touched: bool,
+    /// The state of its session when that was looked at last.
+    pub(super) seen_state: Option<State>,
+    /// Whether what the account remembers of what its bind can send may be wrong.
+    pub(super) is_stale: bool,
+    /// When what its bind can send changes by itself.
+    pub(super) wakes_at: Option<Instant>,
     /// The counters of the sessions of this slot that have ended.
     pub(super) stats: LinkStats,
 }
@@ -125,6 +133,10 @@ impl<O> LinkSlot<O> {
             paused_until: Instant::ZERO,
             health: BindHealth { generation: 0, refusals_in_a_row: 0, refused_destination: None },
             last_end: CloseReason::Disconnected,
+            is_touched: false,
+            seen_state: None,
+            is_stale: false,
+            wakes_at: None,
             stats: LinkStats::default(),
         }
     }

@@ -315,11 +315,11 @@
 //   content                               what a message says
 //   message, expected, message_request, inbound_message, ack, event   the account's input and output
 //   account_event, stats                  what follows from the events
-//   ready_messages, send_periods          tables of the queue
+//   max_tree, ready_messages, send_periods   tables of the queue
 //   queued_message, message_table         its messages
 //   queue, request_table, receipt_tracker, inbound_segments, delivered_pdus, group, link_slot   the account's tables
 //   state                                 the account
-//   monitoring                            its counters and pauses
+//   link_refresh, monitoring              what its binds can do, its counters and pauses
 //   refusals, reconfigure, reconnect, sending, requesting, receiving, shutdown   its operations
 //   event_log, request_slots, event_router   on top of the account
 mod account_event;
@@ -337,7 +337,9 @@ mod group;
 mod inbound_message;
 mod inbound_segments;
 mod link;
+mod link_refresh;
 mod link_slot;
+mod max_tree;
 mod message;
 mod message_key;
 mod message_request;

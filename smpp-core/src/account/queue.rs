@@ -223,12 +223,14 @@ impl Queue {
         number
     }
 
-    /// Returns the segment to send next, and the bind that sends it, given what each bind can do.
-    pub(super) fn next(
-        &self,
-        links: impl Iterator<Item = (LinkId, Sending)>,
-    ) -> Option<(SegmentRef, LinkId)> {
-        let (message, link) = self.ready.first(links)?;
+    /// Sets what the bind of a slot can do.
+    pub(super) fn set_sending(&mut self, link: LinkId, sending: Sending) {
+        self.ready.set_sending(link, sending);
+    }
+
+    /// Returns the segment to send next, and the bind that sends it.
+    pub(super) fn next(&self) -> Option<(SegmentRef, LinkId)> {
+        let (message, link) = self.ready.first()?;
         Some((SegmentRef { message, index: self.messages.get(message)?.next }, link))
     }
 

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use super::error::SubmitError;
 use super::event::{Event, StopCause};
 use super::link::{BindId, LinkId};
+use super::link_refresh::sending_of;
 use super::link_slot::{LinkSlot, Phase, Tag, TimedOutSegment};
 use super::message::Message;
 use super::message_key::MessageKey;
@@ -133,9 +134,13 @@ impl<O: Observer> Account<O> {
         self.queue.release_delayed(now);
         self.dispatched_at = now;
         self.blocked_until = None;
+        if self.queue.ready().is_empty() {
+            return;
+        }
         let command = self.message_command();
+        self.refresh_links(now, command);
         while !self.queue.ready().is_empty() {
-            let Some((segment, link)) = self.queue.next(sending(&self.links, now, command)) else { return };
+            let Some((segment, link)) = self.queue.next() else { return };
             let Some((frame, traits)) = self.queue.frame(segment) else { return };
             let recipients = traits.recipients;
             if let Some(at) =
@@ -153,12 +158,16 @@ impl<O: Observer> Account<O> {
                         limiter.take_many(now, recipients);
                     }
                     self.queue.mark_sent(segment, link);
+                    self.refresh_link(now, link, command);
                     self.emit_handed_over(segment, link);
                 }
                 // The session holds single messages back, too, until its rate allows this one: another bind may send it now.
-                Err(Refusal::RateLimited(_)) if recipients > 1 => {}
+                Err(Refusal::RateLimited(_)) if recipients > 1 => self.refresh_link(now, link, command),
                 // The refusal concerns the state of this bind, not the segment: it stays queued.
-                Err(Refusal::State(_) | Refusal::Closing(_) | Refusal::Closed(_)) => return,
+                Err(Refusal::State(_) | Refusal::Closing(_) | Refusal::Closed(_)) => {
+                    self.touch(link);
+                    return;
+                }
                 Err(refusal) => {
                     let Some(reason) = refusal.permanent() else { return };
                     let outcome = SegmentOutcome::NeverSent(SegmentNotSentReason::Request(reason));
@@ -214,8 +223,10 @@ impl<O: Observer> Account<O> {
         self.check_running()?;
         let command = self.message_command();
         let binds = self.links.iter().filter_map(LinkSlot::transmitter);
-        let binds =
-            binds.filter(|session| sending_of(session, self.dispatched_at, command) != Sending::Unusable);
+        let binds = binds.filter(|session| match session.readiness_after(self.dispatched_at, 0, command) {
+            Readiness::Ready { .. } => true,
+            Readiness::Refusing(refusal) => refusal.permanent().is_none(),
+        });
         let free: usize = binds.map(Session::window_capacity).sum();
         Ok(free.saturating_sub(self.queue.unsent()).min(self.queue.available_capacity()))
     }
@@ -234,20 +245,9 @@ impl<O: Observer> Account<O> {
         if ready.is_empty() || self.blocked_until.is_some() {
             return self.blocked_until.filter(|_| !ready.is_empty());
         }
-        let command = self.message_command();
-        let any_waits = ready.any_waits(sending(&self.links, self.dispatched_at, command));
         let rate_at = self.rate_limiter.map_or(Instant::ZERO, |limiter| limiter.ready_at(Instant::ZERO));
-        let times = self.links.iter().zip(0..).filter_map(|(link, index)| {
-            let session = link.transmitter().filter(|_| any_waits || ready.waits_for(LinkId(index)))?;
-            // The rate limit is checked again at the end of the pause.
-            let at = match session.readiness_after(link.paused_until.max(self.dispatched_at), 0, command) {
-                Readiness::Ready { .. } => link.paused_until,
-                Readiness::Refusing(Refusal::RateLimited(at)) => at,
-                Readiness::Refusing(_) => return None,
-            };
-            Some(at.max(rate_at)).filter(|at| *at > self.dispatched_at)
-        });
-        times.min()
+        let (at, _) = self.wakes.first()?;
+        Some((*at).max(rate_at)).filter(|at| *at > self.dispatched_at)
     }
 
     /// Handles the outcome of a `submit_sm` that was in flight.
@@ -472,20 +472,5 @@ pub(super) fn sending<O: Observer>(
     now: Instant,
     command: CommandId,
 ) -> impl Iterator<Item = (LinkId, Sending)> + use<'_, O> {
-    links.iter().zip(0..).map(move |(link, index)| {
-        let sending = match link.transmitter() {
-            Some(session) if link.paused_until <= now => sending_of(session, now, command),
-            _ => Sending::Unusable,
-        };
-        (LinkId(index), sending)
-    })
-}
-
-/// Returns what a bind can do now. One that is being ended sends nothing more.
-fn sending_of<O: Observer>(session: &Session<Esme, Tag, O>, now: Instant, command: CommandId) -> Sending {
-    match session.readiness_after(now, 0, command) {
-        Readiness::Ready { capacity } => Sending::Ready { capacity },
-        Readiness::Refusing(refusal) if refusal.permanent().is_some() => Sending::Unusable,
-        Readiness::Refusing(_) => Sending::Busy,
-    }
+    links.iter().zip(0..).map(move |(link, index)| (LinkId(index), sending_of(link, now, command).0))
 }

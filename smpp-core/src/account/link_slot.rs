@@ -10,7 +10,7 @@ use super::link::{BindId, LinkState};
 use super::message_key::MessageKey;
 use super::message_request::RequestNumber;
 use super::queue::SegmentRef;
-use super::receipt::ReceiptDestination;
+use super::queued_message::ReceiptRequest;
 use super::stats::LinkStats;
 use crate::frame::SequenceNumber;
 use crate::pdu::{BindMode, CommandStatus};
@@ -43,6 +43,14 @@ pub(super) struct LinkSlot<O> {
     health: BindHealth,
     /// Why the last session of the slot that has ended did so.
     pub(super) last_end: CloseReason,
+    /// Whether it is in [`Account::touched`](super::Account).
+    pub(super) is_touched: bool,
+    /// The state of its session when that was looked at last.
+    pub(super) seen_state: Option<State>,
+    /// Whether what the account remembers of what its bind can send may be wrong.
+    pub(super) is_stale: bool,
+    /// When what its bind can send changes by itself.
+    pub(super) wakes_at: Option<Instant>,
     /// The counters of the sessions of this slot that have ended.
     pub(super) stats: LinkStats,
 }
@@ -117,19 +125,6 @@ pub(super) struct TimedOutSegment {
     pub(super) receipts: Option<ReceiptRequest>,
 }
 
-/// What a segment says about its receipts.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct ReceiptRequest {
-    /// How many segments the message has.
-    pub(super) total: u8,
-    /// How many recipients have a receipt each: 1 unless it is a submit_multi.
-    pub(super) recipients: u8,
-    /// Whether a final receipt is due in any final state.
-    pub(super) is_due: bool,
-    /// Where an adapter passes them.
-    pub(super) destination: ReceiptDestination,
-}
-
 impl<O> LinkSlot<O> {
     /// Creates an idle slot. Its sessions get the numbers after `generation`.
     pub(super) fn new(now: Instant, generation: u64) -> Self {
@@ -144,6 +139,10 @@ impl<O> LinkSlot<O> {
             paused_until: Instant::ZERO,
             health: BindHealth { generation: 0, refusals_in_a_row: 0, refused_destination: None },
             last_end: CloseReason::Disconnected,
+            is_touched: false,
+            seen_state: None,
+            is_stale: false,
+            wakes_at: None,
             stats: LinkStats::default(),
         }
     }

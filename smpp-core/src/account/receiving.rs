@@ -250,6 +250,7 @@ impl<O: Observer> Account<O> {
             // The submit_sm_resp may still arrive.
             Match::Unknown if self.queue.is_in_flight(last_sent) => {
                 self.receipts.early.hold(early);
+                self.queue.separate_sent();
                 self.release_early_excess(now);
             }
             Match::Unknown => self.handle_overdue_receipt(now, early),

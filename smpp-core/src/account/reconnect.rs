@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
+use core::mem;
 use core::net::SocketAddr;
 use core::time::Duration;
 
@@ -24,6 +25,7 @@ const MAX_DETAIL: usize = 200;
 
 impl<O: Observer> Account<O> {
     pub(super) fn session(&mut self, link: LinkId) -> Option<&mut Session<Esme, Tag, O>> {
+        self.touch(link);
         self.links.get_mut(link.index())?.session_mut()
     }
 
@@ -33,6 +35,7 @@ impl<O: Observer> Account<O> {
 
     /// Returns the session with this generation, unless it has ended.
     pub(super) fn session_of(&mut self, link: LinkId, generation: u64) -> Option<&mut Session<Esme, Tag, O>> {
+        self.touch(link);
         self.links.get_mut(link.index()).filter(|link| link.generation == generation)?.session_mut()
     }
 
@@ -68,6 +71,11 @@ impl<O: Observer> Account<O> {
 
     /// Ends the connections that are not wanted, and starts those that are due.
     pub(super) fn start_links(&mut self, now: Instant) {
+        self.check_touched();
+        if !self.links_changed && self.next_start_at.is_none_or(|at| at > now) {
+            return;
+        }
+        self.links_changed = false;
         for link in self.link_ids() {
             self.end_unwanted(now, link);
         }
@@ -84,6 +92,7 @@ impl<O: Observer> Account<O> {
             self.next_start = now + self.options.connect_interval;
             self.actions.push_back(Action::Resolve { link: id });
         }
+        self.next_start_at = self.next_start().map(|(at, _)| at);
     }
 
     fn end_unwanted(&mut self, now: Instant, id: LinkId) {
@@ -105,6 +114,7 @@ impl<O: Observer> Account<O> {
                     }) =>
             {
                 link.route.end();
+                self.touched.extend((!mem::replace(&mut link.is_touched, true)).then_some(id));
                 match drained_by {
                     _ if matches!(open.session.state(), State::Unbinding | State::Closed) => {}
                     Some(at) => open.session.unbind_by(now, at),
@@ -120,6 +130,7 @@ impl<O: Observer> Account<O> {
         let Some(link) = self.links.get_mut(id.index()) else { return };
         link.route.end();
         link.phase = Phase::Closing;
+        self.links_changed = true;
         self.actions.push_back(Action::Close { link: id });
     }
 
@@ -145,7 +156,7 @@ impl<O: Observer> Account<O> {
     }
 
     pub(super) fn next_link_start(&self) -> Option<Instant> {
-        self.next_start().map(|(at, _)| at)
+        if self.links_changed { self.next_start().map(|(at, _)| at) } else { self.next_start_at }
     }
 
     /// Handles the result of [`Action::Resolve`]: the host's addresses, or the error in words. Without an address the account
@@ -173,6 +184,7 @@ impl<O: Observer> Account<O> {
 
     /// Connects to the next address, or resolves the next endpoint. Without either, makes the slot idle and returns false.
     fn try_next(&mut self, id: LinkId) -> bool {
+        self.links_changed = true;
         let Some(link) = self.links.get_mut(id.index()) else { return false };
         if let Some(address) = link.route.addresses.pop_front() {
             link.phase = Phase::Connecting { address };
@@ -260,6 +272,7 @@ impl<O: Observer> Account<O> {
     pub fn shrink(&mut self, link: LinkId) {
         self.actions.shrink_to_fit();
         self.events.shrink_to_fit();
+        self.queue.shrink();
         if let Some(session) = self.session(link) {
             session.shrink();
         }
@@ -304,6 +317,7 @@ impl<O: Observer> Account<O> {
         self.handle_disconnect(now, id);
         self.actions.retain(|action| *action != Action::Close { link: id });
         let wanted = self.is_wanted(id);
+        self.links_changed = true;
         if let Some(link) = self.links.get_mut(id.index())
             && matches!(link.phase, Phase::Closing)
         {
@@ -380,6 +394,7 @@ impl<O: Observer> Account<O> {
     }
 
     fn handle_bound(&mut self, now: Instant, id: LinkId) {
+        self.touch(id);
         let Some(link) = self.links.get_mut(id.index()) else { return };
         let bind = BindId::new(id, link.generation);
         let Phase::Open(open) = &mut link.phase else { return };
@@ -424,6 +439,7 @@ impl<O: Observer> Account<O> {
             // Messages that stopped the account stay the reason why it sends none.
             self.stopped.get_or_insert(StopCause::Bind);
             self.is_bind_stop_reported = true;
+            self.links_changed = true;
             self.emit(Event::Stopped { cause: StopCause::Bind, status, response });
         }
     }
@@ -431,6 +447,7 @@ impl<O: Observer> Account<O> {
     fn handle_session_closed(&mut self, now: Instant, id: LinkId, reason: CloseReason) {
         let wanted = self.is_wanted(id);
         let reset_after = self.options.backoff.reset_after;
+        self.touch(id);
         let Some(link) = self.links.get_mut(id.index()) else { return };
         let Phase::Open(open) = &link.phase else { return };
         let (address, refused) = (open.address, open.refused);
@@ -442,12 +459,14 @@ impl<O: Observer> Account<O> {
         }
         let (reconnects, is_planned) =
             (wanted && link.route.is_at_end(), reason == CloseReason::Unbound && !open.bind_failed);
+        let paused_until = link.paused_until;
         if self.options.session.rate.is_some() {
             link.paused_until = link.paused_until.max(now + RATE_PERIOD);
         }
         link.stats.end_session(&open.session.stats());
         self.delivered_pdus.handle_bind_ended(now, id, link.generation);
         link.last_end = reason;
+        self.pauses.remove(&(paused_until, id));
         link.phase = Phase::Closing;
         let bind = BindId::new(id, link.generation);
         let retry_in = match reconnects {

@@ -1,6 +1,6 @@
 //! The account's state, its counters and timers.
 
-use alloc::collections::VecDeque;
+use alloc::collections::{BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -92,6 +92,18 @@ pub struct Account<O = ()> {
     pub(super) stopped: Option<StopCause>,
     /// Whether the account has emitted, since it last made binds, that the SMSC refused one with a status that stops it.
     pub(super) is_bind_stop_reported: bool,
+    /// The slots whose sessions may have changed since they were looked at.
+    pub(super) touched: Vec<LinkId>,
+    /// The slots whose binds may send more or less than the queue remembers.
+    pub(super) stale: Vec<LinkId>,
+    /// When the pause or the rate limit of a bind is over that is in the way of a message.
+    pub(super) wakes: BTreeSet<(Instant, LinkId)>,
+    /// When the pauses are over that the account has reported.
+    pub(super) pauses: BTreeSet<(Instant, LinkId)>,
+    /// Whether a connection may have to be started or ended: something has changed that decides about it.
+    pub(super) links_changed: bool,
+    /// When the next connection starts; valid unless `links_changed`.
+    pub(super) next_start_at: Option<Instant>,
     pub(super) counters: AccountCounters,
     /// The counters of the slots that no longer exist, the one with the lowest id last: a new slot goes on with them.
     pub(super) removed_stats: Vec<LinkStats>,
@@ -165,6 +177,12 @@ impl<O: Observer> Account<O> {
             refuses_messages: false,
             stopped: None,
             is_bind_stop_reported: false,
+            touched: Vec::new(),
+            stale: Vec::new(),
+            wakes: BTreeSet::new(),
+            pauses: BTreeSet::new(),
+            links_changed: true,
+            next_start_at: None,
             counters: AccountCounters::default(),
             removed_stats: Vec::new(),
             options,
@@ -283,6 +301,7 @@ impl<O: Observer> Account<O> {
             && let Some(slot) = self.links.get_mut(link.index())
         {
             slot.stats.record(event);
+            self.links_changed = true;
         }
         self.events.push_back(event);
     }

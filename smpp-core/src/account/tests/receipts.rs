@@ -4,6 +4,7 @@ use alloc::string::ToString;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use super::super::outbound_pdu::Frames;
 use super::*;
 use crate::pdu::Pdu;
 use crate::provider::{ReceiptDialect, ReceiptScope, StateWord};
@@ -97,8 +98,10 @@ fn only_the_last_segment_requests_a_receipt_and_it_completes_the_message() {
     for (text, expected) in
         [("Hello", vec![0b1_0101]), (&"A text that is cut. ".repeat(18), vec![0b100, 0b100, 0b1_0101])]
     {
-        let frames = Message::text(&template, text).segments(&options, 1).unwrap();
-        let requested = frames.iter().map(|frame| {
+        let mut frames = Frames::default();
+        Message::text(&template, text).encode(&options, 1, &mut frames).unwrap();
+        let requested = (0..frames.len()).map(|index| {
+            let frame = crate::Frame::new(frames.get(index)).unwrap();
             let Ok((Pdu::SubmitSm(message), _)) = frame.pdu(crate::wire::Tolerance::STRICT) else { panic!() };
             message.registered_delivery.bits()
         });
@@ -359,5 +362,5 @@ fn a_message_id_is_kept_in_64_octets_and_compared_as_a_whole() {
     let whole = MessageId::new(&[b'x'; 64]);
     assert_eq!((whole.as_bytes(), whole.sent_length()), (&[b'x'; 64][..], 64));
     assert_ne!(whole, MessageId::new(&[b'x'; 65]));
-    assert_eq!(size_of::<MessageId>(), 16);
+    assert!(size_of::<MessageId>() <= 40, "an id of 36 octets needs no allocation");
 }

@@ -221,9 +221,9 @@ fn queued_messages_end_when_the_provider_takes_none_any_more() {
     sim.settle();
     let unsupported = NotSentReason::Unsupported(CommandId::SUBMIT_SM);
     let never_sent = SegmentOutcome::NeverSent(SegmentNotSentReason::Request(unsupported));
-    assert_eq!(sim.outcomes(), [(queued, MessageOutcome { segments: vec![never_sent] })]);
+    assert_eq!(sim.outcomes(), [(queued, MessageOutcome { segments: vec![never_sent].into() })]);
     sim.answer_late(Ok("1"));
-    assert_eq!(sim.outcomes()[1], (sent, MessageOutcome { segments: vec![accepted(b"1")] }));
+    assert_eq!(sim.outcomes()[1], (sent, MessageOutcome { segments: vec![accepted(b"1")].into() }));
 }
 
 #[test]

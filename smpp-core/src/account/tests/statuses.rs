@@ -186,7 +186,7 @@ fn a_status_that_stops_the_account_ends_the_queued_messages() {
     assert_eq!(stopped.collect::<Vec<_>>(), [(StopCause::Message, CommandStatus(0x450))]);
     assert_eq!(sim.outcomes()[0].1.segments, [refused(CommandStatus(0x450))]);
     let never_sent =
-        MessageOutcome { segments: vec![SegmentOutcome::NeverSent(SegmentNotSentReason::Stopped)] };
+        MessageOutcome { segments: vec![SegmentOutcome::NeverSent(SegmentNotSentReason::Stopped)].into() };
     assert_eq!(sim.outcomes()[1], (queued, never_sent));
     assert_eq!(sim.bound_links(), 1, "the bind stays for receipts");
     let message = Message::text(&to("6502"), "late");
@@ -232,7 +232,7 @@ fn a_delayed_message_can_be_cancelled_and_expires() {
     sim.advance(9 * SECOND);
     let ended: Vec<_> =
         sim.outcomes().into_iter().map(|(number, outcome)| (number, outcome.segments)).collect();
-    let system_error = vec![refused(CommandStatus::RSYSERR)];
+    let system_error = PerSegment::from(vec![refused(CommandStatus::RSYSERR)]);
     assert_eq!(ended, [(cancelled, system_error.clone()), (expired, system_error)]);
     assert_eq!(sim.submitted.len(), 3, "nothing is sent before its time");
     sim.advance(2 * SECOND);

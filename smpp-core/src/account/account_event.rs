@@ -126,11 +126,17 @@ impl AccountEvent {
                 reason: *reason,
                 resend: *resend,
             },
-            Event::Outcome { message, outcome, .. } => Self::MessageFailed {
-                message: *message,
-                is_safe_to_resend: outcome.is_safe_to_resend(),
-                outcome: outcome.result().err()?.clone(),
-            },
+            Event::Outcome { message, outcome, .. } => {
+                let most_severe = outcome.segments.iter().max_by_key(|segment| segment.severity())?;
+                if most_severe.is_accepted() {
+                    return None;
+                }
+                Self::MessageFailed {
+                    message: *message,
+                    outcome: most_severe.clone(),
+                    is_safe_to_resend: outcome.is_safe_to_resend(),
+                }
+            }
             Event::LateOutcome { message, segment, outcome, .. } => {
                 Self::LateOutcome { message: *message, segment: *segment, outcome: outcome.clone() }
             }

@@ -320,7 +320,7 @@
 //   state                                 the account
 //   monitoring                            its counters and pauses
 //   refusals, reconfigure, reconnect, sending, requesting, receiving, shutdown   its operations
-//   event_log, request_slots, event_router   on top of the account
+//   event_log, request_slots, message_slots, event_router   on top of the account
 mod account_event;
 mod ack;
 mod binds;
@@ -340,6 +340,7 @@ mod link_slot;
 mod message;
 mod message_key;
 mod message_request;
+mod message_slots;
 mod monitoring;
 mod options;
 mod options_error;

@@ -150,12 +150,18 @@ impl AccountEvent {
                 reason: *reason,
                 resend: *resend,
             },
-            Event::Outcome { message, key, outcome } => Self::MessageFailed {
-                message: *message,
-                is_safe_to_resend: outcome.is_safe_to_resend(),
-                outcome: outcome.result().err()?.clone(),
-                key: key.clone(),
-            },
+            Event::Outcome { message, key, outcome } => {
+                let most_severe = outcome.segments.iter().max_by_key(|segment| segment.severity())?;
+                if most_severe.is_accepted() {
+                    return None;
+                }
+                Self::MessageFailed {
+                    message: *message,
+                    key: key.clone(),
+                    outcome: most_severe.clone(),
+                    is_safe_to_resend: outcome.is_safe_to_resend(),
+                }
+            }
             Event::LateOutcome { message, key, segment, outcome } => Self::LateOutcome {
                 message: *message,
                 key: key.clone(),

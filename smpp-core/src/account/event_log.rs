@@ -1,7 +1,6 @@
 //! The event stream of an account: a bounded log that several receivers read, each at its own pace.
 
 use alloc::collections::{BTreeMap, VecDeque};
-use alloc::vec::Vec;
 use core::mem;
 use core::task::Poll;
 
@@ -70,7 +69,7 @@ impl<W> EventLog<W> {
     }
 
     /// Adds an event. If there are more than the capacity, drops the oldest.
-    pub(super) fn push(&mut self, event: AccountEvent, wakers: &mut Vec<W>) {
+    pub(super) fn push(&mut self, event: AccountEvent, wakers: &mut VecDeque<W>) {
         self.octets += event.heap_octets();
         self.events.push_back(event);
         let capacity = if self.created == 0 { self.capacity.min(BEFORE_FIRST) } else { self.capacity };

@@ -321,7 +321,7 @@
 //   state                                 the account
 //   link_refresh, monitoring              what its binds can do, its counters and pauses
 //   refusals, reconfigure, reconnect, sending, requesting, receiving, shutdown   its operations
-//   event_log, request_slots, event_router, router_events   on top of the account
+//   event_log, request_slots, message_slots, event_router, router_events   on top of the account
 mod account_event;
 mod ack;
 mod binds;
@@ -343,6 +343,7 @@ mod max_tree;
 mod message;
 mod message_key;
 mod message_request;
+mod message_slots;
 mod message_table;
 mod monitoring;
 mod options;

@@ -246,6 +246,11 @@ impl<O: Observer> Account<O> {
         self.links.iter().zip(0..).map(|(link, index)| (LinkId(index), link.state()))
     }
 
+    /// Returns the state of a connection slot; `None` if there is no such slot.
+    pub fn link_state(&self, link: LinkId) -> Option<LinkState> {
+        Some(self.links.get(link.index())?.state())
+    }
+
     /// Returns where the connection of this slot goes: the endpoint for its [`Action::Resolve`] and [`Action::Connect`],
     /// or that of its open or last connection. `None` if its group of binds has no endpoint: then the adapter connects to
     /// a host of its own.

@@ -323,8 +323,7 @@ impl RateLimiter {
             Load::NearlyFull => interval.saturating_add(interval / 8),
         };
         let interval = longer.min(MAX_INTERVAL).max(self.interval());
-        self.slow_down =
-            NonZeroU32::new(interval as u32).map(|interval| SlowDown { at: now, interval });
+        self.slow_down = NonZeroU32::new(interval as u32).map(|interval| SlowDown { at: now, interval });
         self.due = self.due.max(now.as_nanos().saturating_add(interval).saturating_add(self.slack));
     }
 

@@ -63,7 +63,7 @@ use crate::session_state::{BackgroundState, SessionState};
 use crate::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use crate::sync::thread::{self, Thread};
 use crate::sync::{Mutex, MutexGuard};
-use crate::transport::{Duplex, MIN_WAIT};
+use crate::transport::{Duplex, MAX_LATENESS, MIN_WAIT};
 use crate::waiting_threads::WaitRole;
 
 /// How many reads fit at least into the shortest timeout of the session.
@@ -71,9 +71,6 @@ const READS_PER_TIMEOUT: u32 = 8;
 
 /// The most requests that are deferred to leave in one write.
 const MAX_BATCH: u32 = 32;
-
-/// A thread that has to check again sooner than this parks instead of reading.
-const MIN_READ: Duration = Duration::from_millis(8);
 
 /// After this many writes, a thread hands the writer role to a follower, if there is one.
 const MAX_WRITES: u32 = 16;
@@ -271,10 +268,13 @@ impl<R: Role> Shared<R> {
                 if matches!(progress, Progress::Wrote | Progress::HandedOver) {
                     continue;
                 }
-                // A read may return a few milliseconds late. Parking keeps the rate limit more exactly.
-                let too_short = again.is_some_and(|again| again - self.now() < MIN_READ);
+                // A read may return late. It ends early, and the thread parks for the rest: that keeps the rate limit exactly.
+                let last_read =
+                    again.map(|again| Instant::after((again - Instant::ZERO).saturating_sub(MAX_LATENESS)));
+                let too_short = last_read.is_some_and(|last_read| last_read <= self.now());
                 if let Some(reader) = try_take(&self.reader).filter(|_| !too_short) {
                     let busy = state.wants_read() || progress == Progress::Blocked;
+                    let until = until.into_iter().chain(last_read).min();
                     let (next, woke) = self.read_once(state, reader, until, progress);
                     state = next;
                     rests = !busy || (woke && role == WaitRole::Helper);

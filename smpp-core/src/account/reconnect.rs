@@ -331,7 +331,14 @@ impl<O: Observer> Account<O> {
 
     /// Appends the octets to transmit to `out`, and returns whether there were any.
     pub fn poll_transmit(&mut self, link: LinkId, out: &mut Vec<u8>) -> bool {
-        self.session(link).is_some_and(|session| session.poll_transmit(out))
+        let session = self.links.get_mut(link.index()).and_then(LinkSlot::session_mut);
+        let Some((at, messages)) = session.and_then(|session| session.poll_transmit_messages(out)) else {
+            return false;
+        };
+        if let Some(limiter) = &mut self.rate_limiter {
+            limiter.leave(at, messages);
+        }
+        true
     }
 
     /// Returns whether there are octets to transmit.

@@ -61,9 +61,10 @@ use smpp_core::session::{Config, Instant, Role, State};
 use crate::halves::{Read, Reader, WRITE_TIMEOUT, Writer, Written, try_take};
 use crate::session_state::{BackgroundState, SessionState};
 use crate::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
-use crate::sync::thread::{self, Thread};
+use crate::sync::thread;
 use crate::sync::{Mutex, MutexGuard};
 use crate::transport::{Duplex, MIN_WAIT};
+use crate::waiter::{self, Waiter};
 use crate::waiting_threads::WaitRole;
 
 /// How many reads fit at least into the shortest timeout of the session.
@@ -77,10 +78,6 @@ const MAX_LONG_READ: Duration = Duration::from_secs(3600);
 
 /// How long a sender that waits for capacity leaves the reader role to a thread that is between two reads.
 const SENDER_PATIENCE: Duration = Duration::from_millis(1);
-
-/// How often a thread lets others run before it parks. A response on a fast connection comes meanwhile: then neither the
-/// park nor the wake-up needs a system call.
-const YIELDS: u32 = 4;
 
 /// A thread that has to check again sooner than this parks instead of reading.
 const MIN_READ: Duration = Duration::from_millis(8);
@@ -113,7 +110,7 @@ pub(crate) struct Shared<R: Role> {
     start: time::Instant,
     /// The longest time that one read waits.
     pub(crate) max_read: Duration,
-    background_thread: OnceLock<Thread>,
+    background_thread: OnceLock<Waiter>,
     /// The handles that the application holds. At zero the session unbinds.
     pub(crate) handles: AtomicUsize,
     /// The [`EndRequest`] that has not taken effect yet, or zero.
@@ -220,7 +217,7 @@ impl<R: Role> Shared<R> {
 
     /// Registers the current thread as the background thread.
     pub(crate) fn register_background_thread(&self) {
-        self.background_thread.get_or_init(thread::current);
+        self.background_thread.get_or_init(Waiter::current);
     }
 
     /// Calls the session, then writes the output of the call.
@@ -262,6 +259,7 @@ impl<R: Role> Shared<R> {
         let mut waiting = Waiting { shared: self, number: None };
         let mut state = self.lock();
         let mut rests = false;
+        let mut yielded = false;
         // For which number of reads a sender has waited for the main reader, without another read.
         let mut patient_at = None;
         loop {
@@ -278,7 +276,11 @@ impl<R: Role> Shared<R> {
             }
             let until = until.into_iter().chain(again).min();
             if role != WaitRole::Passive && !rests {
-                if role == WaitRole::MayLead && state.has_output && state.waiting.take_expected() {
+                if role == WaitRole::MayLead
+                    && state.has_output
+                    && !mem::replace(&mut yielded, true)
+                    && state.waiting.expects_requests()
+                {
                     // The threads that the last read woke submit their requests: one write takes them all.
                     self.unlock_and_wake(state);
                     thread::yield_now();
@@ -334,21 +336,9 @@ impl<R: Role> Shared<R> {
             deadline.map_or(self.max_read, |left| left.min(self.max_read))
         });
         self.guard_deadline(&mut state);
-        let woken = state.waiting.woken_flag(number);
         self.unlock_and_wake(state);
         let wait = until.map(|until| until - now).into_iter().chain(idle).min();
-        if let Some(woken) = woken {
-            for _ in 0..YIELDS {
-                if woken.load(Ordering::Acquire) != 0 {
-                    break;
-                }
-                thread::yield_now();
-            }
-        }
-        match wait {
-            Some(wait) => thread::park_timeout(wait),
-            None => thread::park(),
-        }
+        waiter::park(wait);
         let mut state = self.lock();
         state.waiting.unpark(number);
         state
@@ -462,6 +452,7 @@ impl<R: Role> Shared<R> {
                 progress = Progress::HandedOver;
                 break;
             }
+            state.waiting.expect_no_requests();
             self.unlock_and_wake(state);
             let written = writer.write(&*self.stream);
             state = self.lock();
@@ -617,10 +608,10 @@ impl<R: Role> Shared<R> {
         let close_transport = mem::take(&mut state.close_transport);
         if close_transport {
             // The background thread may be parked for a long time.
-            self.background_thread.get().inspect(|background| background.unpark());
+            self.background_thread.get().inspect(|background| background.wake());
         }
         drop(state);
-        wake_list.iter().for_each(Thread::unpark);
+        wake_list.iter().for_each(Waiter::wake);
         if close_transport {
             // The session has ended, with or without an error here.
             let _ = self.stream.close();

@@ -2,12 +2,10 @@
 
 use std::collections::VecDeque;
 use std::mem;
-use std::sync::Arc;
 
 use smpp_core::session::Instant;
 
-use crate::sync::atomic::{AtomicU8, Ordering};
-use crate::sync::thread::{self, Thread};
+use crate::waiter::Waiter;
 
 /// The threads that are in a waiting call, and the queue of those that wait for window capacity.
 #[derive(Debug, Default)]
@@ -30,19 +28,17 @@ pub(crate) struct WaitingThreads {
     /// Places in the window that are reserved for threads that were woken to take them.
     granted: usize,
     /// The threads to unpark as soon as the session's lock is released.
-    wake_list: Vec<Thread>,
+    wake_list: Vec<Waiter>,
 }
 
 #[derive(Debug)]
 struct WaitingThread {
-    thread: Thread,
+    waiter: Waiter,
     role: WaitRole,
     parked: bool,
     granted: bool,
     /// Whether it is in the queue for capacity.
     queued: bool,
-    /// Set when the thread is woken, so that it can check for that before it parks.
-    woken: Arc<AtomicU8>,
 }
 
 /// Which part of the session's work a thread does while it waits.
@@ -62,10 +58,8 @@ pub(crate) enum WaitRole {
 impl WaitingThreads {
     /// Registers the current thread and returns its number.
     pub(crate) fn register(&mut self, role: WaitRole) -> u32 {
-        let (thread, woken) = (thread::current(), thread::woken_flag());
-        woken.store(0, Ordering::Relaxed);
-        let waiter =
-            Some(WaitingThread { thread, role, parked: false, granted: false, queued: false, woken });
+        let waiter = Waiter::current();
+        let waiter = Some(WaitingThread { waiter, role, parked: false, granted: false, queued: false });
         if let Some(number) = self.free.pop()
             && let Some(slot) = self.threads.get_mut(number as usize)
         {
@@ -103,7 +97,7 @@ impl WaitingThreads {
         if let Some(waiter) = self.get(number)
             && !mem::replace(&mut waiter.parked, true)
         {
-            waiter.woken.store(0, Ordering::Relaxed);
+            waiter.waiter.arm();
             let role = waiter.role;
             *self.count(role) += 1;
         }
@@ -125,8 +119,7 @@ impl WaitingThreads {
             && mem::take(&mut waiter.parked)
         {
             let role = waiter.role;
-            waiter.woken.store(1, Ordering::Release);
-            self.wake_list.push(waiter.thread.clone());
+            self.wake_list.push(waiter.waiter.clone());
             *self.count(role) -= 1;
         }
     }
@@ -163,7 +156,7 @@ impl WaitingThreads {
     }
 
     /// Returns the threads to unpark.
-    pub(crate) fn wake_list(&mut self) -> &mut Vec<Thread> {
+    pub(crate) fn wake_list(&mut self) -> &mut Vec<Waiter> {
         &mut self.wake_list
     }
 
@@ -177,14 +170,14 @@ impl WaitingThreads {
         self.expected = self.expected.saturating_sub(1);
     }
 
-    /// Returns once whether other threads are expected to submit requests soon, so that these can leave in the same write.
-    pub(crate) fn take_expected(&mut self) -> bool {
-        mem::take(&mut self.expected) > 0
+    /// Returns whether other threads are expected to submit requests soon, which can leave in the same write.
+    pub(crate) const fn expects_requests(&self) -> bool {
+        self.expected > 0
     }
 
-    /// Returns the flag of a thread that is set once another thread has woken it.
-    pub(crate) fn woken_flag(&mut self, number: u32) -> Option<Arc<AtomicU8>> {
-        self.get(number).map(|waiter| Arc::clone(&waiter.woken))
+    /// Records that a write begins: it waits for no more requests.
+    pub(crate) const fn expect_no_requests(&mut self) {
+        self.expected = 0;
     }
 
     /// Returns whether no thread waits for capacity.

@@ -126,21 +126,23 @@ impl Account {
         let shared = &self.shared;
         let until = deadline.map(|deadline| shared.account_time(deadline));
         let _wake_on_panic = WakeOnPanic(shared);
-        let place = QueuePlace::new(shared);
+        let mut queue = QueuePlace::new(shared);
         let mut state = shared.lock();
-        state.wait_queue.push_back(Arc::clone(&place.condvar));
         let submitted = loop {
             let now = shared.now();
-            let is_first = state.wait_queue.front().is_some_and(|first| Arc::ptr_eq(first, &place.condvar));
+            let is_first = queue.place.map_or(state.is_queue_empty(), |place| state.is_first(place));
             let submitted = if is_first { state.submit(now, message) } else { Err(SubmitError::Full) };
             match submitted {
                 Err(SubmitError::Full) if until.is_none_or(|until| now < until) => {
-                    state = shared.wait(&place.condvar, state, until);
+                    queue.place.get_or_insert_with(|| state.join_queue());
+                    state = shared.park(state, until);
                 }
                 submitted => break submitted,
             }
         };
-        state.leave_queue(&place.condvar);
+        if let Some(place) = queue.place.take() {
+            state.leave_queue(place);
+        }
         // Before the next call, in which an observer may panic: if it does, the ticket releases the message.
         let ticket = submitted.map(|number| Ticket::new(number, message, shared));
         shared.process_and_unlock(state);

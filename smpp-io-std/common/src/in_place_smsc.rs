@@ -28,12 +28,17 @@ const BATCH: usize = 256;
 #[derive(Debug, Default)]
 pub struct InPlaceSmsc {
     last_id: AtomicU64,
-    /// A receipt is sent when so many later messages have arrived on its connection, or when the client is quiet for
-    /// 100 ms. Default 0: at once.
-    pub held_back: usize,
+    held_back: usize,
 }
 
 impl InPlaceSmsc {
+    /// Returns an SMSC that sends a receipt when so many later messages have arrived on its connection, or when the client is
+    /// quiet for 100 ms. Default 0: at once.
+    #[must_use]
+    pub fn holding_back(receipts: usize) -> Self {
+        Self { held_back: receipts, ..Self::default() }
+    }
+
     /// Listens on a free port of 127.0.0.1, and serves each connection in a thread of its own, without end. Returns the
     /// address.
     ///
@@ -238,7 +243,7 @@ mod tests {
 
     /// Sends the messages, and returns what the SMSC sends until so many PDUs have arrived.
     fn exchange(held_back: usize, messages: u32, pdus: usize) -> Vec<Frame<Vec<u8>>> {
-        let address = InPlaceSmsc { held_back, ..InPlaceSmsc::default() }.start().unwrap();
+        let address = InPlaceSmsc::holding_back(held_back).start().unwrap();
         let mut stream = TcpStream::connect(address).unwrap();
         let mut output = Vec::new();
         Pdu::Bind(Bind::default()).encode(CommandStatus::ROK, SequenceNumber(1), &mut output);

@@ -565,7 +565,7 @@ impl<R: Role> Shared<R> {
                     }
                     due = None;
                     // Another thread may be writing: it advances the clock.
-                    Some(now + MIN_READ)
+                    Some(now + MAX_LATENESS)
                 }
                 (Some(_), Some((reads, at))) if reads == state.reads => Some(at + self.guard_delay()),
                 (Some(deadline), _) if deadline <= now => {

@@ -19,9 +19,11 @@ use crate::wire::Sink;
 
 /// Returns the number of UTF-16 units (two octets each) of `text`.
 pub fn len(text: &str) -> usize {
-    // Counts the octets that start a character, and those that start a surrogate pair: faster than decoding them.
-    let starts = text.bytes().filter(|octet| *octet & 0xC0 != 0x80).count();
-    starts + text.bytes().filter(|octet| *octet >= 0xF0).count()
+    // Counts the octets that start a character, and again those of a surrogate pair: in blocks whose count fits into an octet,
+    // so that the processor counts many at once.
+    let count = |octet: &u8| u8::from(*octet & 0xC0 != 0x80) + u8::from(*octet >= 0xF0);
+    let blocks = text.as_bytes().chunks(64);
+    blocks.map(|block| usize::from(block.iter().map(count).sum::<u8>())).sum()
 }
 
 /// Appends the encoded `text` to `out`. Every text can be encoded.

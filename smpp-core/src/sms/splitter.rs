@@ -155,7 +155,7 @@ impl<'a> Splitter<'a> {
     fn fit(&self, text: &str, capacity: usize) -> (usize, usize) {
         match self.alphabet {
             Alphabet::Gsm7 | Alphabet::Gsm7Packed => self.shifts.fit(text, capacity),
-            Alphabet::Ucs2 => fit(text, capacity, char::len_utf16),
+            Alphabet::Ucs2 => ucs2::fit(text, capacity),
             #[cfg(feature = "charsets")]
             Alphabet::Charset(charset) if charset != encoding_rs::ISO_2022_JP => {
                 fit(text, capacity, |character| charset.encode(character.encode_utf8(&mut [0; 4])).0.len())

@@ -42,10 +42,7 @@ impl<R: Role> BackgroundThread<R> {
             reads_seen = Some(state.reads);
             let Some(rests) = rests else {
                 // The reading thread wakes this thread.
-                state.background = BackgroundState::Parked;
-                shared.unlock_and_wake(state);
-                thread::park_timeout(shared.max_read);
-                state = shared.lock();
+                state = shared.park_background(state);
                 reads_seen = None;
                 continue;
             };

@@ -121,7 +121,8 @@ impl<R: Role> Handle<R> {
         let answer = self.shared.wait(WaitRole::MayLead, until, |state, waiter| {
             let number = match submitted {
                 Some(number) => number,
-                None => match state.request_or_queue(self.shared.now(), operation, waiter) {
+                None => match state.request_or_queue(self.shared.now(), operation, WaitRole::MayLead, waiter)
+                {
                     Ok(number) => *submitted.insert(number),
                     Err(NotAdmitted::Never(reason)) => return Ok(Err(RequestError::NeverSent(reason))),
                     Err(NotAdmitted::Later(at)) => return Err(at),
@@ -168,8 +169,9 @@ impl<R: Role> Handle<R> {
     where
         O: Operation + SentBy<R>,
     {
-        let submitted = self.shared.wait(WaitRole::MayLead, None, |state, waiter| {
-            match state.request_or_queue(self.shared.now(), operation, waiter) {
+        let role = WaitRole::Sender;
+        let submitted = self.shared.wait(role, None, |state, waiter| {
+            match state.request_or_queue(self.shared.now(), operation, role, waiter) {
                 Ok(number) => Ok(Ok(number)),
                 Err(NotAdmitted::Never(reason)) => Ok(Err(reason)),
                 Err(NotAdmitted::Later(at)) => Err(at),

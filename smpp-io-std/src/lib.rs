@@ -261,6 +261,7 @@ pub mod testing;
 pub mod tls;
 mod tls_stream;
 mod transport;
+mod waiter;
 mod waiting_threads;
 
 pub use connect::Connector;

@@ -61,9 +61,10 @@ use smpp_core::session::{Config, Instant, Role, State};
 use crate::halves::{Read, Reader, WRITE_TIMEOUT, Writer, Written, try_take};
 use crate::session_state::{BackgroundState, SessionState};
 use crate::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
-use crate::sync::thread::{self, Thread};
+use crate::sync::thread;
 use crate::sync::{Mutex, MutexGuard};
-use crate::transport::{Duplex, MIN_WAIT};
+use crate::transport::{Duplex, MAX_LATENESS, MIN_WAIT};
+use crate::waiter::{self, Waiter};
 use crate::waiting_threads::WaitRole;
 
 /// How many reads fit at least into the shortest timeout of the session.
@@ -72,8 +73,11 @@ const READS_PER_TIMEOUT: u32 = 8;
 /// The most requests that are deferred to leave in one write.
 const MAX_BATCH: u32 = 32;
 
-/// A thread that has to check again sooner than this parks instead of reading.
-const MIN_READ: Duration = Duration::from_millis(8);
+/// The longest read of a session that is quiet. The background thread guards the deadlines that are set meanwhile.
+const MAX_LONG_READ: Duration = Duration::from_secs(3600);
+
+/// How long a sender that waits for capacity leaves the reader role to a thread that is between two reads.
+const SENDER_PATIENCE: Duration = Duration::from_millis(1);
 
 /// After this many writes, a thread hands the writer role to a follower, if there is one.
 const MAX_WRITES: u32 = 16;
@@ -103,7 +107,7 @@ pub(crate) struct Shared<R: Role> {
     start: time::Instant,
     /// The longest time that one read waits.
     pub(crate) max_read: Duration,
-    background_thread: OnceLock<Thread>,
+    background_thread: OnceLock<Waiter>,
     /// The handles that the application holds. At zero the session unbinds.
     pub(crate) handles: AtomicUsize,
     /// The [`EndRequest`] that has not taken effect yet, or zero.
@@ -210,7 +214,7 @@ impl<R: Role> Shared<R> {
 
     /// Registers the current thread as the background thread.
     pub(crate) fn register_background_thread(&self) {
-        self.background_thread.get_or_init(thread::current);
+        self.background_thread.get_or_init(Waiter::current);
     }
 
     /// Calls the session, then writes the output of the call.
@@ -252,6 +256,9 @@ impl<R: Role> Shared<R> {
         let mut waiting = Waiting { shared: self, number: None };
         let mut state = self.lock();
         let mut rests = false;
+        let mut yielded = false;
+        // For which number of reads a sender has waited for the main reader, without another read.
+        let mut patient_at = None;
         loop {
             let again = match ready(&mut state, &mut waiting.number) {
                 Ok(value) => {
@@ -266,16 +273,34 @@ impl<R: Role> Shared<R> {
             }
             let until = until.into_iter().chain(again).min();
             if role != WaitRole::Passive && !rests {
+                if role == WaitRole::MayLead
+                    && state.has_output
+                    && !mem::replace(&mut yielded, true)
+                    && state.waiting.expects_requests()
+                {
+                    // The threads that the last read woke submit their requests: one write takes them all.
+                    self.unlock_and_wake(state);
+                    thread::yield_now();
+                    state = self.lock();
+                    continue;
+                }
                 let (next, progress) = self.write_output(state);
                 state = next;
                 if matches!(progress, Progress::Wrote | Progress::HandedOver) {
                     continue;
                 }
-                // A read may return a few milliseconds late. Parking keeps the rate limit more exactly.
-                let too_short = again.is_some_and(|again| again - self.now() < MIN_READ);
-                if let Some(reader) = try_take(&self.reader).filter(|_| !too_short) {
+                // A read may return late. It ends early, and the thread parks for the rest: that keeps the rate limit exactly.
+                let last_read =
+                    again.map(|again| Instant::after((again - Instant::ZERO).saturating_sub(MAX_LATENESS)));
+                let too_short = last_read.is_some_and(|last_read| last_read <= self.now());
+                let defers = role == WaitRole::Sender
+                    && patient_at != Some(state.reads)
+                    && state.main_reader.is_some_and(|reader| reader != thread::current_id());
+                if let Some(reader) = try_take(&self.reader).filter(|_| !too_short && !defers) {
+                    state.main_reader = (role != WaitRole::Sender).then(thread::current_id);
                     let busy = state.wants_read() || progress == Progress::Blocked;
-                    let (next, woke) = self.read_once(state, reader, until, progress);
+                    let until = until.into_iter().chain(last_read).min();
+                    let (next, woke) = self.read_once(state, reader, until, progress, true);
                     state = next;
                     rests = !busy || (woke && role == WaitRole::Helper);
                     continue;
@@ -287,7 +312,11 @@ impl<R: Role> Shared<R> {
             // The lock was not released since `ready` was called, so no change is missed.
             match waiting.number {
                 Some(number) => {
-                    state = self.park(state, number, until);
+                    patient_at = Some(state.reads);
+                    let is_free = role == WaitRole::Sender && try_take(&self.reader).is_some();
+                    let patience =
+                        (is_free && state.main_reader.is_some()).then(|| self.now() + SENDER_PATIENCE);
+                    state = self.park(state, number, until.into_iter().chain(patience).min());
                     rests = false;
                 }
                 // Register first, so that `ready` can record which thread to wake.
@@ -306,12 +335,10 @@ impl<R: Role> Shared<R> {
             let deadline = state.session.poll_timeout().map(|(at, _)| (at - now).max(MIN_WAIT));
             deadline.map_or(self.max_read, |left| left.min(self.max_read))
         });
+        self.guard_deadline(&mut state);
         self.unlock_and_wake(state);
         let wait = until.map(|until| until - now).into_iter().chain(idle).min();
-        match wait {
-            Some(wait) => thread::park_timeout(wait),
-            None => thread::park(),
-        }
+        waiter::park(wait);
         let mut state = self.lock();
         state.waiting.unpark(number);
         state
@@ -326,7 +353,8 @@ impl<R: Role> Shared<R> {
             return (state, (progress == Progress::Blocked).then_some(true));
         };
         let reads = state.wants_read();
-        let (state, woke) = self.read_once(state, reader, None, progress);
+        state.main_reader = None;
+        let (state, woke) = self.read_once(state, reader, None, progress, false);
         (state, Some(woke || !(reads || progress == Progress::Blocked)))
     }
 
@@ -344,6 +372,7 @@ impl<R: Role> Shared<R> {
         mut reader: MutexGuard<'a, Reader>,
         until: Option<Instant>,
         progress: Progress,
+        may_be_long: bool,
     ) -> (Guard<'a, R>, bool) {
         state.reads += 1;
         state.next_reader = None;
@@ -356,15 +385,19 @@ impl<R: Role> Shared<R> {
             }
         } else if !reader.held {
             let until = state.session.poll_timeout().map(|(at, _)| at).into_iter().chain(until).min();
+            let max_read = if may_be_long && state.is_quiet { MAX_LONG_READ } else { self.max_read };
             // If there is no deadline near, the time of the last call is exact enough.
-            let is_near = until.is_some_and(|until| until - state.now < self.max_read);
+            let is_near = until.is_some_and(|until| until - state.now < max_read);
             let now = if is_near { self.now() } else { state.now };
-            let wait = until.map_or(self.max_read, |until| self.max_read.min(until - now));
+            let wait = until.map_or(max_read, |until| max_read.min(until - now));
             // If the transport is blocked, read only for as long as it takes to try to write again.
             let wait = if state.write_failed || progress == Progress::Blocked { MIN_WAIT } else { wait };
+            state.long_read = (wait > self.max_read).then(|| now + wait);
             self.unlock_and_wake(state);
             let read = reader.read(&*self.stream, now, wait);
             state = self.lock();
+            state.long_read = None;
+            state.is_quiet = matches!(read, Read::Pause);
             match read {
                 Read::Failed(error) => state.handle_disconnect(Some(error)),
                 Read::Pause | Read::EndOfStream if state.write_failed => state.handle_disconnect(None),
@@ -380,6 +413,7 @@ impl<R: Role> Shared<R> {
             self.shrink(&mut state, &mut reader);
         }
         drop(reader);
+        state.waiting.expect_requests();
         let woke = !state.waiting.wake_list().is_empty();
         if woke || state.close_transport {
             self.unlock_and_wake(state);
@@ -413,10 +447,12 @@ impl<R: Role> Shared<R> {
             if !has_output || state.write_failed || state.end.is_some() {
                 break;
             }
-            if round > MAX_WRITES && state.waiting.wake_follower().is_some() {
+            let senders = state.main_reader.is_none();
+            if round > MAX_WRITES && state.waiting.wake_follower(senders).is_some() {
                 progress = Progress::HandedOver;
                 break;
             }
+            state.waiting.expect_no_requests();
             self.unlock_and_wake(state);
             let written = writer.write(&*self.stream);
             state = self.lock();
@@ -479,16 +515,83 @@ impl<R: Role> Shared<R> {
             }
         }
         if state.resume_reading() {
+            if state.background == BackgroundState::Parked {
+                state.background = BackgroundState::Polling;
+            }
             state.waiting.wake_list().extend(self.background_thread.get().cloned());
         }
-        let others = state.background == BackgroundState::Parked || state.waiting.has_follower();
+        self.guard_deadline(&mut state);
+        let senders = state.main_reader.is_none();
+        let others = state.background == BackgroundState::Parked || state.waiting.has_follower(senders);
+        // The threads that were just woken, or run already, take the role when they wait again.
         if others && state.next_reader.is_none() && state.end.is_none() && try_take(&self.reader).is_some() {
-            state.next_reader = state.waiting.wake_follower();
+            state.next_reader = state.waiting.wake_follower(senders);
             if state.next_reader.is_none() {
                 self.wake_background(&mut state);
             }
         }
         self.unlock_and_wake(state);
+    }
+
+    /// Wakes the background thread if another thread is in a long read, and a deadline was set that neither knows.
+    fn guard_deadline(&self, state: &mut SessionState<R>) {
+        if state.long_read.is_some()
+            && state.background == BackgroundState::Parked
+            && let Some(deadline) = state.unguarded_deadline()
+            && state.guarded_until.is_none_or(|guarded| deadline < guarded)
+        {
+            state.guarded_until = Some(deadline);
+            state.waiting.wake_list().extend(self.background_thread.get().cloned());
+        }
+    }
+
+    /// Waits, in the background thread, until no other thread reads. If the session has a deadline that a long read does not
+    /// know, keeps it: a read that has not returned an eighth of the shortest timeout after the deadline has found nothing.
+    pub(crate) fn park_background<'a>(&'a self, mut state: Guard<'a, R>) -> Guard<'a, R> {
+        state.background = BackgroundState::Parked;
+        let mut due: Option<(u64, Instant)> = None;
+        while state.background == BackgroundState::Parked && state.end.is_none() {
+            let now = self.now();
+            let deadline = state.unguarded_deadline();
+            let until = match (deadline, due) {
+                (Some(_), Some((reads, at))) if reads == state.reads && at + self.guard_delay() <= now => {
+                    state.caught_up = state.caught_up.max(at);
+                    state.clock_pending = true;
+                    self.advance_clock(&mut state);
+                    let (next, progress) = self.write_output(state);
+                    state = next;
+                    if progress == Progress::Blocked {
+                        state.background = BackgroundState::Polling;
+                    }
+                    due = None;
+                    // Another thread may be writing: it advances the clock.
+                    Some(now + MIN_READ)
+                }
+                (Some(_), Some((reads, at))) if reads == state.reads => Some(at + self.guard_delay()),
+                (Some(deadline), _) if deadline <= now => {
+                    due = Some((state.reads, now));
+                    Some(now + self.guard_delay())
+                }
+                (deadline, _) => {
+                    due = None;
+                    deadline
+                }
+            };
+            state.guarded_until = until;
+            self.unlock_and_wake(state);
+            match until {
+                Some(until) => thread::park_timeout((until - now).max(MIN_WAIT)),
+                None => thread::park(),
+            }
+            state = self.lock();
+        }
+        state.guarded_until = None;
+        state
+    }
+
+    /// How long after a deadline a thread that is in a long read has the time to return with octets that came before.
+    fn guard_delay(&self) -> Duration {
+        self.max_read.max(WRITE_TIMEOUT)
     }
 
     /// Puts the background thread on the wake list, if it is parked.
@@ -505,10 +608,10 @@ impl<R: Role> Shared<R> {
         let close_transport = mem::take(&mut state.close_transport);
         if close_transport {
             // The background thread may be parked for a long time.
-            self.background_thread.get().inspect(|background| background.unpark());
+            self.background_thread.get().inspect(|background| background.wake());
         }
         drop(state);
-        wake_list.iter().for_each(Thread::unpark);
+        wake_list.iter().for_each(Waiter::wake);
         if close_transport {
             // The session has ended, with or without an error here.
             let _ = self.stream.close();

@@ -101,9 +101,10 @@ pub struct ReceiptMatch {
     pub key: Option<MessageKey>,
     /// Where an adapter passes the receipts of the message.
     pub destination: ReceiptDestination,
-    /// The segment whose id the receipt has, from 0.
+    /// The segment whose id the receipt has, from 0. Of a submit_multi with several recipients, the recipient: its index among
+    /// those that the SMSC has accepted.
     pub segment: u8,
-    /// How many segments the message has.
+    /// How many segments the message has; of a submit_multi, how many recipients the SMSC has accepted.
     pub segments: u8,
     /// How many accepted segments still lack their final receipt. If there is one receipt for the whole message
     /// ([`ReceiptScope::Message`](crate::provider::ReceiptScope::Message)), all of them do until it arrives.

@@ -30,6 +30,7 @@ use crate::table::{HashKey, Index, NONE, Slab};
 use crate::time::Instant;
 
 pub(super) use self::early::{EarlyReceipt, EarlyReceipts};
+pub(super) use self::node::{UNKNOWN_RECIPIENT, recipient};
 pub(super) use self::tracked_message::{ExpiredMessage, Match, Removed, SegmentId, TrackedMessage};
 
 /// Tracks accepted segments until their final receipts arrive, whatever operation submitted them: at most
@@ -233,6 +234,25 @@ impl ReceiptTracker {
         Some(head)
     }
 
+    /// Starts to track one of the recipients of a submit_multi, as if each were a segment. They all have the same id.
+    pub(super) fn track_recipient(
+        &mut self,
+        now: Instant,
+        message: &TrackedMessage,
+        index: u8,
+        id: &[u8],
+        recipient: u32,
+    ) {
+        let before = self.nodes.len();
+        let head = self.track(now, message, index, SegmentId::Id(id));
+        let Some(head) = head.filter(|_| self.nodes.len() > before) else { return };
+        let sibling = self.nodes.get(head).map_or(NONE, |node| node.sibling);
+        // A new segment follows the first one.
+        if let Some(node) = self.nodes.get_mut(if sibling == NONE { head } else { sibling }) {
+            node.recipient = recipient;
+        }
+    }
+
     /// Makes a segment the one that an id belongs to.
     fn index_id(&mut self, number: u32, head: u32, key: &MessageIdKey, hash: u32) {
         if let Some(other) = self.find_id(key, hash) {
@@ -263,6 +283,13 @@ impl ReceiptTracker {
             node.is_complete = true;
         }
         self.update_position(now, head, false);
+    }
+
+    /// Stops tracking a message: no receipt of it was requested.
+    pub(super) fn forget(&mut self, message: MessageNumber) {
+        if let Some(head) = self.find_message(message) {
+            self.remove(head);
+        }
     }
 
     /// Tracks a message of an earlier process, with the ids of its segments that lack their final receipt. It waits until
@@ -306,15 +333,22 @@ impl ReceiptTracker {
         nodes.filter(|node| node.number == message).find_map(|node| node.key.as_ref())
     }
 
-    /// Finds the message that a receipt belongs to, and records the receipt as reported if it is new.
-    pub(super) fn match_receipt(
+    #[cfg(test)]
+    fn match_receipt(&mut self, now: Instant, key: &MessageIdKey, state: (MessageState, bool)) -> Match {
+        self.match_receipt_of(now, key, state, || UNKNOWN_RECIPIENT)
+    }
+
+    /// Finds the message that a receipt belongs to, and records the receipt as reported if it is new. `recipient` returns the
+    /// [number](recipient) of the phone that it is about.
+    pub(super) fn match_receipt_of(
         &mut self,
         now: Instant,
         key: &MessageIdKey,
         (state, is_final): (MessageState, bool),
+        recipient: impl FnOnce() -> u32,
     ) -> Match {
-        let Some(named) = self.find_id(key, self.hash(key)) else { return Match::Unknown };
-        let named = self.next_of_id(named, state, is_final);
+        let next = |named| self.next_of_id(named, (state, is_final), recipient);
+        let Some(named) = self.find_id(key, self.hash(key)).map(next) else { return Match::Unknown };
         let Some(node) = self.nodes.get(named) else { return Match::Unknown };
         let (message, segment, head) = (node.number, node.segment, node.head);
         let recorded_in = if self.has_one_receipt() { head } else { named };
@@ -347,10 +381,16 @@ impl ReceiptTracker {
         Match::New(matched, recorded_in)
     }
 
-    /// Returns the node that a receipt is about: `named`, unless several segments of the message have its id.
-    fn next_of_id(&self, named: u32, state: MessageState, is_final: bool) -> u32 {
+    /// Returns the node that a receipt is about: `named`, unless several segments or recipients of the message have its id.
+    fn next_of_id(
+        &self,
+        named: u32,
+        (state, is_final): (MessageState, bool),
+        recipient: impl FnOnce() -> u32,
+    ) -> u32 {
         let Some(node) = self.nodes.get(named).filter(|node| node.is_shared) else { return named };
-        // The SMSC has given one id to several segments: each receipt is about the next of them.
+        // The SMSC has given one id to several segments: each receipt is about the next of them, or about its recipient.
+        let recipient = if node.recipient == 0 { 0 } else { recipient() };
         let policy = self.policy();
         let key = node.id.key(policy);
         let new = bit(state, is_final);
@@ -362,7 +402,8 @@ impl ReceiptTracker {
         let same_id = self
             .siblings(node.head)
             .filter(|(_, other)| other.id_hash == node.id_hash && other.id.has_key(policy, &key));
-        let next = same_id.min_by_key(|(_, other)| (rank(other), other.segment));
+        let next =
+            same_id.min_by_key(|(_, other)| (other.recipient != recipient, rank(other), other.segment));
         next.map_or(named, |(number, _)| number)
     }
 

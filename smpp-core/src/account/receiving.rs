@@ -251,10 +251,11 @@ impl<O: Observer> Account<O> {
         };
         let last_sent = self.queue.last_sent();
         let early = EarlyReceipt { last_sent, key, fallback, receipt, ack };
-        match self.receipts.match_receipt(now, &key, early.state()) {
+        match self.receipts.match_receipt_of(now, &early.key, early.state(), || early.recipient()) {
             // The submit_sm_resp may still arrive.
             Match::Unknown if self.queue.is_in_flight(last_sent) => {
                 self.receipts.early.hold(early);
+                self.queue.separate_sent();
                 self.release_early_excess(now);
             }
             Match::Unknown => self.handle_overdue_receipt(now, early),
@@ -264,14 +265,17 @@ impl<O: Observer> Account<O> {
 
     /// Handles a receipt that arrived before the `submit_sm_resp` of its segment.
     pub(super) fn handle_early_receipt(&mut self, now: Instant, early: EarlyReceipt) {
-        let result = self.receipts.match_receipt(now, &early.key, early.state());
+        let result = self.receipts.match_receipt_of(now, &early.key, early.state(), || early.recipient());
         self.handle_match(now, early.receipt, result, early.ack);
     }
 
     /// Handles a receipt whose id matches no message, and for which no `submit_sm_resp` can arrive: tries the other ids.
     fn handle_overdue_receipt(&mut self, now: Instant, early: EarlyReceipt) {
-        let mut results =
-            early.fallback.iter().map(|key| self.receipts.match_receipt(now, key, early.state()));
+        let recipient = || early.recipient();
+        let mut results = early
+            .fallback
+            .iter()
+            .map(|key| self.receipts.match_receipt_of(now, key, early.state(), recipient));
         let result = results.find(|result| *result != Match::Unknown).unwrap_or(Match::Unknown);
         self.handle_match(now, early.receipt, result, early.ack);
     }

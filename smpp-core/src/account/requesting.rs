@@ -93,9 +93,10 @@ impl<O: Observer> Account<O> {
             Some(bind) => self.named_bind(now, bind, command)?,
             None => self.requesting_link(now, command),
         };
-        let Some(session) =
-            link.and_then(|link| self.links.get_mut(link.index())).and_then(|link| link.session_mut())
-        else {
+        let Some(session) = link.and_then(|link| self.links.get_mut(link.index())).and_then(|slot| {
+            self.touched.extend(link.filter(|_| !core::mem::replace(&mut slot.is_touched, true)));
+            slot.session_mut()
+        }) else {
             return Ok(());
         };
         let tag = Tag::Request(number);

@@ -22,6 +22,7 @@ impl<O: Observer> Account<O> {
     /// flight and the unbinds. Of several calls the earliest deadline counts.
     pub fn shutdown(&mut self, now: Instant, timeout: Duration) {
         let until = now + timeout;
+        self.links_changed = true;
         match &mut self.shutdown {
             Shutdown::Running => {
                 self.shutdown = Shutdown::Draining { deadline: until, unresolved: Vec::new() };
@@ -38,6 +39,9 @@ impl<O: Observer> Account<O> {
 
     /// Moves the shutdown to its next stage if the current one is finished.
     pub(super) fn advance_shutdown(&mut self, now: Instant) {
+        if matches!(self.shutdown, Shutdown::Running | Shutdown::Closed) {
+            return;
+        }
         let is_drained = self.queue.open() == 0 && self.requests.is_empty() || self.cannot_send();
         if let Shutdown::Draining { deadline, ref mut unresolved } = self.shutdown
             && (is_drained || deadline <= now)
@@ -51,12 +55,14 @@ impl<O: Observer> Account<O> {
             self.abandon_all(now, SegmentNotSentReason::ShutDown);
             self.end_waiting_requests(RequestNotSentReason::ShutDown);
             self.release_inbound(now);
+            self.links_changed = true;
             self.start_links(now);
         }
         if let Shutdown::Unbinding { until, .. } = &mut self.shutdown
             && until.is_some_and(|until| until <= now)
         {
             *until = None;
+            self.touch_all();
             self.links.iter_mut().filter_map(LinkSlot::session_mut).for_each(Session::abort);
             self.start_links(now);
         }

@@ -1,6 +1,6 @@
 //! The account's state, its counters and timers.
 
-use alloc::collections::VecDeque;
+use alloc::collections::{BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -90,6 +90,20 @@ pub struct Account<O = ()> {
     pub(super) refuses_messages: bool,
     /// Why the account has stopped.
     pub(super) stopped: Option<StopCause>,
+    /// Whether the account has emitted, since it last made binds, that the SMSC refused one with a status that stops it.
+    pub(super) is_bind_stop_reported: bool,
+    /// The slots whose sessions may have changed since they were looked at.
+    pub(super) touched: Vec<LinkId>,
+    /// The slots whose binds may send more or less than the queue remembers.
+    pub(super) stale: Vec<LinkId>,
+    /// When the pause or the rate limit of a bind is over that is in the way of a message.
+    pub(super) wakes: BTreeSet<(Instant, LinkId)>,
+    /// When the pauses are over that the account has reported.
+    pub(super) pauses: BTreeSet<(Instant, LinkId)>,
+    /// Whether a connection may have to be started or ended: something has changed that decides about it.
+    pub(super) links_changed: bool,
+    /// When the next connection starts; valid unless `links_changed`.
+    pub(super) next_start_at: Option<Instant>,
     pub(super) counters: AccountCounters,
     /// The counters of the slots that no longer exist, the one with the lowest id last: a new slot goes on with them.
     pub(super) removed_stats: Vec<LinkStats>,
@@ -162,6 +176,13 @@ impl<O: Observer> Account<O> {
             blocked_until: None,
             refuses_messages: false,
             stopped: None,
+            is_bind_stop_reported: false,
+            touched: Vec::new(),
+            stale: Vec::new(),
+            wakes: BTreeSet::new(),
+            pauses: BTreeSet::new(),
+            links_changed: true,
+            next_start_at: None,
             counters: AccountCounters::default(),
             removed_stats: Vec::new(),
             options,
@@ -225,6 +246,11 @@ impl<O: Observer> Account<O> {
         self.links.iter().zip(0..).map(|(link, index)| (LinkId(index), link.state()))
     }
 
+    /// Returns the state of a connection slot; `None` if there is no such slot.
+    pub fn link_state(&self, link: LinkId) -> Option<LinkState> {
+        Some(self.links.get(link.index())?.state())
+    }
+
     /// Returns where the connection of this slot goes: the endpoint for its [`Action::Resolve`] and [`Action::Connect`],
     /// or that of its open or last connection. `None` if its group of binds has no endpoint: then the adapter connects to
     /// a host of its own.
@@ -280,6 +306,7 @@ impl<O: Observer> Account<O> {
             && let Some(slot) = self.links.get_mut(link.index())
         {
             slot.stats.record(event);
+            self.links_changed = true;
         }
         self.events.push_back(event);
     }

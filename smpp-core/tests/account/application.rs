@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use smpp_core::account::{
     Ack, BindId, Event, LinkEvent, MessageId, MessageKey, MessageNumber, Priority, ReceiptDestination,
-    ReceiptMatch, SegmentOutcome, SubmitError, Unresolved,
+    ReceiptMatch, SegmentOutcome, StopCause, SubmitError, Unresolved,
 };
 use smpp_core::session::{CloseReason, Instant};
 use smpp_core::{Address, CommandStatus, RegisteredDelivery, SubmitSm};
@@ -29,6 +29,8 @@ pub(crate) struct Application {
     pub(crate) shutdown: Option<(Instant, Duration)>,
     pub(crate) closed: bool,
     pub(crate) stopped: Option<CommandStatus>,
+    /// What has stopped the account, since it last resumed.
+    stop_causes: Vec<StopCause>,
     /// The binds that were accepted, those that have ended included.
     binds: Vec<(BindId, ConnectionId)>,
 }
@@ -41,6 +43,7 @@ impl Application {
             shutdown: None,
             closed: false,
             stopped: None,
+            stop_causes: Vec::new(),
             binds: Vec::new(),
         }
     }
@@ -303,8 +306,10 @@ impl AccountSimulation {
                 }
                 self.slots.handle_link_event(&mut self.context, link.index(), &event);
             }
-            Event::Stopped { status, .. } => {
-                assert_eq!(self.application.stopped, None, "emitted once");
+            Event::Stopped { cause, status, .. } => {
+                let is_new = !self.application.stop_causes.contains(&cause);
+                assert!(is_new, "emitted once for each cause");
+                self.application.stop_causes.push(cause);
                 self.context.count(|| "stopped".into());
                 self.application.stopped = Some(status);
                 self.slots.stop();
@@ -313,6 +318,7 @@ impl AccountSimulation {
             Event::Resumed => {
                 self.context.count(|| "resumed".into());
                 assert!(self.application.stopped.take().is_some(), "emitted after a stop");
+                self.application.stop_causes.clear();
                 self.slots.stopped = false;
             }
             Event::Closed { unresolved } => self.end(unresolved),
@@ -414,6 +420,18 @@ impl AccountSimulation {
         }
         for (index, message) in self.messages.all.iter().enumerate() {
             if message.was_answered_too_late {
+                continue;
+            }
+            // The last segment requests the receipt, and was not accepted.
+            let outcome = message.outcome.as_ref().and_then(|outcome| outcome.segments.last());
+            let is_unrequested = self.scenario.options.receipts.dialect.request_on_last_segment
+                && message.segments.len() > 1
+                && outcome.is_some_and(|last| {
+                    !matches!(last, SegmentOutcome::Accepted { .. } | SegmentOutcome::Unanswered(_))
+                });
+            if is_unrequested {
+                self.context.count(|| "no receipt was requested of a message that failed".into());
+                assert!(!without_receipt.contains_key(&index), "message {index} waits for no receipt");
                 continue;
             }
             let missing: Vec<&[u8]> = (message.segments.iter().zip(0..))

@@ -108,6 +108,7 @@ impl EventModel {
             }
             (SlotEvents::Binding, LinkEvent::BindRefused { .. }) => SlotEvents::BindRefused,
             (SlotEvents::Bound { paused: false, .. }, LinkEvent::Throttled { .. }) => before,
+            (SlotEvents::Bound { .. }, LinkEvent::Retrying { .. }) => before,
             (SlotEvents::Bound { paused: false, unbound }, LinkEvent::Paused { .. }) => {
                 SlotEvents::Bound { paused: true, unbound }
             }

@@ -92,6 +92,7 @@ const EXPECTED: &[&str] = &[
     "event receipts_expired",
     "event resolve_failed",
     "event resumed",
+    "event retrying",
     "event stopped",
     "event throttled",
     "failover to another endpoint",

@@ -12,7 +12,6 @@ use smpp_core::account::{
 use smpp_core::session::AcceptedResponse;
 
 use super::shared::Shared;
-use crate::sync::Condvar;
 
 /// A message that the account has accepted into its queue, and whose outcome was not fetched yet.
 ///
@@ -43,15 +42,13 @@ pub struct Ticket {
 struct Registration {
     message: MessageNumber,
     key: Option<MessageKey>,
-    condvar: Arc<Condvar>,
     shared: Arc<Shared>,
 }
 
 impl Registration {
     /// Waits for the outcome. Returns `None` if the deadline passes first.
     fn outcome(&self, deadline: Option<Instant>) -> Option<Result<AcceptedMessage, SendError>> {
-        self.shared
-            .wait_until(&self.condvar, deadline, |router, waiter| router.poll_outcome(self.message, waiter))
+        self.shared.wait_until(deadline, |router, waiter| router.poll_outcome(self.message, waiter))
     }
 
     /// Waits for a receipt. Returns `None` if the deadline passes first.
@@ -59,8 +56,7 @@ impl Registration {
         &self,
         deadline: Option<Instant>,
     ) -> Option<Result<(DeliveryReceipt, ReceiptMatch), NoMoreReceipts>> {
-        self.shared
-            .wait_until(&self.condvar, deadline, |router, waiter| router.poll_receipt(self.message, waiter))
+        self.shared.wait_until(deadline, |router, waiter| router.poll_receipt(self.message, waiter))
     }
 }
 
@@ -94,14 +90,7 @@ pub struct Sent {
 impl Ticket {
     pub(super) fn new(number: MessageNumber, message: &Message, shared: &Arc<Shared>) -> Self {
         let key = message.message_key().cloned();
-        Self {
-            registration: Registration {
-                message: number,
-                key,
-                condvar: Arc::default(),
-                shared: Arc::clone(shared),
-            },
-        }
+        Self { registration: Registration { message: number, key, shared: Arc::clone(shared) } }
     }
 
     /// Returns the account's number of the message.
@@ -252,7 +241,7 @@ impl Drop for Registration {
     fn drop(&mut self) {
         let mut state = self.shared.lock();
         state.router.release(self.message);
-        state.wake_receivers();
+        self.shared.unlock(state);
     }
 }
 

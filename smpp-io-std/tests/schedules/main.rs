@@ -48,6 +48,8 @@ mod tls;
 mod tls_stream;
 #[path = "../../src/transport.rs"]
 mod transport;
+#[path = "../../src/waiter.rs"]
+mod waiter;
 #[path = "../../src/waiting_threads.rs"]
 mod waiting_threads;
 

@@ -57,7 +57,8 @@ pub(crate) mod thread {
 
     use shuttle::sync::{Condvar, Mutex};
 
-    pub(crate) use shuttle::thread::Builder;
+    use shuttle::sync::atomic::AtomicU8;
+    pub(crate) use shuttle::thread::{Builder, ThreadId, yield_now};
 
     /// Timeouts below this may pass at any time. Longer ones never do: a thread that needs one to go on is a deadlock.
     pub(crate) const NEVER: Duration = Duration::from_millis(100);
@@ -68,8 +69,17 @@ pub(crate) mod thread {
 
     shuttle::thread_local! {
         static CURRENT: Thread = Thread::default();
+        static WOKEN: Arc<AtomicU8> = Arc::new(AtomicU8::new(0));
         /// Whether the thread unwinds. All threads of the explorer are one of the operating system.
         pub(crate) static PANICKING: Cell<bool> = Cell::new(false);
+    }
+
+    pub(crate) fn current_id() -> ThreadId {
+        shuttle::thread::current().id()
+    }
+
+    pub(crate) fn woken_flag() -> Arc<AtomicU8> {
+        WOKEN.with(Arc::clone)
     }
 
     impl Thread {

@@ -52,6 +52,16 @@ fn every_event_of_a_message_has_its_key() {
     sim.receipt(0, "late-1", "DELIVRD");
     sim.settle();
     assert_eq!(keys(&sim), ["handed", "outcome", "late", "receipt"].map(|event| (event, key("row 2"))));
+    let seen: Vec<_> = sim.events.iter().filter_map(AccountEvent::new).collect();
+    let seen = seen.iter().filter(|event| event.message().is_some());
+    let expected = ["message_in_doubt", "message_failed", "late_outcome"].map(|kind| (kind, key("row 2")));
+    assert_eq!(seen.map(|event| (event.kind(), event.key().cloned())).collect::<Vec<_>>(), expected);
+    let expired = Event::ReceiptsExpired {
+        message: MessageNumber(1),
+        key: key("row 3"),
+        ids: vec![MessageId::new(b"1")],
+    };
+    assert_eq!(AccountEvent::new(&expired).unwrap().key(), key("row 3").as_ref());
 }
 
 #[test]

@@ -180,7 +180,9 @@ fn a_message_ends_with_the_bind_that_it_names() {
     let ended = |number| {
         (
             number,
-            MessageOutcome { segments: vec![SegmentOutcome::NeverSent(SegmentNotSentReason::BindEnded)] },
+            MessageOutcome {
+                segments: vec![SegmentOutcome::NeverSent(SegmentNotSentReason::BindEnded)].into(),
+            },
         )
     };
     assert!(matches!(sim.outcomes()[0].1.segments[..], [SegmentOutcome::Unanswered(_)]));

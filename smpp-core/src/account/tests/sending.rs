@@ -330,8 +330,8 @@ fn oldest_unanswered(sim: &Simulation) -> usize {
 
 #[test]
 fn a_send_error_says_whether_resending_is_safe() {
-    let failed = |segments| {
-        let outcome = MessageOutcome { segments };
+    let failed = |segments: Vec<SegmentOutcome>| {
+        let outcome = MessageOutcome { segments: segments.into() };
         SendError::Failed { message: MessageNumber(1), key: None, outcome }.is_safe_to_resend()
     };
     let unanswered = SegmentOutcome::Unanswered(session::UnansweredReason::Timeout);

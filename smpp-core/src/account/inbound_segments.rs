@@ -184,15 +184,15 @@ impl InboundSegments {
         }
     }
 
-    /// Records whether the application has accepted a message.
-    pub(super) fn record_acknowledged(&mut self, now: Instant, message: &MessageIdentity, is_accepted: bool) {
+    /// Records that the application has acknowledged a message, and whether its segments are redeliveries from now on.
+    pub(super) fn record_acknowledged(&mut self, now: Instant, message: &MessageIdentity, is_kept: bool) {
         if let Some(count) = self.unacknowledged.get_mut(message) {
             *count -= 1;
             if *count == 0 {
                 self.unacknowledged.remove(message);
             }
         }
-        if is_accepted {
+        if is_kept {
             self.reassembler.renew_completed(now, message);
         } else {
             self.reassembler.forget_completed(message);

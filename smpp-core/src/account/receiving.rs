@@ -45,7 +45,8 @@ impl<O: Observer> Account<O> {
     ///   ended on its connection slot. The SMSC has seen no response there, and redelivers the PDU; the account handles the
     ///   redelivery as above.
     /// - [`AckError::AlreadyAcknowledged`] if the application refuses a message of which a segment has been acknowledged:
-    ///   the SMSC does not redeliver that segment.
+    ///   the SMSC does not redeliver that segment. It redelivers the others, and the account acknowledges them within
+    ///   [`duplicate_window`](crate::sms::ReassemblyLimits::duplicate_window), for without that segment they are no message.
     pub fn acknowledge(
         &mut self,
         now: Instant,
@@ -58,7 +59,11 @@ impl<O: Observer> Account<O> {
                 self.advance(now);
                 return answered.map_err(AckError::from);
             }
-            AckSubject::Message(identity) => self.inbound.record_acknowledged(now, &identity, result.is_ok()),
+            AckSubject::Message(identity) => {
+                // The SMSC redelivers only the segments that were not acknowledged: no message could be made of them.
+                let is_kept = result.is_ok() || ack.is_acknowledged;
+                self.inbound.record_acknowledged(now, &identity, is_kept);
+            }
             AckSubject::Receipt(reported) => self.receipts.acknowledge(now, &reported, result.is_ok()),
             AckSubject::EarlyReceipt => {}
         }

@@ -277,6 +277,47 @@ fn expected_ids_and_keys_of_an_earlier_run_are_matched_and_keep_the_key_of_the_u
     assert_eq!((tracker.len(), tracker.key(MessageNumber(2))), (0, None));
 }
 
+/// However far the capacity is lowered, one call removes few messages, and the next one is due at once.
+#[test]
+fn a_lower_capacity_takes_effect_in_slices() {
+    let mut tracker = tracker(ReceiptScope::Segment);
+    for number in 1..=500 {
+        let id = alloc::format!("{number}");
+        tracker.add(NOW, &message(number, 1), &[&id]);
+        tracker.settle_receipt(NOW, &id, S::DELIVERED);
+    }
+    tracker.set_options(ReceiptOptions { capacity: 10, ..options(ReceiptScope::Segment) });
+    assert!(!tracker.make_room(1));
+    assert_eq!(tracker.len(), 500 - 1 - REMOVED_AT_ONCE);
+    assert_eq!(tracker.poll_timeout(), Some(NOW));
+    tracker.expire_all(NOW);
+    assert!(!tracker.exceeds_capacity() && tracker.make_room(1));
+}
+
+/// Messages that have all their receipts have no deadline any more: one call passes over few of them.
+#[test]
+fn deadlines_that_do_not_count_any_more_are_passed_in_slices() {
+    let mut tracker = tracker(ReceiptScope::Segment);
+    for number in 1..=200 {
+        let id = alloc::format!("{number}");
+        tracker.expect(NOW, &message(number, 1), [(0, SegmentId::Id(id.as_bytes()))], Some(SECOND));
+        tracker.settle_receipt(NOW, &id, S::DELIVERED);
+    }
+    tracker.expect(NOW, &message(201, 1), [(0, SegmentId::Id(b"201"))], Some(2 * SECOND));
+    let mut calls = 0;
+    while tracker.poll_timeout() == Some(NOW + SECOND) {
+        let before = tracker.deadlines.len();
+        assert_eq!(tracker.expire(NOW + SECOND), None);
+        assert!(before - tracker.deadlines.len() <= REMOVED_AT_ONCE);
+        calls += 1;
+    }
+    assert_eq!((calls, tracker.poll_timeout()), (4, Some(NOW + 2 * SECOND)));
+    assert!(
+        matches!(tracker.expire(NOW + 2 * SECOND), Some(Removed::Expired(expired)) if expired.ids.len() == 1)
+    );
+    assert!(tracker.limited.is_empty() && tracker.deadlines.is_empty());
+}
+
 #[test]
 fn the_capacity_makes_room_first_from_messages_that_have_all_their_receipts() {
     let mut tracker =

@@ -172,16 +172,14 @@ fn refusing_a_message_with_an_acknowledged_segment_is_an_error() {
             sim.advance(SECOND);
             let text = "A text from a phone. ".repeat(12);
             let segments = crate::sms::Text::new(&text).segments(crate::sms::ConcatRef::Wide(9)).unwrap();
-            for submission in segments.submissions(template()) {
-                let submit_sm = submission.submit_sm();
-                sim.deliver(
-                    0,
-                    &DeliverSm {
-                        esm_class: submit_sm.esm_class,
-                        short_message: submit_sm.short_message,
-                        ..DeliverSm::default()
-                    },
-                );
+            let submissions: Vec<_> = segments.submissions(template()).collect();
+            let segment = |index: usize| {
+                let submit_sm = submissions[index].submit_sm();
+                let (esm_class, short_message) = (submit_sm.esm_class, submit_sm.short_message);
+                DeliverSm { esm_class, short_message, ..DeliverSm::default() }
+            };
+            for index in 0..submissions.len() {
+                sim.deliver(0, &segment(index));
                 sim.advance(wait);
             }
             let ack = sim.events.drain(..).find_map(|event| match event {
@@ -194,6 +192,19 @@ fn refusing_a_message_with_an_acknowledged_segment_is_an_error() {
                 if status.is_ok() { Ok(()) } else { result },
                 "{status:?} after {wait:?}"
             );
+            sim.settle();
+            // The SMSC redelivers the last segment, which was refused.
+            sim.deliver(0, &segment(submissions.len() - 1));
+            sim.advance(SECOND);
+            let is_kept = status.is_ok() || result.is_err();
+            assert_eq!(
+                sim.servers[0].session.in_flight(),
+                usize::from(!is_kept),
+                "{status:?} after {wait:?}"
+            );
+            sim.advance(700 * SECOND);
+            let emitted = sim.events.iter().filter(|event| matches!(event, Event::Message { .. })).count();
+            assert_eq!(emitted, usize::from(!is_kept), "{status:?} after {wait:?}");
         }
     }
 }

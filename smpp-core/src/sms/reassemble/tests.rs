@@ -268,6 +268,35 @@ fn segments_of_a_message_that_was_used_incomplete_are_duplicates() {
     ));
 }
 
+/// However many records are too old, one call forgets few of them, and none of them counts.
+#[test]
+fn records_that_are_too_old_are_forgotten_in_slices() {
+    let limits = ReassemblyLimits { max_messages: 1_000, max_octets: 1_000_000, ..limits() };
+    let mut sender = Sender::new(limits);
+    for reference in 0..200 {
+        assert!(matches!(
+            sender.push(after(0), &segment(reference, 1, 1, b"a"), ()),
+            Ok(Pushed::Complete(_))
+        ));
+    }
+    let mut left = 200;
+    for reference in (150..200).rev() {
+        let again = sender.push(after(30), &segment(reference, 1, 1, b"a"), ()).unwrap();
+        assert!(matches!(again, Pushed::Complete(_)), "the record of {reference} is too old");
+        let records = sender.reassembler.completed.len();
+        assert!(left <= records + FORGOTTEN_AT_ONCE, "{left} before, {records} after");
+        left = records;
+    }
+    assert_eq!(left, 50, "the new ones");
+
+    // A lower limit takes effect with the next records.
+    sender.reassembler.set_limits(ReassemblyLimits { max_messages: 1, ..limits });
+    for reference in 0..10 {
+        sender.push(after(30), &segment(reference, 1, 1, b"a"), ()).unwrap();
+    }
+    assert_eq!(sender.reassembler.completed.len(), 1);
+}
+
 #[test]
 fn records_of_a_busy_sender_do_not_displace_those_of_others() {
     let limits = ReassemblyLimits { max_messages: 4, ..limits() };

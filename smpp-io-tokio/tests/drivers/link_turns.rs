@@ -71,13 +71,15 @@ async fn what_the_tasks_send_that_a_read_wakes_leaves_in_one_write() {
     sleep(SECOND).await;
     transport.change(|smsc| {
         smsc.is_held = false;
-        // All three responses in one read.
-        smsc.responses = [smsc.responses.drain(..).collect::<Vec<_>>().concat()].into();
+        // In one read: all three responses, and a message, which is refused at once.
+        let responses = smsc.responses.drain(..).collect::<Vec<_>>().concat();
+        smsc.responses = [[responses, messages(DELIVER_SM, 1)].concat()].into();
     });
     for task in tasks {
         task.await.unwrap();
     }
-    assert_eq!(transport.log(), "wrwrrr");
+    // No write begins with the second submit_sm: they are behind the deliver_sm_resp.
+    assert_eq!(transport.log(), "wrrrr");
 }
 
 #[tokio::test(start_paused = true)]

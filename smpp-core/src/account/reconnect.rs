@@ -480,6 +480,9 @@ impl<O: Observer> Account<O> {
         if self.options.session.rate.is_some() {
             link.paused_until = link.paused_until.max(now + RATE_PERIOD);
         }
+        if let Some(limiter) = &mut self.rate_limiter {
+            limiter.forget(open.session.unsent_messages());
+        }
         link.stats.end_session(&open.session.stats());
         self.delivered_pdus.handle_bind_ended(now, id, link.generation);
         link.last_end = reason;

@@ -191,15 +191,15 @@ impl<O: Observer> Account<O> {
 
     /// Reports that the octets of a segment may leave now.
     fn emit_handed_over(&mut self, segment: SegmentRef, link: LinkId) {
-        let Some(generation) = self.generation(link) else { return };
         let SegmentRef { message, index } = segment;
-        let key = self.queue.key(message);
-        self.emit(Event::HandedToTransport {
-            message,
-            key,
-            segment: index,
-            bind: BindId::new(link, generation),
-        });
+        let (key, bind) = (self.queue.key(message), self.bind_on(link));
+        self.emit(Event::HandedToTransport { message, key, segment: index, bind });
+    }
+
+    /// Returns the last bind of a slot.
+    fn bind_on(&self, link: LinkId) -> BindId {
+        // The slot of a session exists.
+        BindId::new(link, self.generation(link).unwrap_or_default())
     }
 
     /// Returns whether the account has stopped, and sends no message any more.
@@ -273,7 +273,7 @@ impl<O: Observer> Account<O> {
         let mut early = Vec::new();
         let result = match outcome {
             session::Outcome::Accepted(response) => {
-                let outcome = SegmentOutcome::accepted(response);
+                let outcome = SegmentOutcome::accepted(self.bind_on(link), response);
                 let scope = self.options.receipts.dialect.receipt_scope();
                 if let Some((receipts, key)) = self.queue.receipt_request(segment, scope) {
                     let response = (response.message_id(), &outcome);
@@ -335,6 +335,7 @@ impl<O: Observer> Account<O> {
         (link, sequence): (LinkId, SequenceNumber),
         outcome: session::Outcome<'_>,
     ) {
+        let bind = self.bind_on(link);
         let Some(Phase::Open(open)) = self.links.get_mut(link.index()).map(|link| &mut link.phase) else {
             return;
         };
@@ -346,7 +347,9 @@ impl<O: Observer> Account<O> {
         };
         let mut accepted = None;
         let outcome = match outcome {
-            session::Outcome::Accepted(response) => SegmentOutcome::accepted(*accepted.insert(response)),
+            session::Outcome::Accepted(response) => {
+                SegmentOutcome::accepted(bind, *accepted.insert(response))
+            }
             session::Outcome::Refused { status, response } => refused(status, response),
             session::Outcome::Nacked(status) => SegmentOutcome::Nacked(status),
             // It is still unknown how it ended.
@@ -395,7 +398,9 @@ impl<O: Observer> Account<O> {
         ReceiptRequest { total, recipients, is_due, destination }: ReceiptRequest,
         (id, outcome): (&[u8], &SegmentOutcome),
     ) -> Vec<EarlyReceipt> {
-        let mut message = TrackedMessage { number: segment.message, total, is_due, key, destination };
+        let bind = outcome.bind();
+        let mut message = TrackedMessage { number: segment.message, bind, total, is_due, key, destination };
+
         if recipients > 1 {
             let accepted = self.accepted_recipients(segment, recipients, outcome);
             message.total = accepted.len() as u8;

@@ -61,7 +61,11 @@ fn template() -> SubmitSm<'static> {
 
 /// Returns the outcome of a segment that the SMSC has accepted with this id and no TLVs.
 fn accepted(id: &[u8]) -> SegmentOutcome {
-    SegmentOutcome::Accepted { id: MessageId::new(id), response: AcceptedResponse::default() }
+    SegmentOutcome::Accepted {
+        id: MessageId::new(id),
+        bind: BindId::new(LinkId(0), 1),
+        response: AcceptedResponse::default(),
+    }
 }
 
 /// Returns the outcome of a segment that the SMSC has refused with this status and no body.

@@ -277,7 +277,8 @@ impl<O: Observer> Account<O> {
                 let scope = self.options.receipts.dialect.receipt_scope();
                 if let Some((receipts, key)) = self.queue.receipt_request(segment, scope) {
                     let response = (response.message_id(), &outcome);
-                    early = self.track_receipts(now, segment, key, receipts, response);
+                    let recipients = self.recipients(segment, receipts);
+                    early = self.track_receipts(now, segment, key, (receipts, recipients), response);
                 }
                 self.record_acceptance(link);
                 AttemptResult::Done(outcome)
@@ -315,13 +316,14 @@ impl<O: Observer> Account<O> {
         }
         let scope = self.options.receipts.dialect.receipt_scope();
         let receipts = self.queue.receipt_request(segment, scope).map(|(receipts, _)| receipts);
+        let recipients = receipts.map(|receipts| self.recipients(segment, receipts)).unwrap_or_default();
         let key = self.queue.key(segment.message);
         if let Some(Phase::Open(open)) = self.links.get_mut(link.index()).map(|link| &mut link.phase) {
             // The session keeps no more places than its window has: the oldest was given up.
             while open.timed_out.len() >= usize::from(open.window.max(1)) {
                 open.timed_out.pop_front();
             }
-            open.timed_out.push_back(TimedOutSegment { sequence, segment, key, receipts });
+            open.timed_out.push_back(TimedOutSegment { sequence, segment, key, receipts, recipients });
         }
     }
 
@@ -342,7 +344,8 @@ impl<O: Observer> Account<O> {
         let Some(index) = open.timed_out.iter().position(|segment| segment.sequence == sequence) else {
             return;
         };
-        let Some(TimedOutSegment { segment, key, receipts, .. }) = open.timed_out.remove(index) else {
+        let Some(TimedOutSegment { segment, key, receipts, recipients, .. }) = open.timed_out.remove(index)
+        else {
             return;
         };
         let mut accepted = None;
@@ -361,7 +364,7 @@ impl<O: Observer> Account<O> {
             (&result, receipts, accepted)
         {
             let response = (response.message_id(), &outcome);
-            early = self.track_receipts(now, segment, key.clone(), receipts, response);
+            early = self.track_receipts(now, segment, key.clone(), (receipts, recipients), response);
         }
         match result {
             LateResult::Recorded(outcome) => self.finish_message(now, segment.message, outcome),
@@ -395,14 +398,15 @@ impl<O: Observer> Account<O> {
         now: Instant,
         segment: SegmentRef,
         key: Option<MessageKey>,
-        ReceiptRequest { total, recipients, is_due, destination }: ReceiptRequest,
+        (receipts, recipients): (ReceiptRequest, Vec<u32>),
         (id, outcome): (&[u8], &SegmentOutcome),
     ) -> Vec<EarlyReceipt> {
+        let ReceiptRequest { total, is_due, destination, .. } = receipts;
         let bind = outcome.bind();
         let mut message = TrackedMessage { number: segment.message, bind, total, is_due, key, destination };
 
-        if recipients > 1 {
-            let accepted = self.accepted_recipients(segment, recipients, outcome);
+        if receipts.recipients > 1 {
+            let accepted = accepted_recipients(recipients, outcome);
             message.total = accepted.len() as u8;
             if accepted.is_empty() {
                 let (message, key) = (message.number, message.key.clone());
@@ -418,9 +422,13 @@ impl<O: Observer> Account<O> {
         self.receipts.early.take(&key)
     }
 
-    /// Returns the recipients of a submit_multi that the SMSC has accepted.
-    fn accepted_recipients(&self, segment: SegmentRef, count: u8, outcome: &SegmentOutcome) -> Vec<u32> {
-        let mut accepted = match self.queue.frame(segment).map(|(frame, _)| OutboundPdu::decode(frame)) {
+    /// Returns the numbers of the recipients of a submit_multi, if each has receipts of its own; otherwise none. The message
+    /// is in the queue.
+    fn recipients(&self, segment: SegmentRef, receipts: ReceiptRequest) -> Vec<u32> {
+        if receipts.recipients <= 1 {
+            return Vec::new();
+        }
+        match self.queue.frame(segment).map(|(frame, _)| OutboundPdu::decode(frame)) {
             Some(OutboundPdu::SubmitMulti(message)) => message
                 .destinations
                 .iter()
@@ -429,17 +437,8 @@ impl<O: Observer> Account<O> {
                     Destination::DistributionList(_) => UNKNOWN_RECIPIENT,
                 })
                 .collect(),
-            // The message has ended: this is a late response.
-            _ => vec![UNKNOWN_RECIPIENT; count.into()],
-        };
-        for refused in outcome.response().into_iter().flat_map(AcceptedResponse::unsuccessful) {
-            let refused = recipient(refused.destination.digits.as_bytes());
-            let found = accepted.iter().position(|other| *other == refused || *other == UNKNOWN_RECIPIENT);
-            if let Some(index) = found {
-                accepted.remove(index);
-            }
+            _ => vec![UNKNOWN_RECIPIENT; receipts.recipients.into()],
         }
-        accepted
     }
 
     fn finish_attempt(&mut self, now: Instant, segment: SegmentRef, result: AttemptResult) {
@@ -559,6 +558,18 @@ fn request<O: Observer>(
         OutboundPdu::SubmitMulti(message) => session.request(now, &message, tag),
     }
     .map_err(|refused| refused.reason)
+}
+
+/// Removes the recipients that the SMSC has refused.
+fn accepted_recipients(mut recipients: Vec<u32>, outcome: &SegmentOutcome) -> Vec<u32> {
+    for refused in outcome.response().into_iter().flat_map(AcceptedResponse::unsuccessful) {
+        let refused = recipient(refused.destination.digits.as_bytes());
+        let found = recipients.iter().position(|other| *other == refused || *other == UNKNOWN_RECIPIENT);
+        if let Some(index) = found {
+            recipients.remove(index);
+        }
+    }
+    recipients
 }
 
 /// Returns the outcome of a segment that the SMSC refused.

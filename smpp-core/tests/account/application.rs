@@ -473,9 +473,6 @@ impl AccountSimulation {
                 continue;
             }
             let deliveries = &self.smsc.deliveries;
-            if deliveries.forgets_recipients(index, &self.messages) {
-                continue;
-            }
             let missing: Vec<&[u8]> = (0..deliveries.count(index, &self.messages) as u8)
                 .filter(|subject| {
                     message.registered_delivery == RegisteredDelivery::RECEIPT

@@ -466,13 +466,11 @@ impl Deliveries {
         };
         assert!(known, "the account cannot match {state:?} of message {message} segment {segment}");
         assert_eq!(messages.index(matched.message), message, "matched with another message");
-        let is_guessed = self.forgets_recipients(message, messages);
-        let is_exact = !self.has_shared_ids && !is_guessed;
-        assert!(matched.segment == segment || !is_exact, "matched with another segment");
+        assert!(matched.segment == segment || self.has_shared_ids, "matched with another segment");
         let subject = self.subject(message, segment);
         let reported = self.reported.entry(subject).or_default();
         let previous = reported.last.filter(|_| is_final);
-        if self.ample_limits && !is_guessed {
+        if self.ample_limits {
             assert!(
                 !reported.states.contains(&state),
                 "{state:?} of {message} segment {segment} is emitted again"
@@ -494,8 +492,7 @@ impl Deliveries {
         let segments = &messages.all[message].segments;
         let count = self.count(message, messages);
         assert_eq!(usize::from(matched.segments), count);
-        if self.ample_limits && self.piecewise && !is_guessed && !messages.all[message].was_answered_too_late
-        {
+        if self.ample_limits && self.piecewise && !messages.all[message].was_answered_too_late {
             let last = |segment: usize| {
                 let subject = self.subject(message, segment as u8);
                 self.reported.get(&subject).and_then(|reported| reported.last)

@@ -17,7 +17,6 @@ impl Deliveries {
             DeliveryKind::Flood => {
                 delivery.arrived.is_some_and(|arrived| now - arrived >= ack_delay(&self.options))
             }
-            DeliveryKind::Receipt { message, .. } if self.forgets_recipients(message, messages) => true,
             DeliveryKind::Receipt { message, segment, state } => {
                 let known = self.is_known(index, messages);
                 let reported = self.reported.get(&self.subject(message, segment));
@@ -84,8 +83,7 @@ impl Deliveries {
         }
         for (index, delivery) in self.all.iter().enumerate() {
             let DeliveryKind::Receipt { message, segment, state } = delivery.kind else { continue };
-            let is_guessed = self.forgets_recipients(message, messages);
-            if self.fixed_id || !self.ample_limits || is_guessed || self.unmatched.contains(&index) {
+            if self.fixed_id || !self.ample_limits || self.unmatched.contains(&index) {
                 continue;
             }
             let reported = self.reported.get(&self.subject(message, segment));

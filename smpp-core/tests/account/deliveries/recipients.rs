@@ -31,11 +31,4 @@ impl Deliveries {
     pub(crate) fn segment(&self, message: usize, subject: u8) -> u8 {
         if self.recipients.contains_key(&message) { 0 } else { subject }
     }
-
-    /// Returns whether the account cannot know any more which recipients a message has: it ended before it was accepted.
-    pub(crate) fn forgets_recipients(&self, message: usize, messages: &Messages) -> bool {
-        let outcome = &messages.all[message].outcome;
-        self.recipients.contains_key(&message)
-            && outcome.as_ref().is_some_and(|outcome| outcome.result().is_err())
-    }
 }

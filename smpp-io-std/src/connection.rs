@@ -280,7 +280,7 @@ impl<R: Role, S: Transport> Connection<R, S> {
             }
             match refused.reason {
                 Refusal::RateLimited(at) => {
-                    self.wait_for_rate(deadline.map_or(at, |deadline| deadline.min(at)))
+                    self.wait_for_rate(deadline.map_or(at, |deadline| deadline.min(at)));
                 }
                 _ => self.turn(deadline),
             }

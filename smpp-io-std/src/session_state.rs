@@ -164,6 +164,15 @@ impl<R: Role> SessionState<R> {
         }
     }
 
+    /// Returns whether a thread that waits may take the reader role. A sender leaves it to another thread that reads for an
+    /// outcome or an inbox, unless that has not read since the sender began to wait: `waited_since` is the number of reads
+    /// then.
+    pub(crate) fn may_read(&self, role: WaitRole, thread: ThreadId, waited_since: Option<u64>) -> bool {
+        role != WaitRole::Sender
+            || waited_since == Some(self.reads)
+            || self.main_reader.is_none_or(|reader| reader == thread)
+    }
+
     /// Returns the session's next deadline, if it comes before the end of a long read, which does not know it.
     pub(crate) fn unguarded_deadline(&self) -> Option<Instant> {
         let long_read = self.long_read?;
@@ -379,5 +388,28 @@ impl<R: Role> SessionState<R> {
         if matches!(self.forced_end, None | Some(ForcedEnd::EndOfStream)) {
             self.forced_end = Some(end);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use smpp_core::session::Esme;
+
+    use super::*;
+
+    #[test]
+    fn a_sender_leaves_the_reader_role_to_a_thread_that_reads_for_an_outcome() {
+        let mut state = SessionState::<Esme>::new(&Config::default());
+        let [sender, other] = [(); 2].map(|()| std::thread::spawn(|| ()).thread().id());
+        assert!(state.may_read(WaitRole::Sender, sender, None), "nobody reads");
+        state.main_reader = Some(other);
+        assert!(!state.may_read(WaitRole::Sender, sender, None));
+        assert!(state.may_read(WaitRole::MayLead, sender, None), "it waits for an outcome");
+        // It waits, and the other thread reads; then the other thread reads no more.
+        state.reads = 7;
+        assert!(!state.may_read(WaitRole::Sender, sender, Some(6)));
+        assert!(state.may_read(WaitRole::Sender, sender, Some(7)));
+        // The thread itself was the last one to read.
+        assert!(state.may_read(WaitRole::Sender, other, None));
     }
 }

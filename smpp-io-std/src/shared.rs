@@ -24,6 +24,15 @@
 //! another thread, which then reads on; no thread wakes it to lead. A thread in `closed()` is
 //! [passive](WaitRole::Passive): it never reads or writes.
 //!
+//! **Senders.** A thread that sends without awaiting the outcome, and waits for capacity, is a [sender](WaitRole::Sender).
+//! While another thread reads for an outcome or an inbox, a sender leaves the reader role to that thread, also between two
+//! reads. If nobody has read for [`SENDER_PATIENCE`], the sender reads itself.
+//!
+//! **Batches.** A read wakes the threads whose responses it has brought. As long as they have not submitted their next
+//! requests, a thread that submits one lets the others run before it writes: so one write takes the requests of all. A
+//! thread that parks [lets others run](crate::waiter::park) first: a fast peer responds meanwhile, and neither the park nor
+//! the wake-up needs a system call.
+//!
 //! **The background thread.** If no thread waits, nothing would read, respond to enquire_link or keep the timeouts. The
 //! [background thread](crate::background) steps in: every 5 ms it checks whether another thread has read since its last
 //! check, writes deferred output, and takes the reader role if no thread has read. It parks while another thread holds
@@ -47,8 +56,10 @@
 //! The reading thread advances the clock after a read that found nothing: octets that have come are handled before a
 //! timeout counts. A read waits until the session's next deadline, as it was when the read began; another thread may set an
 //! earlier one meanwhile. Each deadline that it can set is a whole `response_timeout`, `drain_timeout` or
-//! `session_init_timeout` ahead, and no read waits longer than an eighth of the shortest of these. So no timeout fires
-//! later than that, plus [`WRITE_TIMEOUT`] while the transport takes nothing.
+//! `session_init_timeout` ahead. A read of the background thread, and one that follows octets, waits at most an eighth of
+//! the shortest of these. The other reads are *long*: they wait until the deadline, so that an idle session costs nothing
+//! before. Meanwhile the background thread [guards](crate::background) the earlier deadlines. So no timeout fires later than
+//! an eighth of the shortest, plus [`WRITE_TIMEOUT`] while the transport takes nothing.
 
 use std::io;
 use std::mem;
@@ -75,6 +86,9 @@ const MAX_BATCH: u32 = 32;
 
 /// The longest read of a session that is quiet. The background thread guards the deadlines that are set meanwhile.
 const MAX_LONG_READ: Duration = Duration::from_secs(3600);
+
+/// The length of an enquire_link or its response in octets. Every response to a message is longer.
+const KEEP_ALIVE_PDU: usize = 16;
 
 /// How long a sender that waits for capacity leaves the reader role to a thread that is between two reads.
 const SENDER_PATIENCE: Duration = Duration::from_millis(1);
@@ -107,7 +121,7 @@ pub(crate) struct Shared<R: Role> {
     start: time::Instant,
     /// The longest time that one read waits.
     pub(crate) max_read: Duration,
-    background_thread: OnceLock<Waiter>,
+    pub(crate) background_thread: OnceLock<Waiter>,
     /// The handles that the application holds. At zero the session unbinds.
     pub(crate) handles: AtomicUsize,
     /// The [`EndRequest`] that has not taken effect yet, or zero.
@@ -127,7 +141,7 @@ enum Output {
 
 /// The result of trying to write.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Progress {
+pub(crate) enum Progress {
     /// There was no output, or another thread is writing.
     Nothing,
     /// Octets were written.
@@ -293,10 +307,8 @@ impl<R: Role> Shared<R> {
                 let last_read =
                     again.map(|again| Instant::after((again - Instant::ZERO).saturating_sub(MAX_LATENESS)));
                 let too_short = last_read.is_some_and(|last_read| last_read <= self.now());
-                let defers = role == WaitRole::Sender
-                    && patient_at != Some(state.reads)
-                    && state.main_reader.is_some_and(|reader| reader != thread::current_id());
-                if let Some(reader) = try_take(&self.reader).filter(|_| !too_short && !defers) {
+                let may_read = !too_short && state.may_read(role, thread::current_id(), patient_at);
+                if let Some(reader) = try_take(&self.reader).filter(|_| may_read) {
                     state.main_reader = (role != WaitRole::Sender).then(thread::current_id);
                     let busy = state.wants_read() || progress == Progress::Blocked;
                     let until = until.into_iter().chain(last_read).min();
@@ -397,7 +409,12 @@ impl<R: Role> Shared<R> {
             let read = reader.read(&*self.stream, now, wait);
             state = self.lock();
             state.long_read = None;
-            state.is_quiet = matches!(read, Read::Pause);
+            state.is_quiet = match read {
+                Read::Pause => true,
+                // An enquire_link, or its response, interrupts no silence.
+                Read::Octets => state.is_quiet && reader.received.received().len() <= KEEP_ALIVE_PDU,
+                _ => false,
+            };
             match read {
                 Read::Failed(error) => state.handle_disconnect(Some(error)),
                 Read::Pause | Read::EndOfStream if state.write_failed => state.handle_disconnect(None),
@@ -434,7 +451,7 @@ impl<R: Role> Shared<R> {
     }
 
     /// Writes until there is no output or the transport takes no more, unless another thread is writing.
-    fn write_output<'a>(&'a self, mut state: Guard<'a, R>) -> (Guard<'a, R>, Progress) {
+    pub(crate) fn write_output<'a>(&'a self, mut state: Guard<'a, R>) -> (Guard<'a, R>, Progress) {
         let mut progress = Progress::Nothing;
         if !state.wants_write() {
             return (state, progress);
@@ -484,7 +501,7 @@ impl<R: Role> Shared<R> {
     }
 
     /// Advances the session's clock, unless another thread is writing: that thread does it after its write.
-    fn advance_clock(&self, state: &mut SessionState<R>) {
+    pub(crate) fn advance_clock(&self, state: &mut SessionState<R>) {
         if self.end_request.load(Ordering::SeqCst) != 0 {
             self.apply_end_request(state);
         }
@@ -531,75 +548,6 @@ impl<R: Role> Shared<R> {
             }
         }
         self.unlock_and_wake(state);
-    }
-
-    /// Wakes the background thread if another thread is in a long read, and a deadline was set that neither knows.
-    fn guard_deadline(&self, state: &mut SessionState<R>) {
-        if state.long_read.is_some()
-            && state.background == BackgroundState::Parked
-            && let Some(deadline) = state.unguarded_deadline()
-            && state.guarded_until.is_none_or(|guarded| deadline < guarded)
-        {
-            state.guarded_until = Some(deadline);
-            state.waiting.wake_list().extend(self.background_thread.get().cloned());
-        }
-    }
-
-    /// Waits, in the background thread, until no other thread reads. If the session has a deadline that a long read does not
-    /// know, keeps it: a read that has not returned an eighth of the shortest timeout after the deadline has found nothing.
-    pub(crate) fn park_background<'a>(&'a self, mut state: Guard<'a, R>) -> Guard<'a, R> {
-        state.background = BackgroundState::Parked;
-        let mut due: Option<(u64, Instant)> = None;
-        while state.background == BackgroundState::Parked && state.end.is_none() {
-            let now = self.now();
-            let deadline = state.unguarded_deadline();
-            let until = match (deadline, due) {
-                (Some(_), Some((reads, at))) if reads == state.reads && at + self.guard_delay() <= now => {
-                    state.caught_up = state.caught_up.max(at);
-                    state.clock_pending = true;
-                    self.advance_clock(&mut state);
-                    let (next, progress) = self.write_output(state);
-                    state = next;
-                    if progress == Progress::Blocked {
-                        state.background = BackgroundState::Polling;
-                    }
-                    due = None;
-                    // Another thread may be writing: it advances the clock.
-                    Some(now + MIN_READ)
-                }
-                (Some(_), Some((reads, at))) if reads == state.reads => Some(at + self.guard_delay()),
-                (Some(deadline), _) if deadline <= now => {
-                    due = Some((state.reads, now));
-                    Some(now + self.guard_delay())
-                }
-                (deadline, _) => {
-                    due = None;
-                    deadline
-                }
-            };
-            state.guarded_until = until;
-            self.unlock_and_wake(state);
-            match until {
-                Some(until) => thread::park_timeout((until - now).max(MIN_WAIT)),
-                None => thread::park(),
-            }
-            state = self.lock();
-        }
-        state.guarded_until = None;
-        state
-    }
-
-    /// How long after a deadline a thread that is in a long read has the time to return with octets that came before.
-    fn guard_delay(&self) -> Duration {
-        self.max_read.max(WRITE_TIMEOUT)
-    }
-
-    /// Puts the background thread on the wake list, if it is parked.
-    fn wake_background(&self, state: &mut SessionState<R>) {
-        if state.background == BackgroundState::Parked {
-            state.background = BackgroundState::Polling;
-            state.waiting.wake_list().extend(self.background_thread.get().cloned());
-        }
     }
 
     /// Releases the lock, then wakes the threads on the wake list, and closes the transport if that is due.

@@ -331,4 +331,35 @@ mod tests {
         assert_eq!(waiting.threads.len(), 2, "up to the last one that waits");
         assert_eq!(waiting.register(WaitRole::MayLead), a, "slots are used again");
     }
+
+    #[test]
+    fn a_sender_is_woken_to_lead_only_if_no_other_thread_reads() {
+        let mut waiting = WaitingThreads::default();
+        let [sender, leader] = [WaitRole::Sender, WaitRole::MayLead].map(|role| waiting.register(role));
+        waiting.park(sender);
+        assert!(!waiting.has_follower(false) && waiting.has_follower(true));
+        assert_eq!(waiting.wake_follower(false), None);
+        waiting.park(leader);
+        assert_eq!([waiting.wake_follower(true), waiting.wake_follower(true)], [Some(leader), Some(sender)]);
+    }
+
+    #[test]
+    fn requests_are_expected_of_the_threads_that_the_last_read_woke() {
+        let mut waiting = WaitingThreads::default();
+        for _ in 0..3 {
+            let number = waiting.register(WaitRole::MayLead);
+            waiting.park(number);
+        }
+        waiting.wake_all();
+        waiting.expect_requests();
+        // The reading thread and two of the others submit theirs: the write waits for no more.
+        let expected = [(); 3].map(|()| {
+            waiting.count_request();
+            waiting.expects_requests()
+        });
+        assert_eq!(expected, [true, true, false]);
+        waiting.expect_requests();
+        waiting.expect_no_requests();
+        assert!(!waiting.expects_requests(), "after a write");
+    }
 }

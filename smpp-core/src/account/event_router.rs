@@ -201,7 +201,8 @@ impl<W> EventRouter<W> {
                 self.handle_receipt(now, account, receipt, matched, ack);
             }
             Event::ReceiptsExpired { message, .. } => {
-                self.wakers.extend(self.messages.end_receipts(message, NoMoreReceipts::NotReceived));
+                let waiter = self.messages.end_receipts(message, NoMoreReceipts::NotReceived);
+                self.wake(waiter);
             }
             Event::Message { message, ack } => {
                 self.queue_arrival(now, account, RoutedEvent::Message(message, ack));
@@ -292,7 +293,13 @@ impl<W> EventRouter<W> {
             // No receipt can name a segment without an id.
             waiter = waiter.or(self.messages.end_receipts(message, NoMoreReceipts::NotReceived));
         }
-        self.wakers.extend(waiter);
+        self.wake(waiter);
+    }
+
+    fn wake(&mut self, waiter: Option<W>) {
+        if let Some(waiter) = waiter {
+            self.wakers.push_back(waiter);
+        }
     }
 
     fn handle_receipt<O: Observer>(
@@ -322,7 +329,8 @@ impl<W> EventRouter<W> {
         let _ = if is_full {
             account.acknowledge(now, ack, Err(DeliverSm::UNANSWERED))
         } else {
-            self.wakers.extend(self.messages.push_receipt(receipt, matched));
+            let waiter = self.messages.push_receipt(receipt, matched);
+            self.wake(waiter);
             account.acknowledge(now, ack, Ok(()))
         };
     }
@@ -404,6 +412,16 @@ impl<W> EventRouter<W> {
                 None => Err(SendError::Failed { message, key, outcome }),
             }),
         }
+    }
+
+    /// Stores the waiter of a message that has no outcome yet, as [`poll_outcome`](Self::poll_outcome) does. Returns `false`, and
+    /// stores nothing, if `poll_outcome` is ready.
+    pub fn wait_for_outcome(&mut self, message: MessageNumber, waiter: &mut Option<W>) -> bool {
+        let waits = !self.is_over && self.messages.is_pending(message);
+        if waits {
+            self.messages.wait(message, waiter);
+        }
+        waits
     }
 
     /// Returns the next receipt of a message, intermediate ones included. A receipt that changes a final state

@@ -274,6 +274,12 @@ impl<W> MessageSlots<W> {
         self.take_waiter_of(index)
     }
 
+    /// Returns whether a message has no outcome yet.
+    pub(super) fn is_pending(&self, number: MessageNumber) -> bool {
+        let slot = self.find(number).and_then(|index| self.slots.get(index));
+        slot.is_some_and(|slot| slot.outcome == Outcome::Pending)
+    }
+
     /// Records why no more receipts of a message will arrive, unless that is known. Returns the waiter.
     pub(super) fn end_receipts(&mut self, number: MessageNumber, reason: NoMoreReceipts) -> Option<W> {
         let index = self.find(number)?;

@@ -315,7 +315,7 @@
 //   content                               what a message says
 //   message, expected, message_request, inbound_message, ack, event   the account's input and output
 //   account_event, stats                  what follows from the events
-//   max_tree, ready_messages, send_periods   tables of the queue
+//   fifo, max_tree, ready_messages, send_periods   tables of the queue
 //   queued_message, message_table         its messages
 //   queue, request_table, receipt_tracker, inbound_segments, delivered_pdus, group, link_slot   the account's tables
 //   state                                 the account
@@ -333,6 +333,7 @@ mod event;
 mod event_log;
 mod event_router;
 mod expected;
+mod fifo;
 mod group;
 mod inbound_message;
 mod inbound_segments;

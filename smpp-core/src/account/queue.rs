@@ -54,8 +54,8 @@ pub(super) struct Queue {
 pub(super) struct EndedMessage {
     pub(super) key: Option<MessageKey>,
     pub(super) outcome: MessageOutcome,
-    /// Whether an attempt got no response in time: a late one may follow.
-    pub(super) had_unanswered: bool,
+    /// Whether an attempt got no response whose segment has ended otherwise: a late one changes nothing any more.
+    pub(super) had_late: bool,
 }
 
 /// How an attempt to send a segment ended.
@@ -164,6 +164,11 @@ impl Queue {
     pub(super) fn shrink(&mut self) {
         self.spare_frames = Vec::new();
         self.messages.shrink();
+    }
+
+    /// Returns the highest number that a message has.
+    pub(super) const fn last_number(&self) -> MessageNumber {
+        MessageNumber(self.last_number)
     }
 
     /// Returns a number that no message has had.
@@ -284,11 +289,13 @@ impl Queue {
         }
     }
 
-    /// Makes the messages ready whose delay is over.
-    pub(super) fn release_delayed(&mut self, now: Instant) {
-        while let Some(&(at, number)) = self.delayed.first()
-            && at <= now
-        {
+    /// Makes the messages ready whose delay is over, at most this many.
+    pub(super) fn release_delayed(&mut self, now: Instant, most: usize) {
+        for _ in 0..most {
+            let Some(&(at, number)) = self.delayed.first() else { return };
+            if at > now {
+                return;
+            }
             match self.messages.get_mut(number) {
                 Some(message) => {
                     message.delayed_until = None;
@@ -495,10 +502,10 @@ impl Queue {
             self.leave_lane(&lane, number);
         }
         self.return_frames(mem::take(&mut message.frames));
-        let (segments, had_unanswered) = message.take_outcomes();
+        let (segments, had_late) = message.take_outcomes();
         let key = message.key.take();
         self.messages.recycle(message);
-        Some(EndedMessage { key, outcome: MessageOutcome { segments }, had_unanswered })
+        Some(EndedMessage { key, outcome: MessageOutcome { segments }, had_late })
     }
 
     /// Removes a message from its lane, and makes the next one ready.

@@ -129,9 +129,12 @@ impl QueuedMessage {
         false
     }
 
-    /// Removes the outcomes of all segments, once each has one. Returns also whether an attempt got no response.
+    /// Removes the outcomes of all segments, once each has one. Returns also whether an attempt got no
+    /// response whose segment has ended otherwise.
     pub(super) fn take_outcomes(&mut self) -> (PerSegment<SegmentOutcome>, bool) {
-        let had_unanswered = self.segments_mut().any(|segment| segment.unanswered > 0);
+        let had_unanswered = self.segments_mut().any(|segment| {
+            segment.unanswered > 0 && !matches!(segment.outcome, Some(SegmentOutcome::Unanswered(_)))
+        });
         let outcomes = self.segments_mut().filter_map(|segment| segment.outcome.take()).collect();
         (outcomes, had_unanswered)
     }

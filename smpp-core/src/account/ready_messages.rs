@@ -4,6 +4,7 @@ use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::cmp::Reverse;
 
+use super::fifo::Fifo;
 use super::link::{BindId, LinkId};
 use super::max_tree::MaxTree;
 use super::message::Priority;
@@ -39,7 +40,8 @@ pub(super) enum Sending {
 /// The messages that have a segment to send now.
 #[derive(Debug, Default)]
 pub(super) struct ReadyMessages {
-    any: BTreeSet<ReadyKey>,
+    /// Those that any bind may send, by priority.
+    any: [Fifo; 3],
     /// By the index of the slot; only as many as were used.
     links: Vec<LinkMessages>,
     /// The free capacity of the binds that can send now.
@@ -85,7 +87,7 @@ impl LinkMessages {
 impl ReadyMessages {
     pub(super) const fn new() -> Self {
         Self {
-            any: BTreeSet::new(),
+            any: [const { Fifo::new() }; 3],
             links: Vec::new(),
             capacities: MaxTree::new(),
             own: BTreeSet::new(),
@@ -96,7 +98,7 @@ impl ReadyMessages {
 
     pub(super) fn insert(&mut self, route: Route, key: ReadyKey) {
         let is_new = match route {
-            Route::Any => self.any.insert(key),
+            Route::Any => self.any(key.0.0).is_some_and(|any| any.insert(key.1)),
             Route::Following(link) => self.change(link, |own| own.following.insert(key)),
             Route::Named(bind) => self.change(bind.link(), |own| own.named.insert(key)),
         };
@@ -105,11 +107,23 @@ impl ReadyMessages {
 
     pub(super) fn remove(&mut self, route: Route, key: ReadyKey) {
         let is_removed = match route {
-            Route::Any => self.any.remove(&key),
+            Route::Any => self.any(key.0.0).is_some_and(|any| any.remove(key.1)),
             Route::Following(link) => self.change(link, |own| own.following.remove(&key)),
             Route::Named(bind) => self.change(bind.link(), |own| own.named.remove(&key)),
         };
         self.length -= usize::from(is_removed);
+    }
+
+    fn any(&mut self, priority: Priority) -> Option<&mut Fifo> {
+        self.any.get_mut(priority as usize)
+    }
+
+    /// Returns the first of the messages that any bind may send.
+    fn first_of_any(&self) -> Option<ReadyKey> {
+        [Priority::High, Priority::Normal, Priority::Low].into_iter().find_map(|priority| {
+            let number = self.any.get(priority as usize)?.first()?;
+            Some((Reverse(priority), number))
+        })
     }
 
     /// Sets what the bind of a slot can do. Before that, and without a slot, it can send nothing.
@@ -158,7 +172,7 @@ impl ReadyMessages {
         // There is a slot for each `u16` at most.
         let least_loaded = LinkId(self.capacities.first_largest()? as u16);
         let orphan = self.orphans.first().map(|(key, _)| *key);
-        let of_any = self.any.first().copied().into_iter().chain(orphan).min();
+        let of_any = self.first_of_any().into_iter().chain(orphan).min();
         let of_one = self.own.first().copied();
         let ((_, message), link) = of_any.map(|key| (key, least_loaded)).into_iter().chain(of_one).min()?;
         Some((message, link))

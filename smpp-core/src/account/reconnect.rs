@@ -11,7 +11,7 @@ use super::event::{Action, Event, StopCause};
 use super::group::{Group, UnboundBackoff};
 use super::link::{BindId, ConnectFailure, LinkEvent, LinkId};
 use super::link_slot::{LinkSlot, OpenLink, Phase, Replacement, Tag};
-use super::state::{Account, Shutdown};
+use super::state::{Account, SLICE, Shutdown};
 use crate::frame::Frame;
 use crate::provider::BindAction;
 use crate::session::{self, CloseReason, Esme, Observer, RequestError, ResponseTimes, Session, State};
@@ -262,7 +262,11 @@ impl<O: Observer> Account<O> {
     /// Runs the timers of one connection. Call it once all octets that have arrived have been passed in: otherwise a
     /// response that is there already may count as a timeout.
     pub fn handle_link_timeout(&mut self, now: Instant, link: LinkId) {
-        while let Some(event) = self.session(link).and_then(|session| session.handle_timeout(now)) {
+        // The timers of the rest are still due.
+        for _ in 0..SLICE {
+            let Some(event) = self.session(link).and_then(|session| session.handle_timeout(now)) else {
+                break;
+            };
             self.handle_session_event(now, link, event);
         }
         self.advance(now);
@@ -354,13 +358,19 @@ impl<O: Observer> Account<O> {
 
     /// Handles the last events of the sessions that have ended.
     fn handle_ended_sessions(&mut self, now: Instant) {
+        let mut left = SLICE;
         for link in self.link_ids() {
-            while let Some(event) = self
-                .session(link)
-                .filter(|session| session.state() == State::Closed)
-                .and_then(|session| session.handle_timeout(now))
-            {
+            let is_closed = |session: &Session<Esme, Tag, O>| session.state() == State::Closed;
+            if !self.links.get(link.index()).and_then(LinkSlot::session).is_some_and(is_closed) {
+                continue;
+            }
+            while let Some(event) = self.session(link).and_then(|session| session.handle_timeout(now)) {
                 self.handle_session_event(now, link, event);
+                left -= 1;
+                if left == 0 {
+                    (self.links_changed, self.is_unfinished) = (true, true);
+                    return;
+                }
             }
         }
     }
@@ -469,6 +479,9 @@ impl<O: Observer> Account<O> {
         let paused_until = link.paused_until;
         if self.options.session.rate.is_some() {
             link.paused_until = link.paused_until.max(now + RATE_PERIOD);
+        }
+        if let Some(limiter) = &mut self.rate_limiter {
+            limiter.forget(open.session.unsent_messages());
         }
         link.stats.end_session(&open.session.stats());
         self.delivered_pdus.handle_bind_ended(now, id, link.generation);

@@ -18,7 +18,7 @@ use super::ready_messages::Sending;
 use super::receipt_tracker::{
     EarlyReceipt, ExpiredMessage, Removed, SegmentId, TrackedMessage, UNKNOWN_RECIPIENT, recipient,
 };
-use super::state::{Account, Shutdown};
+use super::state::{Abandoning, Account, SLICE, Shutdown};
 use crate::frame::{HEADER_LENGTH, SequenceNumber};
 use crate::pdu::{CommandId, CommandStatus, Destination};
 use crate::session::{
@@ -128,21 +128,29 @@ impl<O: Observer> Account<O> {
 
     /// Abandons the messages whose deadlines have passed, then sends what can be sent now.
     pub(super) fn dispatch(&mut self, now: Instant) {
-        while let Some((message, outcome)) = self.queue.expire(now) {
-            self.finish_message(now, message, outcome);
-        }
-        if self.refuses_messages() {
-            self.abandon_all(now, SegmentNotSentReason::Stopped);
-        }
-        self.queue.release_delayed(now);
         self.dispatched_at = now;
         self.blocked_until = None;
+        for _ in 0..SLICE {
+            let Some((message, outcome)) = self.queue.expire(now) else { break };
+            self.finish_message(now, message, outcome);
+        }
+        if self.abandoning.is_some() {
+            self.continue_abandoning(now);
+        } else if self.queue.unsent() > 0 && self.refuses_messages() {
+            self.abandon_all(now, SegmentNotSentReason::Stopped);
+        }
+        self.queue.release_delayed(now, SLICE);
+        if self.abandoning.is_some() || self.queue.poll_timeout().is_some_and(|at| at <= now) {
+            // The next slice comes before what may be sent.
+            self.is_unfinished = true;
+            return;
+        }
         if self.queue.ready().is_empty() {
             return;
         }
         let command = self.message_command();
         self.refresh_links(now, command);
-        while !self.queue.ready().is_empty() {
+        for _ in 0..SLICE {
             let Some((segment, link)) = self.queue.next() else { return };
             let Some((frame, traits)) = self.queue.frame(segment) else { return };
             let recipients = traits.recipients;
@@ -178,6 +186,7 @@ impl<O: Observer> Account<O> {
                 }
             }
         }
+        self.is_unfinished |= self.queue.next().is_some();
     }
 
     /// Reports that the octets of a segment may leave now.
@@ -436,8 +445,8 @@ impl<O: Observer> Account<O> {
 
     /// Emits the outcome of a message, if it has one.
     fn finish_message(&mut self, now: Instant, message: MessageNumber, ended: Option<EndedMessage>) {
-        let Some(EndedMessage { key, outcome, had_unanswered }) = ended else { return };
-        if had_unanswered {
+        let Some(EndedMessage { key, outcome, had_late }) = ended else { return };
+        if had_late {
             // A late response can change only the outcome of a segment that got no response.
             self.retain_timed_out(|timed_out| {
                 let outcome = outcome.segments.get(usize::from(timed_out.index));
@@ -478,10 +487,26 @@ impl<O: Observer> Account<O> {
         }
     }
 
-    /// Stops sending all messages. What is in flight still gets its response.
+    /// Stops sending all messages, a slice at a time. What is in flight still gets its response.
     pub(super) fn abandon_all(&mut self, now: Instant, reason: SegmentNotSentReason) {
-        let all: Vec<_> = self.queue.messages_from(MessageNumber(0)).collect();
-        for message in all {
+        let last = self.queue.last_number();
+        match &mut self.abandoning {
+            // The messages before still end with the earlier reason.
+            Some(abandoning) => abandoning.last = last,
+            None => self.abandoning = Some(Abandoning { next: MessageNumber(0), last, reason }),
+        }
+        self.continue_abandoning(now);
+    }
+
+    /// Abandons the next messages of [`abandon_all`](Self::abandon_all).
+    fn continue_abandoning(&mut self, now: Instant) {
+        let Some(Abandoning { next, last, reason }) = self.abandoning else { return };
+        let numbers = self.queue.messages_from(next).take_while(|number| *number <= last);
+        let mut slice: Vec<_> = numbers.take(SLICE + 1).collect();
+        let rest = if slice.len() > SLICE { slice.pop() } else { None };
+        self.abandoning = rest.map(|next| Abandoning { next, last, reason });
+        self.is_unfinished |= rest.is_some();
+        for message in slice {
             let outcome = self.queue.abandon(message, reason);
             self.finish_message(now, message, outcome);
         }

@@ -8,7 +8,7 @@ use super::link_slot::LinkSlot;
 use super::message_request::RequestNotSentReason;
 use super::outcome::{SegmentNotSentReason, Unresolved};
 use super::receipt_tracker::ExpiredMessage;
-use super::state::{Account, Shutdown};
+use super::state::{Account, SLICE, Shutdown};
 use crate::session::{Observer, Session};
 use crate::time::Instant;
 
@@ -66,18 +66,25 @@ impl<O: Observer> Account<O> {
             self.links.iter_mut().filter_map(LinkSlot::session_mut).for_each(Session::abort);
             self.start_links(now);
         }
-        if let Shutdown::Unbinding { ref mut unresolved, .. } = self.shutdown
+        if matches!(self.shutdown, Shutdown::Unbinding { .. })
+            && self.abandoning.is_none()
             && self.links.iter().all(LinkSlot::is_idle)
         {
-            let mut unresolved = core::mem::take(unresolved);
-            self.shutdown = Shutdown::Closed;
             self.release_inbound(now);
             self.release_early(now);
-            let missing = self.receipts.drain();
-            unresolved.extend(missing.map(|expired| {
-                let ExpiredMessage { number, key, ids } = expired;
-                Unresolved::NoReceipt { message: number, key, ids }
-            }));
+            let Shutdown::Unbinding { unresolved, .. } = &mut self.shutdown else { return };
+            for _ in 0..SLICE {
+                let Some(ExpiredMessage { number, key, ids }) = self.receipts.remove_oldest() else { break };
+                if !ids.is_empty() {
+                    unresolved.push(Unresolved::NoReceipt { message: number, key, ids });
+                }
+            }
+            if self.receipts.len() > 0 {
+                self.is_unfinished = true;
+                return;
+            }
+            let unresolved = core::mem::take(unresolved);
+            self.shutdown = Shutdown::Closed;
             self.emit(Event::Closed { unresolved });
         }
     }

@@ -13,7 +13,7 @@ use super::link::{LinkId, LinkState};
 use super::link_slot::LinkSlot;
 use super::options::Options;
 use super::options_error::OptionsError;
-use super::outcome::Unresolved;
+use super::outcome::{MessageNumber, SegmentNotSentReason, Unresolved};
 use super::queue::Queue;
 use super::receipt_tracker::ReceiptTracker;
 use super::request_table::RequestTable;
@@ -92,6 +92,10 @@ pub struct Account<O = ()> {
     pub(super) stopped: Option<StopCause>,
     /// Whether the account has emitted, since it last made binds, that the SMSC refused one with a status that stops it.
     pub(super) is_bind_stop_reported: bool,
+    /// The messages that are being abandoned, a slice at a time.
+    pub(super) abandoning: Option<Abandoning>,
+    /// Whether the last call left work for the next one, which is due at once: see [`SLICE`].
+    pub(super) is_unfinished: bool,
     /// The slots whose sessions may have changed since they were looked at.
     pub(super) touched: Vec<LinkId>,
     /// The slots whose binds may send more or less than the queue remembers.
@@ -107,6 +111,19 @@ pub struct Account<O = ()> {
     pub(super) counters: AccountCounters,
     /// The counters of the slots that no longer exist, the one with the lowest id last: a new slot goes on with them.
     pub(super) removed_stats: Vec<LinkStats>,
+}
+
+/// How many messages, receipts or outcomes one call handles at most of work that grows with what is outstanding. The rest is due
+/// at once: so no call takes much longer than a slice, about a third of a millisecond.
+pub(super) const SLICE: usize = 512;
+
+/// Messages that are being abandoned.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Abandoning {
+    /// The next one, if it is still queued.
+    pub(super) next: MessageNumber,
+    pub(super) last: MessageNumber,
+    pub(super) reason: SegmentNotSentReason,
 }
 
 /// The progress of the account's shutdown.
@@ -177,6 +194,8 @@ impl<O: Observer> Account<O> {
             refuses_messages: false,
             stopped: None,
             is_bind_stop_reported: false,
+            abandoning: None,
+            is_unfinished: false,
             touched: Vec::new(),
             stale: Vec::new(),
             wakes: BTreeSet::new(),
@@ -227,6 +246,7 @@ impl<O: Observer> Account<O> {
             self.receipts.poll_timeout(),
             self.next_inbound_timeout(),
             self.next_resume(),
+            self.is_unfinished.then_some(self.dispatched_at),
             shutdown,
         ]
         .into_iter()
@@ -313,6 +333,7 @@ impl<O: Observer> Account<O> {
 
     /// Does everything that can be done now: starts connections, sends messages, proceeds with a shutdown.
     pub(super) fn advance(&mut self, now: Instant) {
+        self.is_unfinished = false;
         self.resume_links(now);
         self.start_links(now);
         self.dispatch_requests(now);

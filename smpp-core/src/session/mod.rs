@@ -298,7 +298,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         if !self.wants_transmit() {
             return None;
         }
-        let messages = self.rate_limiter.take_unsent();
+        let messages = self.unsent_messages();
         self.rate_limiter.leave(self.now, messages);
         if out.is_empty() {
             core::mem::swap(out, &mut self.output);
@@ -306,6 +306,11 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
             out.append(&mut self.output);
         }
         Some((self.now, messages))
+    }
+
+    /// Returns how many messages are encoded and not taken by [`poll_transmit`](Self::poll_transmit).
+    pub(crate) const fn unsent_messages(&self) -> u32 {
+        self.rate_limiter.unsent()
     }
 
     /// Returns when to call [`handle_timeout`](Self::handle_timeout) next, and for which timer. `None` means that no

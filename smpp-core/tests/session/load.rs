@@ -54,7 +54,7 @@ fn wait_time(esme: &mut Peer<smpp_core::session::Esme>, now: Instant) -> Duratio
 
 #[test]
 fn a_peer_that_throttles_slows_the_session_down() {
-    let full_rate = INTERVAL - SLACK - millis(5);
+    let full_rate = INTERVAL.saturating_sub(SLACK + millis(5));
     for (status, load, expected) in [
         (CommandStatus::ROK, None, full_rate),
         (CommandStatus::RTHROTTLED, None, INTERVAL * 2),
@@ -82,7 +82,7 @@ fn a_submit_multi_counts_its_destinations() {
     let now = Instant::ZERO + secs(1);
     esme.session.request(now, &to_many, "many").unwrap();
     // The second holds 20 more.
-    let thirty = INTERVAL * 30 - SLACK;
+    let thirty = (INTERVAL * 30).saturating_sub(SLACK);
     assert_eq!(wait_time(&mut esme, now), thirty);
     let refused = esme.session.request(now, &to_many, "many").unwrap_err();
     let at = now + thirty + INTERVAL * 29;
@@ -100,7 +100,7 @@ fn slowing_down_can_be_disabled() {
     let config = Config { slow_down_when_throttled: false, ..fifty_per_second() };
     let mut esme = bound_esme(config, BindMode::Transceiver);
     exchange(&mut esme, Instant::ZERO, millis(5), CommandStatus::RTHROTTLED, Some(100));
-    assert_eq!(wait_time(&mut esme, Instant::ZERO + millis(5)), INTERVAL - SLACK - millis(5));
+    assert_eq!(wait_time(&mut esme, Instant::ZERO + millis(5)), INTERVAL.saturating_sub(SLACK + millis(5)));
     assert_eq!(esme.session.stats().throttled, 1, "the counter still counts");
 }
 

@@ -127,3 +127,30 @@ impl AccountState {
         self.wake_list.extend(self.wait_queue.front().map(|(_, waiter)| waiter.clone()));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use smpp_core::account::Credentials;
+    use smpp_core::provider::Provider;
+
+    use super::*;
+
+    #[test]
+    fn the_queue_for_capacity_wakes_one_thread_at_a_time_in_order() {
+        let options = Options::new(Credentials::new("shop", "s3cret"), &Provider::UNSTATED);
+        let account = Account::new(options.clone(), Instant::ZERO).unwrap();
+        let connector = AccountConnector::new(&"smpp://localhost".parse().unwrap(), options);
+        let mut state = AccountState::new(account, &connector);
+        let places = [(); 4].map(|()| state.join_queue());
+        assert!(state.is_first(places[0]) && state.take_wake_list().0.is_none());
+        for (left, first) in [(1, 0), (0, 2), (2, 3)] {
+            state.leave_queue(places[left]);
+            assert!(state.is_first(places[first]));
+            let (woken, others) = state.take_wake_list();
+            assert!(woken.is_some() && others.is_empty());
+        }
+        state.leave_queue(places[3]);
+        state.leave_queue(places[3]);
+        assert!(state.is_queue_empty() && state.take_wake_list().0.is_none());
+    }
+}

@@ -69,8 +69,9 @@ impl Account {
     /// A future that is dropped while it waits for capacity sends nothing. If it is dropped later, the message is sent all
     /// the same and its outcome is discarded; its receipts arrive through [`Arrivals`](super::Arrivals).
     pub async fn send(&self, message: &Message) -> Result<Sent, SendError> {
-        let ticket = self.submit(message).await.map_err(SendError::NotAccepted)?;
-        ticket.outcome().await
+        let submission = Submission::awaiting_outcome(&self.shared, message);
+        let (number, is_registered) = submission.await.map_err(SendError::NotAccepted)?;
+        Ticket::new(number, message, &self.shared).registered_outcome(is_registered).await
     }
 
     /// Puts a message into the queue, and does not wait for its outcome. Waits for capacity in the queue first
@@ -100,7 +101,7 @@ impl Account {
     ///
     /// A future that is dropped early sends nothing.
     pub async fn submit(&self, message: &Message) -> Result<Ticket, SubmitError> {
-        let number = Submission::new(&self.shared, message).await?;
+        let (number, _) = Submission::new(&self.shared, message).await?;
         Ok(Ticket::new(number, message, &self.shared))
     }
 

@@ -1,7 +1,9 @@
 //! A submitted message: its outcome, then its delivery receipts.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 
 use smpp_core::MessageState;
 use smpp_core::account::{
@@ -100,12 +102,21 @@ impl Ticket {
     ///
     /// Dropping the future drops the ticket: the message is sent all the same.
     pub async fn outcome(self) -> Result<Sent, SendError> {
+        self.registered_outcome(false).await
+    }
+
+    /// As [`outcome`](Self::outcome). If the task is registered for the outcome, the first poll does not look for it.
+    pub(super) async fn registered_outcome(self, mut is_registered: bool) -> Result<Sent, SendError> {
         let mut registration = self.registration;
         let Registration { message, ref shared, .. } = registration;
-        let outcome = shared.wait(|router, waker| {
-            router
-                .poll_outcome(message, waker)
-                .map_ok(|accepted| (accepted, router.release_if_ended(message)))
+        let outcome = poll_fn(|cx| {
+            if std::mem::take(&mut is_registered) {
+                return Poll::Pending;
+            }
+            shared.poll(cx, |router, waker| {
+                let outcome = router.poll_outcome(message, waker);
+                outcome.map_ok(|accepted| (accepted, router.release_if_ended(message)))
+            })
         });
         let (accepted, no_receipts) = outcome.await?;
         registration.no_receipts = no_receipts;

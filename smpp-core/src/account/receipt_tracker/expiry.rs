@@ -99,12 +99,10 @@ impl ReceiptTracker {
         Some(ExpiredMessage { number, ids, key })
     }
 
-    /// Removes all messages. Returns those that lack a receipt that was due, the oldest first.
-    pub(in crate::account) fn drain(&mut self) -> impl Iterator<Item = ExpiredMessage> {
-        core::iter::from_fn(|| {
-            let oldest = if self.waiting.oldest == NONE { self.done.oldest } else { self.waiting.oldest };
-            self.remove(oldest)
-        })
-        .filter(|message| !message.ids.is_empty())
+    /// Removes the message whose receipts the account has waited for longest, and then those that it remembers. The account is
+    /// shut down: nothing expires any more. Its ids are those without a final receipt.
+    pub(in crate::account) fn remove_oldest(&mut self) -> Option<ExpiredMessage> {
+        let oldest = if self.waiting.oldest == NONE { self.done.oldest } else { self.waiting.oldest };
+        self.remove(oldest)
     }
 }

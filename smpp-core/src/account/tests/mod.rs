@@ -19,6 +19,7 @@ mod requesting;
 mod routes;
 mod sending;
 mod shape;
+mod slices;
 mod statuses;
 mod whole_pdus;
 

@@ -225,7 +225,7 @@ proptest! {
                     });
                 }
                 Step::Send(binds) => {
-                    queue.release_delayed(Instant::after(Duration::from_secs(now)));
+                    queue.release_delayed(Instant::after(Duration::from_secs(now)), usize::MAX);
                     (0..).map(LinkId).zip(binds).for_each(|(link, sending)| queue.set_sending(link, sending));
                     let sent = queue.next();
                     let next = next(&all, now, binds);

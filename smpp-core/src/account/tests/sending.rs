@@ -186,7 +186,7 @@ fn twenty_thousand_in_order_messages_to_one_number_are_fast() {
         sim.account.submit(sim.now, &Message::submit_sm(&template()).in_order()).unwrap();
     }
     sim.account.shutdown(sim.now, Duration::ZERO);
-    sim.settle();
+    sim.advance(Duration::ZERO);
     assert_eq!(sim.outcomes().len(), 20_000);
 }
 

@@ -307,11 +307,11 @@ fn a_refused_bind_that_stops_the_account_is_reported_also_after_a_message_that_d
     let stop = on_submit(CommandStatus::RINVDSTADR, SubmitAction::Stop);
     let mut sim = Simulation::new(Options { binds: Binds::transceivers(2), ..stop });
     sim.advance(SECOND);
-    let bound = sim.events.iter().filter_map(|event| match event {
+    let mut bound = sim.events.iter().filter_map(|event| match event {
         Event::Link { event: LinkEvent::Bound { bind, .. }, .. } => Some(*bind),
         _ => None,
     });
-    let second = bound.last().unwrap();
+    let second = bound.next_back().unwrap();
     sim.answers = false;
     sim.account.submit(sim.now, &Message::text(&template(), "Hello").bind(second)).unwrap();
     sim.settle();

@@ -78,8 +78,11 @@ fn receipt_from(sim: &mut Simulation, phone: &str, stat: &str) {
     sim.settle();
 }
 
-/// Returns the state, the recipient, how many are pending and the state of the message of each receipt, and acknowledges it.
-fn take_receipts(sim: &mut Simulation) -> Vec<(S, Option<(u8, u8, u8, Option<S>)>)> {
+/// The recipient, how many there are, how many are pending, and the state of the message.
+type Matched = (u8, u8, u8, Option<S>);
+
+/// Returns the state and the match of each receipt, and acknowledges it.
+fn take_receipts(sim: &mut Simulation) -> Vec<(S, Option<Matched>)> {
     let mut receipts = Vec::new();
     for event in core::mem::take(&mut sim.events) {
         if let Event::Receipt { receipt, matched, ack } = event {

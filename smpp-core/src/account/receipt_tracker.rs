@@ -540,7 +540,8 @@ impl ReceiptTracker {
         let oldest = if self.waiting.oldest == NONE { self.done.oldest } else { self.waiting.oldest };
         let removed = self.remove(oldest);
         // There are at most two deadlines for each segment, or 16.
-        (self.deadlines.pop_first(), self.deadlines.pop_first());
+        self.deadlines.pop_first();
+        self.deadlines.pop_first();
         if self.nodes.len() == 0 {
             self.deadlines.clear();
         }

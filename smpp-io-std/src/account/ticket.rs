@@ -241,7 +241,7 @@ impl Drop for Registration {
     fn drop(&mut self) {
         let mut state = self.shared.lock();
         state.router.release(self.message);
-        self.shared.unlock(state);
+        Shared::unlock(state);
     }
 }
 

@@ -244,6 +244,7 @@ mod serialize;
 pub mod session;
 pub mod simulator;
 pub mod sms;
+mod table;
 mod time;
 pub mod tlv;
 mod values;

@@ -8,9 +8,9 @@ use smpp_core::session::{Instant, Role};
 use crate::end_request::EndRequest;
 use crate::halves::WRITE_TIMEOUT;
 use crate::session_state::{BackgroundState, SessionState};
-use crate::shared::{Guard, MIN_READ, Progress, Shared};
+use crate::shared::{Guard, Progress, Shared};
 use crate::sync::thread;
-use crate::transport::MIN_WAIT;
+use crate::transport::{MAX_LATENESS, MIN_WAIT};
 
 /// How often the background thread checks whether other threads do the work. So long can a session be without a reader,
 /// and so long can deferred output wait.
@@ -93,7 +93,7 @@ impl<R: Role> Shared<R> {
                     }
                     due = None;
                     // Another thread may be writing: it advances the clock.
-                    Some(now + MIN_READ)
+                    Some(now + MAX_LATENESS)
                 }
                 (Some(_), Some((reads, at))) if reads == state.reads => Some(at + self.guard_delay()),
                 (Some(deadline), _) if deadline <= now => {

@@ -5,9 +5,9 @@ use std::io;
 use std::sync::Arc;
 
 use smpp_core::session::{
-    Config, Event, Instant, NotSentReason, Observer, Refusal, Role, SentBy, Session, State,
+    Config, Event, Instant, NotSentReason, Observer, Readiness, Refusal, Role, SentBy, Session, Side, State,
 };
-use smpp_core::{Frame, Operation};
+use smpp_core::{CommandId, Frame, Operation};
 
 use crate::error::End;
 use crate::halves::Reader;
@@ -295,7 +295,14 @@ impl<R: Role> SessionState<R> {
         if !self.waiting.is_queue_empty() && !self.session.is_full() {
             // Requests that have timed out still hold places. `submit` refuses a request that finds none.
             let timed_out = usize::from(self.session.stats().timed_out);
-            self.waiting.grant(self.capacity().saturating_sub(timed_out));
+            let capacity = self.capacity().saturating_sub(timed_out);
+            let command = if R::SIDE == Side::Esme { CommandId::SUBMIT_SM } else { CommandId::DELIVER_SM };
+            let (session, now) = (&self.session, self.now);
+            let is_due = |others: usize| {
+                let readiness = session.readiness_after(now, others as u32, command);
+                !matches!(readiness, Readiness::Refusing(Refusal::RateLimited(_)))
+            };
+            self.waiting.grant(capacity, is_due);
         }
     }
 

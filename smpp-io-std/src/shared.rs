@@ -74,7 +74,7 @@ use crate::session_state::{BackgroundState, SessionState};
 use crate::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use crate::sync::thread;
 use crate::sync::{Mutex, MutexGuard};
-use crate::transport::{Duplex, MIN_WAIT};
+use crate::transport::{Duplex, MAX_LATENESS, MIN_WAIT};
 use crate::waiter::{self, Waiter};
 use crate::waiting_threads::WaitRole;
 
@@ -92,9 +92,6 @@ const KEEP_ALIVE_PDU: usize = 16;
 
 /// How long a sender that waits for capacity leaves the reader role to a thread that is between two reads.
 const SENDER_PATIENCE: Duration = Duration::from_millis(1);
-
-/// A thread that has to check again sooner than this parks instead of reading.
-pub(crate) const MIN_READ: Duration = Duration::from_millis(8);
 
 /// After this many writes, a thread hands the writer role to a follower, if there is one.
 const MAX_WRITES: u32 = 16;
@@ -265,12 +262,15 @@ impl<R: Role> Shared<R> {
                 if matches!(progress, Progress::Wrote | Progress::HandedOver) {
                     continue;
                 }
-                // A read may return a few milliseconds late. Parking keeps the rate limit more exactly.
-                let too_short = again.is_some_and(|again| again - self.now() < MIN_READ);
+                // A read may return late. It ends early, and the thread parks for the rest: that keeps the rate limit exactly.
+                let last_read =
+                    again.map(|again| Instant::after((again - Instant::ZERO).saturating_sub(MAX_LATENESS)));
+                let too_short = last_read.is_some_and(|last_read| last_read <= self.now());
                 let may_read = !too_short && state.may_read(role, thread::current_id(), patient_at);
                 if let Some(reader) = try_take(&self.reader).filter(|_| may_read) {
                     state.main_reader = (role != WaitRole::Sender).then(thread::current_id);
                     let busy = state.wants_read() || progress == Progress::Blocked;
+                    let until = until.into_iter().chain(last_read).min();
                     let (next, woke) = self.read_once(state, reader, until, progress, true);
                     state = next;
                     rests = !busy || (woke && role == WaitRole::Helper);

@@ -211,9 +211,14 @@ impl WaitingThreads {
         }
     }
 
-    /// Reserves up to `capacity` places for the threads in the queue, in order, and wakes these threads.
-    pub(crate) fn grant(&mut self, capacity: usize) {
-        while self.rate_limited_until.is_none() && capacity > self.granted {
+    /// Reserves up to `capacity` places for the threads in the queue, in order, and wakes these threads. `is_due` returns
+    /// whether the rate limit allows a message after so many others. The first thread finds that out by itself, and waits for
+    /// the rate limit if it has to.
+    pub(crate) fn grant(&mut self, capacity: usize, is_due: impl Fn(usize) -> bool) {
+        while self.rate_limited_until.is_none()
+            && capacity > self.granted
+            && (self.granted == 0 || is_due(self.granted))
+        {
             let Some(number) = self.wait_queue.pop_front() else { return };
             if let Some(waiter) = self.get(number) {
                 waiter.granted = true;
@@ -259,7 +264,7 @@ mod tests {
             waiting.park(number);
         }
         assert!(!waiting.may_take(None, 1), "behind the others");
-        waiting.grant(2);
+        waiting.grant(2, |_| true);
         assert_eq!((waiting.wake_list().len(), waiting.granted), (2, 2));
         assert!(waiting.may_take(Some(a), 0) && waiting.may_take(Some(b), 0));
         assert!(!waiting.may_take(Some(c), 2) && waiting.may_take(Some(c), 3));
@@ -278,11 +283,29 @@ mod tests {
         let [a, b] = [(); 2].map(|()| waiting.register(WaitRole::MayLead));
         waiting.enqueue(a, Some(Instant::from_nanos(5)));
         waiting.enqueue(b, None);
-        waiting.grant(10);
+        waiting.grant(10, |_| true);
         assert_eq!(waiting.granted, 0);
         waiting.unregister(a);
-        waiting.grant(10);
+        waiting.grant(10, |_| true);
         assert!(waiting.is_queue_empty() && waiting.may_take(Some(b), 0));
+    }
+
+    #[test]
+    fn no_more_threads_are_woken_than_the_rate_limit_allows() {
+        let mut waiting = WaitingThreads::default();
+        let numbers = [(); 9].map(|()| waiting.register(WaitRole::MayLead));
+        for number in numbers {
+            waiting.enqueue(number, None);
+            waiting.park(number);
+        }
+        waiting.grant(9, |others| others < 3);
+        assert_eq!((waiting.wake_list().len(), waiting.granted), (3, 3));
+        for number in &numbers[..3] {
+            waiting.unregister(*number);
+        }
+        // The first one finds out when the next message is due.
+        waiting.grant(9, |_| false);
+        assert_eq!((waiting.wake_list().len(), waiting.granted), (4, 1));
     }
 
     #[test]

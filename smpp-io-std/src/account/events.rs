@@ -44,6 +44,12 @@ impl Events {
         Self { shared: Arc::clone(shared), id }
     }
 
+    /// Receives the detailed stream.
+    pub(super) fn detailed(shared: &Arc<Shared>) -> Self {
+        let id = shared.lock().router.add_detailed_receiver();
+        Self { shared: Arc::clone(shared), id }
+    }
+
     /// Waits for the next event. Returns `None` once the account has ended and no event is left.
     pub fn recv(&mut self) -> Option<AccountEvent> {
         self.wait(None).ok().flatten()

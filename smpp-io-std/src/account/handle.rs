@@ -319,6 +319,20 @@ impl Account {
         Events::new(&self.shared)
     }
 
+    /// Returns a receiver as [`events`](Self::events) does that also gets [`AccountEvent::HandedToTransport`] for each
+    /// segment, from now on: what may have reached the SMSC and has no outcome yet. Without such a receiver these events cost
+    /// nothing.
+    ///
+    /// The event happens before the octets leave, and the account does not wait for the receiver: a program that must have
+    /// stored it before then embeds the core. Several of these events may arrive at once: raise
+    /// [`events_capacity`](super::AccountConnector::events_capacity) to the segments that you send in the time that the
+    /// receiver takes.
+    ///
+    /// [`AccountEvent::HandedToTransport`]: smpp_core::account::AccountEvent::HandedToTransport
+    pub fn detailed_events(&self) -> Events {
+        Events::detailed(&self.shared)
+    }
+
     /// Returns the counters of the account since its start, across all its sessions: of each connection slot, and summed.
     ///
     /// ```no_run

@@ -13,10 +13,10 @@ use smpp_core::session::{Instant, Observer, RateMeter, Smsc};
 use smpp_core::{COctets, CommandStatus, InterfaceVersion, Operation as _};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
-use tokio::task::{JoinSet, coop};
 use tokio::time::timeout;
 
 use super::bound::BoundSession;
+use super::handlers::Handlers;
 use super::listener::{BindRequest, IncomingConnection, first_bind};
 use super::registry::{Registry, Slot};
 use super::service::{Admission, ServerEvent, Service};
@@ -209,7 +209,7 @@ struct BoundConnection<S, T> {
     inbox: Inbox<Smsc>,
     meter: Option<RateMeter>,
     /// The futures of the service that have not completed at once, if there are any.
-    handlers: Option<JoinSet<()>>,
+    handlers: Option<Box<Handlers>>,
 }
 
 impl<S: Service, T: AsyncRead + AsyncWrite + Unpin> Future for BoundConnection<S, T> {
@@ -232,11 +232,22 @@ impl<S: Service, T: AsyncRead + AsyncWrite + Unpin> Future for BoundConnection<S
 }
 
 impl<S: Service, T> BoundConnection<S, T> {
-    /// Passes the requests to the service. Ready once the session has ended.
+    /// Runs the futures of the service, and passes the requests to it. Ready once the session has ended.
     fn poll_requests(&mut self, cx: &mut Context<'_>, bound: &BoundSession) -> Poll<()> {
+        if let Some(handlers) = &mut self.handlers {
+            handlers.poll(cx);
+        }
         for _ in 0..MAX_REQUESTS_PER_POLL {
-            if !ready!(self.poll_request(cx, bound)) {
-                return Poll::Ready(());
+            match self.poll_request(cx, bound) {
+                Poll::Ready(true) => {}
+                Poll::Ready(false) => return Poll::Ready(()),
+                Poll::Pending => {
+                    if self.inbox.is_shrunk() {
+                        // The session is quiet.
+                        self.handlers.take_if(|handlers| handlers.running() == 0);
+                    }
+                    return Poll::Pending;
+                }
             }
         }
         // A peer that sends without a pause does not block the thread for other tasks.
@@ -246,12 +257,10 @@ impl<S: Service, T> BoundConnection<S, T> {
 
     /// Passes the next request to the service. Returns `false` once the session has ended.
     fn poll_request(&mut self, cx: &mut Context<'_>, bound: &BoundSession) -> Poll<bool> {
-        let running = self.poll_handlers(cx);
-        if running > 0 {
-            let core = bound.peer().shared.lock();
-            if running >= core.max_unanswered {
-                return if core.end.is_some() { Poll::Ready(false) } else { Poll::Pending };
-            }
+        let running = self.handlers.as_ref().map_or(0, |handlers| handlers.running());
+        if running >= self.inbox.max_unanswered() {
+            let has_ended = bound.peer().shared.lock().end.is_some();
+            return if has_ended { Poll::Ready(false) } else { Poll::Pending };
         }
         let Some(inbound) = ready!(self.inbox.poll_recv(cx)) else { return Poll::Ready(false) };
         let exceeds_rate =
@@ -266,29 +275,9 @@ impl<S: Service, T> BoundConnection<S, T> {
             return Poll::Ready(true);
         }
         let (context, bound) = (Arc::clone(&self.context), bound.clone());
-        let mut handler = Box::pin(async move { context.service.request(&bound, inbound).await });
-        // Most futures complete at once; only the others get a task. A panic drops the request, which refuses it.
-        let is_pending = catch_unwind(AssertUnwindSafe(|| handler.as_mut().poll(cx).is_pending()));
-        if is_pending.unwrap_or(false) {
-            self.handlers.get_or_insert_default().spawn(handler);
-        }
+        let handlers = self.handlers.get_or_insert_with(|| Box::new(Handlers::new(cx)));
+        handlers.start(Box::pin(async move { context.service.request(&bound, inbound).await }));
         Poll::Ready(true)
-    }
-
-    /// Removes the futures that have completed. Returns the number of those that still run.
-    fn poll_handlers(&mut self, cx: &mut Context<'_>) -> usize {
-        let Some(handlers) = &mut self.handlers else { return 0 };
-        // Their number is bounded. Without `unconstrained` nothing would be joined after the driver has used up the task's
-        // budget.
-        while let Poll::Ready(completed) =
-            pin!(coop::unconstrained(poll_fn(|cx| handlers.poll_join_next(cx)))).poll(cx)
-        {
-            if completed.is_none() {
-                self.handlers = None;
-                return 0;
-            }
-        }
-        handlers.len()
     }
 }
 

@@ -5,6 +5,7 @@
 mod binds;
 mod bound;
 mod connection;
+mod handlers;
 mod limits;
 mod listener;
 mod registry;

@@ -18,7 +18,7 @@ pub(super) struct Locking {
     characters: &'static [char; 128],
     reverse: Reverse,
     /// Whether a septet equals the ASCII octet of its character.
-    ascii: [bool; 128],
+    ascii: [bool; 256],
 }
 
 /// A table for one septet after an escape: the extension table, or one that a single shift selects.
@@ -54,7 +54,7 @@ impl Reverse {
 #[expect(clippy::indexing_slicing, reason = "runs in the compiler, where a bad index is an error")]
 impl Locking {
     const fn new(characters: &'static [char; 128]) -> Self {
-        let (mut reverse, mut ascii) = (Reverse::EMPTY, [false; 128]);
+        let (mut reverse, mut ascii) = (Reverse::EMPTY, [false; 256]);
         let mut septet = 0;
         while septet < characters.len() {
             if septet != ESCAPE as usize {
@@ -83,6 +83,19 @@ impl Locking {
     #[inline]
     pub(super) fn is_ascii(&self, octet: u8) -> bool {
         self.ascii.get(usize::from(octet)) == Some(&true)
+    }
+
+    /// Returns how many of the first octets are the septets of their characters: at most `limit`.
+    #[inline]
+    pub(super) fn ascii_run(&self, text: &str, limit: usize) -> usize {
+        let octets = text.as_bytes();
+        let octets = octets.get(..limit).unwrap_or(octets);
+        // Eight at a time, without a branch for each.
+        let all_ascii = |octets: &[u8; 8]| octets.iter().fold(true, |all, octet| all & self.is_ascii(*octet));
+        let (blocks, _) = octets.as_chunks();
+        let run = 8 * blocks.iter().position(|block| !all_ascii(block)).unwrap_or(blocks.len());
+        let rest = octets.get(run..).unwrap_or_default();
+        run + rest.iter().position(|&octet| !self.is_ascii(octet)).unwrap_or(rest.len())
     }
 
     #[cold]

@@ -56,6 +56,8 @@ mod waiter;
 #[path = "../../src/waiting_threads.rs"]
 mod waiting_threads;
 
+use shuttle::Runner;
+use shuttle::scheduler::RandomScheduler;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -64,11 +66,18 @@ fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
+/// An account needs more than the small stack that the explorer gives each thread.
+fn config() -> shuttle::Config {
+    let mut config = shuttle::Config::new();
+    config.stack_size = 256 << 10;
+    config
+}
+
 /// Checks how many system calls the parks and wake-ups of many threads cost that take turns.
 fn system_calls() {
     static MESSAGES: AtomicUsize = AtomicUsize::new(0);
     let count = || _ = MESSAGES.fetch_add(scenarios::many_waiting_threads(), Relaxed);
-    shuttle::Runner::new(one_core::OneCore::new(), shuttle::Config::default()).run(count);
+    Runner::new(one_core::OneCore::new(), config()).run(count);
     let calls = sync::thread::SYSTEM_CALLS.load(Relaxed);
     let messages = MESSAGES.load(Relaxed);
     println!("{calls} system calls of {messages} messages");
@@ -88,7 +97,7 @@ fn main() {
     for (name, scenario) in all.filter(|(name, _)| name.contains(&only)) {
         let began = Instant::now();
         println!("schedules of {name} ...");
-        shuttle::check_random_with_seed(scenario, seed, schedules);
+        Runner::new(RandomScheduler::new_from_seed(seed, schedules), config()).run(scenario);
         println!("schedules of {name} ... ok, {:.1?}", began.elapsed());
     }
 }

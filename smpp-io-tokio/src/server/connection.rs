@@ -210,15 +210,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin> GuardedDriver<T> {
 
 /// A bound ESME. The future is written by hand, because it is most of the memory of an idle bind: an `async fn` would store
 /// its arguments twice, and reserve memory for everything that can ever run in it.
-struct BoundConnection<S, T, F> {
+struct BoundConnection<S, T, H, F> {
     context: Arc<ServerContext<S>>,
     driver: GuardedDriver<T>,
     /// Dropped when the session has ended. Closing the transport may take longer.
     registered: Option<RegisteredBind>,
     inbox: Inbox<Smsc>,
     meter: Option<RateMeter>,
-    /// Passes a request to the service.
-    handle: fn(Arc<ServerContext<S>>, BoundSession, Inbound<Smsc>) -> F,
+    /// [`handle`]: a parameter, because the type of its futures has no name.
+    handle: H,
     /// The futures of the service; `None` until the first request, and after the session was quiet.
     handlers: Option<Box<Handlers<F>>>,
 }
@@ -228,8 +228,12 @@ async fn handle<S: Service>(context: Arc<ServerContext<S>>, bound: BoundSession,
     context.service.request(&bound, request).await;
 }
 
-impl<S: Service, T: AsyncRead + AsyncWrite + Unpin, F: Future<Output = ()>> Future
-    for BoundConnection<S, T, F>
+impl<S, T, H, F> Future for BoundConnection<S, T, H, F>
+where
+    S: Service,
+    T: AsyncRead + AsyncWrite + Unpin,
+    H: Fn(Arc<ServerContext<S>>, BoundSession, Inbound<Smsc>) -> F + Unpin,
+    F: Future<Output = ()>,
 {
     type Output = ();
 
@@ -249,7 +253,12 @@ impl<S: Service, T: AsyncRead + AsyncWrite + Unpin, F: Future<Output = ()>> Futu
     }
 }
 
-impl<S: Service, T, F: Future<Output = ()>> BoundConnection<S, T, F> {
+impl<S, T, H, F> BoundConnection<S, T, H, F>
+where
+    S: Service,
+    H: Fn(Arc<ServerContext<S>>, BoundSession, Inbound<Smsc>) -> F,
+    F: Future<Output = ()>,
+{
     /// Runs the futures of the service, and passes the requests to it. Ready once the session has ended.
     fn poll_requests(&mut self, cx: &mut Context<'_>, bound: &BoundSession) -> Poll<()> {
         if let Some(handlers) = &mut self.handlers {

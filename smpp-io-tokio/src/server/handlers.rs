@@ -105,22 +105,26 @@ impl<F: Future<Output = ()>> Handlers<F> {
         self.polling = polling;
     }
 
-    /// Polls a new future, and keeps it unless it completes at once.
+    /// Polls a new future, and keeps it unless it completes at once. Inlined, so that the future is built where it stays.
+    #[inline(always)]
     pub(super) fn start(&mut self, handler: F) {
-        let free = self.free.pop();
-        // `max_unanswered` futures run at most: fewer than 2^32.
-        let index = free.unwrap_or(self.slots.len() as u32);
-        if free.is_none() {
-            let is_woken = AtomicBool::new(false);
-            let waker = Arc::new(SlotWaker { slot: index, is_woken, woken: Arc::clone(&self.woken) });
-            let task_waker = Waker::from(Arc::clone(&waker));
-            self.slots.push(Slot { handler: Box::pin(None), waker, task_waker });
-        }
+        let index = self.free.pop().unwrap_or_else(|| self.add_slot());
         if let Some(slot) = self.slots.get_mut(index as usize) {
             slot.handler.set(Some(handler));
             self.running += 1;
             self.poll_slot(index);
         }
+    }
+
+    #[cold]
+    fn add_slot(&mut self) -> u32 {
+        // `max_unanswered` futures run at most: fewer than 2^32.
+        let index = self.slots.len() as u32;
+        let is_woken = AtomicBool::new(false);
+        let waker = Arc::new(SlotWaker { slot: index, is_woken, woken: Arc::clone(&self.woken) });
+        let task_waker = Waker::from(Arc::clone(&waker));
+        self.slots.push(Slot { handler: Box::pin(None), waker, task_waker });
+        index
     }
 
     /// A future that panics has ended. Its request is dropped, which refuses it.

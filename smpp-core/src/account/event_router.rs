@@ -16,7 +16,7 @@ use super::link::{BindId, ConnectFailure, LinkEvent};
 use super::message::Message;
 use super::message_key::MessageKey;
 use super::message_request::{MessageRequest, MessageRequestError, RequestNotSentReason, RequestNumber};
-use super::message_slots::{FetchedOutcome, FetchedReceipt, MessageSlots};
+use super::message_slots::{FetchedOutcome, FetchedReceipt, MessageSlots, RemovedSlot};
 use super::outcome::{AcceptedMessage, MessageNumber, MessageOutcome, SegmentOutcome, Unresolved};
 use super::receipt::{DeliveryReceipt, ReceiptDestination, ReceiptMatch};
 use super::request_slots::RequestSlots;
@@ -459,7 +459,7 @@ impl<W> EventRouter<W> {
     /// that the SMSC could keep, but at most as much again; further ones are lost. Later receipts of the message become
     /// arrivals too, to be acknowledged by the caller that fetches them.
     pub fn release(&mut self, message: MessageNumber) {
-        let Some((waiter, receipts)) = self.messages.remove(message) else { return };
+        let Some(RemovedSlot { waiter, receipts }) = self.messages.remove(message) else { return };
         self.wakers.extend(waiter);
         for (receipt, matched) in receipts {
             if self.has_room(2) {

@@ -8,7 +8,7 @@ use core::mem;
 
 use super::error::NoMoreReceipts;
 use super::message_key::MessageKey;
-use super::outcome::{MessageNumber, MessageOutcome};
+use super::outcome::{MessageNumber, MessageOutcome, SegmentOutcome};
 use super::receipt::{DeliveryReceipt, ReceiptMatch};
 
 /// The index that ends a list.
@@ -158,6 +158,13 @@ pub(super) enum FetchedReceipt {
     Missing,
 }
 
+/// What a slot had when it was removed.
+pub(super) struct RemovedSlot<W> {
+    pub(super) waiter: Option<W>,
+    /// The receipts that the caller has not fetched.
+    pub(super) receipts: Vec<(DeliveryReceipt, ReceiptMatch)>,
+}
+
 impl<W> MessageSlots<W> {
     pub(super) const fn new() -> Self {
         Self {
@@ -251,7 +258,7 @@ impl<W> MessageSlots<W> {
     /// Records an outcome. Returns the waiter.
     pub(super) fn record_outcome(&mut self, number: MessageNumber, outcome: MessageOutcome) -> Option<W> {
         let index = self.find(number)?;
-        let is_accepted = outcome.segments.iter().all(|segment| segment.is_accepted());
+        let is_accepted = outcome.segments.iter().all(SegmentOutcome::is_accepted);
         let outcome = self.outcomes.insert(outcome)?;
         self.slots.get_mut(index)?.outcome = Outcome::Buffered { index: outcome, is_accepted };
         self.take_waiter_of(index)
@@ -372,11 +379,8 @@ impl<W> MessageSlots<W> {
         Some(reason)
     }
 
-    /// Removes a slot. Returns the waiter, and the receipts that the caller has not fetched.
-    pub(super) fn remove(
-        &mut self,
-        number: MessageNumber,
-    ) -> Option<(Option<W>, Vec<(DeliveryReceipt, ReceiptMatch)>)> {
+    /// Removes a slot.
+    pub(super) fn remove(&mut self, number: MessageNumber) -> Option<RemovedSlot<W>> {
         let index = self.unlink(number)?;
         let waiter = self.take_waiter_of(index);
         let mut slot = self.slots.remove(index)?;
@@ -384,7 +388,7 @@ impl<W> MessageSlots<W> {
             self.outcomes.remove(index);
         }
         let receipts = core::iter::from_fn(|| slot.next_receipt(&mut self.receipts)).collect();
-        Some((waiter, receipts))
+        Some(RemovedSlot { waiter, receipts })
     }
 
     /// Takes a slot out of its bucket.
@@ -454,7 +458,7 @@ mod tests {
                 slots.insert(number(index), None, None);
                 slots.wait(number(index), &mut Some(index));
                 if index % 3 > 0 {
-                    let removed = slots.remove(number(index / 3)).and_then(|(waiter, _)| waiter);
+                    let removed = slots.remove(number(index / 3)).and_then(|removed| removed.waiter);
                     assert_eq!(removed, (index % 3 == 1).then_some(index / 3));
                 }
             }
@@ -466,7 +470,7 @@ mod tests {
             waiters.sort_unstable();
             assert_eq!(waiters, found);
             for index in found {
-                assert!(slots.remove(number(index)).is_some_and(|(waiter, _)| waiter.is_none()));
+                assert!(slots.remove(number(index)).is_some_and(|removed| removed.waiter.is_none()));
             }
             slots.shrink();
             assert_eq!((slots.len(), slots.slots.entries.capacity(), slots.buckets.capacity()), (0, 0, 0));

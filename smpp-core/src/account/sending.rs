@@ -130,19 +130,8 @@ impl<O: Observer> Account<O> {
     pub(super) fn dispatch(&mut self, now: Instant) {
         self.dispatched_at = now;
         self.blocked_until = None;
-        for _ in 0..SLICE {
-            let Some((message, outcome)) = self.queue.expire(now) else { break };
-            self.finish_message(now, message, outcome);
-        }
-        if self.abandoning.is_some() {
-            self.continue_abandoning(now);
-        } else if self.queue.unsent() > 0 && self.refuses_messages() {
-            self.abandon_all(now, SegmentNotSentReason::Stopped);
-        }
-        self.queue.release_delayed(now, SLICE);
-        if self.abandoning.is_some() || self.queue.poll_timeout().is_some_and(|at| at <= now) {
-            // The next slice comes before what may be sent.
-            self.is_unfinished = true;
+        let is_due = self.queue.poll_timeout().is_some_and(|at| at <= now);
+        if (is_due || self.stopped.is_some() || self.abandoning.is_some()) && !self.abandon_due(now) {
             return;
         }
         if self.queue.ready().is_empty() {
@@ -187,6 +176,26 @@ impl<O: Observer> Account<O> {
             }
         }
         self.is_unfinished |= self.queue.next().is_some();
+    }
+
+    /// Abandons a slice of the messages whose deadlines have passed, or that the account sends no more, and makes those ready whose
+    /// delay is over. Returns whether that is done, so that the others may be sent.
+    #[cold]
+    fn abandon_due(&mut self, now: Instant) -> bool {
+        for _ in 0..SLICE {
+            let Some((message, outcome)) = self.queue.expire(now) else { break };
+            self.finish_message(now, message, outcome);
+        }
+        if self.abandoning.is_some() {
+            self.continue_abandoning(now);
+        } else if self.queue.unsent() > 0 && self.refuses_messages() {
+            self.abandon_all(now, SegmentNotSentReason::Stopped);
+        }
+        self.queue.release_delayed(now, SLICE);
+        // The next slice comes before what may be sent.
+        let is_done = self.abandoning.is_none() && self.queue.poll_timeout().is_none_or(|at| at > now);
+        self.is_unfinished |= !is_done;
+        is_done
     }
 
     /// Reports that the octets of a segment may leave now.

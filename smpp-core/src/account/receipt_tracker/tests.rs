@@ -7,6 +7,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use super::expiry::REMOVED_AT_ONCE;
 use super::*;
 use crate::account::message_key::MessageKey;
 use crate::account::outcome::MessageId;

@@ -311,7 +311,7 @@
 
 // Imports between the files run one way, from the last line to the first:
 //   binds, link, message_key, options_error, per_segment, outcome, statuses   plain data
-//   credentials, error, options, receipt, outbound_pdu   data that refers to it
+//   touched_links, credentials, error, options, receipt, outbound_pdu   data that refers to it
 //   content                               what a message says
 //   message, expected, message_request, inbound_message, ack, event   the account's input and output
 //   account_event, stats                  what follows from the events
@@ -373,6 +373,7 @@ mod stats;
 mod statuses;
 #[cfg(test)]
 mod tests;
+mod touched_links;
 
 pub use account_event::AccountEvent;
 pub use ack::Ack;

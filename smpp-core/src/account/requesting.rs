@@ -113,8 +113,9 @@ impl<O: Observer> Account<O> {
             None => self.requesting_link(now, command),
         };
         let Some(pending) = self.requests.waiting(number) else { return Ok(true) };
-        let Some(session) = link.and_then(|link| self.links.get_mut(link.index())).and_then(|slot| {
-            self.touched.extend(link.filter(|_| !core::mem::replace(&mut slot.is_touched, true)));
+        let Some(session) = link.and_then(|link| {
+            let slot = self.links.get_mut(link.index())?;
+            self.touched.add(link, &mut slot.touched);
             slot.session_mut()
         }) else {
             // Perhaps it waits only because the provider does not take it any more.

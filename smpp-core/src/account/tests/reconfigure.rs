@@ -149,6 +149,18 @@ fn a_stopped_account_resumes_with_the_same_credentials() {
 }
 
 #[test]
+fn an_account_that_resumes_does_not_wait_for_its_back_off() {
+    let mut sim = Simulation::new(options());
+    sim.bind_status = vec![CommandStatus::RINVSYSID];
+    sim.settle();
+    assert_eq!(statuses(&sim).0, 1, "it has stopped");
+    sim.account.resume(sim.now);
+    // The next attempt waits for `connect_interval` only.
+    sim.advance(SECOND / 5);
+    assert_eq!(sim.bound_links(), 1);
+}
+
+#[test]
 fn a_new_rate_limit_and_window_hold_on_existing_binds() {
     let session = Config { window: 2, rate: None, ..options().session };
     let mut sim = Simulation::new(Options { session, queue_capacity: 10_000, ..options() });

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use super::*;
 use crate::endpoint::Endpoint;
 use crate::pdu::BindMode::Transceiver;
+use crate::provider::SubmitAction;
 use crate::session::{NotSentReason, Operations, Rate};
 use crate::sms::MessageIdPolicy;
 
@@ -146,18 +147,6 @@ fn a_stopped_account_resumes_with_the_same_credentials() {
     sim.send("Hello");
     sim.advance(SECOND);
     assert_eq!(sim.outcomes().len(), 1);
-}
-
-#[test]
-fn an_account_that_resumes_does_not_wait_for_its_back_off() {
-    let mut sim = Simulation::new(options());
-    sim.bind_status = vec![CommandStatus::RINVSYSID];
-    sim.settle();
-    assert_eq!(statuses(&sim).0, 1, "it has stopped");
-    sim.account.resume(sim.now);
-    // The next attempt waits for `connect_interval` only.
-    sim.advance(SECOND / 5);
-    assert_eq!(sim.bound_links(), 1);
 }
 
 #[test]

@@ -6,7 +6,6 @@ use alloc::vec::Vec;
 use super::*;
 use crate::endpoint::Endpoint;
 use crate::pdu::BindMode::Transceiver;
-use crate::provider::SubmitAction;
 use crate::session::{NotSentReason, Operations, Rate};
 use crate::sms::MessageIdPolicy;
 

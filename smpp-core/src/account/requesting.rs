@@ -144,13 +144,13 @@ impl<O: Observer> Account<O> {
 
     /// Returns the bind that sent the message of a request, if the account tracks the message and the bind is bound.
     fn bind_of_message(&self, request: &Pdu<'_>) -> Option<BindId> {
-        let id = match request {
-            Pdu::QuerySm(QuerySm { message_id, .. })
-            | Pdu::CancelSm(CancelSm { message_id, .. })
-            | Pdu::ReplaceSm(ReplaceSm { message_id, .. }) => message_id,
-            _ => return None,
+        let (Pdu::QuerySm(QuerySm { message_id, .. })
+        | Pdu::CancelSm(CancelSm { message_id, .. })
+        | Pdu::ReplaceSm(ReplaceSm { message_id, .. })) = request
+        else {
+            return None;
         };
-        let short = self.receipts.bind(id.as_bytes())?;
+        let short = self.receipts.bind(message_id.as_bytes())?;
         let slot = self.links.get(short.link().index())?;
         let bind = BindId::new(short.link(), slot.generation);
         slot.transmitter().filter(|_| bind.short() == short).map(|_| bind)

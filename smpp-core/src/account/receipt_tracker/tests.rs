@@ -207,6 +207,21 @@ fn a_change_that_the_application_refuses_is_undone() {
     assert_eq!(new(tracker.receive(NOW, "2", S::DELIVERED)), (0, 0, Some(S::DELIVERED), None));
 }
 
+/// The state before a refused one is the last that counted, not another one that was accepted before.
+#[test]
+fn a_refused_change_leaves_the_last_of_several_accepted_states() {
+    for (first, second) in [(S::EXPIRED, S::UNDELIVERABLE), (S::UNDELIVERABLE, S::EXPIRED)] {
+        let mut tracker = tracker(ReceiptScope::Segment);
+        tracker.add(NOW, &message(1, 1), &["1"]);
+        tracker.settle_receipt(NOW, "1", first);
+        tracker.settle_receipt(NOW, "1", second);
+        let Match::New(change, node) = tracker.receive(NOW, "1", S::DELIVERED) else { panic!() };
+        tracker.answer(NOW, (&change, node), S::DELIVERED, false);
+        let repeated = (0, 0, Some(S::DELIVERED), Some(second));
+        assert_eq!(new(tracker.receive(NOW, "1", S::DELIVERED)), repeated);
+    }
+}
+
 /// A word of the provider's own may be an intermediate receipt of a state that is final otherwise.
 #[test]
 fn a_final_receipt_of_a_state_that_was_intermediate_is_new() {

@@ -34,6 +34,8 @@ struct Entry {
     state: EntryState,
     /// The waker of the task, until it is woken.
     waker: Option<Waker>,
+    /// It was woken, and its task has run before it was the first: it waits for that.
+    is_early: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -87,7 +89,8 @@ impl WaitQueue {
         let number = self.next_number;
         self.next_number += 1;
         self.in_use += 1;
-        let entry = Entry { number, command, state: EntryState::Reserved, waker: Some(waker) };
+        let entry =
+            Entry { number, command, state: EntryState::Reserved, waker: Some(waker), is_early: false };
         let ticket = if let Some(free) = self.entries.get_mut(self.free as usize) {
             let ticket = self.free;
             if let EntryState::Free(next) = free.state {
@@ -108,6 +111,7 @@ impl WaitQueue {
     pub(crate) fn wait(&mut self, ticket: u32, waker: &Waker) -> Option<Waker> {
         let entry = self.entries.get_mut(ticket as usize)?;
         let (number, was_reserved) = (entry.number, matches!(entry.state, EntryState::Reserved));
+        entry.is_early |= !was_reserved && entry.waker.is_none();
         let replaced = match &mut entry.waker {
             Some(known) if known.will_wake(waker) => None,
             known => known.replace(waker.clone()),
@@ -157,18 +161,26 @@ impl WaitQueue {
 
     /// Takes the wakers of all requests in the queue, in order.
     pub(crate) fn take_wakers(&mut self) -> impl Iterator<Item = Waker> {
+        self.entries.iter_mut().for_each(|entry| entry.is_early = false);
         self.take_first_wakers(usize::MAX)
     }
 
-    /// Takes the wakers of so many requests at the front of the queue, in order. They stay in the queue.
+    /// Takes the wakers of so many requests at the front of the queue, in order. They stay in the queue. A request whose task
+    /// has run too early is woken when it is the first: tasks that run in any other order than this one wake each other no
+    /// more than once.
     pub(crate) fn take_first_wakers(&mut self, count: usize) -> impl Iterator<Item = Waker> {
-        let mut next = self.first;
+        let (first, mut next) = (self.first, self.first);
         let wakers = std::iter::from_fn(move || {
-            let entry = self.entries.get_mut(next as usize)?;
+            let ticket = next;
+            let entry = self.entries.get_mut(ticket as usize)?;
             next = match entry.state {
                 EntryState::Waiting { next, .. } => next,
                 _ => NONE,
             };
+            if entry.is_early && ticket != first {
+                return Some(None);
+            }
+            entry.is_early = false;
             Some(entry.waker.take())
         });
         wakers.take(count).flatten()

@@ -345,8 +345,11 @@ impl Inner {
         let available = self.account.available_capacity();
         let fitting = if available > self.refused_capacity { available } else { 0 };
         let failing = usize::from(std::mem::take(&mut self.submission_failed));
-        let count = if all { usize::MAX } else { fitting.max(failing) };
-        self.submit_queue.take_first_wakers(count).for_each(|waker| wake.add(Some(waker)));
+        if all {
+            return self.submit_queue.take_wakers().for_each(|waker| wake.add(Some(waker)));
+        }
+        let first = self.submit_queue.take_first_wakers(fitting.max(failing));
+        first.for_each(|waker| wake.add(Some(waker)));
     }
 
     /// Puts a message into the queue of the account if it is its turn: `ticket` is its place among those that wait for

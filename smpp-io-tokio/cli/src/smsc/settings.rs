@@ -155,7 +155,7 @@ mod tests {
             json!({ "slow": MAX_DELAY + 1 }),
             json!({ "reorder": 1 }),
             json!({ "timing": "late" }),
-            json!({ "states": "SENT" }),
+            json!({ "states": "NOSUCH" }),
             json!({ "states": "DELIVRD=0" }),
         ] {
             assert!(settings().changed(&wrong).is_err(), "{wrong}");

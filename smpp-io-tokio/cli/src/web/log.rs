@@ -303,7 +303,7 @@ impl Summary {
             Pdu::DeliverSm(it) => (incoming(it.esm_class), address(it.source.digits), address(it.destination.digits)),
             Pdu::DataSm(it) => (incoming(it.esm_class), text_of(it.source.digits.as_bytes()), text_of(it.destination.digits.as_bytes())),
             Pdu::SubmitMulti(it) => ("message", address(it.source.digits), "several".to_owned()),
-            Pdu::Bind(_) | Pdu::Outbind(_) | Pdu::Unbind => ("bind", String::new(), String::new()),
+            Pdu::Bind(_) | Pdu::Outbind(_) => ("bind", String::new(), String::new()),
             _ => ("other", String::new(), String::new()),
         };
         let (mut texts, mut id) = (Vec::new(), String::new());

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -120,7 +120,13 @@ impl Page {
             ));
         };
         let query = token.as_ref().map(|token| format!("?token={}", token.reveal())).unwrap_or_default();
-        let url = format!("http://{address}/{query}");
+        // No browser opens the unspecified address.
+        let shown = match address.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => (Ipv4Addr::LOCALHOST, address.port()).into(),
+            IpAddr::V6(ip) if ip.is_unspecified() => (Ipv6Addr::LOCALHOST, address.port()).into(),
+            _ => address,
+        };
+        let url = format!("http://{shown}/{query}");
         let guard = Guard::new(token, address.port());
         let shared = Shared { guard, log, start, live: None, event_streams: AtomicUsize::new(0) };
         Ok(Self { listener, address, shared, url })
@@ -307,7 +313,7 @@ impl Shared {
                 }
             }
         });
-        page::response(StatusCode::OK, "text/event-stream", Body::Events(receiver, stream))
+        page::response(StatusCode::OK, "text/event-stream", Body::Events { events: receiver, _open: stream })
     }
 }
 
@@ -337,7 +343,7 @@ impl Drop for EventStream {
 /// The body of a response.
 pub(super) enum Body {
     Whole(Option<Bytes>),
-    Events(mpsc::Receiver<Bytes>, EventStream),
+    Events { events: mpsc::Receiver<Bytes>, _open: EventStream },
 }
 
 impl hyper::body::Body for Body {
@@ -350,7 +356,7 @@ impl hyper::body::Body for Body {
     ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
         match &mut *self {
             Self::Whole(content) => Poll::Ready(content.take().map(|content| Ok(Frame::data(content)))),
-            Self::Events(events, _) => events.poll_recv(cx).map(|event| event.map(|event| Ok(Frame::data(event)))),
+            Self::Events { events, .. } => events.poll_recv(cx).map(|event| event.map(|event| Ok(Frame::data(event)))),
         }
     }
 
@@ -361,7 +367,7 @@ impl hyper::body::Body for Body {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Whole(content) => SizeHint::with_exact(content.as_ref().map_or(0, Bytes::len) as u64),
-            Self::Events(..) => SizeHint::default(),
+            Self::Events { .. } => SizeHint::default(),
         }
     }
 }

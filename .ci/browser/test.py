@@ -118,7 +118,8 @@ def test_smsc(browser):
         assert "message_id" in send(address, f"Your code is {1234 * number}").stdout
     browser.evaluate("(() => { const show = document.querySelector('#show'); show.value = 'messages'; show.dispatchEvent(new Event('change')); })()")
     browser.click("#rows tr.message")
-    browser.evaluate("document.querySelector('aside').scrollTo(0, 0)")
+    browser.type("#mo-text", MO)
+    browser.evaluate("for (const part of ['aside', '#list']) document.querySelector(part).scrollTo(0, 0)")
     time.sleep(2)
     browser.screenshot(SCREENSHOT)
 
@@ -163,7 +164,7 @@ def test_token(browser):
 
 
 CLEAN = {name: value for name, value in os.environ.items() if name != "SMPP_PASSWORD"}
-browser = Browser(CHROMIUM, os.path.join(SCRATCH, "profile"), (1280, 800))
+browser = Browser(CHROMIUM, os.path.join(SCRATCH, "profile"), (1200, 760))
 try:
     file = test_smsc(browser)
     test_capture(browser, file)

@@ -93,7 +93,9 @@ fn get(address: &str, path: &str) -> Response {
 
 fn post_with(address: &str, path: &str, body: &str, headers: &str) -> Response {
     let length = body.len();
-    let head = format!("POST {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {length}\r\n");
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {length}\r\n"
+    );
     exchange(address, format!("{head}{headers}\r\n{body}").as_bytes())
 }
 
@@ -135,15 +137,20 @@ fn a_message_its_receipt_and_its_pdus_are_on_the_page() {
         assert_eq!(receipts[0]["id"], message["id"]);
 
         let described = get(page, &format!("/api/pdu?n={}", message["n"])).text();
-        let printed = described.lines().any(|line| line.ends_with("= text                       \"Grüße\" (Gsm7)"));
+        let printed =
+            described.lines().any(|line| line.ends_with("= text                       \"Grüße\" (Gsm7)"));
         assert!(printed, "{described}");
         let bind = &search(page, "bind_transceiver")[0];
         let described = get(page, &format!("/api/pdu?n={}", bind["n"])).text();
-        assert!(described.contains("***                         password                     ***"), "{described}");
+        assert!(
+            described.contains("***                         password                     ***"),
+            "{described}"
+        );
         assert_eq!(get(page, "/api/pdu?n=1000").status, 404);
 
         let plots = &get(page, "/api/state").json()["plots"];
-        let submitted = plots["seconds"].as_array().unwrap().iter().map(|second| &second["submitted"]["requests"]);
+        let submitted =
+            plots["seconds"].as_array().unwrap().iter().map(|second| &second["submitted"]["requests"]);
         assert_eq!(submitted.filter_map(Value::as_u64).sum::<u64>(), 1, "{plots}");
 
         let all = get(page, "/api/pdus").text() + &get(page, "/api/state").text();
@@ -193,7 +200,10 @@ fn quirks_and_rejected_pdus_are_named() {
         let quirk = "  quirk: sequence_number is outside 1..=0x7fffffff";
         assert!(described("enquire_link").lines().any(|line| line == quirk));
         let malformed = described("malformed");
-        assert!(malformed.contains("  malformed: submit_sm") && malformed.contains("  rejected: malformed"), "{malformed}");
+        assert!(
+            malformed.contains("  malformed: submit_sm") && malformed.contains("  rejected: malformed"),
+            "{malformed}"
+        );
     });
 }
 
@@ -209,15 +219,23 @@ fn the_page_sends_a_message_from_a_phone() {
         let bind = &get(page, "/api/state").json()["smsc"]["binds"][0];
         assert_eq!((&bind["system_id"], &bind["mode"]), (&json!("shop"), &json!("receiver")));
 
-        let message = |text: &str| json!({ "account": "shop", "from": "6591234567", "to": "6580000000", "text": text });
+        let message =
+            |text: &str| json!({ "account": "shop", "from": "6591234567", "to": "6580000000", "text": text });
         assert_eq!(post(page, "/api/mo", &message("五 hello")).json(), json!({ "segments": 1 }));
         assert_eq!(post(page, "/api/mo", &message(&"long".repeat(100))).json(), json!({ "segments": 3 }));
-        while search(page, "mo").iter().filter(|it| it["kind"] == "mo" && it["answer"]["status"] == "ESME_ROK").count() < 4 {}
+        while search(page, "mo")
+            .iter()
+            .filter(|it| it["kind"] == "mo" && it["answer"]["status"] == "ESME_ROK")
+            .count()
+            < 4
+        {}
         let received = fs::read_to_string(&file).unwrap();
         assert_eq!(received.lines().count(), 4, "{received}");
         assert!(received.to_lowercase().contains("4e94"), "{received}");
 
-        for (name, value) in [("account", "nobody"), ("from", "call me"), ("to", ""), ("text", &"long".repeat(15_000))] {
+        for (name, value) in
+            [("account", "nobody"), ("from", "call me"), ("to", ""), ("text", &"long".repeat(15_000))]
+        {
             let mut wrong = message("Hello");
             wrong[name] = value.into();
             assert_eq!(post(page, "/api/mo", &wrong).status, 422, "{name}");
@@ -229,7 +247,8 @@ fn the_page_sends_a_message_from_a_phone() {
 #[test]
 fn the_page_switches_faults_and_receipts() {
     with_timeout(|| {
-        let (_smsc, address, page) = Running::smsc(&["--web", "127.0.0.1:0", "--receipt-delay", "20", "--fault", "reorder"]);
+        let (_smsc, address, page) =
+            Running::smsc(&["--web", "127.0.0.1:0", "--receipt-delay", "20", "--fault", "reorder"]);
         let page = page.trim_end_matches('/');
         let settings = || get(page, "/api/state").json()["smsc"]["settings"].clone();
         assert_eq!((&settings()["states"], &settings()["reorder"]), (&json!("DELIVRD"), &json!(true)));
@@ -254,7 +273,8 @@ fn a_fault_reaches_connections_that_are_open() {
         let (_smsc, address, page) = Running::smsc(&["--web", "127.0.0.1:0"]);
         let page = page.trim_end_matches('/');
         let mut client = TcpStream::connect(address).unwrap();
-        let bind = [&[0, 0, 0, 35, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 1][..], b"shop\0s3cret\0\0\x34\0\0\0"].concat();
+        let bind =
+            [&[0, 0, 0, 35, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 1][..], b"shop\0s3cret\0\0\x34\0\0\0"].concat();
         client.write_all(&[&[0, 0, 0, 33][..], &bind[4..]].concat()).unwrap();
         let mut head = [0; 16];
         client.read_exact(&mut head).unwrap();
@@ -288,12 +308,15 @@ fn events_tell_what_changes() {
         assert!(status.contains("200"), "{status}");
         let sent = send(&address, "Hello, events");
         assert!(sent.contains("DELIVERED"), "{sent}");
-        let mut events = lines.lines().map(Result::unwrap).filter_map(|line| {
-            Some(serde_json::from_str::<Value>(line.strip_prefix("data: ")?).unwrap())
-        });
+        let mut events = lines
+            .lines()
+            .map(Result::unwrap)
+            .filter_map(|line| Some(serde_json::from_str::<Value>(line.strip_prefix("data: ")?).unwrap()));
         let is_message = |event: &Value| {
             let entries = event["log"]["entries"].as_array().unwrap();
-            entries.iter().any(|it| it["text"] == "\"Hello, events\" (Gsm7)" && it["answer"]["status"] == "ESME_ROK")
+            entries
+                .iter()
+                .any(|it| it["text"] == "\"Hello, events\" (Gsm7)" && it["answer"]["status"] == "ESME_ROK")
         };
         assert!(events.any(|event| is_message(&event)));
         assert!(events.any(|event| event["state"]["live"] == true));

@@ -202,7 +202,8 @@ impl TestSmscBuilder {
     ///
     /// No free port, or no certificate could be made.
     pub async fn start(self) -> io::Result<TestSmsc> {
-        let Self { rules, mut accounts, faults, mut listeners, tls, max_connections, subscriber, observer } = self;
+        let Self { rules, mut accounts, faults, mut listeners, tls, max_connections, subscriber, observer } =
+            self;
         if accounts.is_empty() {
             accounts.push((ACCOUNT.0.into(), ACCOUNT.1.into()));
         }

@@ -148,11 +148,7 @@ impl Packets {
         }
     }
 
-    fn block(
-        &mut self,
-        block: &PcapBlockOwned<'_>,
-        dump: &mut impl Output,
-    ) -> Result<(), Box<dyn Error>> {
+    fn block(&mut self, block: &PcapBlockOwned<'_>, dump: &mut impl Output) -> Result<(), Box<dyn Error>> {
         match block {
             PcapBlockOwned::LegacyHeader(header) => {
                 let resolution = if header.is_nanosecond_precision() { 1_000_000_000 } else { 1_000_000 };
@@ -232,10 +228,16 @@ impl Packets {
     fn finish(mut self, dump: &mut impl Output) -> Result<(), Box<dyn Error>> {
         self.connections.finish(dump)?;
         for (link, packets) in self.unknown_links {
-            dump.failure(Place::Input, format_args!("{packets} packets were not read: link type {link} is not known"))?;
+            dump.failure(
+                Place::Input,
+                format_args!("{packets} packets were not read: link type {link} is not known"),
+            )?;
         }
         if self.fragments > 0 {
-            dump.failure(Place::Input, format_args!("{} fragments of IP packets were not read", self.fragments))?;
+            dump.failure(
+                Place::Input,
+                format_args!("{} fragments of IP packets were not read", self.fragments),
+            )?;
         }
         Ok(())
     }

@@ -31,7 +31,8 @@ impl Settings {
     }
 
     pub(super) fn json(&self) -> Value {
-        let Faults { response_delay, reorder, drop_percent, reset_percent, coalesce, no_unbind_resp } = self.faults;
+        let Faults { response_delay, reorder, drop_percent, reset_percent, coalesce, no_unbind_resp } =
+            self.faults;
         let timing = match self.timing {
             ReceiptTiming::Never => "never",
             ReceiptTiming::BeforeResponse => "before-response",
@@ -60,9 +61,10 @@ impl Settings {
             match &**name {
                 "states" => {
                     let text = value.as_str().ok_or("states: write a text such as DELIVRD=90,UNDELIV=10")?;
-                    changed.weights = text
-                        .parse()
-                        .map_err(|error: smpp_core::simulator::StateWeightsError| format!("states: {error}"))?;
+                    changed.weights =
+                        text.parse().map_err(|error: smpp_core::simulator::StateWeightsError| {
+                            format!("states: {error}")
+                        })?;
                     text.clone_into(&mut changed.states);
                 }
                 "timing" => {

@@ -103,13 +103,12 @@ fn respond(
             }))
         }
         Request::Message(message) => {
-            let field = |name: &str| {
-                message[name].as_str().ok_or_else(|| format!("{name}: write a text"))
-            };
+            let field = |name: &str| message[name].as_str().ok_or_else(|| format!("{name}: write a text"));
             let number = |name: &str| {
                 let digits = field(name)?;
-                Address::international(digits)
-                    .map_err(|error| format!("{name}: give country code and number, such as 6591234567: {error}"))
+                Address::international(digits).map_err(|error| {
+                    format!("{name}: give country code and number, such as 6591234567: {error}")
+                })
             };
             let (account, text) = (field("account")?, field("text")?);
             let segments = smsc

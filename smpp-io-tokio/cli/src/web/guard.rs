@@ -46,7 +46,10 @@ impl Token {
     pub(super) fn random() -> Result<Self, &'static str> {
         let mut octets = [0; TOKEN];
         let provider = rustls::crypto::ring::default_provider();
-        provider.secure_random.fill(&mut octets).map_err(|_| "the operating system gives no random numbers")?;
+        provider
+            .secure_random
+            .fill(&mut octets)
+            .map_err(|_| "the operating system gives no random numbers")?;
         let mut text = String::new();
         for octet in octets {
             // Writing to a string cannot fail.
@@ -161,7 +164,12 @@ mod tests {
 
     use super::*;
 
-    fn check(guard: &Guard, method: Method, uri: &str, headers: &[(&'static str, &str)]) -> Result<Access, u16> {
+    fn check(
+        guard: &Guard,
+        method: Method,
+        uri: &str,
+        headers: &[(&'static str, &str)],
+    ) -> Result<Access, u16> {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.append(*name, HeaderValue::from_str(value).unwrap());
@@ -175,10 +183,14 @@ mod tests {
     #[test]
     fn only_names_that_nobody_else_can_point_here_are_served() {
         let guard = Guard::new(None, 8080);
-        for host in ["127.0.0.1:8080", "localhost:8080", "LocalHost", "[::1]:8080", "127.3.2.1", "localhost:9090"] {
+        for host in
+            ["127.0.0.1:8080", "localhost:8080", "LocalHost", "[::1]:8080", "127.3.2.1", "localhost:9090"]
+        {
             assert_eq!(check(&guard, Method::GET, "/", &[("host", host)]), Ok(Access::Granted), "{host}");
         }
-        for host in ["evil.example:8080", "localhost.evil.example", "10.0.0.1:8080", "127.0.0.1.evil.example", ""] {
+        for host in
+            ["evil.example:8080", "localhost.evil.example", "10.0.0.1:8080", "127.0.0.1.evil.example", ""]
+        {
             assert_eq!(check(&guard, Method::GET, "/", &[("host", host)]), Err(421), "{host}");
         }
         assert_eq!(check(&guard, Method::GET, "/", &[]), Err(400));
@@ -227,7 +239,10 @@ mod tests {
         let with_cookie = [there, ("cookie", &cookies)];
         assert_eq!(check(&guard, Method::GET, "/api/events", &with_cookie), Ok(Access::Granted));
         let bearer = format!("Bearer {text}");
-        assert_eq!(check(&guard, Method::GET, "/", &[there, ("authorization", &bearer)]), Ok(Access::Granted));
+        assert_eq!(
+            check(&guard, Method::GET, "/", &[there, ("authorization", &bearer)]),
+            Ok(Access::Granted)
+        );
         assert_eq!(check(&guard, Method::GET, &format!("/api/events?token={text}"), &[there]), Err(401));
         let wrong = format!("smpp_token_8080={}", "0".repeat(text.len()));
         assert_eq!(check(&guard, Method::GET, "/", &[there, ("cookie", &wrong)]), Err(401));

@@ -131,18 +131,8 @@ impl Recorder {
         let number = log.dropped + log.entries.len() as u64;
         let revision = log.revision;
         let account = Arc::clone(&self.account);
-        let entry = Entry {
-            number,
-            revision,
-            at,
-            from,
-            to,
-            account,
-            frame,
-            summary,
-            answer: None,
-            rejected: None,
-        };
+        let entry =
+            Entry { number, revision, at, from, to, account, frame, summary, answer: None, rejected: None };
         log.octets += entry.octets();
         log.entries.push_back(entry);
         log.shrink(self.log.limits);
@@ -274,7 +264,8 @@ impl Entry {
     fn json(&self) -> Value {
         let Header { command, status, sequence, length } = self.frame.header();
         let Summary { kind, source, destination, text, id } = &self.summary;
-        let answer = self.answer.map(|(status, took)| json!({ "status": format!("{status:?}"), "ms": millis(took) }));
+        let answer =
+            self.answer.map(|(status, took)| json!({ "status": format!("{status:?}"), "ms": millis(took) }));
         json!({
             "n": self.number,
             "at": millis(self.at),
@@ -300,8 +291,14 @@ impl Summary {
     fn of(pdu: &Pdu<'_>) -> Self {
         let (kind, source, destination) = match pdu {
             Pdu::SubmitSm(it) => ("message", address(it.source.digits), address(it.destination.digits)),
-            Pdu::DeliverSm(it) => (incoming(it.esm_class), address(it.source.digits), address(it.destination.digits)),
-            Pdu::DataSm(it) => (incoming(it.esm_class), text_of(it.source.digits.as_bytes()), text_of(it.destination.digits.as_bytes())),
+            Pdu::DeliverSm(it) => {
+                (incoming(it.esm_class), address(it.source.digits), address(it.destination.digits))
+            }
+            Pdu::DataSm(it) => (
+                incoming(it.esm_class),
+                text_of(it.source.digits.as_bytes()),
+                text_of(it.destination.digits.as_bytes()),
+            ),
             Pdu::SubmitMulti(it) => ("message", address(it.source.digits), "several".to_owned()),
             Pdu::Bind(_) | Pdu::Outbind(_) => ("bind", String::new(), String::new()),
             _ => ("other", String::new(), String::new()),
@@ -407,7 +404,10 @@ mod tests {
         submit(&mut recorder, 1, b"Hello");
         submit(&mut recorder, 2, b"Bye");
         let found = |query: &str| log.changes(0, 10, query)["entries"].as_array().unwrap().len();
-        assert_eq!(["HELLO", "bye", "659123", "submit_sm", ":2775", "nothing"].map(found), [1, 1, 2, 2, 2, 0]);
+        assert_eq!(
+            ["HELLO", "bye", "659123", "submit_sm", ":2775", "nothing"].map(found),
+            [1, 1, 2, 2, 2, 0]
+        );
         let newest = log.changes(0, 1, "");
         assert_eq!((&newest["entries"][0]["sequence"], &newest["more"]), (&json!(2), &json!(1)));
     }

@@ -49,6 +49,7 @@ function time(entry) {
 function cell(row, text, className) {
   const td = row.insertCell();
   td.textContent = text;
+  td.title = text;
   if (className) td.className = className;
 }
 
@@ -122,18 +123,18 @@ function plot(canvas, now, lines) {
   canvas.height = height * ratio;
   const draw = canvas.getContext("2d");
   draw.scale(ratio, ratio);
-  const style = getComputedStyle(document.body);
+  const color = (selector) => getComputedStyle(document.querySelector(selector)).color;
   const top = Math.max(1, ...lines.flatMap((line) => line.points.map((point) => point[1])));
   const x = (second) => width - ((now - second) / SPAN) * width;
   const y = (value) => height - 4 - (value / top) * (height - 20);
-  draw.strokeStyle = draw.fillStyle = style.getPropertyValue("--line");
+  draw.strokeStyle = draw.fillStyle = color("figcaption");
+  draw.lineWidth = 0.3;
   draw.strokeRect(0, y(top), width, 0);
   draw.strokeRect(0, y(0), width, 0);
-  draw.fillStyle = style.getPropertyValue("--soft");
-  draw.font = "11px system-ui";
-  draw.fillText(top >= 10 ? Math.round(top) : top.toFixed(1), 2, y(top) - 3);
-  for (const { color, points } of lines) {
-    draw.strokeStyle = draw.fillStyle = style.getPropertyValue(color);
+  draw.font = "11px system-ui, sans-serif";
+  draw.fillText(top >= 10 ? Math.round(top) : Number(top.toFixed(1)), 2, y(top) - 3);
+  for (const { kind, points } of lines) {
+    draw.strokeStyle = draw.fillStyle = color(`figcaption .${kind}`);
     draw.lineWidth = 1.5;
     draw.beginPath();
     points.forEach(([second, value], index) => {
@@ -155,13 +156,13 @@ function plots({ now, seconds }) {
   });
   const mean = (pick) => seconds.filter((second) => second.second >= first && pick(second) !== null).map((second) => [second.second, pick(second)]);
   plot(by("rate"), now, [
-    { color: "--submitted", points: rate((second) => second.submitted.requests) },
-    { color: "--delivered", points: rate((second) => second.delivered.requests) },
-    { color: "--refused", points: rate((second) => second.submitted.refused + second.delivered.refused) },
+    { kind: "submitted", points: rate((second) => second.submitted.requests) },
+    { kind: "delivered", points: rate((second) => second.delivered.requests) },
+    { kind: "refused", points: rate((second) => second.submitted.refused + second.delivered.refused) },
   ]);
   plot(by("time"), now, [
-    { color: "--submitted", points: mean((second) => second.submitted.mean) },
-    { color: "--delivered", points: mean((second) => second.delivered.mean) },
+    { kind: "submitted", points: mean((second) => second.submitted.mean) },
+    { kind: "delivered", points: mean((second) => second.delivered.mean) },
   ]);
 }
 
@@ -253,7 +254,7 @@ for (const name of STATES) {
   const input = document.createElement("input");
   Object.assign(input, { type: "number", min: "0", max: "1000000" });
   input.dataset.state = name;
-  label.append(`${name}, weight`, input);
+  label.append(name, input);
   by("states").append(label);
 }
 

@@ -40,7 +40,13 @@ impl Seconds {
     }
 
     /// Counts the response to a request.
-    pub(super) fn response(&mut self, at: Duration, request: CommandId, status: CommandStatus, took: Duration) {
+    pub(super) fn response(
+        &mut self,
+        at: Duration,
+        request: CommandId,
+        status: CommandStatus,
+        took: Duration,
+    ) {
         if let Some(counted) = self.counted(at, request) {
             counted.refused += u64::from(status != CommandStatus::ROK);
             counted.responses += 1;

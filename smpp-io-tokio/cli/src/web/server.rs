@@ -105,7 +105,11 @@ struct Live {
 
 impl Page {
     /// Listens.
-    pub(crate) async fn listen(options: PageOptions<'_>, log: Arc<Log>, start: Instant) -> Result<Self, Failure> {
+    pub(crate) async fn listen(
+        options: PageOptions<'_>,
+        log: Arc<Log>,
+        start: Instant,
+    ) -> Result<Self, Failure> {
         let listen = options.listen;
         let listener = TcpListener::bind(listen).await.map_err(|error| Failure::listen(listen, error))?;
         let address = listener.local_addr().map_err(|error| Failure::listen(listen, error))?;
@@ -323,7 +327,8 @@ fn decoded(text: &str) -> String {
     let mut rest = text.as_bytes();
     while let Some((first, after)) = rest.split_first() {
         let digits = after.first_chunk().and_then(|digits: &[u8; 2]| str::from_utf8(digits).ok());
-        let digits = digits.filter(|digits| *first == b'%' && digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
+        let digits =
+            digits.filter(|digits| *first == b'%' && digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
         let octet = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
         octets.push(octet.unwrap_or(*first));
         rest = octet.and_then(|_| after.get(2..)).unwrap_or(after);
@@ -356,7 +361,9 @@ impl hyper::body::Body for Body {
     ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
         match &mut *self {
             Self::Whole(content) => Poll::Ready(content.take().map(|content| Ok(Frame::data(content)))),
-            Self::Events { events, .. } => events.poll_recv(cx).map(|event| event.map(|event| Ok(Frame::data(event)))),
+            Self::Events { events, .. } => {
+                events.poll_recv(cx).map(|event| event.map(|event| Ok(Frame::data(event))))
+            }
         }
     }
 
@@ -378,7 +385,15 @@ mod tests {
 
     #[test]
     fn percent_encoding() {
-        for (text, expected) in [("a%20b", "a b"), ("%E4%BA%94", "五"), ("100%", "100%"), ("%zz%4", "%zz%4"), ("%ff", "\u{FFFD}"), ("%+1", "%+1"), ("+", "+")] {
+        for (text, expected) in [
+            ("a%20b", "a b"),
+            ("%E4%BA%94", "五"),
+            ("100%", "100%"),
+            ("%zz%4", "%zz%4"),
+            ("%ff", "\u{FFFD}"),
+            ("%+1", "%+1"),
+            ("+", "+"),
+        ] {
             assert_eq!(decoded(text), expected, "{text}");
         }
     }

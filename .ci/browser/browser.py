@@ -127,8 +127,10 @@ class Browser:
         self.evaluate("document.activeElement.blur()")
 
     def screenshot(self, path):
+        """Writes WebP, or PNG if the path ends so."""
+        form = {"format": "png"} if path.endswith(".png") else {"format": "webp", "quality": 75}
         with open(path, "wb") as file:
-            file.write(base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"]))
+            file.write(base64.b64decode(self.call("Page.captureScreenshot", **form)["data"]))
 
     def close(self):
         self._process.terminate()

@@ -118,7 +118,7 @@ def test_smsc(browser):
         assert "message_id" in send(address, f"Your code is {1234 * number}").stdout
     browser.evaluate("(() => { const show = document.querySelector('#show'); show.value = 'messages'; show.dispatchEvent(new Event('change')); })()")
     browser.click("#rows tr.message")
-    browser.type("#mo-text", MO)
+    browser.type("#mo-text", "Can you deliver tomorrow?")
     browser.evaluate("for (const part of ['aside', '#list']) document.querySelector(part).scrollTo(0, 0)")
     time.sleep(2)
     browser.screenshot(SCREENSHOT)

@@ -53,31 +53,31 @@ impl Settings {
     }
 
     /// Returns the settings with these changes: an object with some of the names of [`json`](Self::json).
-    pub(super) fn changed(&self, changes: &Value) -> Result<Self, String> {
-        let mut changed = self.clone();
+    pub(super) fn with(&self, changes: &Value) -> Result<Self, String> {
+        let mut updated = self.clone();
         for (name, value) in changes.as_object().ok_or("write an object of settings")? {
             let Faults { response_delay, reorder, drop_percent, reset_percent, coalesce, no_unbind_resp } =
-                &mut changed.faults;
+                &mut updated.faults;
             match &**name {
                 "states" => {
                     let text = value.as_str().ok_or("states: write a text such as DELIVRD=90,UNDELIV=10")?;
-                    changed.weights =
+                    updated.weights =
                         text.parse().map_err(|error: smpp_core::simulator::StateWeightsError| {
                             format!("states: {error}")
                         })?;
-                    text.clone_into(&mut changed.states);
+                    text.clone_into(&mut updated.states);
                 }
                 "timing" => {
-                    changed.timing = match value.as_str() {
+                    updated.timing = match value.as_str() {
                         Some("never") => ReceiptTiming::Never,
                         Some("delayed") => ReceiptTiming::Delayed,
                         Some("before-response") => ReceiptTiming::BeforeResponse,
                         _ => return Err("timing: write never, delayed or before-response".into()),
                     };
                 }
-                "delay" => changed.delay = delay(name, value)?,
+                "delay" => updated.delay = delay(name, value)?,
                 "slow" => *response_delay = delay(name, value)?,
-                "throttle" => changed.throttled_percent = percent(name, value)?,
+                "throttle" => updated.throttled_percent = percent(name, value)?,
                 "drop" => *drop_percent = percent(name, value)?,
                 "reset" => *reset_percent = percent(name, value)?,
                 "reorder" => *reorder = switch(name, value)?,
@@ -86,7 +86,7 @@ impl Settings {
                 _ => return Err(format!("there is no setting {name}")),
             }
         }
-        Ok(changed)
+        Ok(updated)
     }
 }
 
@@ -129,11 +129,11 @@ mod tests {
             "states": "DELIVRD=90,UNDELIV=10", "timing": "before-response", "delay": 7, "throttle": 20, "slow": 200,
             "reorder": true, "drop": 5, "reset": 1, "coalesce": true, "no-unbind-resp": true,
         });
-        let changed = settings().changed(&all).unwrap();
+        let changed = settings().with(&all).unwrap();
         assert_eq!(changed.json(), all);
         // Each by itself, and nothing else with it.
         for (name, value) in all.as_object().unwrap() {
-            let one = settings().changed(&json!({ name: value })).unwrap().json();
+            let one = settings().with(&json!({ name: value })).unwrap().json();
             let before = settings().json();
             for (other, value) in before.as_object().unwrap() {
                 assert_eq!(one[other] == *value, name != other, "{name} {other}");
@@ -160,7 +160,7 @@ mod tests {
             json!({ "states": "NOSUCH" }),
             json!({ "states": "DELIVRD=0" }),
         ] {
-            assert!(settings().changed(&wrong).is_err(), "{wrong}");
+            assert!(settings().with(&wrong).is_err(), "{wrong}");
         }
     }
 }

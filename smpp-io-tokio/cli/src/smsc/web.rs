@@ -117,8 +117,7 @@ fn respond(
             Ok(json!({ "segments": segments }))
         }
         Request::Settings(changes) => {
-            let changed = settings.changed(changes)?;
-            *settings = changed;
+            *settings = settings.with(changes)?;
             smsc.set_faults(settings.faults);
             smsc.change_rules(|rules| settings.apply(rules));
             Ok(settings.json())

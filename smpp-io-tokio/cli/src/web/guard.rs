@@ -8,7 +8,7 @@
 use std::fmt::Write;
 use std::net::IpAddr;
 
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, HeaderMap, HeaderName, ORIGIN};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN};
 use hyper::{Method, StatusCode, Uri};
 use subtle::ConstantTimeEq;
 
@@ -96,7 +96,7 @@ impl Guard {
                 "Use the IP address of this machine: other names may be somebody else's.",
             ));
         }
-        self.check_origin(method, host, headers)?;
+        check_origin(method, host, headers)?;
         self.check_token(method, uri, headers)
     }
 
@@ -113,39 +113,13 @@ impl Guard {
         bare.parse().is_ok_and(|address: IpAddr| self.token.is_some() || address.is_loopback())
     }
 
-    /// Refuses what another site has the browser send.
-    fn check_origin(&self, method: &Method, host: &str, headers: &HeaderMap) -> Result<(), Denied> {
-        let foreign = Denied(StatusCode::FORBIDDEN, "The request comes from another site.");
-        if let Some(origin) = headers.get(ORIGIN) {
-            let origin = origin.to_str().ok().and_then(|origin| origin.strip_prefix("http://"));
-            if !origin.is_some_and(|origin| origin.eq_ignore_ascii_case(host)) {
-                return Err(foreign);
-            }
-        }
-        match headers.get(SEC_FETCH_SITE).map(|site| site.as_bytes()) {
-            None | Some(b"same-origin") => {}
-            // The user has typed the address.
-            Some(b"none") if method == Method::GET => {}
-            Some(_) => return Err(foreign),
-        }
-        let is_json = headers.get(CONTENT_TYPE).and_then(|it| it.to_str().ok()).is_some_and(|content| {
-            content.split(';').next().is_some_and(|it| it.trim().eq_ignore_ascii_case("application/json"))
-        });
-        // A form of another site cannot send it.
-        if method == Method::POST && !is_json {
-            return Err(Denied(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Send application/json."));
-        }
-        Ok(())
-    }
-
     fn check_token(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Result<Access, Denied> {
         let Some(token) = &self.token else { return Ok(Access::Granted) };
         let query = uri.query().unwrap_or_default().split('&').find_map(|it| it.strip_prefix("token="));
-        if let (Some(given), true) = (query, uri.path() == "/" && method == Method::GET) {
-            if token.equals(given) {
-                let cookie = format!("{}={given}; HttpOnly; SameSite=Strict; Path=/", self.cookie);
-                return Ok(Access::SetCookie(cookie));
-            }
+        let is_page = uri.path() == "/" && method == Method::GET;
+        if let Some(given) = query.filter(|given| is_page && token.equals(given)) {
+            let cookie = format!("{}={given}; HttpOnly; SameSite=Strict; Path=/", self.cookie);
+            return Ok(Access::SetCookie(cookie));
         }
         let bearer = headers.get(AUTHORIZATION).and_then(|it| it.to_str().ok()?.strip_prefix("Bearer "));
         let cookies = headers.get_all(COOKIE).iter().filter_map(|cookies| cookies.to_str().ok());
@@ -158,15 +132,38 @@ impl Guard {
     }
 }
 
+/// Refuses what another site has the browser send.
+fn check_origin(method: &Method, host: &str, headers: &HeaderMap) -> Result<(), Denied> {
+    let foreign = Denied(StatusCode::FORBIDDEN, "The request comes from another site.");
+    if let Some(origin) = headers.get(ORIGIN) {
+        let origin = origin.to_str().ok().and_then(|origin| origin.strip_prefix("http://"));
+        if !origin.is_some_and(|origin| origin.eq_ignore_ascii_case(host)) {
+            return Err(foreign);
+        }
+    }
+    match headers.get(SEC_FETCH_SITE).map(HeaderValue::as_bytes) {
+        None | Some(b"same-origin") => {}
+        // The user has typed the address.
+        Some(b"none") if method == Method::GET => {}
+        Some(_) => return Err(foreign),
+    }
+    let is_json = headers.get(CONTENT_TYPE).and_then(|it| it.to_str().ok()).is_some_and(|content| {
+        content.split(';').next().is_some_and(|it| it.trim().eq_ignore_ascii_case("application/json"))
+    });
+    // A form of another site cannot send it.
+    if method == Method::POST && !is_json {
+        return Err(Denied(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Send application/json."));
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
-    use hyper::header::HeaderValue;
-
     use super::*;
 
     fn check(
         guard: &Guard,
-        method: Method,
+        method: &Method,
         uri: &str,
         headers: &[(&'static str, &str)],
     ) -> Result<Access, u16> {
@@ -174,7 +171,7 @@ mod tests {
         for (name, value) in headers {
             map.append(*name, HeaderValue::from_str(value).unwrap());
         }
-        guard.check(&method, &uri.parse().unwrap(), &map).map_err(|denied| denied.0.as_u16())
+        guard.check(method, &uri.parse().unwrap(), &map).map_err(|denied| denied.0.as_u16())
     }
 
     const HERE: (&str, &str) = ("host", "127.0.0.1:8080");
@@ -186,22 +183,22 @@ mod tests {
         for host in
             ["127.0.0.1:8080", "localhost:8080", "LocalHost", "[::1]:8080", "127.3.2.1", "localhost:9090"]
         {
-            assert_eq!(check(&guard, Method::GET, "/", &[("host", host)]), Ok(Access::Granted), "{host}");
+            assert_eq!(check(&guard, &Method::GET, "/", &[("host", host)]), Ok(Access::Granted), "{host}");
         }
         for host in
             ["evil.example:8080", "localhost.evil.example", "10.0.0.1:8080", "127.0.0.1.evil.example", ""]
         {
-            assert_eq!(check(&guard, Method::GET, "/", &[("host", host)]), Err(421), "{host}");
+            assert_eq!(check(&guard, &Method::GET, "/", &[("host", host)]), Err(421), "{host}");
         }
-        assert_eq!(check(&guard, Method::GET, "/", &[]), Err(400));
-        assert_eq!(check(&guard, Method::GET, "/", &[HERE, HERE]), Err(400));
-        assert_eq!(check(&guard, Method::GET, "http://evil.example/", &[HERE]), Err(400));
+        assert_eq!(check(&guard, &Method::GET, "/", &[]), Err(400));
+        assert_eq!(check(&guard, &Method::GET, "/", &[HERE, HERE]), Err(400));
+        assert_eq!(check(&guard, &Method::GET, "http://evil.example/", &[HERE]), Err(400));
     }
 
     #[test]
     fn requests_of_other_sites_are_refused() {
         let guard = Guard::new(None, 8080);
-        let post = |headers: &[_]| check(&guard, Method::POST, "/api/mo", &[&[HERE], headers].concat());
+        let post = |headers: &[_]| check(&guard, &Method::POST, "/api/mo", &[&[HERE], headers].concat());
         assert_eq!(post(&[JSON]), Ok(Access::Granted));
         assert_eq!(post(&[JSON, ("origin", "http://127.0.0.1:8080")]), Ok(Access::Granted));
         assert_eq!(post(&[JSON, ("sec-fetch-site", "same-origin")]), Ok(Access::Granted));
@@ -215,7 +212,7 @@ mod tests {
             assert_eq!(post(&[("content-type", content)]), Err(415), "{content}");
         }
         assert_eq!(post(&[]), Err(415));
-        let get = |site| check(&guard, Method::GET, "/", &[HERE, ("sec-fetch-site", site)]);
+        let get = |site| check(&guard, &Method::GET, "/", &[HERE, ("sec-fetch-site", site)]);
         assert_eq!((get("none"), get("cross-site")), (Ok(Access::Granted), Err(403)));
     }
 
@@ -229,24 +226,24 @@ mod tests {
         let guard = Guard::new(Some(token), 8080);
         let there = ("host", "192.0.2.7:8080");
         for path in ["/", "/page.js", "/api/events", "/capture.pcap", "/?token=", "/?token=guessed"] {
-            assert_eq!(check(&guard, Method::GET, path, &[there]), Err(401), "{path}");
+            assert_eq!(check(&guard, &Method::GET, path, &[there]), Err(401), "{path}");
         }
-        let first = check(&guard, Method::GET, &format!("/?token={text}"), &[there]).unwrap();
+        let first = check(&guard, &Method::GET, &format!("/?token={text}"), &[there]).unwrap();
         let Access::SetCookie(cookie) = first else { panic!("{first:?}") };
         assert!(cookie.ends_with("; HttpOnly; SameSite=Strict; Path=/"), "{cookie}");
         let pair = cookie.split(';').next().unwrap();
         let cookies = format!("other=1; {pair}");
         let with_cookie = [there, ("cookie", &cookies)];
-        assert_eq!(check(&guard, Method::GET, "/api/events", &with_cookie), Ok(Access::Granted));
+        assert_eq!(check(&guard, &Method::GET, "/api/events", &with_cookie), Ok(Access::Granted));
         let bearer = format!("Bearer {text}");
         assert_eq!(
-            check(&guard, Method::GET, "/", &[there, ("authorization", &bearer)]),
+            check(&guard, &Method::GET, "/", &[there, ("authorization", &bearer)]),
             Ok(Access::Granted)
         );
-        assert_eq!(check(&guard, Method::GET, &format!("/api/events?token={text}"), &[there]), Err(401));
+        assert_eq!(check(&guard, &Method::GET, &format!("/api/events?token={text}"), &[there]), Err(401));
         let wrong = format!("smpp_token_8080={}", "0".repeat(text.len()));
-        assert_eq!(check(&guard, Method::GET, "/", &[there, ("cookie", &wrong)]), Err(401));
+        assert_eq!(check(&guard, &Method::GET, "/", &[there, ("cookie", &wrong)]), Err(401));
         let foreign = [there, JSON, ("cookie", &*cookies), ("origin", "http://evil.example")];
-        assert_eq!(check(&guard, Method::POST, "/api/mo", &foreign), Err(403));
+        assert_eq!(check(&guard, &Method::POST, "/api/mo", &foreign), Err(403));
     }
 }

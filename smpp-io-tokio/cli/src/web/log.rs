@@ -14,6 +14,9 @@ use crate::decode;
 /// Requests of one connection whose responses are awaited. When there are more, all of them are forgotten.
 const MAX_AWAITED: usize = 2000;
 
+/// Characters of a text that the list shows.
+const MAX_TEXT: usize = 2000;
+
 /// Octets that an entry counts beside those of its PDU and its texts.
 const OVERHEAD: usize = 512;
 
@@ -308,13 +311,17 @@ impl Summary {
         for (name, value) in decode::explain(pdu) {
             match name {
                 "receipt id" => value.trim_matches('"').clone_into(&mut id),
-                "receipt stat" => texts.push(value),
+                "receipt stat" | "user data header" => texts.push(value),
                 "text" | "data" if !is_receipt => texts.push(value),
-                "user data header" => texts.push(value),
                 _ => {}
             }
         }
-        Self { kind, source, destination, text: texts.join(", "), id }
+        let mut text = texts.join(", ");
+        if let Some((end, _)) = text.char_indices().nth(MAX_TEXT) {
+            text.truncate(end);
+            text += "..";
+        }
+        Self { kind, source, destination, text, id }
     }
 }
 

@@ -28,7 +28,7 @@ pub(crate) struct Captures {
 #[derive(Default)]
 struct Packets {
     header: Vec<u8>,
-    packets: VecDeque<Box<[u8]>>,
+    queue: VecDeque<Box<[u8]>>,
     octets: usize,
 }
 
@@ -48,7 +48,7 @@ impl Captures {
     pub(super) fn file(&self) -> Vec<u8> {
         let packets = lock(&self.packets);
         let mut file = packets.header.clone();
-        packets.packets.iter().for_each(|packet| file.extend_from_slice(packet));
+        packets.queue.iter().for_each(|packet| file.extend_from_slice(packet));
         file
     }
 }
@@ -60,9 +60,9 @@ impl Packets {
             return;
         }
         self.octets += octets.len();
-        self.packets.push_back(octets.into());
+        self.queue.push_back(octets.into());
         while self.octets > MAX_CAPTURE {
-            let Some(oldest) = self.packets.pop_front() else { return };
+            let Some(oldest) = self.queue.pop_front() else { return };
             self.octets -= oldest.len();
         }
     }

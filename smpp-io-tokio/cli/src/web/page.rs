@@ -46,10 +46,10 @@ pub(super) fn response(status: StatusCode, content_type: &'static str, body: Bod
 
 /// Returns a response with a text.
 pub(super) fn text(status: StatusCode, text: impl Into<Bytes>) -> Response<Body> {
-    response(status, "text/plain; charset=utf-8", Body::Whole(Some(text.into())))
+    response(status, "text/plain; charset=utf-8", Body::whole(text))
 }
 
 /// Returns a response with a JSON document.
 pub(super) fn json(status: StatusCode, value: &serde_json::Value) -> Response<Body> {
-    response(status, "application/json", Body::Whole(Some(value.to_string().into())))
+    response(status, "application/json", Body::whole(value.to_string()))
 }

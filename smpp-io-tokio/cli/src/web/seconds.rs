@@ -15,7 +15,7 @@ pub(super) struct Seconds(VecDeque<Second>);
 
 #[derive(Debug, Default)]
 struct Second {
-    second: u64,
+    at: u64,
     submitted: Counted,
     delivered: Counted,
 }
@@ -62,22 +62,22 @@ impl Seconds {
         if !is_submission && command != CommandId::DELIVER_SM {
             return None;
         }
-        if self.0.back().is_none_or(|last| last.second < second) {
+        if self.0.back().is_none_or(|last| last.at < second) {
             if self.0.len() >= KEPT {
                 self.0.pop_front();
             }
-            self.0.push_back(Second { second, ..Second::default() });
+            self.0.push_back(Second { at: second, ..Second::default() });
         }
-        let found = self.0.iter_mut().rev().find(|kept| kept.second == second)?;
+        let found = self.0.iter_mut().rev().find(|kept| kept.at == second)?;
         Some(if is_submission { &mut found.submitted } else { &mut found.delivered })
     }
 
     /// Returns the seconds from `from` on.
     pub(super) fn since(&self, from: u64) -> Value {
-        let seconds = self.0.iter().filter(|second| second.second >= from);
+        let seconds = self.0.iter().filter(|second| second.at >= from);
         let seconds = seconds.map(|second| {
-            let Second { second, submitted, delivered } = second;
-            json!({ "second": second, "submitted": submitted.json(), "delivered": delivered.json() })
+            let Second { at, submitted, delivered } = second;
+            json!({ "second": at, "submitted": submitted.json(), "delivered": delivered.json() })
         });
         seconds.collect()
     }

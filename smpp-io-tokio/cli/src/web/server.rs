@@ -1,11 +1,9 @@
 //! The HTTP server of the page.
 
 use std::convert::Infallible;
-use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -19,7 +17,7 @@ use hyper::{Method, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
@@ -33,6 +31,12 @@ use crate::failure::Failure;
 /// Connections at once, and those of them that receive events.
 const MAX_CONNECTIONS: usize = 64;
 const MAX_EVENT_STREAMS: usize = 16;
+
+/// Downloads of the capture at once: each takes the memory of the capture.
+const MAX_DOWNLOADS: usize = 2;
+
+/// Octets of a body that are passed on at once.
+const CHUNK: usize = 64 * 1024;
 
 /// Octets of the head of a request, and of its body.
 const MAX_HEAD: usize = 16 * 1024;
@@ -95,7 +99,8 @@ struct Shared {
     start: Instant,
     /// `None` for a capture.
     live: Option<Live>,
-    event_streams: AtomicUsize,
+    event_streams: Arc<Semaphore>,
+    downloads: Arc<Semaphore>,
 }
 
 struct Live {
@@ -132,7 +137,9 @@ impl Page {
         };
         let url = format!("http://{shown}/{query}");
         let guard = Guard::new(token, address.port());
-        let shared = Shared { guard, log, start, live: None, event_streams: AtomicUsize::new(0) };
+        let (event_streams, downloads) = (Semaphore::new(MAX_EVENT_STREAMS), Semaphore::new(MAX_DOWNLOADS));
+        let (event_streams, downloads) = (Arc::new(event_streams), Arc::new(downloads));
+        let shared = Shared { guard, log, start, live: None, event_streams, downloads };
         Ok(Self { listener, address, shared, url })
     }
 
@@ -208,7 +215,7 @@ impl Shared {
 
     async fn get(self: Arc<Self>, path: &str, query: &str) -> Response<Body> {
         if let Some((content_type, content)) = file(path) {
-            return page::response(StatusCode::OK, content_type, Body::Whole(Some(content.into())));
+            return page::response(StatusCode::OK, content_type, Body::whole(content));
         }
         let parameter = |name: &str| {
             let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
@@ -225,18 +232,24 @@ impl Shared {
                 Some(description) => text(StatusCode::OK, description),
                 None => text(StatusCode::NOT_FOUND, "This PDU is no longer in the log."),
             },
-            "/capture.pcap" => match &self.live {
-                Some(live) => {
-                    let body = Body::Whole(Some(live.captures.file().into()));
-                    let mut response = page::response(StatusCode::OK, "application/vnd.tcpdump.pcap", body);
-                    let name = HeaderValue::from_static("attachment; filename=\"smpp.pcap\"");
-                    response.headers_mut().insert(CONTENT_DISPOSITION, name);
-                    response
-                }
-                None => text(StatusCode::NOT_FOUND, "The page shows a capture: it is the file itself."),
-            },
+            "/capture.pcap" => self.capture(),
             _ => text(StatusCode::NOT_FOUND, "There is nothing here."),
         }
+    }
+
+    /// Sends the capture of a running SMSC.
+    fn capture(&self) -> Response<Body> {
+        let Some(live) = &self.live else {
+            return text(StatusCode::NOT_FOUND, "The page shows a capture: it is the file itself.");
+        };
+        let Ok(permit) = Arc::clone(&self.downloads).try_acquire_owned() else {
+            return text(StatusCode::SERVICE_UNAVAILABLE, "Others download the capture: try again.");
+        };
+        let body = Body { _permit: Some(permit), ..Body::whole(live.captures.file()) };
+        let mut response = page::response(StatusCode::OK, "application/vnd.tcpdump.pcap", body);
+        let name = HeaderValue::from_static("attachment; filename=\"smpp.pcap\"");
+        response.headers_mut().insert(CONTENT_DISPOSITION, name);
+        response
     }
 
     /// Passes the body of a request to the SMSC.
@@ -285,11 +298,9 @@ impl Shared {
 
     /// Sends the changes of the log and the state as server-sent events.
     fn events(self: Arc<Self>) -> Response<Body> {
-        if self.event_streams.fetch_add(1, Ordering::AcqRel) >= MAX_EVENT_STREAMS {
-            self.event_streams.fetch_sub(1, Ordering::AcqRel);
+        let Ok(permit) = Arc::clone(&self.event_streams).try_acquire_owned() else {
             return text(StatusCode::SERVICE_UNAVAILABLE, "The page is open too often: close one.");
-        }
-        let stream = EventStream(Arc::clone(&self));
+        };
         // One event waits: a slow browser misses the older changes of the log, not the newest.
         let (events, receiver) = mpsc::channel(1);
         tokio::spawn(async move {
@@ -301,23 +312,24 @@ impl Shared {
                     _ = ticks.tick() => {}
                     () = events.closed() => return,
                 }
-                let changes = self.log.changes(revision, MAX_ENTRIES, "");
-                let changed = changes["revision"].as_u64().unwrap_or(revision);
+                let log = self.log.changes(revision, MAX_ENTRIES, "");
+                let newest = log["revision"].as_u64().unwrap_or(revision);
                 let is_due = tick % STATE_EVERY == 0;
                 tick = tick.wrapping_add(1);
-                if !is_due && changed == revision {
+                if !is_due && newest == revision {
                     continue;
                 }
-                revision = changed;
+                revision = newest;
                 let state = if is_due { self.state().await } else { Value::Null };
-                let event = json!({ "log": changes, "state": state });
+                let event = json!({ "log": log, "state": state });
                 // JSON has no line break.
                 if events.send(Bytes::from(format!("data: {event}\n\n"))).await.is_err() {
                     return;
                 }
             }
         });
-        page::response(StatusCode::OK, "text/event-stream", Body::Events { events: receiver, _open: stream })
+        let body = Body { content: Content::Events(receiver), _permit: Some(permit) };
+        page::response(StatusCode::OK, "text/event-stream", body)
     }
 }
 
@@ -336,45 +348,50 @@ fn decoded(text: &str) -> String {
     String::from_utf8_lossy(&octets).into_owned()
 }
 
-/// Counts an event stream until it is dropped.
-pub(super) struct EventStream(Arc<Shared>);
-
-impl Drop for EventStream {
-    fn drop(&mut self) {
-        self.0.event_streams.fetch_sub(1, Ordering::AcqRel);
-    }
+/// The body of a response.
+pub(super) struct Body {
+    content: Content,
+    /// Held until the body is sent.
+    _permit: Option<OwnedSemaphorePermit>,
 }
 
-/// The body of a response.
-pub(super) enum Body {
-    Whole(Option<Bytes>),
-    Events { events: mpsc::Receiver<Bytes>, _open: EventStream },
+enum Content {
+    Whole(Bytes),
+    Events(mpsc::Receiver<Bytes>),
+}
+
+impl Body {
+    pub(super) fn whole(content: impl Into<Bytes>) -> Self {
+        Self { content: Content::Whole(content.into()), _permit: None }
+    }
 }
 
 impl hyper::body::Body for Body {
     type Data = Bytes;
-    type Error = io::Error;
+    type Error = Infallible;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
-        match &mut *self {
-            Self::Whole(content) => Poll::Ready(content.take().map(|content| Ok(Frame::data(content)))),
-            Self::Events { events, .. } => {
-                events.poll_recv(cx).map(|event| event.map(|event| Ok(Frame::data(event))))
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let next = match &mut self.content {
+            Content::Whole(rest) => {
+                let length = rest.len().min(CHUNK);
+                Poll::Ready((length > 0).then(|| rest.split_to(length)))
             }
-        }
+            Content::Events(events) => events.poll_recv(cx),
+        };
+        next.map(|octets| octets.map(|octets| Ok(Frame::data(octets))))
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(self, Self::Whole(None))
+        matches!(&self.content, Content::Whole(rest) if rest.is_empty())
     }
 
     fn size_hint(&self) -> SizeHint {
-        match self {
-            Self::Whole(content) => SizeHint::with_exact(content.as_ref().map_or(0, Bytes::len) as u64),
-            Self::Events { .. } => SizeHint::default(),
+        match &self.content {
+            Content::Whole(rest) => SizeHint::with_exact(rest.len() as u64),
+            Content::Events(_) => SizeHint::default(),
         }
     }
 }

@@ -399,6 +399,23 @@ fn other_machines_need_permission_and_the_token() {
 }
 
 #[test]
+fn the_address_of_the_page_is_an_event() {
+    with_timeout(|| {
+        let mut smsc = Running::start(&["smsc", "--listen", "127.0.0.1:0", "--web", "127.0.0.1:0", "--json"]);
+        let mut line = String::new();
+        for event in ["listening", "web"] {
+            line.clear();
+            smsc.lines.read_line(&mut line).unwrap();
+            assert_eq!(serde_json::from_str::<Value>(&line).unwrap()["event"], event);
+        }
+        let event: Value = serde_json::from_str(&line).unwrap();
+        let address = event["listen"].as_str().unwrap();
+        assert_eq!(event["url"], format!("http://{address}/"));
+        assert_eq!(get(address, "/").status, 200);
+    });
+}
+
+#[test]
 fn an_address_in_use_is_an_error() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();

@@ -43,6 +43,8 @@ use pdus::Pdus;
       decodes an enquire_link
   smpp decode capture.pcap --port 2775
       follows the TCP connections of a capture
+  smpp decode capture.pcap --web
+      shows a capture in a browser (feature web)
   tcpdump -U -i any -w - port 2775 | smpp decode -
       decodes live traffic")]
 pub(crate) struct Arguments {

@@ -61,3 +61,30 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for WriteTimeout<T> {
         self.limit(cx, outcome)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_write_waits_thirty_seconds_after_the_last_progress() {
+        let (near, mut far) = duplex(1);
+        let mut near = WriteTimeout::new(near);
+        let reading = tokio::spawn(async move {
+            for _ in 0..3 {
+                sleep(WRITE_TIMEOUT / 2).await;
+                far.read_u8().await.unwrap();
+            }
+            // Open, and never read again.
+            sleep(10 * WRITE_TIMEOUT).await;
+        });
+        let start = Instant::now();
+        let error = near.write_all(&[7; 10]).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert_eq!(start.elapsed(), WRITE_TIMEOUT / 2 * 3 + WRITE_TIMEOUT);
+        reading.abort();
+    }
+}

@@ -35,17 +35,14 @@ const fn work(name: &'static str, links: u16, limits: (u64, u64, u64)) -> Work {
     Work { name, links, instructions, allocations, octets }
 }
 
-/// The allocations and octets are those of 100 messages.
+/// The limits: instructions of a message, allocations and octets of 100 messages.
 const WORKS: [Work; 5] = [
-    work("ready", 1, LIMIT_READY),
-    work("text", 1, LIMIT_TEXT),
-    work("receipt", 1, LIMIT_RECEIPT),
-    work("ready", 1_000, LIMIT_READY),
-    work("receipt", 1_000, LIMIT_RECEIPT),
+    work("ready", 1, (4_300, 10, 3_000)),
+    work("text", 1, (11_700, 10, 3_000)),
+    work("receipt", 1, (22_300, 520, 41_000)),
+    work("ready", 1_000, (6_300, 10, 3_000)),
+    work("receipt", 1_000, (25_000, 520, 41_000)),
 ];
-const LIMIT_READY: (u64, u64, u64) = (20_000, 2_000, 200_000);
-const LIMIT_TEXT: (u64, u64, u64) = (20_000, 2_000, 200_000);
-const LIMIT_RECEIPT: (u64, u64, u64) = (30_000, 3_000, 300_000);
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().collect();
@@ -272,7 +269,7 @@ impl Bench {
         while let Some(event) = self.account.poll_event() {
             match event {
                 Event::Outcome { outcome, .. } => {
-                    self.done += usize::from(black_box(&outcome).ids().count() == 1)
+                    self.done += usize::from(black_box(&outcome).ids().count() == 1);
                 }
                 Event::Receipt { matched, ack, .. } => {
                     self.done += usize::from(matched.is_some());

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use smpp_core::session::{Instant, Role};
 
+use crate::end_request::EndRequest;
 use crate::halves::WRITE_TIMEOUT;
 use crate::session_state::{BackgroundState, SessionState};
-use crate::shared::{EndRequest, Guard, Progress, Shared};
+use crate::shared::{Guard, Progress, Shared};
 use crate::sync::thread;
 use crate::transport::{MAX_LATENESS, MIN_WAIT};
 

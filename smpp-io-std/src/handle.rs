@@ -11,11 +11,12 @@ use smpp_core::session::{
 };
 use smpp_core::{Bind, DeliverSm, Operation, SubmitSm};
 
+use crate::end_request::EndRequest;
 use crate::error::End;
 use crate::pending_requests::RequestResult;
 use crate::pending_response::{DeadlineError, PendingResponse};
 use crate::session_state::NotAdmitted;
-use crate::shared::{EndRequest, Shared};
+use crate::shared::Shared;
 use crate::sync::atomic::Ordering;
 use crate::waiting_threads::WaitRole;
 

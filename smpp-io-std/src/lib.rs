@@ -241,6 +241,7 @@ mod buffer;
 mod connect;
 mod connection;
 mod dial;
+mod end_request;
 mod error;
 mod halves;
 mod handle;

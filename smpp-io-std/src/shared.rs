@@ -103,21 +103,12 @@ pub(crate) struct Guard<'a, R: Role> {
     _released: Released<'a, R>,
 }
 
-/// A request to end the session. It does not wait for the session's lock: if an observer blocks the thread that holds the
-/// lock, the request takes effect when the observer returns.
-#[derive(Clone, Copy)]
-pub(crate) enum EndRequest {
-    Unbind = 1,
-    /// It replaces an `Unbind`.
-    Abort = 2,
-}
-
 /// What the threads of one session share.
 pub(crate) struct Shared<R: Role> {
     state: Mutex<SessionState<R>>,
     reader: Mutex<Reader>,
     writer: Mutex<Writer>,
-    stream: Box<dyn Duplex>,
+    pub(crate) stream: Box<dyn Duplex>,
     start: time::Instant,
     /// The longest time that one read waits.
     pub(crate) max_read: Duration,
@@ -125,12 +116,12 @@ pub(crate) struct Shared<R: Role> {
     /// The handles that the application holds. At zero the session unbinds.
     pub(crate) handles: AtomicUsize,
     /// The [`EndRequest`] that has not taken effect yet, or zero.
-    end_request: AtomicU8,
+    pub(crate) end_request: AtomicU8,
 }
 
 /// What a call does with its output if the transport takes nothing.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Output {
+pub(crate) enum Output {
     /// It waits until the transport takes the output, or the background thread checks for it.
     Wait,
     /// It does not write at all if the background thread checks for output.
@@ -183,38 +174,6 @@ impl<R: Role> Shared<R> {
 
     const fn guard<'a>(&'a self, state: MutexGuard<'a, SessionState<R>>) -> Guard<'a, R> {
         Guard { state, _released: Released(self) }
-    }
-
-    /// Begins to end the session. Does not wait for the session's lock, and makes one write at most.
-    pub(crate) fn request_end(&self, request: EndRequest) {
-        self.end_request.fetch_max(request as u8, Ordering::SeqCst);
-        if !self.process_end_request() && matches!(request, EndRequest::Abort) {
-            // The thread that holds the lock may do so for long. The session has ended, with or without an error here.
-            let _ = self.stream.close();
-        }
-    }
-
-    /// Lets an [`EndRequest`] take effect, unless another thread holds the lock: that thread does it. Returns whether none
-    /// is left.
-    fn process_end_request(&self) -> bool {
-        // A read-modify-write, so that the one that comes second sees the other: the request, or the released lock.
-        if self.end_request.fetch_or(0, Ordering::SeqCst) != 0 {
-            let Some(state) = self.try_lock() else { return false };
-            self.finish(state, Output::Leave);
-        }
-        true
-    }
-
-    /// Passes an [`EndRequest`] to the session.
-    #[cold]
-    fn apply_end_request(&self, state: &mut SessionState<R>) {
-        if self.end_request.swap(0, Ordering::SeqCst) == EndRequest::Abort as u8 {
-            state.abort();
-        } else {
-            let now = self.now();
-            state.session.unbind(now);
-            state.mark_output(now);
-        }
     }
 
     pub(crate) fn now(&self) -> Instant {
@@ -512,7 +471,7 @@ impl<R: Role> Shared<R> {
     }
 
     /// Ends a call: writes the output, or leaves it to another thread; hands the reader role over if it is free.
-    fn finish<'a>(&'a self, mut state: Guard<'a, R>, mut output: Output) {
+    pub(crate) fn finish<'a>(&'a self, mut state: Guard<'a, R>, mut output: Output) {
         self.advance_clock(&mut state);
         while state.wants_write()
             && !(output == Output::Defer && state.background == BackgroundState::Polling)

@@ -79,6 +79,8 @@ fn a_quiet_session_waits_in_one_read_and_keeps_the_deadlines_that_are_set_meanwh
         drop(transport.0.1.wait_while(state, is_short).unwrap());
         // The only read waits. The responses time out all the same, each of them.
         for _ in 0..2 {
+            // The background thread has found that another thread reads, and sleeps.
+            thread::sleep(Duration::from_millis(100));
             let error = client.bind(&bind("secret")).unwrap_err();
             assert_eq!(error, RequestError::Unanswered(UnansweredReason::Timeout));
         }

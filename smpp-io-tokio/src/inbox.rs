@@ -217,7 +217,8 @@ impl<R: Role, O: Operation> InboundRequest<R, O> {
         Self { frame, reply: Some(reply), shared: Arc::clone(shared) }
     }
 
-    /// Returns the PDU as it was received.
+    /// Returns the PDU as it was received. The octets may share an allocation of 1 KiB with other requests: it is
+    /// freed with the last of them.
     pub fn frame(&self) -> &Frame<Bytes> {
         &self.frame
     }

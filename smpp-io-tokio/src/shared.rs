@@ -23,7 +23,7 @@ use crate::wait_queue::WaitQueue;
 
 /// The octets of requests in the inbox that are allocated together. As long as the application keeps one of these requests,
 /// it keeps the memory of all.
-const FRAMES: usize = 512;
+const FRAMES: usize = 1024;
 
 /// What the driver and the handles of one connection share.
 pub(crate) struct Shared<R: Role> {

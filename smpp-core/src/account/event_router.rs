@@ -16,7 +16,7 @@ use super::link::{BindId, ConnectFailure, LinkEvent};
 use super::message::Message;
 use super::message_key::MessageKey;
 use super::message_request::{MessageRequest, MessageRequestError, RequestNotSentReason, RequestNumber};
-use super::message_slots::{FetchedOutcome, FetchedReceipt, MessageSlots};
+use super::message_slots::{FetchedOutcome, FetchedReceipt, MessageSlots, RemovedSlot};
 use super::outcome::{AcceptedMessage, MessageNumber, MessageOutcome, SegmentOutcome, Unresolved};
 use super::receipt::{DeliveryReceipt, ReceiptDestination, ReceiptMatch};
 use super::request_slots::RequestSlots;
@@ -187,9 +187,6 @@ impl<W> EventRouter<W> {
     pub fn handle_event<O: Observer>(&mut self, now: Instant, account: &mut Account<O>, event: Event) {
         self.log_event(&event);
         match event {
-            Event::HandedToTransport { message, bind, .. } => {
-                self.messages.record_bind(message, bind);
-            }
             Event::Outcome { message, outcome, .. } => {
                 let scope = account.options().receipts.dialect.receipt_scope();
                 self.record_outcome(message, outcome, scope);
@@ -225,8 +222,10 @@ impl<W> EventRouter<W> {
                 self.first_bind.get_or_insert(Err(FirstBindError::Untrusted));
             }
             // If a message was refused, there is or was a bind.
-            Event::Link { .. } | Event::InDoubt { .. } | Event::Stopped { cause: StopCause::Message, .. } => {
-            }
+            Event::Link { .. }
+            | Event::HandedToTransport { .. }
+            | Event::InDoubt { .. }
+            | Event::Stopped { cause: StopCause::Message, .. } => {}
             Event::Stopped { cause: StopCause::Bind, status, response } => {
                 self.first_bind.get_or_insert(Err(FirstBindError::Refused { status, response }));
             }
@@ -407,7 +406,7 @@ impl<W> EventRouter<W> {
                 Poll::Pending
             }
             FetchedOutcome::Pending | FetchedOutcome::Missing => Poll::Ready(Err(SendError::DriverGone)),
-            FetchedOutcome::Outcome { key, bind, outcome } => Poll::Ready(match outcome.accepted(bind) {
+            FetchedOutcome::Outcome { key, outcome } => Poll::Ready(match outcome.accepted() {
                 Some(accepted) => Ok(accepted),
                 None => Err(SendError::Failed { message, key, outcome }),
             }),
@@ -460,7 +459,7 @@ impl<W> EventRouter<W> {
     /// that the SMSC could keep, but at most as much again; further ones are lost. Later receipts of the message become
     /// arrivals too, to be acknowledged by the caller that fetches them.
     pub fn release(&mut self, message: MessageNumber) {
-        let Some((waiter, receipts)) = self.messages.remove(message) else { return };
+        let Some(RemovedSlot { waiter, receipts }) = self.messages.remove(message) else { return };
         self.wakers.extend(waiter);
         for (receipt, matched) in receipts {
             if self.has_room(2) {

@@ -27,7 +27,7 @@ impl<O: Observer> Account<O> {
         for link in self.link_ids() {
             self.touch(link);
         }
-        self.links_changed = true;
+        self.link_plan = None;
     }
 
     /// Finds the sessions whose state has changed, and remembers that the binds may send more or less than before.
@@ -37,7 +37,7 @@ impl<O: Observer> Account<O> {
             link.is_touched = false;
             let state = link.session().map(Session::state);
             if mem::replace(&mut link.seen_state, state) != state {
-                self.links_changed = true;
+                self.link_plan = None;
             }
             if !mem::replace(&mut link.is_stale, true) {
                 self.stale.push(id);

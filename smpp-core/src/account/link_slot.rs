@@ -123,6 +123,8 @@ pub(super) struct TimedOutSegment {
     pub(super) key: Option<MessageKey>,
     /// How to track its receipts; `None` if it requests none.
     pub(super) receipts: Option<ReceiptRequest>,
+    /// The numbers of its recipients, if each has receipts of its own.
+    pub(super) recipients: Vec<u32>,
 }
 
 impl<O> LinkSlot<O> {

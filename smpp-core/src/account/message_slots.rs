@@ -7,9 +7,8 @@ use alloc::vec::Vec;
 use core::mem;
 
 use super::error::NoMoreReceipts;
-use super::link::BindId;
 use super::message_key::MessageKey;
-use super::outcome::{MessageNumber, MessageOutcome};
+use super::outcome::{MessageNumber, MessageOutcome, SegmentOutcome};
 use super::receipt::{DeliveryReceipt, ReceiptMatch};
 
 /// The index that ends a list.
@@ -113,8 +112,6 @@ struct MessageSlot<W> {
     /// Why no more receipts will arrive.
     no_more_receipts: Option<NoMoreReceipts>,
     key: Option<MessageKey>,
-    /// The bind that sent its last segment.
-    bind: Option<BindId>,
     waiter: Option<W>,
 }
 
@@ -144,7 +141,6 @@ pub(super) enum FetchedOutcome {
     Pending,
     Outcome {
         key: Option<MessageKey>,
-        bind: Option<BindId>,
         outcome: MessageOutcome,
     },
     /// The message has no slot, or its outcome was fetched before.
@@ -160,6 +156,13 @@ pub(super) enum FetchedReceipt {
     NoMore(NoMoreReceipts),
     /// The message has no slot.
     Missing,
+}
+
+/// What a slot had when it was removed.
+pub(super) struct RemovedSlot<W> {
+    pub(super) waiter: Option<W>,
+    /// The receipts that the caller has not fetched.
+    pub(super) receipts: Vec<(DeliveryReceipt, ReceiptMatch)>,
 }
 
 impl<W> MessageSlots<W> {
@@ -223,11 +226,6 @@ impl<W> MessageSlots<W> {
         }
     }
 
-    fn slot(&mut self, number: MessageNumber) -> Option<&mut MessageSlot<W>> {
-        let index = self.find(number)?;
-        self.slots.get_mut(index)
-    }
-
     /// Adds the slot of a message.
     pub(super) fn insert(
         &mut self,
@@ -250,7 +248,6 @@ impl<W> MessageSlots<W> {
             receipt_octets: 0,
             no_more_receipts,
             key,
-            bind: None,
             waiter: None,
         });
         if let (Some(index), Some(bucket)) = (inserted, self.buckets.get_mut(bucket)) {
@@ -258,17 +255,10 @@ impl<W> MessageSlots<W> {
         }
     }
 
-    /// Records which bind sends a segment of a message.
-    pub(super) fn record_bind(&mut self, number: MessageNumber, bind: BindId) {
-        if let Some(slot) = self.slot(number) {
-            slot.bind = Some(bind);
-        }
-    }
-
     /// Records an outcome. Returns the waiter.
     pub(super) fn record_outcome(&mut self, number: MessageNumber, outcome: MessageOutcome) -> Option<W> {
         let index = self.find(number)?;
-        let is_accepted = outcome.segments.iter().all(|segment| segment.is_accepted());
+        let is_accepted = outcome.segments.iter().all(SegmentOutcome::is_accepted);
         let outcome = self.outcomes.insert(outcome)?;
         self.slots.get_mut(index)?.outcome = Outcome::Buffered { index: outcome, is_accepted };
         self.take_waiter_of(index)
@@ -335,7 +325,7 @@ impl<W> MessageSlots<W> {
         };
         slot.outcome = Outcome::Fetched { is_accepted };
         let Some(outcome) = outcome else { return FetchedOutcome::Missing };
-        FetchedOutcome::Outcome { key: slot.key.clone(), bind: slot.bind, outcome }
+        FetchedOutcome::Outcome { key: slot.key.clone(), outcome }
     }
 
     /// Returns the next receipt of a message.
@@ -389,11 +379,8 @@ impl<W> MessageSlots<W> {
         Some(reason)
     }
 
-    /// Removes a slot. Returns the waiter, and the receipts that the caller has not fetched.
-    pub(super) fn remove(
-        &mut self,
-        number: MessageNumber,
-    ) -> Option<(Option<W>, Vec<(DeliveryReceipt, ReceiptMatch)>)> {
+    /// Removes a slot.
+    pub(super) fn remove(&mut self, number: MessageNumber) -> Option<RemovedSlot<W>> {
         let index = self.unlink(number)?;
         let waiter = self.take_waiter_of(index);
         let mut slot = self.slots.remove(index)?;
@@ -401,7 +388,7 @@ impl<W> MessageSlots<W> {
             self.outcomes.remove(index);
         }
         let receipts = core::iter::from_fn(|| slot.next_receipt(&mut self.receipts)).collect();
-        Some((waiter, receipts))
+        Some(RemovedSlot { waiter, receipts })
     }
 
     /// Takes a slot out of its bucket.
@@ -471,7 +458,7 @@ mod tests {
                 slots.insert(number(index), None, None);
                 slots.wait(number(index), &mut Some(index));
                 if index % 3 > 0 {
-                    let removed = slots.remove(number(index / 3)).and_then(|(waiter, _)| waiter);
+                    let removed = slots.remove(number(index / 3)).and_then(|removed| removed.waiter);
                     assert_eq!(removed, (index % 3 == 1).then_some(index / 3));
                 }
             }
@@ -483,7 +470,7 @@ mod tests {
             waiters.sort_unstable();
             assert_eq!(waiters, found);
             for index in found {
-                assert!(slots.remove(number(index)).is_some_and(|(waiter, _)| waiter.is_none()));
+                assert!(slots.remove(number(index)).is_some_and(|removed| removed.waiter.is_none()));
             }
             slots.shrink();
             assert_eq!((slots.len(), slots.slots.entries.capacity(), slots.buckets.capacity()), (0, 0, 0));

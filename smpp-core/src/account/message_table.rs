@@ -102,3 +102,59 @@ impl MessageTable {
         numbers.filter(move |number| *number >= first)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::message::Priority;
+    use super::super::options::UnansweredPolicy;
+    use super::super::outbound_pdu::{Frames, PduTraits};
+    use super::super::queued_message::{Position, QueuedSegment};
+    use super::super::ready_messages::Route;
+    use super::super::receipt::ReceiptDestination;
+    use super::*;
+    use crate::pdu::{Pdu, SubmitSm};
+
+    fn message() -> QueuedMessage {
+        QueuedMessage {
+            key: None,
+            receipt_destination: ReceiptDestination::Sent,
+            frames: Frames::default(),
+            traits: PduTraits::new(&Pdu::SubmitSm(SubmitSm::default())),
+            first: QueuedSegment::default(),
+            rest: Vec::new(),
+            priority: Priority::Normal,
+            unanswered_policy: UnansweredPolicy::Report,
+            deadline: None,
+            lane: None,
+            route: Route::Any,
+            position: Position::Ready,
+            delayed_until: None,
+            next: 0,
+            abandoned: None,
+            open: 1,
+        }
+    }
+
+    #[test]
+    fn pages_without_messages_are_freed_and_messages_are_used_again() {
+        let mut table = MessageTable::new();
+        let numbers: Vec<_> = (1..1_000).step_by(7).map(MessageNumber).collect();
+        for number in &numbers {
+            table.insert(*number, message());
+        }
+        assert_eq!(table.numbers_from(MessageNumber(0)).collect::<Vec<_>>(), numbers);
+        let from = table.numbers_from(numbers[50]).collect::<Vec<_>>();
+        assert_eq!(from, numbers[50..]);
+        for number in &numbers[1..] {
+            let removed = table.remove(*number).unwrap();
+            table.recycle(removed);
+            assert!(table.get(*number).is_none());
+        }
+        assert!(table.get(numbers[0]).is_some(), "a message that stays does not move");
+        assert_eq!((table.pages.len(), table.spare.len()), (1, SPARE));
+        table.insert(MessageNumber(1_000), message());
+        assert_eq!(table.spare.len(), SPARE - 1);
+        table.shrink();
+        assert_eq!(table.spare.capacity(), 0);
+    }
+}

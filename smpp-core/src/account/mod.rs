@@ -186,7 +186,7 @@
 //! # Requests about messages
 //!
 //! [`request`](Account::request) sends a [`MessageRequest`], once: a `query_sm`, `cancel_sm` or `replace_sm` about a message that
-//! the SMSC has accepted. [`MessageRequest::bind`] names the bind that sent the message, for an SMSC that knows it only
+//! the SMSC has accepted. [`MessageRequest::bind`] names the bind of a message without receipts, for an SMSC that knows it only
 //! there. Each request has one [`Event::RequestOutcome`]. At most
 //! [`request_capacity`](Options::request_capacity) have no outcome yet.
 //!

@@ -9,6 +9,7 @@
 //! is complete when its segment is accepted, and the acknowledgement of a receipt names the node.
 
 mod early;
+mod expiry;
 mod node;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ use core::mem;
 use core::time::Duration;
 
 use self::node::{ById, ByNumber, Node, StoredId, bit};
+use super::link::{BindId, ShortBindId};
 use super::options::ReceiptOptions;
 use super::outcome::MessageNumber;
 use super::receipt::{ReceiptMatch, ReportedReceipt};
@@ -55,9 +57,6 @@ pub(super) struct ReceiptTracker {
     awaited: usize,
     pub(super) early: EarlyReceipts,
 }
-
-/// How much one call does at once, so that no call takes long.
-const REMOVED_AT_ONCE: usize = 64;
 
 /// Messages, linked through [`Node::newer`] and [`Node::older`].
 #[derive(Clone, Copy)]
@@ -154,6 +153,12 @@ impl ReceiptTracker {
         self.numbers.find(&self.nodes, ByNumber::hash_of(number), |node| node.number == number)
     }
 
+    /// Returns the bind that sent the segment with this id of a response; `None` if it is not tracked.
+    pub(super) fn bind(&self, id: &[u8]) -> Option<ShortBindId> {
+        let key = self.submitted_key(id);
+        Some(self.nodes.get(self.find_id(&key, self.hash(&key))?)?.bind)
+    }
+
     fn find_id(&self, key: &MessageIdKey, hash: u32) -> Option<u32> {
         let policy = self.policy();
         self.ids.find(&self.nodes, hash, |node| node.id.has_key(policy, key))
@@ -193,6 +198,7 @@ impl ReceiptTracker {
             id: stored,
             number: message.number,
             id_hash: hash,
+            bind: message.bind.map(BindId::short).unwrap_or_default(),
             segment,
             total: message.total,
             is_complete: is_only,
@@ -312,18 +318,6 @@ impl ReceiptTracker {
             self.deadlines.insert((now + wait, message.number));
             self.limited.insert(message.number, (now + wait, head));
         }
-    }
-
-    /// Returns whether this many more segments fit, after messages that have all their receipts have made room: at most
-    /// [`REMOVED_AT_ONCE`] more than needed. If the capacity was lowered, [`expire`](Self::expire) removes the others.
-    pub(super) fn make_room(&mut self, segments: usize) -> bool {
-        for _ in 0..segments + REMOVED_AT_ONCE {
-            if self.nodes.len() + segments <= self.options.capacity || self.done.oldest == NONE {
-                break;
-            }
-            self.remove(self.done.oldest);
-        }
-        self.nodes.len() + segments <= self.options.capacity
     }
 
     /// Returns the caller's own key of a message.
@@ -516,89 +510,6 @@ impl ReceiptTracker {
             Some(node) => node.older = older,
             None => self.list(is_done).newest = older,
         }
-    }
-
-    /// Removes one message that is too old or exceeds the capacity, and returns it. Returns `None` if there is none, or if
-    /// the call has done enough: then [`poll_timeout`](Self::poll_timeout) is due at once.
-    pub(super) fn expire(&mut self, now: Instant) -> Option<Removed> {
-        let is_over = self.exceeds_capacity();
-        let is_due =
-            |node: Option<&Node>, max_age| node.is_some_and(|node| is_over || now - node.at >= max_age);
-        let (done, waiting) = (self.done.oldest, self.waiting.oldest);
-        if is_due(self.nodes.get(done), self.options.remember_completed) {
-            return self.remove(done).map(|_| Removed::Done);
-        }
-        if is_due(self.nodes.get(waiting), self.options.max_age) {
-            return self.remove(waiting).map(Removed::Expired);
-        }
-        for _ in 0..REMOVED_AT_ONCE {
-            let (at, number) = *self.deadlines.first()?;
-            if at > now {
-                return None;
-            }
-            self.deadlines.pop_first();
-            let (_, head) = self.limited.remove(&number)?;
-            if self.nodes.get(head).is_some_and(|node| !node.is_done) {
-                return self.remove(head).map(Removed::Expired);
-            }
-        }
-        None
-    }
-
-    /// Returns whether more segments are tracked than [`ReceiptOptions::capacity`].
-    pub(super) const fn exceeds_capacity(&self) -> bool {
-        self.nodes.len() > self.options.capacity
-    }
-
-    /// Returns when to call [`expire`](Self::expire).
-    pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        if self.exceeds_capacity() {
-            return Some(Instant::ZERO);
-        }
-        let waiting = self.nodes.get(self.waiting.oldest).map(|node| node.at + self.options.max_age);
-        let done = self.nodes.get(self.done.oldest).map(|node| node.at + self.options.remember_completed);
-        let deadline = self.deadlines.first().map(|(at, _)| *at);
-        waiting.into_iter().chain(done).chain(deadline).min()
-    }
-
-    /// Removes a message.
-    fn remove(&mut self, head: u32) -> Option<ExpiredMessage> {
-        self.unlink(head);
-        if self.nodes.get(head)?.total != 1 {
-            self.numbers.remove(&mut self.nodes, head);
-        }
-        let node = self.nodes.get_mut(head)?;
-        if node.is_due {
-            self.awaited = self.awaited.saturating_sub(node.open.into());
-        }
-        let (number, key, is_due) = (node.number, node.key.take(), node.is_due);
-        if let Some((at, _)) = self.limited.remove(&number) {
-            self.deadlines.remove(&(at, number));
-        }
-        // The one receipt of a message is recorded in its first node.
-        let lacks_receipts = node.last.is_none() || !self.has_one_receipt();
-        let (mut ids, mut next) = (Vec::new(), head);
-        while let Some(node) = self.nodes.get(next) {
-            let (this, sibling) = (next, node.sibling);
-            if is_due && lacks_receipts && node.last.is_none() {
-                ids.extend(node.id.to_message_id().map(|id| (node.segment, id)));
-            }
-            if node.is_indexed {
-                self.ids.remove(&mut self.nodes, this);
-            }
-            self.nodes.remove(this);
-            next = sibling;
-        }
-        ids.sort_unstable_by_key(|(segment, _)| *segment);
-        let ids = ids.into_iter().map(|(_, id)| id).collect();
-        Some(ExpiredMessage { number, ids, key })
-    }
-
-    /// Removes the message whose receipts the account has waited for longest, and then those that it remembers. The account is
-    /// shut down: nothing expires any more. Its ids are those without a final receipt.
-    pub(super) fn remove_oldest(&mut self) -> Option<ExpiredMessage> {
-        let oldest = if self.waiting.oldest == NONE { self.done.oldest } else { self.waiting.oldest };
-        self.remove(oldest)
     }
 
     /// Returns how many segments are tracked.

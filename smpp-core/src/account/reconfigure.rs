@@ -129,14 +129,14 @@ impl<O: Observer> Account<O> {
         let is_open = matches!(self.shutdown, Shutdown::Running | Shutdown::Draining { .. });
         if is_open && self.stopped.take().is_some() {
             self.is_bind_stop_reported = false;
-            self.links_changed = true;
+            self.link_plan = None;
             self.emit(Event::Resumed);
         }
     }
 
     /// Lets each slot connect without waiting.
     fn reset_backoff(&mut self, now: Instant) {
-        self.links_changed = true;
+        self.link_plan = None;
         for group in &mut self.groups {
             group.backoff = UnboundBackoff { until: now, failures: 0 };
         }
@@ -162,7 +162,7 @@ impl<O: Observer> Account<O> {
             self.groups = groups;
         }
         self.has_outdated = true;
-        self.links_changed = true;
+        self.link_plan = None;
         for (id, wanted) in self.link_ids().zip(assigned) {
             let Some(link) = self.links.get_mut(id.index()) else { return };
             link.wanted = wanted;

@@ -11,7 +11,7 @@ use super::event::{Action, Event, StopCause};
 use super::group::{Group, UnboundBackoff};
 use super::link::{BindId, ConnectFailure, LinkEvent, LinkId};
 use super::link_slot::{LinkSlot, OpenLink, Phase, Replacement, Tag};
-use super::state::{Account, SLICE, Shutdown};
+use super::state::{Account, LinkPlan, SLICE, Shutdown};
 use crate::frame::Frame;
 use crate::provider::BindAction;
 use crate::session::{self, CloseReason, Esme, Observer, RequestError, ResponseTimes, Session, State};
@@ -72,10 +72,11 @@ impl<O: Observer> Account<O> {
     /// Ends the connections that are not wanted, and starts those that are due.
     pub(super) fn start_links(&mut self, now: Instant) {
         self.check_touched();
-        if !self.links_changed && self.next_start_at.is_none_or(|at| at > now) {
+        if self.link_plan.is_some_and(|plan| plan.next_start.is_none_or(|at| at > now)) {
             return;
         }
-        self.links_changed = false;
+        // What changes from here on is considered in the next call.
+        self.link_plan = Some(LinkPlan { next_start: None });
         for link in self.link_ids() {
             self.end_unwanted(now, link);
         }
@@ -92,7 +93,9 @@ impl<O: Observer> Account<O> {
             self.next_start = now + self.options.connect_interval;
             self.actions.push_back(Action::Resolve { link: id });
         }
-        self.next_start_at = self.next_start().map(|(at, _)| at);
+        if self.link_plan.is_some() {
+            self.link_plan = Some(LinkPlan { next_start: self.next_start().map(|(at, _)| at) });
+        }
     }
 
     fn end_unwanted(&mut self, now: Instant, id: LinkId) {
@@ -130,7 +133,7 @@ impl<O: Observer> Account<O> {
         let Some(link) = self.links.get_mut(id.index()) else { return };
         link.route.end();
         link.phase = Phase::Closing;
-        self.links_changed = true;
+        self.link_plan = None;
         self.actions.push_back(Action::Close { link: id });
     }
 
@@ -156,7 +159,10 @@ impl<O: Observer> Account<O> {
     }
 
     pub(super) fn next_link_start(&self) -> Option<Instant> {
-        if self.links_changed { self.next_start().map(|(at, _)| at) } else { self.next_start_at }
+        match self.link_plan {
+            Some(plan) => plan.next_start,
+            None => self.next_start().map(|(at, _)| at),
+        }
     }
 
     /// Handles the result of [`Action::Resolve`]: the host's addresses, or the error in words. Without an address the account
@@ -184,7 +190,7 @@ impl<O: Observer> Account<O> {
 
     /// Connects to the next address, or resolves the next endpoint. Without either, makes the slot idle and returns false.
     fn try_next(&mut self, id: LinkId) -> bool {
-        self.links_changed = true;
+        self.link_plan = None;
         let Some(link) = self.links.get_mut(id.index()) else { return false };
         if let Some(address) = link.route.addresses.pop_front() {
             link.phase = Phase::Connecting { address };
@@ -321,7 +327,7 @@ impl<O: Observer> Account<O> {
         self.handle_disconnect(now, id);
         self.actions.retain(|action| *action != Action::Close { link: id });
         let wanted = self.is_wanted(id);
-        self.links_changed = true;
+        self.link_plan = None;
         if let Some(link) = self.links.get_mut(id.index())
             && matches!(link.phase, Phase::Closing)
         {
@@ -368,7 +374,7 @@ impl<O: Observer> Account<O> {
                 self.handle_session_event(now, link, event);
                 left -= 1;
                 if left == 0 {
-                    (self.links_changed, self.is_unfinished) = (true, true);
+                    (self.link_plan, self.is_unfinished) = (None, true);
                     return;
                 }
             }
@@ -456,7 +462,7 @@ impl<O: Observer> Account<O> {
             // Messages that stopped the account stay the reason why it sends none.
             self.stopped.get_or_insert(StopCause::Bind);
             self.is_bind_stop_reported = true;
-            self.links_changed = true;
+            self.link_plan = None;
             self.emit(Event::Stopped { cause: StopCause::Bind, status, response });
         }
     }

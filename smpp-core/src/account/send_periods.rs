@@ -66,3 +66,28 @@ impl SendPeriods {
         self.first <= period && self.in_flight.front().is_some_and(|first| *first > 0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_period_is_in_flight_until_all_that_was_sent_in_it_has_ended() {
+        let mut periods = SendPeriods::new();
+        assert!(!periods.is_in_flight(periods.last()), "nothing was sent");
+        let [first, second] = [periods.begin(), periods.begin()];
+        let before = periods.last();
+        periods.separate();
+        let third = periods.begin();
+        periods.end(first);
+        assert!(periods.is_in_flight(before));
+        periods.end(second);
+        assert!(!periods.is_in_flight(before) && periods.is_in_flight(periods.last()));
+        periods.separate();
+        periods.separate();
+        assert_eq!((periods.last(), periods.total()), (third, 1), "nothing was sent after the third");
+        periods.end(third);
+        assert!(!periods.is_in_flight(u64::MAX));
+        assert_eq!(periods.in_flight.len(), 1, "periods do not pile up");
+    }
+}

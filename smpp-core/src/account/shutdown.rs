@@ -22,7 +22,7 @@ impl<O: Observer> Account<O> {
     /// flight and the unbinds. Of several calls the earliest deadline counts.
     pub fn shutdown(&mut self, now: Instant, timeout: Duration) {
         let until = now + timeout;
-        self.links_changed = true;
+        self.link_plan = None;
         match &mut self.shutdown {
             Shutdown::Running => {
                 self.shutdown = Shutdown::Draining { deadline: until, unresolved: Vec::new() };
@@ -55,7 +55,7 @@ impl<O: Observer> Account<O> {
             self.abandon_all(now, SegmentNotSentReason::ShutDown);
             self.end_waiting_requests(RequestNotSentReason::ShutDown);
             self.release_inbound(now);
-            self.links_changed = true;
+            self.link_plan = None;
             self.start_links(now);
         }
         if let Shutdown::Unbinding { until, .. } = &mut self.shutdown

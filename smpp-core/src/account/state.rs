@@ -104,10 +104,8 @@ pub struct Account<O = ()> {
     pub(super) wakes: BTreeSet<(Instant, LinkId)>,
     /// When the pauses are over that the account has reported.
     pub(super) pauses: BTreeSet<(Instant, LinkId)>,
-    /// Whether a connection may have to be started or ended: something has changed that decides about it.
-    pub(super) links_changed: bool,
-    /// When the next connection starts; valid unless `links_changed`.
-    pub(super) next_start_at: Option<Instant>,
+    /// When the next connection starts; `None` if something has changed that decides which connections start and end.
+    pub(super) link_plan: Option<LinkPlan>,
     pub(super) counters: AccountCounters,
     /// The counters of the slots that no longer exist, the one with the lowest id last: a new slot goes on with them.
     pub(super) removed_stats: Vec<LinkStats>,
@@ -116,6 +114,12 @@ pub struct Account<O = ()> {
 /// How many messages, receipts or outcomes one call handles at most of work that grows with what is outstanding. The rest is due
 /// at once: so no call takes much longer than a slice, about a third of a millisecond.
 pub(super) const SLICE: usize = 512;
+
+/// What is known of the connections until something changes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LinkPlan {
+    pub(super) next_start: Option<Instant>,
+}
 
 /// Messages that are being abandoned.
 #[derive(Clone, Copy, Debug)]
@@ -200,8 +204,7 @@ impl<O: Observer> Account<O> {
             stale: Vec::new(),
             wakes: BTreeSet::new(),
             pauses: BTreeSet::new(),
-            links_changed: true,
-            next_start_at: None,
+            link_plan: None,
             counters: AccountCounters::default(),
             removed_stats: Vec::new(),
             options,
@@ -326,7 +329,7 @@ impl<O: Observer> Account<O> {
             && let Some(slot) = self.links.get_mut(link.index())
         {
             slot.stats.record(event);
-            self.links_changed = true;
+            self.link_plan = None;
         }
         self.events.push_back(event);
     }

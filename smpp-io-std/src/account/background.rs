@@ -38,7 +38,7 @@ fn run(shared: &Arc<Shared>) {
             next_link = index + 1;
             state = shared.write_link(state, index).0;
             // Wakes the threads that have something to fetch.
-            shared.unlock(state);
+            Shared::unlock(state);
             state = shared.lock();
         } else {
             state.background_sleeps_until = deadline;

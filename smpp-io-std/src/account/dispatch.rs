@@ -40,12 +40,12 @@ impl Shared {
                 }
             }
             if !wrote {
-                return self.unlock(state);
+                return Self::unlock(state);
             }
         }
         state.defer_output();
         self.background_wakeup.notify_one();
-        self.unlock(state);
+        Self::unlock(state);
     }
 
     /// Emits the events of the account, starts its actions, and wakes the threads that have something to do.
@@ -167,7 +167,7 @@ impl Shared {
                 state.set_output(index, OutputMode::Deferred);
                 break;
             }
-            self.unlock(state);
+            Self::unlock(state);
             let written = writer.write(&transport.stream);
             state = self.lock();
             match written {

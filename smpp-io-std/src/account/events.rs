@@ -86,7 +86,7 @@ impl Drop for Events {
     fn drop(&mut self) {
         let mut state = self.shared.lock();
         state.router.remove_receiver(&self.id);
-        self.shared.unlock(state);
+        Shared::unlock(state);
     }
 }
 

@@ -44,7 +44,7 @@ impl AccountState {
     }
 
     fn link_state(&self, link: LinkId) -> Option<LinkState> {
-        self.account.links().nth(link.index()).map(|(_, state)| state)
+        self.account.link_state(link)
     }
 
     /// Returns whether a deadline of the connection has passed at `now`.

@@ -112,7 +112,7 @@ impl Shared {
     }
 
     /// Releases the lock, then wakes the threads that have something to fetch or to check.
-    pub(super) fn unlock(&self, mut state: Guard<'_>) {
+    pub(super) fn unlock(mut state: Guard<'_>) {
         let (first, others) = state.take_wake_list();
         drop(state);
         first.iter().chain(&others).for_each(Waiter::wake);
@@ -120,7 +120,7 @@ impl Shared {
 
     /// Parks the current thread until another thread wakes it, at most until `until`. It may return early.
     pub(super) fn park<'a>(&'a self, state: Guard<'a>, until: Option<Instant>) -> Guard<'a> {
-        self.unlock(state);
+        Self::unlock(state);
         waiter::park(until.map(|until| (until - self.now()).max(MIN_WAIT)));
         self.lock()
     }
@@ -184,7 +184,7 @@ impl Drop for QueuePlace<'_> {
         if let Some(place) = self.place.take() {
             let mut state = self.shared.lock();
             state.leave_queue(place);
-            self.shared.unlock(state);
+            Shared::unlock(state);
         }
     }
 }

@@ -42,13 +42,25 @@ pub struct Ticket {
 struct Registration {
     message: MessageNumber,
     key: Option<MessageKey>,
+    /// Why the message gets no further receipt, once it has been released with its outcome. Then no later call needs the
+    /// account's lock.
+    ended: Option<NoMoreReceipts>,
     shared: Arc<Shared>,
 }
 
 impl Registration {
     /// Waits for the outcome. Returns `None` if the deadline passes first.
-    fn outcome(&self, deadline: Option<Instant>) -> Option<Result<AcceptedMessage, SendError>> {
-        self.shared.wait_until(deadline, |router, waiter| router.poll_outcome(self.message, waiter))
+    fn outcome(&mut self, deadline: Option<Instant>) -> Option<Result<AcceptedMessage, SendError>> {
+        let message = self.message;
+        let outcome = self.shared.wait_until(deadline, |router, waiter| {
+            router
+                .poll_outcome(message, waiter)
+                .map_ok(|accepted| (accepted, router.release_if_ended(message)))
+        })?;
+        Some(outcome.map(|(accepted, ended)| {
+            self.ended = ended;
+            accepted
+        }))
     }
 
     /// Waits for a receipt. Returns `None` if the deadline passes first.
@@ -56,6 +68,9 @@ impl Registration {
         &self,
         deadline: Option<Instant>,
     ) -> Option<Result<(DeliveryReceipt, ReceiptMatch), NoMoreReceipts>> {
+        if let Some(reason) = self.ended {
+            return Some(Err(reason));
+        }
         self.shared.wait_until(deadline, |router, waiter| router.poll_receipt(self.message, waiter))
     }
 }
@@ -90,7 +105,7 @@ pub struct Sent {
 impl Ticket {
     pub(super) fn new(number: MessageNumber, message: &Message, shared: &Arc<Shared>) -> Self {
         let key = message.message_key().cloned();
-        Self { registration: Registration { message: number, key, shared: Arc::clone(shared) } }
+        Self { registration: Registration { message: number, key, ended: None, shared: Arc::clone(shared) } }
     }
 
     /// Returns the account's number of the message.
@@ -109,7 +124,7 @@ impl Ticket {
     /// # Errors
     ///
     /// [`SendError::Failed`] with the outcome of each segment, if not all segments were accepted.
-    pub fn outcome(self) -> Result<Sent, SendError> {
+    pub fn outcome(mut self) -> Result<Sent, SendError> {
         // Without a deadline, the wait ends only with an outcome.
         let accepted = self.registration.outcome(None).unwrap_or(Err(SendError::DriverGone))?;
         Ok(Sent { registration: self.registration, accepted })
@@ -121,7 +136,7 @@ impl Ticket {
     ///
     /// The outer error returns the ticket if there is no outcome by then. The message is sent all the same, unless you
     /// [cancel](Self::cancel) it. The inner error is that of [`outcome`](Self::outcome).
-    pub fn outcome_until(self, deadline: Instant) -> Result<Result<Sent, SendError>, Self> {
+    pub fn outcome_until(mut self, deadline: Instant) -> Result<Result<Sent, SendError>, Self> {
         match self.registration.outcome(Some(deadline)) {
             Some(outcome) => Ok(outcome.map(|accepted| Sent { registration: self.registration, accepted })),
             None => Err(self),
@@ -154,8 +169,13 @@ impl Sent {
 
     /// Returns the bind that sent the last segment, to ask about the message on the same bind:
     /// [`MessageRequest::bind`](smpp_core::account::MessageRequest::bind).
-    pub const fn bind(&self) -> Option<BindId> {
+    pub fn bind(&self) -> Option<BindId> {
         self.accepted.bind()
+    }
+
+    /// Returns the binds that sent the segments, one for each segment.
+    pub fn binds(&self) -> &[BindId] {
+        self.accepted.binds()
     }
 
     /// Returns the SMSC's responses, one for each segment: their TLVs, such as a price, and for a submit_multi the recipients
@@ -239,9 +259,12 @@ impl Sent {
 
 impl Drop for Registration {
     fn drop(&mut self) {
+        if self.ended.is_some() {
+            return;
+        }
         let mut state = self.shared.lock();
         state.router.release(self.message);
-        self.shared.unlock(state);
+        Shared::unlock(state);
     }
 }
 

@@ -103,12 +103,22 @@ struct Waits {
 /// Whom to notify once the lock is released.
 #[derive(Clone, Copy)]
 pub(super) struct Notices {
-    state_changed: bool,
-    is_over: bool,
-    is_ready: bool,
+    change: Change,
     driver: bool,
     /// More tasks than fit into one batch are to be woken.
     more: bool,
+}
+
+/// What has changed for the tasks that look at the account's state.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Change {
+    Nothing,
+    /// The account can send at once.
+    Ready,
+    /// An event of a connection or of the account.
+    State,
+    /// The account has ended.
+    Over,
 }
 
 impl Shared {
@@ -195,11 +205,11 @@ impl Shared {
 
     /// Notifies and wakes the tasks, without the lock.
     pub(super) fn announce(&self, notices: Notices, wake: &mut WakeList) {
-        let Notices { state_changed, is_over, is_ready, driver, more } = notices;
-        if state_changed {
-            self.notify(is_over);
-        } else if is_ready {
-            self.ready.notify_waiters();
+        let Notices { change, driver, more } = notices;
+        match change {
+            Change::Nothing => {}
+            Change::Ready => self.ready.notify_waiters(),
+            Change::State | Change::Over => self.notify(change == Change::Over),
         }
         if driver {
             self.driver_wakeup.notify_one();
@@ -320,7 +330,13 @@ impl Inner {
         if driver {
             self.driver_deadline = Some(Instant::ZERO);
         }
-        Notices { state_changed, is_over, is_ready, driver, more }
+        let change = match state_changed {
+            true if is_over => Change::Over,
+            true => Change::State,
+            false if is_ready => Change::Ready,
+            false => Change::Nothing,
+        };
+        Notices { change, driver, more }
     }
 
     /// Adds the calls of `submit` that may proceed to `wake`: as many as segments fit, unless the first does not fit.
@@ -351,13 +367,12 @@ impl Inner {
             if is_next {
                 self.refused_capacity = self.account.available_capacity();
             }
-            let unused = match *ticket {
-                Some(ticket) => self.submit_queue.wait(ticket, waker),
-                None => {
-                    // All messages wait for the same capacity: the command does not matter.
-                    *ticket = Some(self.submit_queue.push(CommandId::SUBMIT_SM, waker.clone()));
-                    None
-                }
+            let unused = if let Some(ticket) = *ticket {
+                self.submit_queue.wait(ticket, waker)
+            } else {
+                // All messages wait for the same capacity: the command does not matter.
+                *ticket = Some(self.submit_queue.push(CommandId::SUBMIT_SM, waker.clone()));
+                None
             };
             return (Poll::Pending, unused);
         }

@@ -115,11 +115,12 @@
 //! # Respond to requests
 //!
 //! [`Service::request`] is called for one request of a session after another. Each call runs until its first wait; from
-//! there the calls of one bind run side by side, at most [`Config::max_unanswered`] (256). Responses may therefore
+//! there the calls of one bind take turns in the task of its session, at most [`Config::max_unanswered`] (256). Responses may therefore
 //! leave in another order than the requests came; SMPP allows that. Keep an [`InboundRequest`](crate::InboundRequest)
 //! to respond to it later, from any task. Dropped unanswered, it is refused with an error (`submit_sm`:
 //! `ESME_RSYSERR`). `Service::request` is cancelled when the session ends. Move work that must finish into
-//! `tokio::spawn`. A panic refuses that request only.
+//! `tokio::spawn`, and work that keeps a thread busy into `spawn_blocking`: a call that does not wait stops its session. A
+//! panic refuses that request only.
 //!
 //! The fastest way is [`Handle::respond_inline`](crate::Handle::respond_inline) on [`BoundSession::peer`]: it responds
 //! where the request is read, without a copy or a queue. It must not wait, and the server's rate limit does not count

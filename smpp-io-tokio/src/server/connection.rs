@@ -106,7 +106,16 @@ impl<S: Service> ServerContext<S> {
             Some(Ok((registered, inbox, meter))) => {
                 self.emit(ServerEvent::Bound(&registered.bound));
                 let (context, registered) = (Arc::clone(&self), Some(registered));
-                tokio::spawn(BoundConnection { context, driver, registered, inbox, meter, handlers: None });
+                let handle = handle::<S>;
+                tokio::spawn(BoundConnection {
+                    context,
+                    driver,
+                    registered,
+                    inbox,
+                    meter,
+                    handle,
+                    handlers: None,
+                });
                 return;
             }
             Some(Err(NotBound::Refused)) => {
@@ -201,18 +210,31 @@ impl<T: AsyncRead + AsyncWrite + Unpin> GuardedDriver<T> {
 
 /// A bound ESME. The future is written by hand, because it is most of the memory of an idle bind: an `async fn` would store
 /// its arguments twice, and reserve memory for everything that can ever run in it.
-struct BoundConnection<S, T> {
+struct BoundConnection<S, T, H, F> {
     context: Arc<ServerContext<S>>,
     driver: GuardedDriver<T>,
     /// Dropped when the session has ended. Closing the transport may take longer.
     registered: Option<RegisteredBind>,
     inbox: Inbox<Smsc>,
     meter: Option<RateMeter>,
-    /// The futures of the service that have not completed at once, if there are any.
-    handlers: Option<Box<Handlers>>,
+    /// [`handle`]: a parameter, because the type of its futures has no name.
+    handle: H,
+    /// The futures of the service; `None` until the first request, and after the session was quiet.
+    handlers: Option<Box<Handlers<F>>>,
 }
 
-impl<S: Service, T: AsyncRead + AsyncWrite + Unpin> Future for BoundConnection<S, T> {
+/// The future of one request.
+async fn handle<S: Service>(context: Arc<ServerContext<S>>, bound: BoundSession, request: Inbound<Smsc>) {
+    context.service.request(&bound, request).await;
+}
+
+impl<S, T, H, F> Future for BoundConnection<S, T, H, F>
+where
+    S: Service,
+    T: AsyncRead + AsyncWrite + Unpin,
+    H: Fn(Arc<ServerContext<S>>, BoundSession, Inbound<Smsc>) -> F + Unpin,
+    F: Future<Output = ()>,
+{
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
@@ -231,7 +253,12 @@ impl<S: Service, T: AsyncRead + AsyncWrite + Unpin> Future for BoundConnection<S
     }
 }
 
-impl<S: Service, T> BoundConnection<S, T> {
+impl<S, T, H, F> BoundConnection<S, T, H, F>
+where
+    S: Service,
+    H: Fn(Arc<ServerContext<S>>, BoundSession, Inbound<Smsc>) -> F,
+    F: Future<Output = ()>,
+{
     /// Runs the futures of the service, and passes the requests to it. Ready once the session has ended.
     fn poll_requests(&mut self, cx: &mut Context<'_>, bound: &BoundSession) -> Poll<()> {
         if let Some(handlers) = &mut self.handlers {
@@ -276,7 +303,7 @@ impl<S: Service, T> BoundConnection<S, T> {
         }
         let (context, bound) = (Arc::clone(&self.context), bound.clone());
         let handlers = self.handlers.get_or_insert_with(|| Box::new(Handlers::new(cx)));
-        handlers.start(Box::pin(async move { context.service.request(&bound, inbound).await }));
+        handlers.start((self.handle)(context, bound, inbound));
         Poll::Ready(true)
     }
 }

@@ -1,5 +1,5 @@
 //! The futures of a service that wait. They run in the task of their session: a task for each would cost more than the
-//! request. Slots and wakers are reused, so that a future costs no allocation beside its own.
+//! request. Slots, with their memory and wakers, are reused, so that a future costs no allocation.
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -8,12 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Wake, Waker};
 
-/// One future of a service.
-pub(super) type Handler = Pin<Box<dyn Future<Output = ()> + Send>>;
-
 /// The futures of one session.
-pub(super) struct Handlers {
-    slots: Vec<Slot>,
+pub(super) struct Handlers<F> {
+    slots: Vec<Slot<F>>,
     free: Vec<u32>,
     running: usize,
     woken: Arc<WokenSlots>,
@@ -21,9 +18,9 @@ pub(super) struct Handlers {
     polling: Vec<u32>,
 }
 
-struct Slot {
+struct Slot<F> {
     /// `None`: the slot is free.
-    handler: Option<Handler>,
+    handler: Pin<Box<Option<F>>>,
     waker: Arc<SlotWaker>,
     /// The same, as the futures take it.
     task_waker: Waker,
@@ -76,7 +73,7 @@ impl Wake for SlotWaker {
     }
 }
 
-impl Handlers {
+impl<F: Future<Output = ()>> Handlers<F> {
     /// Returns the futures of a session whose task is being polled.
     pub(super) fn new(cx: &Context<'_>) -> Self {
         let woken = Arc::new(WokenSlots::default());
@@ -108,22 +105,26 @@ impl Handlers {
         self.polling = polling;
     }
 
-    /// Polls a new future, and keeps it unless it completes at once.
-    pub(super) fn start(&mut self, handler: Handler) {
-        let free = self.free.pop();
-        // `max_unanswered` futures run at most: fewer than 2^32.
-        let index = free.unwrap_or(self.slots.len() as u32);
-        if free.is_none() {
-            let is_woken = AtomicBool::new(false);
-            let waker = Arc::new(SlotWaker { slot: index, is_woken, woken: Arc::clone(&self.woken) });
-            let task_waker = Waker::from(Arc::clone(&waker));
-            self.slots.push(Slot { handler: None, waker, task_waker });
-        }
+    /// Polls a new future, and keeps it unless it completes at once. Inlined, so that the future is built where it stays.
+    #[inline(always)]
+    pub(super) fn start(&mut self, handler: F) {
+        let index = self.free.pop().unwrap_or_else(|| self.add_slot());
         if let Some(slot) = self.slots.get_mut(index as usize) {
-            slot.handler = Some(handler);
+            slot.handler.set(Some(handler));
             self.running += 1;
             self.poll_slot(index);
         }
+    }
+
+    #[cold]
+    fn add_slot(&mut self) -> u32 {
+        // `max_unanswered` futures run at most: fewer than 2^32.
+        let index = self.slots.len() as u32;
+        let is_woken = AtomicBool::new(false);
+        let waker = Arc::new(SlotWaker { slot: index, is_woken, woken: Arc::clone(&self.woken) });
+        let task_waker = Waker::from(Arc::clone(&waker));
+        self.slots.push(Slot { handler: Box::pin(None), waker, task_waker });
+        index
     }
 
     /// A future that panics has ended. Its request is dropped, which refuses it.
@@ -132,28 +133,28 @@ impl Handlers {
         // Before the poll: a later wake-up is not lost.
         slot.waker.is_woken.swap(false, Ordering::AcqRel);
         // `None`: a waker of an earlier future has woken the slot.
-        let Some(handler) = &mut slot.handler else { return };
+        let Some(handler) = slot.handler.as_mut().as_pin_mut() else { return };
         let mut cx = Context::from_waker(&slot.task_waker);
-        let polled = catch_unwind(AssertUnwindSafe(|| handler.as_mut().poll(&mut cx).is_pending()));
+        let polled = catch_unwind(AssertUnwindSafe(|| handler.poll(&mut cx).is_pending()));
         if polled.unwrap_or(false) {
             return;
         }
-        drop_handler(slot.handler.take());
+        end(&mut slot.handler);
         self.running -= 1;
         self.free.push(index);
     }
 }
 
 /// Drops those that still run: their requests are refused if the session has not ended.
-impl Drop for Handlers {
+impl<F> Drop for Handlers<F> {
     fn drop(&mut self) {
-        self.slots.drain(..).for_each(|slot| drop_handler(slot.handler));
+        self.slots.iter_mut().for_each(|slot| end(&mut slot.handler));
     }
 }
 
-/// A destructor that panics does not end the session.
-fn drop_handler(handler: Option<Handler>) {
-    let _ = catch_unwind(AssertUnwindSafe(|| drop(handler)));
+/// Drops a future. A destructor that panics does not end the session.
+fn end<F>(handler: &mut Pin<Box<Option<F>>>) {
+    let _ = catch_unwind(AssertUnwindSafe(|| handler.set(None)));
 }
 
 #[cfg(test)]
@@ -165,6 +166,8 @@ mod tests {
     use crate::wait::tests::Counting;
 
     use super::*;
+
+    type Handler = Pin<Box<dyn Future<Output = ()>>>;
 
     /// A future that stores its waker at each poll, and completes when it is polled for the last time.
     fn waits(polls: usize, wakers: &Arc<Mutex<Vec<Waker>>>, polled: &Arc<AtomicUsize>) -> Handler {
@@ -184,7 +187,7 @@ mod tests {
         let waker = Arc::clone(&task).into();
         let cx = Context::from_waker(&waker);
         let (wakers, polled) = (Arc::default(), Arc::new(AtomicUsize::new(0)));
-        let mut handlers = Handlers::new(&cx);
+        let mut handlers = Handlers::<Handler>::new(&cx);
         for _ in 0..3 {
             handlers.start(waits(2, &wakers, &polled));
         }
@@ -209,7 +212,7 @@ mod tests {
     #[test]
     fn slots_are_reused_and_completed_futures_take_none() {
         let cx = Context::from_waker(Waker::noop());
-        let mut handlers = Handlers::new(&cx);
+        let mut handlers = Handlers::<Handler>::new(&cx);
         let (wakers, polled) = (Arc::default(), Arc::new(AtomicUsize::new(0)));
         for _ in 0..10 {
             handlers.start(waits(1, &wakers, &polled));
@@ -233,7 +236,7 @@ mod tests {
             }
         }
         let cx = Context::from_waker(Waker::noop());
-        let mut handlers = Handlers::new(&cx);
+        let mut handlers = Handlers::<Handler>::new(&cx);
         handlers.start(Box::pin(async { panic!("in the future") }));
         handlers.start(Box::pin(async { drop(Panics) }));
         assert_eq!(handlers.running(), 0);
@@ -250,7 +253,7 @@ mod tests {
     fn the_task_is_woken_where_it_was_polled_last() {
         let tasks = [(), ()].map(|()| Arc::new(Counting::default()));
         let wakers = tasks.clone().map(Waker::from);
-        let mut handlers = Handlers::new(&Context::from_waker(&wakers[0]));
+        let mut handlers = Handlers::<Handler>::new(&Context::from_waker(&wakers[0]));
         let (woken, polled) = (Arc::<Mutex<Vec<Waker>>>::default(), Arc::new(AtomicUsize::new(0)));
         handlers.start(waits(2, &woken, &polled));
         handlers.poll(&Context::from_waker(&wakers[1]));

@@ -52,7 +52,7 @@ fn a_shutdown_abandons_the_queue_in_slices() {
 #[test]
 fn receipts_that_a_shutdown_leaves_are_collected_in_slices() {
     let mut account = Account::<()>::new(options(), Instant::ZERO).unwrap();
-    for number in 0..3 * SLICE + 1 {
+    for number in 0..=3 * SLICE {
         let expected = Expected::new(1).id(0, number.to_string().as_bytes());
         account.expect(Instant::ZERO, expected).unwrap();
     }

@@ -7,6 +7,9 @@ pub(super) const ESCAPE: u8 = 0x1B;
 /// capitals, the euro sign and infinity are above.
 const DIRECT: usize = 0x180;
 
+/// The most characters of a table that are not below [`DIRECT`].
+const HIGH: usize = 11;
+
 /// Marks a character without a septet.
 const NONE: u8 = 0xFF;
 
@@ -17,6 +20,8 @@ struct Reverse([u8; DIRECT]);
 pub(super) struct Locking {
     characters: &'static [char; 128],
     reverse: Reverse,
+    /// The characters that are not below [`DIRECT`], with their septets.
+    high: [(char, u8); HIGH],
     /// Whether a septet equals the ASCII octet of its character.
     ascii: [bool; 256],
 }
@@ -55,15 +60,20 @@ impl Reverse {
 impl Locking {
     const fn new(characters: &'static [char; 128]) -> Self {
         let (mut reverse, mut ascii) = (Reverse::EMPTY, [false; 256]);
+        let (mut high, mut highs) = ([('\0', 0); HIGH], 0);
         let mut septet = 0;
         while septet < characters.len() {
             if septet != ESCAPE as usize {
                 reverse = reverse.with(septet as u8, characters[septet]);
                 ascii[septet] = characters[septet] as usize == septet;
+                if characters[septet] as usize >= DIRECT {
+                    high[highs] = (characters[septet], septet as u8);
+                    highs += 1;
+                }
             }
             septet += 1;
         }
-        Self { characters, reverse, ascii }
+        Self { characters, reverse, high, ascii }
     }
 }
 
@@ -100,8 +110,7 @@ impl Locking {
 
     #[cold]
     fn search(&self, character: char) -> Option<u8> {
-        let at = self.characters.iter().position(|known| *known == character)?;
-        u8::try_from(at).ok()
+        self.high.iter().find(|(known, _)| *known == character).map(|(_, septet)| *septet)
     }
 }
 

@@ -94,7 +94,7 @@ impl Load {
             while waiting.len() > if is_last { 0 } else { outstanding } {
                 if let Some((at, mut sent)) = waiting.pop_front() {
                     let state = sent.receipt();
-                    results.accept_receipt(is_delivered(&state), self.nanos() - at);
+                    results.accept_receipt(is_delivered(state), self.nanos() - at);
                 }
             }
             if is_last {

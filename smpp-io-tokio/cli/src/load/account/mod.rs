@@ -35,13 +35,11 @@ pub(super) fn serve(arguments: &Arguments, address: &str) -> Result<bool, Failur
 
 /// Starts an SMSC in threads of this process, unless there is a URL. Returns its URL.
 pub(super) fn url(arguments: &Arguments) -> Result<String, Failure> {
-    match &arguments.url {
-        Some(url) => Ok(url.clone()),
-        None => {
-            let address = smsc(arguments).start().map_err(Failure::local_smsc)?;
-            Ok(format!("smpp://load:load@{address}"))
-        }
+    if let Some(url) = &arguments.url {
+        return Ok(url.clone());
     }
+    let address = smsc(arguments).start().map_err(Failure::local_smsc)?;
+    Ok(format!("smpp://load:load@{address}"))
 }
 
 fn smsc(arguments: &Arguments) -> InPlaceSmsc {
@@ -129,6 +127,6 @@ fn segment(error: &SendError) -> Option<&SegmentOutcome> {
     }
 }
 
-fn is_delivered(state: &Result<MessageState, NoMoreReceipts>) -> bool {
-    *state == Ok(MessageState::DELIVERED)
+fn is_delivered(state: Result<MessageState, NoMoreReceipts>) -> bool {
+    state == Ok(MessageState::DELIVERED)
 }

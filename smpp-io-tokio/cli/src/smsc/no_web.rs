@@ -1,5 +1,7 @@
 //! No page: the program was built without the feature `web`.
 
+use std::future::{Ready, pending, ready};
+
 use smpp_io_tokio::Listener;
 use smpp_io_tokio::testing::{TestSmsc, TestSmscBuilder};
 
@@ -11,17 +13,20 @@ use crate::failure::Failure;
 pub(super) struct Web;
 
 impl Web {
-    pub(super) async fn listen(_: &Arguments, _: &[Listener]) -> Result<Self, Failure> {
-        Ok(Self)
+    pub(super) fn listen(_: &Arguments, _: &[Listener]) -> Ready<Result<Self, Failure>> {
+        ready(Ok(Self))
     }
 
     pub(super) fn observe(&mut self, builder: TestSmscBuilder) -> TestSmscBuilder {
+        let Self = self;
         builder
     }
 
-    pub(super) fn print(&self, _: &EventPrinter) {}
+    pub(super) fn print(&self, _: &EventPrinter) {
+        let Self = self;
+    }
 
     pub(super) async fn serve(self, _: &TestSmsc) {
-        std::future::pending().await
+        pending::<()>().await;
     }
 }

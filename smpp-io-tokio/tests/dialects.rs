@@ -1,12 +1,14 @@
-//! The dialects of the test SMSC, from the view of a client.
+//! The dialects of the test SMSC, and what changes while it runs, from the view of a client.
 
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use smpp_core::session::{Esme, RequestError};
+use smpp_core::session::{Direction, Esme, Instant, ObservedPdu, Observer, RequestError};
 use smpp_core::simulator::{Dialect, Rules};
 use smpp_core::tlv::Tag;
 use smpp_core::{Address, CommandStatus, InterfaceVersion, RegisteredDelivery, ShortMessage, SubmitSm};
-use smpp_io_tokio::testing::TestSmsc;
+use smpp_io_tokio::testing::{Faults, TestSmsc};
 use smpp_io_tokio::{Client, Connector, Inbound, Inbox};
 use tokio::time::timeout;
 
@@ -14,7 +16,7 @@ use tokio::time::timeout;
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 async fn smsc(dialect: &str) -> TestSmsc {
-    let dialect: Dialect = dialect.parse().unwrap();
+    let dialect: Dialect = if dialect.is_empty() { Dialect::default() } else { dialect.parse().unwrap() };
     let rules = Rules { dialect, receipt_delay: Duration::from_millis(10), max_binds: 2, ..Rules::default() };
     TestSmsc::builder().rules(rules).start().await.unwrap()
 }
@@ -101,4 +103,58 @@ async fn a_window_is_kept_by_the_smsc() {
     for _ in 0..3 {
         client.submit(&message(b"Hello")).await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn faults_and_rules_change_while_a_client_is_bound() {
+    let smsc = smsc("").await;
+    let (client, mut inbox) = connect(&smsc).await;
+    client.bind(&smsc.bind()).await.unwrap();
+    client.submit(&message(b"Hello")).await.unwrap();
+    assert!(delivered(&mut inbox).await.starts_with(b"id:"));
+
+    // The session stays in step with and without faults: what was written in between is whole.
+    for _ in 0..20 {
+        smsc.set_faults(Faults { coalesce: true, ..Faults::default() });
+        client.submit(&message(b"Hello")).await.unwrap();
+        smsc.set_faults(Faults::default());
+        client.submit(&message(b"Hello")).await.unwrap();
+    }
+    smsc.change_rules(|rules| {
+        rules.throttled_percent = 100;
+        rules.max_binds = 1;
+    });
+    let refused = client.submit(&message(b"Hello")).await.unwrap_err();
+    assert_eq!(refused.status(), Some(CommandStatus::RTHROTTLED));
+    // The limit of binds does not change.
+    let (second, _second) = connect(&smsc).await;
+    second.bind(&smsc.bind()).await.unwrap();
+    smsc.change_rules(|rules| rules.throttled_percent = 0);
+
+    smsc.set_faults(Faults { reset_percent: 100, ..Faults::default() });
+    assert_eq!(smsc.faults().reset_percent, 100);
+    client.submit(&message(b"Hello")).await.unwrap_err();
+    timeout(TIMEOUT, client.closed()).await.unwrap();
+}
+
+struct Recorder(SocketAddr, Arc<Mutex<Vec<(SocketAddr, Direction, String)>>>);
+
+impl Observer for Recorder {
+    fn observe(&mut self, _: Instant, direction: Direction, pdu: ObservedPdu<'_>) {
+        self.1.lock().unwrap().push((self.0, direction, pdu.header().command.to_string()));
+    }
+}
+
+#[tokio::test]
+async fn an_observer_gets_the_pdus_of_each_connection() {
+    let observed = Arc::new(Mutex::new(Vec::new()));
+    let list = Arc::clone(&observed);
+    let builder = TestSmsc::builder().observe(move |peer| Recorder(peer, Arc::clone(&list)));
+    let smsc = builder.start().await.unwrap();
+    let (client, _inbox) = connect(&smsc).await;
+    client.bind(&smsc.bind()).await.unwrap();
+    let peer = smsc.binds().list()[0].peer_addr();
+    let expected = [(Direction::In, "bind_transceiver"), (Direction::Out, "bind_transceiver_resp")];
+    let expected = expected.map(|(direction, command)| (peer, direction, command.to_owned()));
+    assert_eq!(*observed.lock().unwrap(), expected);
 }

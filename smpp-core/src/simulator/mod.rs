@@ -167,6 +167,26 @@ impl Simulator {
         }
     }
 
+    /// Returns the rules.
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// Changes the rules of the binds and messages that follow. Binds keep their rate limit, and what waits for delivery its
+    /// time and its state. [`Rules::seed`] keeps its value: message ids depend on it.
+    ///
+    /// ```
+    /// use smpp_core::simulator::{Rules, Simulator};
+    /// let mut smsc = Simulator::new(Rules::default());
+    /// smsc.change_rules(|rules| rules.throttled_percent = 20);
+    /// assert_eq!(smsc.rules().throttled_percent, 20);
+    /// ```
+    pub fn change_rules(&mut self, change: impl FnOnce(&mut Rules)) {
+        let seed = self.rules.seed;
+        change(&mut self.rules);
+        self.rules.seed = seed;
+    }
+
     /// Adds an account.
     pub fn add_account(&mut self, system_id: &str, password: &str) {
         let (system_id, password) = (system_id.into(), password.into());

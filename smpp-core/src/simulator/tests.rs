@@ -173,3 +173,29 @@ fn an_account_without_a_receiver_does_not_delay_others() {
     assert!(smsc.poll_delivery(due).is_none());
     assert_eq!((smsc.pending(), smsc.admit(b"unknown", BindMode::Receiver)), (1, None));
 }
+
+#[test]
+fn changed_rules_apply_to_the_messages_that_follow() {
+    let mut smsc = smsc();
+    let bind = smsc.bind(&bind(b"secret", BindMode::Transceiver)).unwrap();
+    let first = smsc.submit(Instant::ZERO, bind, &message()).unwrap();
+    smsc.change_rules(|rules| {
+        rules.throttled_percent = 100;
+        rules.seed = 1;
+    });
+    assert_eq!(smsc.submit(Instant::ZERO, bind, &message()), Err(CommandStatus::RTHROTTLED));
+    smsc.change_rules(|rules| {
+        rules.throttled_percent = 0;
+        rules.states = StateWeights::all(MessageState::EXPIRED);
+    });
+    assert!(smsc.submit(Instant::ZERO, bind, &message()).is_ok());
+    // The message before keeps its state.
+    let states = core::iter::from_fn(|| smsc.poll_delivery(Instant::ZERO + SECOND)).map(|it| it.state());
+    let states: Vec<_> = states.collect();
+    assert_eq!(states, [Some(MessageState::DELIVERED), Some(MessageState::EXPIRED)]);
+    // The seed, and with it the ids of messages, stay the same.
+    let mut same = self::smsc();
+    let bind = same.bind(&self::bind(b"secret", BindMode::Transceiver)).unwrap();
+    assert_eq!(same.submit(Instant::ZERO, bind, &message()), Ok(first));
+    assert_eq!(smsc.rules().seed, same.rules().seed);
+}

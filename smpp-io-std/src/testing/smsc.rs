@@ -189,6 +189,30 @@ impl TestSmsc {
         self.certificate.client_config()
     }
 
+    /// Changes the rules of the messages that follow: see [`Simulator::change_rules`]. The limits of binds and of rates, and
+    /// the dialect, keep the values that the SMSC was started with.
+    ///
+    /// ```
+    /// use smpp_core::{Address, CommandStatus, SubmitSm};
+    /// use smpp_io_std::Connector;
+    /// use smpp_io_std::testing::TestSmsc;
+    ///
+    /// let smsc = TestSmsc::start()?;
+    /// let mut connection = Connector::new().bind(&smsc.endpoint(), &smsc.bind())?;
+    /// smsc.change_rules(|rules| rules.throttled_percent = 100);
+    /// let destination = Address::international("6591234567")?;
+    /// let refused = connection.submit(&SubmitSm { destination, ..SubmitSm::default() }).unwrap_err();
+    /// assert_eq!(refused.status(), Some(CommandStatus::RTHROTTLED));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn change_rules(&self, change: impl FnOnce(&mut Rules)) {
+        self.shared.service().simulator.change_rules(|rules| {
+            let (max_binds, rate, dialect) = (rules.max_binds, rules.rate, rules.dialect.clone());
+            change(rules);
+            (rules.max_binds, rules.rate, rules.dialect) = (max_binds, rate, dialect);
+        });
+    }
+
     /// Returns the number of receipts and messages that wait for delivery.
     pub fn pending(&self) -> usize {
         let service = self.shared.service();

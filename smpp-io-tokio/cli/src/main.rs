@@ -14,6 +14,8 @@ mod report;
 mod runtime;
 mod send;
 mod smsc;
+#[cfg(feature = "web")]
+mod web;
 
 use std::process::ExitCode;
 

@@ -41,7 +41,8 @@
 //!
 //! `TestSmsc::builder()` sets accounts, [`Rules`](smpp_core::simulator::Rules), TLS with a certificate made at run
 //! time, and `Faults`: late, missing and reordered responses, reset connections. `smsc.originate(...)` sends MO
-//! messages.
+//! messages. `smsc.set_faults(...)` and `smsc.change_rules(...)` change faults and receipts while clients are bound, and
+//! `TestSmscBuilder::observe` shows a test every PDU.
 //!
 //! | to test | set |
 //! | --- | --- |
@@ -83,6 +84,19 @@
 //! | an SMSC with ways of its own | `--dialect NAME=VALUE`, several times: the next section |
 //! | TLS | `--tls-listen 127.0.0.1:2776 --tls-ca ca.pem` |
 //! | a script that reads events | `--json` |
+//! | by hand, in a browser | `--web 127.0.0.1:8080` |
+//!
+//! # See what your program sends, in a browser
+//!
+//! ```sh
+//! cargo run --release --bin smpp -- smsc --account shop:s3cret --web 127.0.0.1:8080
+//! ```
+//!
+//! The page lists binds, and messages and receipts as they arrive, with search, and shows each PDU field by field with its
+//! deviations from SMPP 3.4 and without passwords. It plots rates and response times, sends messages from a phone, switches
+//! faults and receipt states while clients are bound, and offers a capture (pcap) to download. `smpp decode FILE.pcap --web`
+//! opens a capture in the same page. Other machines can use the page only with `--web-remote` and the token in the URL that
+//! the command prints.
 //!
 //! # Dialects: what SMSCs do differently
 //!

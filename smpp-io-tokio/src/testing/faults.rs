@@ -3,6 +3,8 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -49,6 +51,36 @@ impl Faults {
     }
 }
 
+/// The faults of all connections. They may change at any time.
+#[derive(Debug, Default)]
+pub(super) struct FaultSwitch {
+    /// Whether there is any fault: most SMSCs have none, and then read no more than this.
+    any: AtomicBool,
+    faults: Mutex<Faults>,
+}
+
+impl FaultSwitch {
+    pub(super) fn new(faults: Faults) -> Self {
+        let switch = Self::default();
+        switch.set(faults);
+        switch
+    }
+
+    pub(super) fn set(&self, faults: Faults) {
+        let mut current = self.lock();
+        *current = faults;
+        self.any.store(faults != Faults::default(), Ordering::Relaxed);
+    }
+
+    pub(super) fn get(&self) -> Faults {
+        if self.any.load(Ordering::Relaxed) { *self.lock() } else { Faults::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Faults> {
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// The transport of a session.
 pub(super) trait Transport: AsyncRead + AsyncWrite + Unpin + Send {}
 
@@ -58,8 +90,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Transport for T {}
 struct FaultyTransport {
     /// `None` once a task waits for the end of the connection.
     io: Option<ServerStream>,
-    faults: Faults,
+    switch: Arc<FaultSwitch>,
     rng: Rng,
+    /// Where the octets end that were written without faults.
+    position: Position,
     /// Octets that the session wrote and that do not yet make a whole PDU.
     partial: Vec<u8>,
     /// PDUs that wait to be written.
@@ -71,21 +105,64 @@ struct FaultyTransport {
     unbind_unanswered: bool,
 }
 
-/// Returns a transport that injects the faults; the stream itself if there are none.
-pub(super) fn transport(io: ServerStream, faults: Faults, rng: Rng) -> Box<dyn Transport> {
-    if faults == Faults::default() {
-        return Box::new(io);
-    }
+/// Returns a transport that injects the faults of the switch.
+pub(super) fn transport(io: ServerStream, switch: Arc<FaultSwitch>, rng: Rng) -> Box<dyn Transport> {
     Box::new(FaultyTransport {
         io: Some(io),
-        faults,
+        switch,
         rng,
+        position: Position::default(),
         partial: Vec::new(),
         output: Vec::new(),
         timer: None,
         reset: false,
         unbind_unanswered: false,
     })
+}
+
+/// A position in a stream of PDUs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Position {
+    /// Octets of the current PDU that follow; 0 if its length is not complete.
+    left: usize,
+    /// The first octets of the length of the current PDU.
+    length: [u8; 4],
+    known: usize,
+}
+
+impl Position {
+    fn is_boundary(&self) -> bool {
+        self.left == 0 && self.known == 0
+    }
+
+    /// Moves by these octets, but at most to the next boundary. Returns the number of octets.
+    fn advance(&mut self, octets: &[u8]) -> usize {
+        let mut moved = 0;
+        while let (0, Some(octet)) = (self.left, octets.get(moved)) {
+            let Some(place) = self.length.get_mut(self.known) else { return moved };
+            *place = *octet;
+            self.known += 1;
+            moved += 1;
+            if self.known == 4 {
+                self.known = 0;
+                self.left = (u32::from_be_bytes(self.length) as usize).saturating_sub(4);
+                if self.left == 0 {
+                    return moved;
+                }
+            }
+        }
+        let rest = self.left.min(octets.len() - moved);
+        self.left -= rest;
+        moved + rest
+    }
+
+    /// Moves by all of these octets.
+    fn advance_all(&mut self, mut octets: &[u8]) {
+        while !octets.is_empty() {
+            let moved = self.advance(octets);
+            octets = octets.get(moved..).unwrap_or_default();
+        }
+    }
 }
 
 impl FaultyTransport {
@@ -95,15 +172,16 @@ impl FaultyTransport {
 
     /// Moves the whole PDUs of what the session writes to the output, except those that a fault drops.
     fn filter(&mut self, octets: &[u8]) {
+        let faults = self.switch.get();
         self.partial.extend_from_slice(octets);
         let mut rest = self.partial.as_slice();
         while let Some((pdu, after)) = first_pdu(rest) {
             let command = Frame::new(pdu).map(|frame| frame.header().command);
             let is_response = command == Some(CommandId::SUBMIT_SM_RESP);
-            self.reset |= is_response && self.rng.percent(self.faults.reset_percent);
-            let is_unbind_resp = self.faults.no_unbind_resp && command == Some(CommandId::UNBIND_RESP);
+            self.reset |= is_response && self.rng.percent(faults.reset_percent);
+            let is_unbind_resp = faults.no_unbind_resp && command == Some(CommandId::UNBIND_RESP);
             self.unbind_unanswered |= is_unbind_resp;
-            let dropped = is_response && self.rng.percent(self.faults.drop_percent);
+            let dropped = is_response && self.rng.percent(faults.drop_percent);
             if !dropped && !is_unbind_resp && !self.reset {
                 self.output.extend_from_slice(pdu);
             }
@@ -146,6 +224,17 @@ impl AsyncRead for FaultyTransport {
 
 impl AsyncWrite for FaultyTransport {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
+        let is_empty = self.partial.is_empty() && self.output.is_empty();
+        let faults = self.switch.get();
+        if is_empty && (faults == Faults::default() || !self.position.is_boundary()) {
+            // Faults that were switched on inside a PDU begin with the next one.
+            let mut end = self.position;
+            let length = if faults == Faults::default() { octets.len() } else { end.advance(octets) };
+            let octets = octets.get(..length).unwrap_or(octets);
+            let written = ready!(Pin::new(self.io()?).poll_write(cx, octets))?;
+            self.position.advance_all(octets.get(..written).unwrap_or(octets));
+            return Poll::Ready(Ok(written));
+        }
         if self.output.len() >= MAX_HELD {
             ready!(self.poll_drain(cx))?;
         }
@@ -159,7 +248,7 @@ impl AsyncWrite for FaultyTransport {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.faults.coalesce && !self.output.is_empty() && self.output.len() < MAX_HELD {
+        if self.switch.get().coalesce && !self.output.is_empty() && self.output.len() < MAX_HELD {
             let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(COALESCE_DELAY)));
             ready!(timer.as_mut().poll(cx));
         }
@@ -184,4 +273,21 @@ impl AsyncWrite for FaultyTransport {
 async fn wait_for_end(mut io: ServerStream) {
     let mut ignored = [0; 1024];
     while let Ok(1..) = io.read(&mut ignored).await {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_position_is_a_boundary_after_each_pdu_only() {
+        let stream = [[0, 0, 0, 16].as_slice(), &[9; 12], &[0, 0, 0, 17], &[9; 13]].concat();
+        for split in 0..=stream.len() {
+            let mut position = Position::default();
+            position.advance_all(&stream[..split]);
+            assert_eq!(position.is_boundary(), [0, 16, 33].contains(&split), "{split}");
+            let next = if split < 16 { 16 } else { 33 };
+            assert_eq!(position.advance(&stream[split..]), next - split, "{split}");
+        }
+    }
 }

@@ -10,7 +10,7 @@ use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
 use rustls::ClientConfig;
-use smpp_core::session::{Config, Instant, RequestError, Smsc as Role};
+use smpp_core::session::{Config, Instant, Observer, RequestError, Smsc as Role};
 use smpp_core::simulator::{
     self, Delivery, DeliveryRoute, Dialect, OriginateError, ReceiptTiming, Rng, Rules, Simulator,
 };
@@ -23,7 +23,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time;
 
-use super::faults;
+use super::faults::{self, FaultSwitch};
 use super::{Certificate, Faults};
 use crate::{
     Admission, BindId, BindRegistry, BindRequest, BoundSession, Inbound, InboundRequest, Listener, Server,
@@ -92,7 +92,11 @@ pub struct TestSmscBuilder {
     tls: bool,
     max_connections: usize,
     subscriber: Subscriber,
+    observer: Option<ObserverFactory>,
 }
+
+/// Creates the observer of a connection from the address of the client.
+type ObserverFactory = Box<dyn Fn(SocketAddr) -> Box<dyn Observer + Send> + Send + Sync>;
 
 type Subscriber = Box<dyn Fn(TestSmscEvent<'_>) + Send + Sync>;
 
@@ -130,9 +134,7 @@ struct Shared {
     /// The simulator's id of each bind of the server.
     binds: Mutex<HashMap<BindId, simulator::SimulatedBind>>,
     rng: Mutex<Rng>,
-    faults: Faults,
-    /// Whether receipts are sent before the submit_sm_resp.
-    before_response: bool,
+    faults: Arc<FaultSwitch>,
     dialect: Dialect,
     subscriber: Subscriber,
     /// Wakes the delivery task: a delivery may be due.
@@ -185,13 +187,23 @@ impl TestSmscBuilder {
         Self { subscriber: Box::new(subscriber), ..self }
     }
 
+    /// Sets the function that creates an observer for each connection, from the address of the client. The observer gets
+    /// every PDU from the bind on: see [`ServerBuilder::observe`].
+    pub fn observe<T: Observer + Send + 'static>(
+        self,
+        observer: impl Fn(SocketAddr) -> T + Send + Sync + 'static,
+    ) -> Self {
+        Self { observer: Some(Box::new(move |address| Box::new(observer(address)))), ..self }
+    }
+
     /// Starts the SMSC in tasks of the current tokio runtime.
     ///
     /// # Errors
     ///
     /// No free port, or no certificate could be made.
     pub async fn start(self) -> io::Result<TestSmsc> {
-        let Self { rules, mut accounts, faults, mut listeners, tls, max_connections, subscriber } = self;
+        let Self { rules, mut accounts, faults, mut listeners, tls, max_connections, subscriber, observer } =
+            self;
         if accounts.is_empty() {
             accounts.push((ACCOUNT.0.into(), ACCOUNT.1.into()));
         }
@@ -212,7 +224,6 @@ impl TestSmscBuilder {
         };
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let rng = Mutex::new(Rng::new(rules.seed));
-        let before_response = rules.receipt_timing == ReceiptTiming::BeforeResponse;
         let dialect = rules.dialect.clone();
         let mut simulator = Simulator::new(Rules { epoch: now.as_secs(), rate: None, ..rules });
         for (system_id, password) in &accounts {
@@ -222,8 +233,7 @@ impl TestSmscBuilder {
             simulator: Mutex::new(simulator),
             binds: Mutex::default(),
             rng,
-            faults,
-            before_response,
+            faults: Arc::new(FaultSwitch::new(faults)),
             dialect,
             subscriber,
             changed: Notify::new(),
@@ -234,6 +244,10 @@ impl TestSmscBuilder {
             .limits(limits)
             .system_id(name)
             .interface_version(shared.dialect.sc_interface_version);
+        let builder = match observer {
+            Some(observer) => builder.observe(observer),
+            None => builder,
+        };
         let server = listeners.into_iter().fold(builder, ServerBuilder::listen).start()?;
         let mut deliveries = JoinSet::new();
         deliveries.spawn(Arc::clone(&shared).run(server.binds().clone()));
@@ -275,6 +289,7 @@ impl TestSmsc {
             tls: false,
             max_connections: 1000,
             subscriber: Box::new(|_| {}),
+            observer: None,
         }
     }
 
@@ -335,6 +350,39 @@ impl TestSmsc {
         segments
     }
 
+    /// Returns the faults.
+    pub fn faults(&self) -> Faults {
+        self.shared.faults.get()
+    }
+
+    /// Sets the faults, also those of the connections that are open. They begin with the next PDU; a message that waits
+    /// for its response keeps its delay.
+    ///
+    /// ```
+    /// use smpp_io_tokio::testing::{Faults, TestSmsc};
+    ///
+    /// # async fn example() -> std::io::Result<()> {
+    /// let smsc = TestSmsc::start().await?;
+    /// smsc.set_faults(Faults { drop_percent: 100, ..Faults::default() });
+    /// # Ok(())
+    /// # }
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(example()).unwrap();
+    /// ```
+    pub fn set_faults(&self, faults: Faults) {
+        self.shared.faults.set(faults);
+    }
+
+    /// Changes the rules of the messages that follow: see [`Simulator::change_rules`]. The limits of binds and of rates, and
+    /// the dialect, keep the values that the SMSC was started with.
+    pub fn change_rules(&self, change: impl FnOnce(&mut Rules)) {
+        self.shared.simulator().change_rules(|rules| {
+            let (max_binds, rate, dialect) = (rules.max_binds, rules.rate, rules.dialect.clone());
+            change(rules);
+            (rules.max_binds, rules.rate, rules.dialect) = (max_binds, rate, dialect);
+        });
+        self.shared.changed.notify_one();
+    }
+
     /// Returns the number of receipts and messages that wait for delivery.
     pub fn pending(&self) -> usize {
         self.shared.simulator().pending()
@@ -377,12 +425,13 @@ impl Service for SimulatorService {
         let Some(message) = shared.answer(id, request) else { return };
         let submitted = shared.simulator().submit(shared.now(), id, &message.get());
         let outcome = submitted.as_deref().map_err(|status| *status);
+        let timing = shared.simulator().rules().receipt_timing;
         (shared.subscriber)(TestSmscEvent::Submitted { bound, message: &message.get(), outcome });
-        if shared.before_response {
+        if timing == ReceiptTiming::BeforeResponse {
             shared.deliver_on(bound).await;
         }
         shared.changed.notify_one();
-        let delay = shared.faults.delay(&mut shared.rng());
+        let delay = shared.faults.get().delay(&mut shared.rng());
         if !delay.is_zero() {
             time::sleep(delay).await;
         }
@@ -416,7 +465,7 @@ impl Service for SimulatorService {
 
     fn transport(&self, stream: ServerStream) -> impl AsyncRead + AsyncWrite + Unpin + Send + 'static {
         let seed = self.0.rng().next_u64();
-        faults::transport(stream, self.0.faults, Rng::new(seed))
+        faults::transport(stream, Arc::clone(&self.0.faults), Rng::new(seed))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use pcap_parser::traits::PcapNGPacketBlock;
 use pcap_parser::{Block, Linktype, PcapBlockOwned, PcapError, create_reader};
 
 use super::connections::{Connections, Options, Segment};
-use super::dump::Dump;
+use super::dump::{Output, Place};
 
 /// Octets that are read at once. A block may be larger, up to [`LIMIT`].
 const CAPACITY: usize = 1 << 16;
@@ -50,7 +50,7 @@ pub(super) fn read(
     head: &[u8],
     input: impl Read + Send,
     options: Options,
-    dump: &mut Dump<impl Write>,
+    dump: &mut impl Output,
 ) -> Result<(), Box<dyn Error>> {
     let mut reader = create_reader(CAPACITY, head.chain(input)).map_err(|error| describe(&error))?;
     let mut packets = Packets::new(options);
@@ -65,7 +65,7 @@ pub(super) fn read(
             Err(PcapError::Eof) => break,
             Err(PcapError::UnexpectedEof) => {
                 if !reader.data().is_empty() {
-                    dump.failure("", "the capture ends inside a packet")?;
+                    dump.failure(Place::Input, "the capture ends inside a packet")?;
                 }
                 break;
             }
@@ -73,7 +73,7 @@ pub(super) fn read(
                 if matches!(error, PcapError::BufferTooSmall) {
                     capacity *= 2;
                     if capacity > LIMIT {
-                        dump.failure("", "the capture is damaged: a packet of more than 64 MiB")?;
+                        dump.failure(Place::Input, "the capture is damaged: a packet of more than 64 MiB")?;
                         break;
                     }
                     reader.grow(capacity);
@@ -82,7 +82,7 @@ pub(super) fn read(
             }
             Err(error) => {
                 let error = describe(&error);
-                dump.failure("", format_args!("the capture cannot be read on: {error}"))?;
+                dump.failure(Place::Input, format_args!("the capture cannot be read on: {error}"))?;
                 break;
             }
         }
@@ -148,11 +148,7 @@ impl Packets {
         }
     }
 
-    fn block(
-        &mut self,
-        block: &PcapBlockOwned<'_>,
-        dump: &mut Dump<impl Write>,
-    ) -> Result<(), Box<dyn Error>> {
+    fn block(&mut self, block: &PcapBlockOwned<'_>, dump: &mut impl Output) -> Result<(), Box<dyn Error>> {
         match block {
             PcapBlockOwned::LegacyHeader(header) => {
                 let resolution = if header.is_nanosecond_precision() { 1_000_000_000 } else { 1_000_000 };
@@ -200,7 +196,7 @@ impl Packets {
         time: Duration,
         data: &[u8],
         cut: u32,
-        dump: &mut Dump<impl Write>,
+        dump: &mut impl Output,
     ) -> Result<(), Box<dyn Error>> {
         self.now = time;
         let time = time.saturating_sub(*self.first.get_or_insert(time));
@@ -229,13 +225,19 @@ impl Packets {
         Ok(self.connections.segment(dump, &segment)?)
     }
 
-    fn finish(mut self, dump: &mut Dump<impl Write>) -> Result<(), Box<dyn Error>> {
+    fn finish(mut self, dump: &mut impl Output) -> Result<(), Box<dyn Error>> {
         self.connections.finish(dump)?;
         for (link, packets) in self.unknown_links {
-            dump.failure("", format_args!("{packets} packets were not read: link type {link} is not known"))?;
+            dump.failure(
+                Place::Input,
+                format_args!("{packets} packets were not read: link type {link} is not known"),
+            )?;
         }
         if self.fragments > 0 {
-            dump.failure("", format_args!("{} fragments of IP packets were not read", self.fragments))?;
+            dump.failure(
+                Place::Input,
+                format_args!("{} fragments of IP packets were not read", self.fragments),
+            )?;
         }
         Ok(())
     }

@@ -1,12 +1,12 @@
 //! TCP connections: which of them carry SMPP, and their PDUs.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
+use std::io;
 use std::mem;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::dump::Dump;
+use super::dump::{Output, Place};
 use super::pdus::{PLAUSIBLE, Pdus, is_plausible};
 use super::stream::{Piece, Reassembly};
 
@@ -87,7 +87,7 @@ impl Connections {
     }
 
     /// Adds a segment and writes what it completes.
-    pub(super) fn segment(&mut self, dump: &mut Dump<impl Write>, segment: &Segment<'_>) -> io::Result<()> {
+    pub(super) fn segment(&mut self, dump: &mut impl Output, segment: &Segment<'_>) -> io::Result<()> {
         let Segment { from, to, syn, fin, rst, octets, cut, .. } = *segment;
         if self.options.port.is_some_and(|port| port != from.port() && port != to.port()) {
             return Ok(());
@@ -110,7 +110,7 @@ impl Connections {
     }
 
     /// Writes what is left at the end of the capture.
-    pub(super) fn finish(&mut self, dump: &mut Dump<impl Write>) -> io::Result<()> {
+    pub(super) fn finish(&mut self, dump: &mut impl Output) -> io::Result<()> {
         let open: Vec<_> = self.directions.keys().copied().collect();
         for (from, to) in open {
             self.end(dump, from, to)?;
@@ -121,11 +121,11 @@ impl Connections {
         }
         let (tls, other) = (count(Protocol::Tls), count(Protocol::Other));
         let found = format_args!("{tls} directions of TCP connections carry TLS, {other} something else");
-        dump.failure("", format_args!("no SMPP was found: {found} (--port N reads a port as SMPP)"))
+        dump.failure(Place::Input, format_args!("no SMPP was found: {found} (--port N reads a port as SMPP)"))
     }
 
     /// Ends both directions: no more segments arrive.
-    fn end(&mut self, dump: &mut Dump<impl Write>, from: SocketAddr, to: SocketAddr) -> io::Result<()> {
+    fn end(&mut self, dump: &mut impl Output, from: SocketAddr, to: SocketAddr) -> io::Result<()> {
         for (from, to) in [(from, to), (to, from)] {
             if let Some(direction) = self.directions.get_mut(&(from, to)) {
                 direction.order.end();
@@ -136,9 +136,9 @@ impl Connections {
     }
 
     /// Decodes one direction, as far as its octets are in order.
-    fn read(&mut self, dump: &mut Dump<impl Write>, from: SocketAddr, to: SocketAddr) -> io::Result<()> {
+    fn read(&mut self, dump: &mut impl Output, from: SocketAddr, to: SocketAddr) -> io::Result<()> {
         let Options { port, max_pdu, resync } = self.options;
-        let place = place(from, to, self.now);
+        let place = Place::Stream { from, to, time: self.now };
         let peer_is_smpp = self.directions.get(&(to, from)).is_some_and(|peer| peer.smpp);
         // With --port, all other segments were skipped.
         let known_port = port.is_some() || [from, to].iter().any(|end| PORTS.contains(&end.port()));
@@ -162,14 +162,14 @@ impl Connections {
                 direction.content = match protocol {
                     Protocol::Smpp => {
                         if !direction.whole {
-                            dump.note(&place, "begins in mid-stream: the capture has no SYN of it")?;
+                            dump.note(place, "begins in mid-stream: the capture has no SYN of it")?;
                         }
                         let mut pdus = Pdus::new(max_pdu, resync);
                         pdus.push(first);
                         Content::Smpp(pdus)
                     }
                     Protocol::Tls if expected => {
-                        dump.failure(&place, "is TLS: cannot be read")?;
+                        dump.failure(place, "is TLS: cannot be read")?;
                         Content::Tls(octets)
                     }
                     Protocol::Tls | Protocol::Other => Content::Other(octets),
@@ -178,13 +178,13 @@ impl Connections {
             match (&mut direction.content, piece) {
                 (Content::Smpp(pdus), Piece::Octets(octets)) => {
                     pdus.push(&octets);
-                    dump.pdus(&place, pdus)?;
+                    dump.pdus(place, pdus)?;
                 }
                 (Content::Smpp(pdus), Piece::Lost(lost)) => {
-                    dump.pdus(&place, pdus)?;
+                    dump.pdus(place, pdus)?;
                     if pdus.lose() {
                         let what = format_args!("{lost} octets are missing from the capture");
-                        dump.failure(&place, format_args!("{what}: the stream cannot be read on"))?;
+                        dump.failure(place, format_args!("{what}: the stream cannot be read on"))?;
                     }
                 }
                 (Content::Tls(unread) | Content::Other(unread), Piece::Octets(octets)) => {
@@ -198,16 +198,16 @@ impl Connections {
             return Ok(());
         }
         match mem::replace(&mut direction.content, Content::Closed) {
-            Content::Smpp(pdus) => dump.rest(&place, &pdus),
+            Content::Smpp(pdus) => dump.rest(place, &pdus),
             Content::Undecided(first) if expected => {
                 let mut pdus = Pdus::new(max_pdu, resync);
                 pdus.push(&first);
-                dump.rest(&place, &pdus)
+                dump.rest(place, &pdus)
             }
-            Content::Tls(unread) => dump.failure(&place, format_args!("{unread} octets were left unread")),
+            Content::Tls(unread) => dump.failure(place, format_args!("{unread} octets were left unread")),
             Content::Other(unread) if peer_is_smpp => {
                 let why = "they do not begin like the SMPP of the other direction";
-                dump.failure(&place, format_args!("{unread} octets were left unread: {why}"))
+                dump.failure(place, format_args!("{unread} octets were left unread: {why}"))
             }
             Content::Undecided(_) | Content::Other(_) | Content::Closed => Ok(()),
         }
@@ -231,8 +231,4 @@ fn protocol(first: &[u8], expected: bool, max_pdu: usize) -> Option<Protocol> {
         _ if is_plausible(first, max_pdu) => Some(Protocol::Smpp),
         _ => Some(Protocol::Other),
     }
-}
-
-fn place(from: SocketAddr, to: SocketAddr, time: Duration) -> String {
-    format!("{from} -> {to}  t={}.{:06}  ", time.as_secs(), time.subsec_micros())
 }

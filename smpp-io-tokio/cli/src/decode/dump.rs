@@ -1,7 +1,9 @@
 //! The text form of a PDU: each field with its offset, its octets and its value.
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::time::Duration;
 
 use smpp_core::frame::{Field, HEADER_LENGTH};
 use smpp_core::{CommandId, DecodeError, DecodeErrorKind, Frame, Header, Quirks, Tag, Tolerance};
@@ -36,46 +38,8 @@ impl<W: Write> Dump<W> {
     pub(super) fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
     }
-
-    /// Writes a line about a stream; `place` names the stream and the time.
-    pub(super) fn note(&mut self, place: &str, text: impl Display) -> io::Result<()> {
-        writeln!(self.out, "{place}{text}\n")
-    }
-
-    /// Writes why part of the input cannot be decoded.
-    pub(super) fn failure(&mut self, place: &str, text: impl Display) -> io::Result<()> {
-        self.failed = true;
-        self.note(place, text)
-    }
-
-    /// Writes the PDUs that are complete.
-    pub(super) fn pdus(&mut self, place: &str, pdus: &mut Pdus) -> io::Result<()> {
-        while let Some(item) = pdus.item() {
-            match item {
-                Item::Pdu(frame) => self.pdu(place, &frame)?,
-                Item::Broken(error) => self.failure(place, error)?,
-                Item::Skipped(octets) => {
-                    self.note(place, format_args!("skipped {octets} octets to the next plausible header"))?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Writes what is left at the end of the stream.
-    pub(super) fn rest(&mut self, place: &str, pdus: &Pdus) -> io::Result<()> {
-        match pdus.rest() {
-            None => Ok(()),
-            Some(Rest::Incomplete { octets }) => {
-                self.failure(place, format_args!("ends inside a PDU: {octets} octets of it are there"))
-            }
-            Some(Rest::Unread { octets }) => {
-                self.failure(place, format_args!("{octets} octets were left unread"))
-            }
-        }
-    }
-
-    fn pdu(&mut self, place: &str, frame: &Frame<Vec<u8>>) -> io::Result<()> {
+    /// Writes a PDU field by field.
+    fn write_pdu(&mut self, place: Place, frame: &Frame<Vec<u8>>) -> io::Result<()> {
         let Header { length, command, status, sequence } = frame.header();
         writeln!(self.out, "{place}{command}  sequence {} {status:?}, {length} octets", sequence.0)?;
         let header: [(&str, &dyn Display); 4] = [
@@ -148,6 +112,94 @@ impl<W: Write> Dump<W> {
     }
 }
 
+impl<W: Write> Output for Dump<W> {
+    fn pdu(&mut self, place: Place, frame: Frame<Vec<u8>>) -> io::Result<()> {
+        self.write_pdu(place, &frame)
+    }
+
+    fn note(&mut self, place: Place, text: impl Display) -> io::Result<()> {
+        writeln!(self.out, "{place}{text}\n")
+    }
+
+    fn failure(&mut self, place: Place, text: impl Display) -> io::Result<()> {
+        self.failed = true;
+        self.note(place, text)
+    }
+}
+
+/// Where a PDU was found.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Place {
+    /// In the input.
+    Input,
+    /// In a TCP stream of a capture.
+    Stream {
+        from: SocketAddr,
+        to: SocketAddr,
+        /// The time since the first packet.
+        time: Duration,
+    },
+}
+
+impl Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Input => Ok(()),
+            Self::Stream { from, to, time } => {
+                write!(f, "{from} -> {to}  t={}.{:06}  ", time.as_secs(), time.subsec_micros())
+            }
+        }
+    }
+}
+
+/// What becomes of the PDUs: they are written, or recorded.
+pub(super) trait Output {
+    /// Handles a PDU.
+    fn pdu(&mut self, place: Place, frame: Frame<Vec<u8>>) -> io::Result<()>;
+
+    /// Handles a line about a stream.
+    fn note(&mut self, place: Place, text: impl Display) -> io::Result<()>;
+
+    /// Handles the reason why part of the input cannot be decoded.
+    fn failure(&mut self, place: Place, text: impl Display) -> io::Result<()>;
+
+    /// Handles the PDUs that are complete.
+    fn pdus(&mut self, place: Place, pdus: &mut Pdus) -> io::Result<()> {
+        while let Some(item) = pdus.item() {
+            match item {
+                Item::Pdu(frame) => self.pdu(place, frame)?,
+                Item::Broken(error) => self.failure(place, error)?,
+                Item::Skipped(octets) => {
+                    self.note(place, format_args!("skipped {octets} octets to the next plausible header"))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Handles what is left at the end of the stream.
+    fn rest(&mut self, place: Place, pdus: &Pdus) -> io::Result<()> {
+        match pdus.rest() {
+            None => Ok(()),
+            Some(Rest::Incomplete { octets }) => {
+                self.failure(place, format_args!("ends inside a PDU: {octets} octets of it are there"))
+            }
+            Some(Rest::Unread { octets }) => {
+                self.failure(place, format_args!("{octets} octets were left unread"))
+            }
+        }
+    }
+}
+
+/// Returns a PDU field by field.
+#[cfg(feature = "web")]
+pub(super) fn describe(frame: &Frame<Vec<u8>>) -> String {
+    let mut dump = Dump::new(Vec::new(), Tolerance::LENIENT);
+    // Writing to memory cannot fail.
+    let _ = dump.write_pdu(Place::Input, frame);
+    String::from_utf8_lossy(dump.out.trim_ascii_end()).into_owned()
+}
+
 #[cfg(test)]
 impl Dump<Vec<u8>> {
     /// Returns what was written.
@@ -175,7 +227,7 @@ fn holds_password(command: CommandId) -> bool {
 }
 
 /// Returns whether the strings of a bind are shifted by a NUL too many or too few: any of them may be the password.
-fn is_shifted(frame: &Frame<Vec<u8>>) -> bool {
+pub(super) fn is_shifted(frame: &Frame<Vec<u8>>) -> bool {
     let mut empty = Vec::new();
     let read = frame.fields(Tolerance::LENIENT, &mut |field| {
         if field.octets == [0] {
@@ -226,8 +278,8 @@ mod tests {
         let mut dump = Dump::new(Vec::new(), tolerance);
         let mut pdus = Pdus::new(smpp_core::frame::DEFAULT_MAX_LENGTH, false);
         pdus.push(octets);
-        dump.pdus("", &mut pdus).unwrap();
-        dump.rest("", &pdus).unwrap();
+        dump.pdus(Place::Input, &mut pdus).unwrap();
+        dump.rest(Place::Input, &pdus).unwrap();
         (dump.text(), !dump.failed)
     }
 

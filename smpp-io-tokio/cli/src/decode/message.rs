@@ -27,10 +27,10 @@ impl<'a> Message<'a> {
     }
 }
 
-type Lines = Vec<(&'static str, String)>;
+pub(crate) type Lines = Vec<(&'static str, String)>;
 
 /// Returns names and values of the decoded content; nothing if the PDU carries no message.
-pub(super) fn explain(pdu: &Pdu<'_>) -> Lines {
+pub(crate) fn explain(pdu: &Pdu<'_>) -> Lines {
     let mut lines = Lines::new();
     let Some(message) = Message::of(pdu) else { return lines };
     let (mut header, mut octets) = (None, message.user_data);

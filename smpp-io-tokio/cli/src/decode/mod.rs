@@ -10,6 +10,8 @@ mod dump;
 mod message;
 mod pdus;
 mod stream;
+#[cfg(feature = "web")]
+mod web;
 
 use std::error::Error;
 use std::fs::File;
@@ -18,11 +20,15 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
+#[cfg(feature = "web")]
+use smpp_core::Frame;
 use smpp_core::{Tolerance, frame};
 
 use crate::failure::{Failure, finish};
 use connections::Options;
-use dump::Dump;
+use dump::{Dump, Output, Place};
+#[cfg(feature = "web")]
+pub(crate) use message::explain;
 use pdus::Pdus;
 
 /// Shows PDUs field by field, from hex digits, a capture (pcap, pcapng) or standard input
@@ -37,6 +43,8 @@ use pdus::Pdus;
       decodes an enquire_link
   smpp decode capture.pcap --port 2775
       follows the TCP connections of a capture
+  smpp decode capture.pcap --web
+      shows a capture in a browser (feature web)
   tcpdump -U -i any -w - port 2775 | smpp decode -
       decodes live traffic")]
 pub(crate) struct Arguments {
@@ -59,6 +67,14 @@ pub(crate) struct Arguments {
     /// Look for the next plausible header after missing octets or an impossible length
     #[arg(long)]
     resync: bool,
+    /// Show the PDUs on a page for a browser instead of printing them, until interrupted [address: 127.0.0.1:8080]
+    #[cfg(feature = "web")]
+    #[arg(long, value_name = "ADDRESS:PORT", num_args = 0..=1, require_equals = true, default_missing_value = "127.0.0.1:8080")]
+    web: Option<String>,
+    /// Let --web listen on an address that other machines can reach; the page then requires the token in its URL
+    #[cfg(feature = "web")]
+    #[arg(long, requires = "web")]
+    web_remote: bool,
 }
 
 /// The source of the PDUs.
@@ -73,14 +89,19 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
         Ok(input) => input,
         Err(what) => return finish(Err(Failure::usage(what, "See smpp decode --help."))),
     };
+    let Arguments { port, max_pdu, resync, .. } = *arguments;
+    let options = Options { port, max_pdu, resync };
+    #[cfg(feature = "web")]
+    if let Some(listen) = &arguments.web {
+        return web::run(listen, arguments.web_remote, |recording| show(input, options, recording));
+    }
     let stdout = io::stdout();
     // A terminal shows each line at once.
     let out: Box<dyn Write> =
         if stdout.is_terminal() { Box::new(stdout) } else { Box::new(BufWriter::new(stdout)) };
     let tolerance = if arguments.strict { Tolerance::STRICT } else { Tolerance::LENIENT };
     let mut dump = Dump::new(out, tolerance);
-    let Arguments { port, max_pdu, resync, .. } = *arguments;
-    let shown = show(input, Options { port, max_pdu, resync }, &mut dump);
+    let shown = show(input, options, &mut dump);
     if let Err(error) = shown.and_then(|()| Ok(dump.flush()?)) {
         // A closed pipe (`| head`) is no error.
         if error.downcast_ref().is_none_or(|error: &io::Error| error.kind() != io::ErrorKind::BrokenPipe) {
@@ -89,6 +110,18 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
         }
     }
     if dump.has_failed() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// Returns a PDU field by field, without passwords.
+#[cfg(feature = "web")]
+pub(crate) fn describe(frame: &Frame<Vec<u8>>) -> String {
+    dump::describe(frame)
+}
+
+/// Returns whether the strings of a bind are shifted, so that any of them may be the password.
+#[cfg(feature = "web")]
+pub(crate) fn is_shifted(frame: &Frame<Vec<u8>>) -> bool {
+    dump::is_shifted(frame)
 }
 
 /// Opens the input that the arguments name.
@@ -113,7 +146,7 @@ fn input(arguments: &[String]) -> Result<Input, String> {
 }
 
 /// Prints the PDUs of the input.
-fn show(input: Input, options: Options, dump: &mut Dump<impl Write>) -> Result<(), Box<dyn Error>> {
+fn show(input: Input, options: Options, dump: &mut impl Output) -> Result<(), Box<dyn Error>> {
     let octets = match input {
         Input::Octets(octets) => octets,
         Input::Reader(mut reader) => {
@@ -135,8 +168,8 @@ fn show(input: Input, options: Options, dump: &mut Dump<impl Write>) -> Result<(
     }
     let mut pdus = Pdus::new(options.max_pdu, options.resync);
     pdus.push(&octets);
-    dump.pdus("", &mut pdus)?;
-    Ok(dump.rest("", &pdus)?)
+    dump.pdus(Place::Input, &mut pdus)?;
+    Ok(dump.rest(Place::Input, &pdus)?)
 }
 
 /// Parses hex digits.

@@ -29,7 +29,9 @@ use crate::failure::Failure;
   smpp smsc --receipts DELIVRD=90,UNDELIV=10 --fault slow=200 --fault drop=5 --mo demo_shop
       fails one message in ten, responds late or not at all, and sends messages from a phone
   smpp smsc --dialect ids=hex8 --dialect text-ids=dec10 --dialect segments=last --dialect bind-status=RBINDFAIL
-      writes message ids in two notations, reports a long message once, and has its own status for too many binds")]
+      writes message ids in two notations, reports a long message once, and has its own status for too many binds
+  smpp smsc --web 127.0.0.1:8080
+      shows binds, messages and PDUs on a page, which also sends messages and switches faults (feature web)")]
 pub(crate) struct Arguments {
     /// Where to listen; may be given several times [default: 127.0.0.1:2775, without --tls-listen]
     #[arg(long, value_name = "ADDRESS:PORT")]
@@ -97,13 +99,25 @@ pub(crate) struct Arguments {
     /// The seed of random decisions and message ids: the same seed repeats them [default: another one each time]
     #[arg(long, value_name = "NUMBER")]
     seed: Option<u64>,
+    /// Serve a page for browsers there: binds, messages, PDUs field by field, plots, faults, messages from a phone
+    ///
+    /// Everyone who can connect to the address can use the page: on a loopback address, the users of this machine.
+    #[cfg(feature = "web")]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(super) web: Option<String>,
+    /// Let --web listen on an address that other machines can reach; the page then requires the token in its URL
+    ///
+    /// The page is not encrypted: in a network that you do not trust, use an SSH tunnel instead.
+    #[cfg(feature = "web")]
+    #[arg(long, requires = "web")]
+    pub(super) web_remote: bool,
     /// Print one JSON object a line for each event
     #[arg(long)]
     pub(super) json: bool,
 }
 
-/// `None` for no receipts.
-type States = Option<StateWeights>;
+/// `None` for no receipts; otherwise the weights and their text.
+type States = Option<(String, StateWeights)>;
 
 /// `None` for before the response.
 type Delay = Option<Duration>;
@@ -146,7 +160,7 @@ impl Arguments {
             rate: (self.rate > 0).then(|| Rate::per_second(self.rate)),
             receipt_timing: receipts,
             receipt_delay: self.receipt_delay.unwrap_or(default.receipt_delay),
-            states: self.receipts.clone().unwrap_or(default.states),
+            states: self.receipts.as_ref().map_or(default.states, |(_, weights)| weights.clone()),
             seed: self.seed.unwrap_or_else(random_seed),
             dialect,
             ..default
@@ -175,6 +189,20 @@ impl Arguments {
             }
         }
         faults
+    }
+
+    /// Returns the rules and faults that the page can change.
+    #[cfg(feature = "web")]
+    pub(super) fn settings(&self) -> super::settings::Settings {
+        let rules = self.rules();
+        super::settings::Settings {
+            states: self.receipts.as_ref().map_or_else(|| "DELIVRD".into(), |(text, _)| text.clone()),
+            weights: rules.states,
+            timing: rules.receipt_timing,
+            delay: rules.receipt_delay,
+            throttled_percent: rules.throttled_percent,
+            faults: self.faults(),
+        }
     }
 
     /// Returns the time between two messages from the phone.
@@ -219,7 +247,8 @@ fn states(text: &str) -> Result<States, String> {
     if text == "none" {
         return Ok(None);
     }
-    text.parse().map(Some).map_err(|error: smpp_core::simulator::StateWeightsError| error.to_string())
+    let weights = text.parse().map_err(|error: smpp_core::simulator::StateWeightsError| error.to_string())?;
+    Ok(Some((text.into(), weights)))
 }
 
 fn delay(text: &str) -> Result<Delay, String> {

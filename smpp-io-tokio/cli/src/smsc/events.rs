@@ -54,6 +54,12 @@ impl EventPrinter {
         );
     }
 
+    /// Prints where the page is. The URL may have a token: it is printed once.
+    #[cfg(feature = "web")]
+    pub(super) fn page(&self, address: SocketAddr, url: &str) {
+        self.line("web", json!({ "listen": address, "url": url }), format_args!("page on {url}"));
+    }
+
     /// Prints and counts an event.
     pub(super) fn event(&self, event: TestSmscEvent<'_>) {
         match event {

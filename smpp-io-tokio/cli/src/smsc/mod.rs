@@ -2,6 +2,10 @@
 
 mod arguments;
 mod events;
+#[cfg(feature = "web")]
+mod settings;
+#[cfg_attr(not(feature = "web"), path = "no_web.rs")]
+mod web;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -19,6 +23,7 @@ use crate::interrupts::Interrupts;
 use crate::runtime;
 pub(crate) use arguments::Arguments;
 use events::EventPrinter;
+use web::Web;
 
 /// How long the sessions have to unbind.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
@@ -43,6 +48,7 @@ async fn serve(arguments: &Arguments) -> Result<(), Failure> {
     let mut interrupts = Interrupts::new().map_err(Failure::other)?;
     let listeners = listeners(arguments).await?;
     let tls_from = listeners.len() - arguments.tls_listen.len();
+    let mut web = Web::listen(arguments, &listeners).await?;
     let printer = Arc::new(EventPrinter::new(arguments.json));
     let subscriber = Arc::clone(&printer);
     let builder = TestSmsc::builder()
@@ -54,15 +60,18 @@ async fn serve(arguments: &Arguments) -> Result<(), Failure> {
         .account
         .iter()
         .fold(builder, |builder, (system_id, password)| builder.account(system_id, password));
+    let builder = web.observe(builder);
     let smsc = listeners.into_iter().fold(builder, TestSmscBuilder::listen);
     let smsc = smsc.start().await.map_err(Failure::other)?;
     let addresses = smsc.local_addrs().iter().enumerate();
     let addresses: Vec<_> = addresses.map(|(index, address)| (*address, index >= tls_from)).collect();
     let names: Vec<_> = arguments.account.iter().map(|(system_id, _)| &**system_id).collect();
     printer.listening(&addresses, &names);
+    web.print(&printer);
 
     tokio::select! {
         () = originate(&smsc, arguments) => {}
+        () = web.serve(&smsc) => {}
         () = show_status(&smsc, &printer) => {}
         () = interrupts.next() => {}
     }

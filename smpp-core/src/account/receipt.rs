@@ -203,3 +203,23 @@ impl ReportedReceipt {
         Self { message, state: receipt.state, is_final: receipt.is_final, previous, node }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::{format, vec};
+
+    use super::ReceiptWord;
+
+    #[test]
+    fn a_word_of_any_length_is_kept_as_it_is() {
+        for length in [0, 1, 7, 22, 23, 300] {
+            let octets = vec![b'x'; length];
+            let word = ReceiptWord::new(&octets);
+            assert_eq!((&word[..], word.clone() == word), (&octets[..], true));
+            assert_ne!(word, ReceiptWord::new(&[b'x'; 301]));
+        }
+        let word = ReceiptWord::new(b"D\xFF");
+        assert_eq!((format!("{word}"), format!("{word:?}")), (r"D\xff".into(), r#""D\xff""#.into()));
+        assert_eq!(size_of::<Option<ReceiptWord>>(), 24);
+    }
+}

@@ -140,6 +140,11 @@ impl<B: AsRef<[u8]>> Frame<B> {
         self.octets
     }
 
+    /// Copies the octets.
+    pub(crate) fn to_vec(&self) -> Frame<Vec<u8>> {
+        Frame { octets: self.octets().to_vec() }
+    }
+
     /// Returns a frame that borrows this one.
     pub fn as_ref(&self) -> Frame<&[u8]> {
         Frame { octets: self.octets.as_ref() }

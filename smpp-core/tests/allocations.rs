@@ -3,13 +3,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "test helpers")]
 
 use allocation_counter::{AllocationInfo, measure};
+use smpp_core::account::{self, Account, Action, Credentials, Options};
+use smpp_core::provider::Provider;
 use smpp_core::session::{Config, Esme, Event, Instant, Outcome, Reply, Request, Role, Session, Smsc};
 use smpp_core::sms::{
     MessageReference, PushErrorReason, Pushed, Reassembler, ReassemblyLimits, SegmentInfo, UserData,
 };
 use smpp_core::{
-    Address, Bind, BindMode, BindResp, COctets, CommandStatus, Frame, Pdu, SequenceNumber, ShortMessage,
-    SubmitSm, SubmitSmResp, Tag, Tlv, Tlvs, Tolerance,
+    Address, Bind, BindMode, BindResp, COctets, CommandStatus, DeliverSm, Frame, Pdu, SequenceNumber,
+    ShortMessage, SubmitSm, SubmitSmResp, Tag, Tlv, Tlvs, Tolerance,
 };
 
 const NOW: Instant = Instant::ZERO;
@@ -325,5 +327,49 @@ fn a_reassembler_allocates_no_more_octets_than_it_counts() {
             held >= counted / 2,
             "{held} octets allocated, {counted} counted: {total} segments of {length}"
         );
+    }
+}
+
+/// An MO message of one PDU is copied once.
+#[test]
+fn a_message_that_is_delivered_to_an_account_allocates_its_octets() {
+    let options = Options::new(Credentials::new("test", ""), &Provider::EIGHT_BY_EIGHT);
+    let mut account = Account::<()>::new(options, NOW).unwrap();
+    let Some(Action::Resolve { link }) = account.poll_action() else { panic!("no bind") };
+    account.handle_resolved(NOW, link, Ok(&["192.0.2.1:2775".parse().unwrap()]));
+    assert!(account.handle_connected(NOW, link, ()));
+    let mut output = Vec::new();
+    assert!(account.poll_transmit(link, &mut output));
+    let response = Pdu::BindResp(BindMode::Transceiver, Some(BindResp::default()));
+    let response = Frame::encode(&response, CommandStatus::ROK, SequenceNumber(1));
+    account.handle_input(NOW, link, &mut response.octets());
+    while account.poll_event().is_some() {}
+
+    let message = DeliverSm {
+        source: Address::international("6591234567").unwrap(),
+        short_message: ShortMessage::new(b"yes").unwrap(),
+        ..DeliverSm::default()
+    };
+    let mut deliver = |sequence| {
+        let delivered = Frame::encode(&Pdu::DeliverSm(message), CommandStatus::ROK, SequenceNumber(sequence));
+        let allocated = measure(|| {
+            account.handle_input(NOW, link, &mut delivered.octets());
+            let Some(account::Event::Message { ack, .. }) = account.poll_event() else {
+                panic!("no message")
+            };
+            account.acknowledge(NOW, ack, Ok(())).unwrap();
+        });
+        output.clear();
+        account.poll_transmit(link, &mut output);
+        account.handle_transmitted(NOW, link, output.len());
+        (allocated.count_total, allocated.bytes_total, delivered.octets().len() as u64)
+    };
+    // The tables reach their size first.
+    for sequence in 1..200 {
+        let (count, octets, length) = deliver(sequence);
+        if sequence < 100 {
+            continue;
+        }
+        assert!(count <= 1 && octets <= length, "{count} allocations of {octets} octets for {length}");
     }
 }

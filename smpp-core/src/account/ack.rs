@@ -1,7 +1,8 @@
 //! The token that acknowledges what the SMSC delivered.
 
-use alloc::vec::Vec;
-use core::fmt;
+use alloc::vec::{self, Vec};
+use core::iter::Chain;
+use core::{fmt, option};
 
 use super::link::LinkId;
 use super::receipt::ReportedReceipt;
@@ -18,10 +19,39 @@ use crate::sms;
 /// redelivery, or leaves it without a response too.
 #[must_use = "a delivery must be acknowledged or refused"]
 pub struct Ack {
-    pub(super) tokens: Vec<ReplyToken>,
+    pub(super) tokens: Tokens,
     pub(super) subject: AckSubject,
     /// Whether the account has acknowledged one of the PDUs already.
     pub(super) is_acknowledged: bool,
+}
+
+/// The tokens of the PDUs of a delivery. A receipt and most messages have one PDU, which needs no allocation.
+pub(super) enum Tokens {
+    One(ReplyToken),
+    /// Any number.
+    Several(Vec<ReplyToken>),
+}
+
+impl Tokens {
+    const fn len(&self) -> usize {
+        match self {
+            Self::One(_) => 1,
+            Self::Several(all) => all.len(),
+        }
+    }
+}
+
+impl IntoIterator for Tokens {
+    type Item = ReplyToken;
+    type IntoIter = Chain<option::IntoIter<ReplyToken>, vec::IntoIter<ReplyToken>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        let (one, several) = match self {
+            Self::One(token) => (Some(token), Vec::new()),
+            Self::Several(all) => (None, all),
+        };
+        one.into_iter().chain(several)
+    }
 }
 
 /// What an [`Ack`] acknowledges, and what the account forgets if the caller refuses it.

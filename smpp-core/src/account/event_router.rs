@@ -22,7 +22,7 @@ use super::receipt::{DeliveryReceipt, ReceiptDestination, ReceiptMatch};
 use super::request_slots::RequestSlots;
 use super::state::Account;
 use crate::frame::Frame;
-use crate::pdu::{DeliverSm, Operation};
+use crate::pdu::{DeliverSm, MessageState, Operation};
 use crate::provider::ReceiptScope;
 use crate::session::{Observer, Response};
 use crate::time::Instant;
@@ -311,12 +311,12 @@ impl<W> EventRouter<W> {
     ) {
         let to_sent = matched.as_ref().filter(|matched| matched.destination == ReceiptDestination::Sent);
         let is_discarded = to_sent.is_some() && !self.accepts_arrivals;
-        let buffered = to_sent.and_then(|matched| self.messages.buffered_receipts(matched));
-        let (matched, (receipts, octets)) = match (matched, buffered) {
-            (Some(matched), Some(buffered)) => (matched, buffered),
+        let slot = to_sent.and_then(|matched| self.messages.receipt_slot(matched));
+        let (matched, slot) = match (matched, slot) {
+            (Some(matched), Some(slot)) => (matched, slot),
             // The adapter discards receipts of its own messages.
             (Some(_), None) if is_discarded => {
-                let _ = account.acknowledge(now, ack, Ok(()));
+                let _ = account.acknowledge_event(now, ack, Ok(()));
                 return;
             }
             (matched, _) => {
@@ -324,13 +324,13 @@ impl<W> EventRouter<W> {
             }
         };
         // If the bind has ended, the SMSC redelivers the receipt. If it was accepted, it counts as repeated.
-        let is_full = receipts >= MAX_RECEIPTS || octets >= MAX_RECEIPT_OCTETS;
+        let is_full = slot.receipts >= MAX_RECEIPTS || slot.octets >= MAX_RECEIPT_OCTETS;
         let _ = if is_full {
-            account.acknowledge(now, ack, Err(DeliverSm::UNANSWERED))
+            account.acknowledge_event(now, ack, Err(DeliverSm::UNANSWERED))
         } else {
-            let waiter = self.messages.push_receipt(receipt, matched);
+            let waiter = self.messages.push_receipt(&slot, receipt, matched);
             self.wake(waiter);
-            account.acknowledge(now, ack, Ok(()))
+            account.acknowledge_event(now, ack, Ok(()))
         };
     }
 
@@ -444,6 +444,29 @@ impl<W> EventRouter<W> {
                 return Poll::Pending;
             }
         })
+    }
+
+    /// Returns the state of a message, once it has all its final receipts: [`ReceiptMatch::message_state`]. It consumes the
+    /// receipts up to there, without returning them.
+    ///
+    /// # Errors
+    ///
+    /// As [`poll_receipt`](Self::poll_receipt).
+    pub fn poll_message_state(
+        &mut self,
+        message: MessageNumber,
+        waiter: &mut Option<W>,
+    ) -> Poll<Result<MessageState, NoMoreReceipts>> {
+        loop {
+            match self.poll_receipt(message, waiter) {
+                Poll::Ready(Ok((_, ReceiptMatch { message_state: None, .. }))) => {}
+                Poll::Ready(Ok((_, ReceiptMatch { message_state: Some(state), .. }))) => {
+                    return Poll::Ready(Ok(state));
+                }
+                Poll::Ready(Err(reason)) => return Poll::Ready(Err(reason)),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
     }
 
     /// [Releases](Self::release) a message that gets no further receipt, if the caller has fetched its outcome and all its

@@ -4,7 +4,7 @@ use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::ack::{Ack, AckSubject, ReplyToken};
+use super::ack::{Ack, AckSubject, ReplyToken, Tokens};
 use super::inbound_message::SegmentTag;
 use super::link::{BindId, LinkId};
 use super::options::SegmentAckMode;
@@ -173,7 +173,8 @@ impl InboundSegments {
     pub(super) fn take_ack(&mut self, message: &sms::ReassembledMessage<SegmentTag>) -> Ack {
         let tokens: Vec<_> = message.tags().filter_map(|tag| self.release(tag.number)).collect();
         let is_acknowledged = tokens.len() < message.tags().count();
-        Ack { tokens, subject: AckSubject::Message(message.identity()), is_acknowledged }
+        let subject = AckSubject::Message(message.identity());
+        Ack { tokens: Tokens::Several(tokens), subject, is_acknowledged }
     }
 
     /// Records that a message is emitted: its redelivered segments are refused until the application acknowledges it.

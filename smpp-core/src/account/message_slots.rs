@@ -158,6 +158,14 @@ pub(super) enum FetchedReceipt {
     Missing,
 }
 
+/// The slot that a receipt goes into.
+pub(super) struct ReceiptSlot {
+    index: u32,
+    /// How many receipts are buffered there, and the octets of their PDUs.
+    pub(super) receipts: usize,
+    pub(super) octets: usize,
+}
+
 /// What a slot had when it was removed.
 pub(super) struct RemovedSlot<W> {
     pub(super) waiter: Option<W>,
@@ -277,11 +285,11 @@ impl<W> MessageSlots<W> {
         self.take_waiter_of(index)
     }
 
-    /// Returns how many receipts of a message are buffered, and the octets of their PDUs; `None` if a receipt does not go into
-    /// its slot. Before the outcome it always does, because more may follow; later only if the message was accepted and more
+    /// Returns the slot of the message that a receipt belongs to; `None` if it does not go into the slot. Before the outcome it always does, because more may follow; later only if the message was accepted and more
     /// receipts may arrive, or the receipt changes a final state.
-    pub(super) fn buffered_receipts(&self, matched: &ReceiptMatch) -> Option<(usize, usize)> {
-        let slot = self.slots.get(self.find(matched.message)?)?;
+    pub(super) fn receipt_slot(&self, matched: &ReceiptMatch) -> Option<ReceiptSlot> {
+        let index = self.find(matched.message)?;
+        let slot = self.slots.get(index)?;
         let is_expected = match slot.no_more_receipts {
             None => true,
             Some(reason) => reason == NoMoreReceipts::AllReceived && matched.previous.is_some(),
@@ -292,16 +300,21 @@ impl<W> MessageSlots<W> {
                 is_accepted && is_expected
             }
         };
-        accepts.then_some((slot.receipts as usize, slot.receipt_octets as usize))
+        let (receipts, octets) = (slot.receipts as usize, slot.receipt_octets as usize);
+        accepts.then_some(ReceiptSlot { index, receipts, octets })
     }
 
     /// Buffers a receipt. Returns the waiter.
-    pub(super) fn push_receipt(&mut self, receipt: DeliveryReceipt, matched: ReceiptMatch) -> Option<W> {
-        let slot = self.find(matched.message)?;
+    pub(super) fn push_receipt(
+        &mut self,
+        ReceiptSlot { index: slot, .. }: &ReceiptSlot,
+        receipt: DeliveryReceipt,
+        matched: ReceiptMatch,
+    ) -> Option<W> {
         let is_final = matched.message_state.is_some();
         let octets = receipt.frame().octets().len() as u32;
         let index = self.receipts.insert(BufferedReceipt { receipt: (receipt, matched), next: NONE })?;
-        let message = self.slots.get_mut(slot)?;
+        let message = self.slots.get_mut(*slot)?;
         if is_final {
             message.no_more_receipts = Some(NoMoreReceipts::AllReceived);
         }
@@ -311,7 +324,7 @@ impl<W> MessageSlots<W> {
             Some(last) => last.next = index,
             None => message.first_receipt = index,
         }
-        self.take_waiter_of(slot)
+        self.take_waiter_of(*slot)
     }
 
     /// Returns the outcome of a message, once.

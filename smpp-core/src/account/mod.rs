@@ -398,7 +398,7 @@ pub use outcome::{
     Unresolved,
 };
 pub use per_segment::PerSegment;
-pub use receipt::{DeliveryReceipt, ReceiptDestination, ReceiptMatch};
+pub use receipt::{DeliveryReceipt, ReceiptDestination, ReceiptMatch, ReceiptWord};
 pub use state::Account;
 pub use stats::{AccountCounters, AccountStats, LinkStats};
 pub use statuses::Statuses;

@@ -3,13 +3,13 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
+use core::ops::Deref;
 
 use super::link::BindId;
 use super::message_key::MessageKey;
 use super::outcome::{MessageId, MessageNumber};
 use crate::frame::Frame;
 use crate::pdu::{MessageState, Pdu};
-use crate::provider::ReceiptDialect;
 use crate::sms;
 use crate::wire::{Quirks, Tolerance};
 
@@ -25,29 +25,28 @@ pub struct DeliveryReceipt {
     /// Whether it is the last receipt of this segment. An intermediate receipt is not.
     pub is_final: bool,
     /// The state as the receipt writes it, for example `DELIVRD`; empty if the receipt cannot be read.
-    pub stat: Box<[u8]>,
+    pub stat: ReceiptWord,
     /// The SMSC's own error code, as the receipt's `err` field has it. Not always a number.
-    pub err: Option<Box<[u8]>>,
+    pub err: Option<ReceiptWord>,
     bind: BindId,
     frame: Frame<Vec<u8>>,
 }
 
 impl DeliveryReceipt {
     pub(super) fn new(
-        receipt: Option<sms::Receipt<'_>>,
-        dialect: &ReceiptDialect,
-        frame: Frame<Vec<u8>>,
+        receipt: &sms::Receipt<'_>,
+        (state, is_final): (MessageState, bool),
+        frame: Frame<&[u8]>,
         bind: BindId,
     ) -> Self {
-        let receipt = receipt.unwrap_or_default();
         Self {
             id: MessageId::new(receipt.id),
-            state: dialect.state(&receipt).unwrap_or(MessageState::UNKNOWN),
-            is_final: dialect.is_final(&receipt),
-            stat: receipt.stat.into(),
-            err: receipt.err.map(Into::into),
+            state,
+            is_final,
+            stat: ReceiptWord::new(receipt.stat),
+            err: receipt.err.map(ReceiptWord::new),
             bind,
-            frame,
+            frame: frame.to_vec(),
         }
     }
 
@@ -75,8 +74,74 @@ impl fmt::Debug for DeliveryReceipt {
             .field("id", &self.id)
             .field("state", &self.state)
             .field("is_final", &self.is_final)
-            .field("stat", &format_args!("\"{}\"", self.stat.escape_ascii()))
+            .field("stat", &self.stat)
             .finish_non_exhaustive()
+    }
+}
+
+/// A word of a delivery receipt, as the SMSC wrote it: it is a slice of octets. Up to 22 octets need no allocation.
+///
+/// ```
+/// # use smpp_core::account::DeliveryReceipt;
+/// fn is_absent(receipt: &DeliveryReceipt) -> bool {
+///     receipt.err.as_deref() == Some(b"027")
+/// }
+/// ```
+#[derive(Clone)]
+pub struct ReceiptWord(WordOctets);
+
+#[derive(Clone)]
+enum WordOctets {
+    Inline { length: u8, octets: [u8; WordOctets::MAX_INLINE] },
+    Allocated(Box<[u8]>),
+}
+
+impl WordOctets {
+    const MAX_INLINE: usize = 22;
+}
+
+impl ReceiptWord {
+    pub(super) fn new(word: &[u8]) -> Self {
+        let mut octets = [0; WordOctets::MAX_INLINE];
+        Self(match octets.get_mut(..word.len()) {
+            Some(inline) => {
+                inline.copy_from_slice(word);
+                WordOctets::Inline { length: word.len() as u8, octets }
+            }
+            None => WordOctets::Allocated(word.into()),
+        })
+    }
+}
+
+impl Deref for ReceiptWord {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match &self.0 {
+            WordOctets::Inline { length, octets } => octets.get(..usize::from(*length)).unwrap_or_default(),
+            WordOctets::Allocated(octets) => octets,
+        }
+    }
+}
+
+impl PartialEq for ReceiptWord {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl Eq for ReceiptWord {}
+
+/// Escapes octets that are not printable ASCII.
+impl fmt::Display for ReceiptWord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.escape_ascii().fmt(f)
+    }
+}
+
+impl fmt::Debug for ReceiptWord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{self}\"")
     }
 }
 
@@ -136,5 +201,25 @@ impl ReportedReceipt {
     pub(super) const fn new(matched: &ReceiptMatch, node: u32, receipt: &DeliveryReceipt) -> Self {
         let ReceiptMatch { message, previous, .. } = *matched;
         Self { message, state: receipt.state, is_final: receipt.is_final, previous, node }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::{format, vec};
+
+    use super::ReceiptWord;
+
+    #[test]
+    fn a_word_of_any_length_is_kept_as_it_is() {
+        for length in [0, 1, 7, 22, 23, 300] {
+            let octets = vec![b'x'; length];
+            let word = ReceiptWord::new(&octets);
+            assert_eq!((&word[..], word.clone() == word), (&octets[..], true));
+            assert_ne!(word, ReceiptWord::new(&[b'x'; 301]));
+        }
+        let word = ReceiptWord::new(b"D\xFF");
+        assert_eq!((format!("{word}"), format!("{word:?}")), (r"D\xff".into(), r#""D\xff""#.into()));
+        assert_eq!(size_of::<Option<ReceiptWord>>(), 24);
     }
 }

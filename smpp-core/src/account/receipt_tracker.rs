@@ -31,7 +31,7 @@ use crate::sms::{MessageIdKey, MessageIdPolicy};
 use crate::table::{HashKey, Index, NONE, Slab};
 use crate::time::Instant;
 
-pub(super) use self::early::{EarlyReceipt, EarlyReceipts};
+pub(super) use self::early::{EarlyReceipt, EarlyReceipts, recipient_of};
 pub(super) use self::node::{UNKNOWN_RECIPIENT, recipient};
 pub(super) use self::tracked_message::{ExpiredMessage, Match, Removed, SegmentId, TrackedMessage};
 

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::ack::{Ack, AckSubject, PendingReply, ReplyToken};
+use super::ack::{Ack, AckSubject, PendingReply, ReplyToken, Tokens};
 use super::delivered_pdus::ArrivedPdu;
 use super::error::AckError;
 use super::event::Event;
@@ -11,23 +11,16 @@ use super::inbound_message::{InboundContent, InboundMessage, SegmentTag, user_da
 use super::link::{BindId, LinkId};
 use super::outcome::MessageNumber;
 use super::receipt::{DeliveryReceipt, ReceiptDestination, ReportedReceipt};
-use super::receipt_tracker::{EarlyReceipt, Match, SegmentId, TrackedMessage};
+use super::receipt_tracker::{EarlyReceipt, Match, SegmentId, TrackedMessage, recipient_of};
 use super::state::{Account, Shutdown};
 use crate::frame::Frame;
-use crate::pdu::{CommandStatus, DataSmResp, DeliverSm, DeliverSmResp, Operation, Pdu};
+use crate::pdu::{CommandStatus, DataSmResp, DeliverSm, DeliverSmResp, MessageState, Operation, Pdu};
 use crate::session::{CloseReason, Observer, Refusal, Request, State};
-use crate::sms::{self, MessageIdKey, Pushed};
+use crate::sms::{self, MessageIdKey, Pushed, Receipt};
 use crate::time::Instant;
 
 /// How many acknowledgements, and how many messages, one call handles because they are due.
 const HANDLED_AT_ONCE: usize = 64;
-
-/// The keys that the message id of a receipt may have.
-struct ReceiptKeys {
-    key: MessageIdKey,
-    /// To try if `key` matches no message.
-    fallback: Vec<MessageIdKey>,
-}
 
 impl<O: Observer> Account<O> {
     /// Acknowledges or refuses what the SMSC delivered: `Ok` once the application has stored it, or a status. A temporary
@@ -53,11 +46,32 @@ impl<O: Observer> Account<O> {
         ack: Ack,
         result: Result<(), CommandStatus>,
     ) -> Result<(), AckError> {
+        let answered = self.respond_to(now, ack, result);
+        self.advance(now);
+        answered
+    }
+
+    /// As [`acknowledge`](Self::acknowledge), for the caller that polls the events: what the response makes possible happens
+    /// once it has polled all of them.
+    pub(super) fn acknowledge_event(
+        &mut self,
+        now: Instant,
+        ack: Ack,
+        result: Result<(), CommandStatus>,
+    ) -> Result<(), AckError> {
+        self.acknowledged_at = Some(now);
+        self.respond_to(now, ack, result)
+    }
+
+    fn respond_to(
+        &mut self,
+        now: Instant,
+        ack: Ack,
+        result: Result<(), CommandStatus>,
+    ) -> Result<(), AckError> {
         match ack.subject {
             AckSubject::Pdu(number) => {
-                let answered = self.acknowledge_pdu(now, number, ack.tokens, result);
-                self.advance(now);
-                return answered.map_err(AckError::from);
+                return self.acknowledge_pdu(now, number, ack.tokens, result).map_err(AckError::from);
             }
             AckSubject::Message(identity) => {
                 // The SMSC redelivers only the segments that were not acknowledged: no message could be made of them.
@@ -71,7 +85,6 @@ impl<O: Observer> Account<O> {
         for token in ack.tokens {
             answered = answered.and(self.reply(now, token, result));
         }
-        self.advance(now);
         if ack.is_acknowledged && result.is_err() {
             return Err(AckError::AlreadyAcknowledged);
         }
@@ -83,7 +96,7 @@ impl<O: Observer> Account<O> {
         &mut self,
         now: Instant,
         number: u64,
-        tokens: Vec<ReplyToken>,
+        tokens: Tokens,
         result: Result<(), CommandStatus>,
     ) -> Result<(), Refusal> {
         let mut answered = Ok(());
@@ -208,59 +221,73 @@ impl<O: Observer> Account<O> {
         let unanswered = self.session(link).map_or(0, |session| session.unanswered());
         self.inbound.record_arrival(now, link, generation, unanswered);
         let token = ReplyToken { link, generation, reply };
-        let Some(frame) = Frame::new(frame.octets().to_vec()) else { return };
-        match self.parse_receipt(pdu, &frame, BindId::new(link, generation)) {
-            Some((receipt, keys)) => self.handle_receipt(now, receipt, keys, token),
-            None => self.handle_message(now, pdu, frame, token),
-        }
-    }
-
-    /// Returns the receipt in the PDU and the keys that its message id may have; no key if the receipt cannot be read.
-    fn parse_receipt(
-        &self,
-        pdu: Pdu<'_>,
-        frame: &Frame<Vec<u8>>,
-        bind: BindId,
-    ) -> Option<(DeliveryReceipt, Option<ReceiptKeys>)> {
         let dialect = &self.options.receipts.dialect;
         let mut buffer = Vec::new();
         let read = match pdu {
             Pdu::DeliverSm(message) => dialect.read(&message, &mut buffer),
             Pdu::DataSm(message) => dialect.read(&message, &mut buffer),
             _ => None,
-        }?;
-        let policy = dialect.message_ids;
-        let keys = read.ok().map(|receipt| ReceiptKeys {
-            key: policy.receipt_key(&receipt),
-            fallback: policy.fallback_keys(&receipt, dialect.id_fallback).collect(),
-        });
-        Some((DeliveryReceipt::new(read.ok(), dialect, frame.clone(), bind), keys))
+        };
+        match read {
+            Some(Ok(receipt)) => self.handle_receipt(now, pdu, frame, &receipt, token),
+            Some(Err(_)) => {
+                let bind = BindId::new(link, generation);
+                let unread = (MessageState::UNKNOWN, false);
+                let receipt = DeliveryReceipt::new(&Receipt::default(), unread, frame, bind);
+                self.emit_unmatched(now, receipt, Tokens::One(token));
+            }
+            None => self.handle_message(now, pdu, frame, token),
+        }
     }
 
+    /// Handles a receipt that can be read. It is copied only if the application gets it, or if it is held.
     fn handle_receipt(
         &mut self,
         now: Instant,
-        receipt: DeliveryReceipt,
-        keys: Option<ReceiptKeys>,
+        pdu: Pdu<'_>,
+        frame: Frame<&[u8]>,
+        receipt: &Receipt<'_>,
         token: ReplyToken,
     ) {
-        let ack =
-            Ack { tokens: alloc::vec![token], subject: AckSubject::EarlyReceipt, is_acknowledged: false };
-        let Some(ReceiptKeys { key, fallback }) = keys else {
-            return self.emit_unmatched(now, receipt, ack);
-        };
-        let last_sent = self.queue.last_sent();
-        let early = EarlyReceipt { last_sent, key, fallback, receipt, ack };
-        match self.receipts.match_receipt_of(now, &early.key, early.state(), || early.recipient()) {
-            // The submit_sm_resp may still arrive.
-            Match::Unknown if self.queue.is_in_flight(last_sent) => {
-                self.receipts.early.hold(early);
-                self.queue.separate_sent();
-                self.release_early_excess(now);
+        let bind = BindId::new(token.link, token.generation);
+        let dialect = &self.options.receipts.dialect;
+        let (key, state) = (dialect.message_ids.receipt_key(receipt), dialect.reported_state(receipt));
+        match self.receipts.match_receipt_of(now, &key, state, || recipient_of(pdu)) {
+            Match::New(matched, node) => {
+                let receipt = DeliveryReceipt::new(receipt, state, frame, bind);
+                let subject = AckSubject::Receipt(ReportedReceipt::new(&matched, node, &receipt));
+                let ack = Ack { tokens: Tokens::One(token), subject, is_acknowledged: false };
+                self.emit(Event::Receipt { receipt, matched: Some(matched), ack });
             }
-            Match::Unknown => self.handle_overdue_receipt(now, early),
-            result => self.handle_match(now, early.receipt, result, early.ack),
+            Match::Unknown => {
+                let fallback = dialect.message_ids.fallback_keys(receipt, dialect.id_fallback).collect();
+                let receipt = DeliveryReceipt::new(receipt, state, frame, bind);
+                self.handle_unknown_receipt(now, (key, fallback), receipt, token);
+            }
+            result => self.handle_repetition(now, &result, Tokens::One(token)),
         }
+    }
+
+    /// Handles a receipt whose id matches no message. `keys` are that of its id, and the others that it may have.
+    #[cold]
+    fn handle_unknown_receipt(
+        &mut self,
+        now: Instant,
+        (key, fallback): (MessageIdKey, Vec<MessageIdKey>),
+        receipt: DeliveryReceipt,
+        token: ReplyToken,
+    ) {
+        let last_sent = self.queue.last_sent();
+        let ack =
+            Ack { tokens: Tokens::One(token), subject: AckSubject::EarlyReceipt, is_acknowledged: false };
+        let early = EarlyReceipt { last_sent, key, fallback, receipt, ack };
+        if !self.queue.is_in_flight(last_sent) {
+            return self.handle_overdue_receipt(now, early);
+        }
+        // The submit_sm_resp may still arrive.
+        self.receipts.early.hold(early);
+        self.queue.separate_sent();
+        self.release_early_excess(now);
     }
 
     /// Handles a receipt that arrived before the `submit_sm_resp` of its segment.
@@ -286,11 +313,16 @@ impl<O: Observer> Account<O> {
                 let subject = AckSubject::Receipt(ReportedReceipt::new(&matched, node, &receipt));
                 self.emit(Event::Receipt { receipt, matched: Some(matched), ack: Ack { subject, ..ack } });
             }
-            Match::Unknown => self.emit_unmatched(now, receipt, ack),
-            Match::Repeated => self.reply_all(now, ack, Ok(())),
-            // The application may still refuse the first copy.
-            Match::Unacknowledged => self.reply_all(now, ack, Err(DeliverSm::UNANSWERED)),
+            Match::Unknown => self.emit_unmatched(now, receipt, ack.tokens),
+            result => self.handle_repetition(now, &result, ack.tokens),
         }
+    }
+
+    /// Responds to a receipt that the application has.
+    fn handle_repetition(&mut self, now: Instant, result: &Match, tokens: Tokens) {
+        let is_acknowledged = *result == Match::Repeated;
+        // The application may still refuse the first copy.
+        self.reply_all(now, tokens, if is_acknowledged { Ok(()) } else { Err(DeliverSm::UNANSWERED) });
     }
 
     /// Handles the early receipts whose `submit_sm_resp` cannot arrive any more: every request that was in flight when
@@ -312,46 +344,46 @@ impl<O: Observer> Account<O> {
     }
 
     /// Emits a receipt that matches no message, unless it is the redelivery of one.
-    fn emit_unmatched(&mut self, now: Instant, receipt: DeliveryReceipt, ack: Ack) {
-        for token in ack.tokens {
-            if let Some(ack) = self.record_pdu(now, receipt.frame(), token) {
+    fn emit_unmatched(&mut self, now: Instant, receipt: DeliveryReceipt, tokens: Tokens) {
+        for token in tokens {
+            if let Some(ack) = self.record_pdu(now, receipt.frame().octets(), token) {
                 return self.emit(Event::Receipt { receipt, matched: None, ack });
             }
         }
     }
 
     /// Records a PDU that has no id. Returns its ack, unless it is the redelivery of one that the application has received.
-    fn record_pdu(&mut self, now: Instant, frame: &Frame<Vec<u8>>, token: ReplyToken) -> Option<Ack> {
+    fn record_pdu(&mut self, now: Instant, octets: &[u8], token: ReplyToken) -> Option<Ack> {
         let (link, generation) = (token.link, token.generation);
-        let arrived = self.delivered_pdus.arrive(now, frame.octets(), token);
+        let arrived = self.delivered_pdus.arrive(now, octets, token);
         if self.session_of(link, generation).is_none() {
             // The account held it, and its bind has ended since.
             self.delivered_pdus.handle_bind_ended(now, link, generation);
         }
         match arrived {
             ArrivedPdu::New(number, token) => Some(Ack {
-                tokens: alloc::vec![token],
+                tokens: Tokens::One(token),
                 subject: AckSubject::Pdu(number),
                 is_acknowledged: false,
             }),
             ArrivedPdu::Repeated => None,
             ArrivedPdu::Accepted(number, token) => {
                 // If this bind has ended too, the SMSC redelivers the PDU again.
-                let _ = self.acknowledge_pdu(now, number, alloc::vec![token], Ok(()));
+                let _ = self.acknowledge_pdu(now, number, Tokens::One(token), Ok(()));
                 None
             }
         }
     }
 
-    fn reply_all(&mut self, now: Instant, ack: Ack, result: Result<(), CommandStatus>) {
-        for token in ack.tokens {
+    fn reply_all(&mut self, now: Instant, tokens: Tokens, result: Result<(), CommandStatus>) {
+        for token in tokens {
             // If the bind has ended, the SMSC redelivers the PDU.
             let _ = self.reply(now, token, result);
         }
     }
 
     /// Handles a PDU that is not a receipt: an MO message, or a segment of one.
-    fn handle_message(&mut self, now: Instant, pdu: Pdu<'_>, frame: Frame<Vec<u8>>, token: ReplyToken) {
+    fn handle_message(&mut self, now: Instant, pdu: Pdu<'_>, frame: Frame<&[u8]>, token: ReplyToken) {
         let Some((_, Some(user_data))) = user_data(pdu) else { return self.emit_single(now, frame, token) };
         let tag = self.inbound.next_tag(BindId::new(token.link, token.generation));
         let pushed = loop {
@@ -427,9 +459,9 @@ impl<O: Observer> Account<O> {
     }
 
     /// Emits an MO message of one PDU, unless it is the redelivery of one.
-    fn emit_single(&mut self, now: Instant, frame: Frame<Vec<u8>>, token: ReplyToken) {
+    fn emit_single(&mut self, now: Instant, frame: Frame<&[u8]>, token: ReplyToken) {
         let bind = BindId::new(token.link, token.generation);
-        let Some(ack) = self.record_pdu(now, &frame, token) else { return };
+        let Some(ack) = self.record_pdu(now, frame.octets(), token) else { return };
         if self.refuses_messages
             && let AckSubject::Pdu(number) = ack.subject
         {
@@ -437,7 +469,7 @@ impl<O: Observer> Account<O> {
             let _ = self.acknowledge_pdu(now, number, ack.tokens, Err(DeliverSm::UNANSWERED));
             return;
         }
-        let content = InboundContent::Single(frame);
+        let content = InboundContent::Single(frame.to_vec());
         let message = InboundMessage { content, codings: self.options.text.codings, bind };
         self.emit(Event::Message { message, ack });
     }
@@ -519,6 +551,6 @@ impl<O: Observer> Account<O> {
 
     fn leave_to_smsc(&mut self, now: Instant, message: &sms::ReassembledMessage<SegmentTag>) {
         let ack = self.inbound.take_ack(message);
-        self.reply_all(now, ack, Err(DeliverSm::UNANSWERED));
+        self.reply_all(now, ack.tokens, Err(DeliverSm::UNANSWERED));
     }
 }

@@ -427,6 +427,9 @@ impl<O: Observer> Account<O> {
         } else {
             self.receipts.track(now, &message, segment.index, SegmentId::Id(id));
         }
+        if self.receipts.early.is_empty() {
+            return Vec::new();
+        }
         let key = self.receipts.submitted_key(id);
         self.receipts.early.take(&key)
     }

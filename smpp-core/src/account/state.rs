@@ -89,6 +89,8 @@ pub struct Account<O = ()> {
     pub(super) blocked_until: Option<Instant>,
     /// Whether no caller takes MO messages: see [`refuse_messages`](Self::refuse_messages).
     pub(super) refuses_messages: bool,
+    /// When a delivery was acknowledged, if [`advance`](Self::advance) has not followed.
+    pub(super) acknowledged_at: Option<Instant>,
     /// Why the account has stopped.
     pub(super) stopped: Option<StopCause>,
     /// Whether the account has emitted, since it last made binds, that the SMSC refused one with a status that stops it.
@@ -196,6 +198,7 @@ impl<O: Observer> Account<O> {
             dispatched_at: now,
             blocked_until: None,
             refuses_messages: false,
+            acknowledged_at: None,
             stopped: None,
             is_bind_stop_reported: false,
             abandoning: None,
@@ -227,6 +230,11 @@ impl<O: Observer> Account<O> {
 
     /// Returns the next event.
     pub fn poll_event(&mut self) -> Option<Event> {
+        if self.events.is_empty()
+            && let Some(now) = self.acknowledged_at
+        {
+            self.advance(now);
+        }
         self.events.pop_front()
     }
 
@@ -336,6 +344,7 @@ impl<O: Observer> Account<O> {
 
     /// Does everything that can be done now: starts connections, sends messages, proceeds with a shutdown.
     pub(super) fn advance(&mut self, now: Instant) {
+        self.acknowledged_at = None;
         self.is_unfinished = false;
         self.resume_links(now);
         self.start_links(now);

@@ -171,6 +171,16 @@ impl ReceiptDialect {
         }
     }
 
+    /// Returns the state, [`UNKNOWN`](MessageState::UNKNOWN) for an unknown word, and whether no further receipt follows.
+    pub(crate) fn reported_state(&self, receipt: &Receipt<'_>) -> (MessageState, bool) {
+        if let Some(word) = self.state_word(receipt) {
+            return (word.state, word.is_final);
+        }
+        let state = receipt.state();
+        let is_final = state.is_some_and(|state| self.final_states.contains(&state));
+        (state.unwrap_or(MessageState::UNKNOWN), is_final)
+    }
+
     fn state_word(&self, receipt: &Receipt<'_>) -> Option<&StateWord> {
         self.state_words.iter().find(|word| word.word.as_bytes().eq_ignore_ascii_case(receipt.stat))
     }

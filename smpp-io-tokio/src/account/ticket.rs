@@ -191,10 +191,10 @@ impl Sent {
     /// You may call it again: receipts that have arrived still count. [`next_receipt`](Self::next_receipt) does not return
     /// the receipts that this method has consumed: use one of the two.
     pub async fn receipt(&mut self) -> Result<MessageState, NoMoreReceipts> {
-        loop {
-            if let Some(state) = self.next_receipt().await?.1.message_state {
-                return Ok(state);
-            }
+        let Registration { message, no_receipts, ref shared, .. } = self.registration;
+        match no_receipts {
+            Some(reason) => Err(reason),
+            None => shared.wait(|router, waker| router.poll_message_state(message, waker)).await,
         }
     }
 

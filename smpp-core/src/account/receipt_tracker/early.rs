@@ -58,9 +58,14 @@ impl EarlyReceipts {
         if is_full { self.pop() } else { None }
     }
 
+    /// Returns whether it holds none.
+    pub(in crate::account) fn is_empty(&self) -> bool {
+        self.by_age.is_empty()
+    }
+
     /// Removes and returns the receipts with this id, in the order in which they arrived.
     pub(in crate::account) fn take(&mut self, key: &MessageIdKey) -> Vec<EarlyReceipt> {
-        if self.by_age.is_empty() {
+        if self.is_empty() {
             return Vec::new();
         }
         let found: Vec<_> =
@@ -87,6 +92,15 @@ impl EarlyReceipts {
     }
 }
 
+/// Returns the number of the phone that a receipt is about: see [`recipient`].
+pub(in crate::account) fn recipient_of(receipt: Pdu<'_>) -> u32 {
+    match receipt {
+        Pdu::DeliverSm(message) => recipient(message.source.digits.as_bytes()),
+        Pdu::DataSm(message) => recipient(message.source.digits.as_bytes()),
+        _ => UNKNOWN_RECIPIENT,
+    }
+}
+
 impl EarlyReceipt {
     /// Returns the state, and whether it is final.
     pub(in crate::account) const fn state(&self) -> (MessageState, bool) {
@@ -95,11 +109,7 @@ impl EarlyReceipt {
 
     /// Returns the number of the phone that it is about: see [`recipient`].
     pub(in crate::account) fn recipient(&self) -> u32 {
-        match self.receipt.pdu() {
-            Some(Pdu::DeliverSm(message)) => recipient(message.source.digits.as_bytes()),
-            Some(Pdu::DataSm(message)) => recipient(message.source.digits.as_bytes()),
-            _ => UNKNOWN_RECIPIENT,
-        }
+        self.receipt.pdu().map_or(UNKNOWN_RECIPIENT, recipient_of)
     }
 
     fn octets(&self) -> usize {

@@ -128,6 +128,35 @@ fn a_waiter_is_woken_once_for_all_events_since_it_polled() {
 }
 
 #[test]
+fn the_state_of_a_message_consumes_the_receipts_up_to_its_final_one() {
+    let mut test = RouterTest::new(1);
+    let number = test.send("Hello");
+    let poll = |test: &mut RouterTest| test.router.poll_message_state(number, &mut Some("sender"));
+    test.receipt("1", "ENROUTE");
+    assert_eq!(poll(&mut test), Pending);
+    test.receipt("1", "UNDELIV");
+    test.receipt("1", "DELIVRD");
+    assert_eq!(test.take_wakers(), ["sender"]);
+    assert_eq!(poll(&mut test), Ready(Ok(S::UNDELIVERABLE)));
+    assert_eq!(test.poll_receipt(number), Ready(Ok(S::DELIVERED)), "the change is left");
+    assert_eq!(poll(&mut test), Ready(Err(NoMoreReceipts::AllReceived)));
+}
+
+/// The router acknowledges a receipt while the adapter polls the events. What the account does next follows the last event.
+#[test]
+fn an_acknowledgement_of_the_router_is_followed_by_a_turn_of_the_account() {
+    let mut test = RouterTest::new(1);
+    test.send("Hello");
+    test.sim.receipt(0, "1", "DELIVRD");
+    test.sim.settle();
+    let event = test.sim.events.pop().unwrap();
+    assert!(test.sim.account.acknowledged_at.is_none());
+    test.router.handle_event(test.sim.now, &mut test.sim.account, event);
+    assert_eq!(test.sim.account.acknowledged_at, Some(test.sim.now));
+    assert!(test.sim.account.poll_event().is_none() && test.sim.account.acknowledged_at.is_none());
+}
+
+#[test]
 fn the_outcome_of_a_refused_message_has_all_segments() {
     let mut test = RouterTest::new(1);
     test.sim.submit_status = vec![CommandStatus::ROK, CommandStatus::RINVDSTADR];

@@ -39,6 +39,9 @@ struct Value<'a> {
 /// A name as a number: its last 16 octets in lower case. Names of up to 15 octets have distinct numbers.
 type Name = u128;
 
+/// The octets of names in lower case, and 0 for all others.
+static NAME_OCTETS: [u8; 256] = name_octets();
+
 const ID: Name = name_number(b"id");
 const SUB: Name = name_number(b"sub");
 const DLVRD: Name = name_number(b"dlvrd");
@@ -217,19 +220,42 @@ fn key_of(name: Name) -> Key {
 
 /// Parses a name at the start. Returns it (0 if there is none) with the rest of the input.
 #[inline]
-fn name(mut input: &[u8]) -> (Name, &[u8]) {
-    let mut name = 0;
-    while let [octet, rest @ ..] = input {
-        let lower = match *octet {
-            letter @ (b'a'..=b'z' | b'A'..=b'Z') => letter | 0x20,
-            digit @ b'0'..=b'9' if name != 0 => digit,
-            b'_' | GSM7_UNDERSCORE if name != 0 => b'_',
-            _ => break,
-        };
-        name = name << 8 | Name::from(lower);
-        input = rest;
+fn name(input: &[u8]) -> (Name, &[u8]) {
+    if !input.first().is_some_and(u8::is_ascii_alphabetic) {
+        return (0, input);
     }
-    (name, input)
+    // Most names fit into 64 bits.
+    let (mut name, mut rest) = (0_u64, input);
+    while let [octet, after @ ..] = rest
+        && let Some(lower @ 1..) = NAME_OCTETS.get(usize::from(*octet))
+    {
+        name = name << 8 | u64::from(*lower);
+        rest = after;
+    }
+    let length = input.len() - rest.len();
+    if length <= 8 {
+        return (name.into(), rest);
+    }
+    let octets = input.get(..length).unwrap_or_default().iter();
+    let lower = octets.filter_map(|octet| NAME_OCTETS.get(usize::from(*octet)));
+    (lower.fold(0, |name, lower| name << 8 | Name::from(*lower)), rest)
+}
+
+const fn name_octets() -> [u8; 256] {
+    let mut octets = [0; 256];
+    let mut rest: &mut [u8] = &mut octets;
+    let mut octet = 0_u8;
+    while let [first, after @ ..] = rest {
+        *first = match octet {
+            b'a'..=b'z' | b'0'..=b'9' => octet,
+            b'A'..=b'Z' => octet | 0x20,
+            b'_' | GSM7_UNDERSCORE => b'_',
+            _ => 0,
+        };
+        rest = after;
+        octet = octet.wrapping_add(1);
+    }
+    octets
 }
 
 /// Returns the number of a name in lower case.

@@ -116,8 +116,10 @@ mod tests {
     #[test]
     fn fast_hashes_of_ids_that_resemble_each_other_are_spread() {
         use alloc::vec::Vec;
+        /// Makes an id of a number.
+        type Id = fn(u64) -> Vec<u8>;
         const COUNT: u64 = 1 << 14;
-        let systems: [(&str, fn(u64) -> Vec<u8>); 8] = [
+        let systems: [(&str, Id); 8] = [
             ("decimal", |number| alloc::format!("{number}").into_bytes()),
             ("hexadecimal", |number| alloc::format!("{number:016X}").into_bytes()),
             ("the end of a UUID", |number| {
@@ -137,7 +139,7 @@ mod tests {
             for seed in [0, 1, 7, u64::MAX] {
                 let key = HashKey::new(seed);
                 let count = if name == "zeros" { 2048 } else { COUNT };
-                let mut buckets = alloc::vec![0_u8; 2 * count as usize];
+                let mut buckets = alloc::vec![0_u32; 2 * count as usize];
                 for number in 0..count {
                     buckets[(key.fast_hash(&id(number)) % (2 * count)) as usize] += 1;
                 }

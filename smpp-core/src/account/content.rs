@@ -97,8 +97,13 @@ impl Content {
         if self.whole_graphemes {
             text = text.whole_graphemes();
         }
-        let segments =
-            text.segments(options.long_messages.segmentation(reference)).map_err(SubmitError::Segments)?;
+        let segmentation = options.long_messages.segmentation(reference);
+        if let Some(tlvs) = template.tlvs.wire()
+            && frames.push_text(pdu.octets(), tlvs.len(), &text, segmentation)
+        {
+            return Ok(());
+        }
+        let segments = text.segments(segmentation).map_err(SubmitError::Segments)?;
         if segments.len() > 1 {
             if template.replace_if_present_flag != ReplaceIfPresent::NO {
                 return Err(SubmitError::Template(TemplateField::ReplaceIfPresent));

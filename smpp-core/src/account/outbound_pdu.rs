@@ -8,6 +8,7 @@ use crate::pdu::{
     CommandId, CommandStatus, DataSm, Destination, Operation, Pdu, RegisteredDelivery, SubmitMulti, SubmitSm,
 };
 use crate::provider::ReceiptScope;
+use crate::sms::{Segmentation, Text};
 use crate::wire::{Emit, Quirks, Sink, Tolerance};
 
 /// What the account has to know of the PDUs of a message: that of a template, and of each segment that it becomes.
@@ -82,6 +83,46 @@ impl Frames {
         self.octets.extend_from_slice(frame.octets());
     }
 
+    /// Adds the submit_sm of a text of one segment as the first PDU: the encoded template, whose TLVs have `tlvs` octets, with
+    /// the text in it. Returns false, and adds nothing, if the text needs more than that.
+    pub(super) fn push_text(
+        &mut self,
+        template: &[u8],
+        tlvs: usize,
+        text: &Text<'_>,
+        segmentation: Segmentation,
+    ) -> bool {
+        // Before the TLVs are data_coding, sm_default_msg_id and sm_length (SMPP 3.4 §4.4.1); the short_message is empty.
+        let Some((fields, tlvs)) =
+            template.len().checked_sub(tlvs).and_then(|at| template.split_at_checked(at))
+        else {
+            return false;
+        };
+        let Some((fields, [_, 0, 0])) = fields.split_last_chunk() else { return false };
+        if !self.octets.is_empty() {
+            return false;
+        }
+        self.octets.reserve(template.len() + MAX_TEXT_OCTETS);
+        self.octets.extend_from_slice(fields);
+        self.octets.extend_from_slice(&[text.data_coding().0, 0, 0]);
+        let start = self.octets.len();
+        if !text.emit_only_segment(segmentation, &mut self.octets) {
+            self.octets.clear();
+            return false;
+        }
+        // At most 160 octets.
+        let length = (self.octets.len() - start) as u8;
+        if let Some(sm_length) = self.octets.get_mut(start - 1) {
+            *sm_length = length;
+        }
+        self.octets.extend_from_slice(tlvs);
+        let length = self.octets.len() as u32;
+        if let Some(command_length) = self.octets.first_chunk_mut() {
+            *command_length = length.to_be_bytes();
+        }
+        true
+    }
+
     fn begin(&mut self) {
         if !self.octets.is_empty() {
             // At most 255 PDUs of the length of a text.
@@ -108,6 +149,9 @@ impl Frames {
         self.octets.capacity() <= MAX_SPARE_OCTETS
     }
 }
+
+/// The most octets of a text of one segment: a septet takes a whole octet.
+const MAX_TEXT_OCTETS: usize = 160;
 
 /// The most octets that a buffer has which is used again.
 const MAX_SPARE_OCTETS: usize = 1024;

@@ -145,7 +145,8 @@ impl ReceiptTracker {
     }
 
     fn hash(&self, key: &MessageIdKey) -> u32 {
-        self.hash_key.hash(key.as_octets()) as u32
+        // The SMSC can add an id only by accepting a message of this account.
+        self.hash_key.fast_hash(key.as_octets()) as u32
     }
 
     /// Returns the first node of a message of several segments.

@@ -55,6 +55,7 @@ use crate::time::Instant;
 /// ```
 #[doc(alias = "client")]
 #[doc(alias = "pool")]
+#[expect(clippy::struct_excessive_bools, reason = "each is true or false independently of the others")]
 pub struct Account<O = ()> {
     pub(super) options: Options,
     pub(super) links: Vec<LinkSlot<O>>,

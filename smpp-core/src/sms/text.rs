@@ -12,6 +12,7 @@ use super::ucs2;
 use super::udh::{self, Element};
 use super::unencodable::Unencodable;
 use crate::pdu::{DataCoding, MessageClass};
+use crate::wire::Sink;
 
 /// A text (or binary data) to send, with its alphabet and `data_coding`.
 ///
@@ -349,6 +350,19 @@ impl<'a> Text<'a> {
             },
             data_coding,
         }
+    }
+
+    /// Appends the user data of the only segment of a text, as [`segments`](Self::segments) would make it. Returns false, and
+    /// appends nothing, if the text needs several segments, a user data header or the TLV `message_payload`.
+    pub(crate) fn emit_only_segment<S: Sink>(&self, segmentation: Segmentation, out: &mut S) -> bool {
+        if segmentation == Segmentation::Payload || self.splitter.has_header() {
+            return false;
+        }
+        let (chunk, _, rest) = self.splitter.split(0);
+        if rest.is_empty() {
+            self.splitter.emit(chunk, 0, out);
+        }
+        rest.is_empty()
     }
 
     /// Returns the alphabet.

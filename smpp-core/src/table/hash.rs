@@ -1,4 +1,5 @@
-//! A keyed hash: SipHash-1-3, so that a peer that does not know the key cannot choose octets that collide.
+//! Keyed hashes, so that a peer that does not know the key cannot choose octets that collide: SipHash-1-3, and a faster one
+//! for a table in which a peer cannot add an entry by itself.
 
 /// The key of the hash.
 #[derive(Clone, Copy)]
@@ -31,6 +32,30 @@ impl HashKey {
         *v2 ^= 0xFF;
         (0..3).for_each(|_| round(&mut state));
         state.into_iter().fold(0, |hash, word| hash ^ word)
+    }
+}
+
+impl HashKey {
+    /// Returns a hash of the octets that takes one multiplication for 8 octets: a quarter of the time of [`hash`](Self::hash).
+    ///
+    /// Both the state and the factor are secret, so a peer cannot compute which octets collide. The hash is not a
+    /// cryptographic one: use it only where the hashes stay secret, and where an entry costs the peer more than a PDU.
+    pub(crate) fn fast_hash(self, octets: &[u8]) -> u64 {
+        let Self([state, factor]) = self;
+        // An odd factor loses no bit of what it multiplies.
+        let fold = |state: u64, word: u64| {
+            let product = u128::from(state ^ word) * u128::from(factor | 1);
+            product as u64 ^ (product >> 64) as u64
+        };
+        let (words, rest) = octets.as_chunks();
+        let state = words.iter().fold(state, |state, word| fold(state, u64::from_le_bytes(*word)));
+        // The last 8 octets again, or all if they are fewer.
+        let last = match octets.last_chunk() {
+            Some(word) => u64::from_le_bytes(*word),
+            None => rest.iter().fold(0, |last, octet| last << 8 | u64::from(*octet)),
+        };
+        let length = octets.len() as u64;
+        fold(fold(state, last).rotate_left(32), length)
     }
 }
 
@@ -84,5 +109,61 @@ mod tests {
     #[test]
     fn the_seed_changes_the_hash() {
         assert_ne!(HashKey::new(1).hash(b"4711"), HashKey::new(2).hash(b"4711"));
+        assert_ne!(HashKey::new(1).fast_hash(b"4711"), HashKey::new(2).fast_hash(b"4711"));
+    }
+
+    /// Whatever system the ids of an SMSC have, they are spread over the buckets as random numbers would be.
+    #[test]
+    fn fast_hashes_of_ids_that_resemble_each_other_are_spread() {
+        use alloc::vec::Vec;
+        /// Makes an id of a number.
+        type Id = fn(u64) -> Vec<u8>;
+        const COUNT: u64 = 1 << 14;
+        let systems: [(&str, Id); 8] = [
+            ("decimal", |number| alloc::format!("{number}").into_bytes()),
+            ("hexadecimal", |number| alloc::format!("{number:016X}").into_bytes()),
+            ("the end of a UUID", |number| {
+                alloc::format!("bda7b1bd-4c04-4c1c-9b2e-{number:012x}").into_bytes()
+            }),
+            ("the start of a UUID", |number| {
+                alloc::format!("{number:08x}-4c04-4c1c-9b2e-1b2c3d4e5f60").into_bytes()
+            }),
+            ("the high bits", |number| (number << 50).to_be_bytes().to_vec()),
+            ("the high bits of the first word", |number| {
+                [(number << 50).to_le_bytes(), [0; 8], [0; 8]].concat()
+            }),
+            ("the same word twice", |number| [number.to_le_bytes(), number.to_le_bytes()].concat()),
+            ("zeros", |number| alloc::vec![0; number as usize % 512 + 1 + (number as usize / 512) * 512]),
+        ];
+        for (name, id) in systems {
+            for seed in [0, 1, 7, u64::MAX] {
+                let key = HashKey::new(seed);
+                let count = if name == "zeros" { 2048 } else { COUNT };
+                let mut buckets = alloc::vec![0_u32; 2 * count as usize];
+                for number in 0..count {
+                    buckets[(key.fast_hash(&id(number)) % (2 * count)) as usize] += 1;
+                }
+                let empty = buckets.iter().filter(|nodes| **nodes == 0).count() as u64;
+                let longest = buckets.iter().max();
+                // Of random hashes e^-0.5 of the buckets are empty: 60.7 %.
+                assert!((118..125).contains(&(empty * 100 / count)), "{name}, {seed}: {empty} are empty");
+                assert!(longest <= Some(&9), "{name}, {seed}: {longest:?} in one bucket");
+            }
+        }
+    }
+
+    #[test]
+    fn every_octet_and_the_length_change_the_fast_hash() {
+        let key = HashKey::new(7);
+        let octets: alloc::vec::Vec<u8> = (0..80).collect();
+        let mut seen = std::collections::BTreeSet::new();
+        for length in 0..=octets.len() {
+            assert!(seen.insert(key.fast_hash(&octets[..length])), "{length} octets");
+            for at in 0..length {
+                let mut other = octets[..length].to_vec();
+                other[at] ^= 0x80;
+                assert!(seen.insert(key.fast_hash(&other)), "octet {at} of {length}");
+            }
+        }
     }
 }

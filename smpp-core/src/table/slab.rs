@@ -17,7 +17,10 @@ pub(crate) trait Slot: Default {
 
 /// Nodes by number.
 pub(crate) struct Slab<T> {
-    chunks: Vec<Chunk<T>>,
+    /// The nodes that are allocated together.
+    nodes: Vec<Vec<T>>,
+    /// What else belongs to each of `nodes`: finding a node needs none of it.
+    chunks: Vec<Chunk>,
     /// The first chunk with vacant nodes: a list through [`Chunk::next`] and [`Chunk::previous`].
     roomy: u32,
     /// The first chunk without memory: a list through [`Chunk::next`].
@@ -25,9 +28,8 @@ pub(crate) struct Slab<T> {
     len: usize,
 }
 
-/// Nodes that are allocated together.
-struct Chunk<T> {
-    nodes: Vec<T>,
+/// Nodes that are allocated together, without them.
+struct Chunk {
     /// The first vacant node that was used before.
     vacant: u32,
     /// How many nodes are not vacant.
@@ -38,7 +40,7 @@ struct Chunk<T> {
 
 impl<T: Slot> Slab<T> {
     pub(crate) const fn new() -> Self {
-        Self { chunks: Vec::new(), roomy: NONE, freed: NONE, len: 0 }
+        Self { nodes: Vec::new(), chunks: Vec::new(), roomy: NONE, freed: NONE, len: 0 }
     }
 
     /// Returns how many nodes are not vacant.
@@ -47,11 +49,11 @@ impl<T: Slot> Slab<T> {
     }
 
     pub(crate) fn get(&self, number: u32) -> Option<&T> {
-        self.chunks.get((number / T::CHUNK) as usize)?.nodes.get((number % T::CHUNK) as usize)
+        self.nodes.get((number / T::CHUNK) as usize)?.get((number % T::CHUNK) as usize)
     }
 
     pub(crate) fn get_mut(&mut self, number: u32) -> Option<&mut T> {
-        self.chunks.get_mut((number / T::CHUNK) as usize)?.nodes.get_mut((number % T::CHUNK) as usize)
+        self.nodes.get_mut((number / T::CHUNK) as usize)?.get_mut((number % T::CHUNK) as usize)
     }
 
     /// Stores a node and returns its number; `None` if there are no more numbers.
@@ -61,7 +63,8 @@ impl<T: Slot> Slab<T> {
         }
         let index = self.roomy;
         let chunk = self.chunks.get_mut(index as usize)?;
-        let number = match chunk.nodes.get_mut((chunk.vacant % T::CHUNK) as usize) {
+        let nodes = self.nodes.get_mut(index as usize)?;
+        let number = match nodes.get_mut((chunk.vacant % T::CHUNK) as usize) {
             Some(slot) if chunk.vacant != NONE => {
                 let number = chunk.vacant;
                 chunk.vacant = *slot.vacant_link();
@@ -69,8 +72,8 @@ impl<T: Slot> Slab<T> {
                 number
             }
             _ => {
-                chunk.nodes.push(node);
-                index * T::CHUNK + chunk.nodes.len() as u32 - 1
+                nodes.push(node);
+                index * T::CHUNK + nodes.len() as u32 - 1
             }
         };
         chunk.len += 1;
@@ -85,7 +88,7 @@ impl<T: Slot> Slab<T> {
     pub(crate) fn remove(&mut self, number: u32) -> Option<T> {
         let index = number / T::CHUNK;
         let chunk = self.chunks.get_mut(index as usize)?;
-        let slot = chunk.nodes.get_mut((number % T::CHUNK) as usize)?;
+        let slot = self.nodes.get_mut(index as usize)?.get_mut((number % T::CHUNK) as usize)?;
         let node = mem::take(slot);
         *slot.vacant_link() = mem::replace(&mut chunk.vacant, number);
         chunk.len -= 1;
@@ -105,11 +108,12 @@ impl<T: Slot> Slab<T> {
         let mut index = self.freed;
         if index == NONE {
             index = u32::try_from(self.chunks.len()).ok().filter(|index| *index < NONE / T::CHUNK)?;
-            self.chunks.push(Chunk { nodes: Vec::new(), vacant: NONE, len: 0, next: NONE, previous: NONE });
+            self.nodes.push(Vec::new());
+            self.chunks.push(Chunk { vacant: NONE, len: 0, next: NONE, previous: NONE });
         }
         let chunk = self.chunks.get_mut(index as usize)?;
         self.freed = mem::replace(&mut chunk.next, NONE);
-        chunk.nodes.reserve_exact(T::CHUNK as usize);
+        self.nodes.get_mut(index as usize)?.reserve_exact(T::CHUNK as usize);
         self.link(index);
         Some(())
     }
@@ -120,7 +124,10 @@ impl<T: Slot> Slab<T> {
         if chunk.next == NONE && chunk.previous == NONE {
             return;
         }
-        (chunk.nodes, chunk.vacant) = (Vec::new(), NONE);
+        chunk.vacant = NONE;
+        if let Some(nodes) = self.nodes.get_mut(index as usize) {
+            *nodes = Vec::new();
+        }
         self.unlink(index);
         if let Some(chunk) = self.chunks.get_mut(index as usize) {
             chunk.next = mem::replace(&mut self.freed, index);

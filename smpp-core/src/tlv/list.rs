@@ -163,6 +163,15 @@ impl<'a> Tlvs<'a> {
         Self(Source::Wire(octets))
     }
 
+    /// Returns the encoded parameters; `None` if they are not encoded yet.
+    pub(crate) const fn wire(&self) -> Option<&'a [u8]> {
+        match self.0 {
+            Source::Wire(octets) => Some(octets),
+            Source::List([]) => Some(&[]),
+            Source::List(_) => None,
+        }
+    }
+
     /// Returns whether there are no parameters.
     pub const fn is_empty(&self) -> bool {
         match self.0 {

@@ -121,7 +121,7 @@ impl Default for Node {
 }
 
 impl Slot for Node {
-    const CHUNK: u32 = 128;
+    const CHUNK: u32 = 256;
 
     fn vacant_link(&mut self) -> &mut u32 {
         &mut self.id_next
@@ -134,7 +134,7 @@ pub(super) struct ById;
 impl Chain for ById {
     type Node = Node;
 
-    const BUCKETS: usize = 512;
+    const BUCKETS: usize = 1024;
 
     const PER_NODE: u32 = 2;
 
@@ -164,7 +164,7 @@ impl ByNumber {
 impl Chain for ByNumber {
     type Node = Node;
 
-    const BUCKETS: usize = 512;
+    const BUCKETS: usize = 1024;
 
     const PER_NODE: u32 = 2;
 

@@ -304,3 +304,49 @@ fn an_operation_that_the_provider_does_not_take_is_refused() {
     assert_eq!(refused, SubmitError::Unsupported(crate::pdu::CommandId::DATA_SM));
     assert!(refused.to_string().contains("does not take data_sm"), "{refused}");
 }
+
+/// A text of one segment is written into the template without another copy: the PDU is the one that its segment makes.
+#[test]
+fn a_text_of_one_segment_is_sent_as_its_segment_would_be() {
+    use crate::sms::Segmentation;
+    let tlvs = [Tlv::user_message_reference(0x0304)];
+    let templates = [template(), SubmitSm { tlvs: Tlvs::list(&tlvs), ..stating(0xF2) }];
+    let turkish = TextOptions { languages: &[Language::TURKISH], ..TextOptions::default() };
+    let codings = Codings { smsc_default: Alphabet::Gsm7Packed, ..Codings::GSM7 };
+    let packed = TextOptions { codings, ..TextOptions::default() };
+    let (full, over, euros) = ("a".repeat(160), "a".repeat(161), "\u{20AC}".repeat(80));
+    let texts = ["", "Hello", &full, &over, &euros, "\u{4E94}", "Da\u{11F}", "full to the last\r"];
+    let mut written = 0;
+    for template in templates {
+        for text_options in [TextOptions::default(), turkish, packed] {
+            for long_messages in [LongMessages::Udh16, LongMessages::Payload] {
+                for text in texts {
+                    let mut options = options();
+                    (options.text, options.long_messages) = (text_options, long_messages);
+                    let Ok(frames) = segments(&options, &Message::text(&template, text)) else { continue };
+                    let coded = if template.data_coding.0 == 0 {
+                        text_options.text(text)
+                    } else {
+                        text_options.text_as(text, template.data_coding)
+                    };
+                    let segmentation = long_messages.segmentation(0x0102);
+                    let expected = coded.unwrap().segments(segmentation).unwrap().submissions(template);
+                    let expected = expected.map(|one| {
+                        super::super::outbound_pdu::encode(&Pdu::SubmitSm(one.submit_sm())).octets().to_vec()
+                    });
+                    let sent: Vec<_> = frames.iter().map(|frame| frame.octets().to_vec()).collect();
+                    assert_eq!(sent, expected.collect::<Vec<_>>(), "{text:?}");
+
+                    let encoded = super::super::outbound_pdu::encode(&Pdu::SubmitSm(template));
+                    let octets = if template.tlvs.is_empty() { 0 } else { 6 };
+                    let mut one = Frames::default();
+                    let is_written = one.push_text(encoded.octets(), octets, &coded.unwrap(), segmentation);
+                    assert_eq!(is_written, sent[0] == *one.get(0), "{text:?}");
+                    assert!(!is_written || (sent.len() == 1 && segmentation != Segmentation::Payload));
+                    written += usize::from(is_written);
+                }
+            }
+        }
+    }
+    assert!(written > 20, "{written} were written without a segment");
+}

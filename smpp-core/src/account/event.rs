@@ -62,7 +62,8 @@ pub enum Event {
     /// transmits reports each segment before the SMSC can have it. At most
     /// [`window`](crate::session::Config::window) segments of each bind are handed over and have no outcome.
     ///
-    /// A message for which no such event has been emitted was never sent.
+    /// A message for which no such event has been emitted was never sent. After
+    /// [`report_handed_over(false)`](super::Account::report_handed_over) the account emits none.
     HandedToTransport {
         /// The message.
         message: MessageNumber,
@@ -81,6 +82,8 @@ pub enum Event {
         key: Option<MessageKey>,
         /// How it ended, segment by segment.
         outcome: MessageOutcome,
+        /// The bind that sent its last segment, or the last attempt of it; `None` if none was sent.
+        bind: Option<BindId>,
     },
     /// A segment was sent and got no response: the SMSC may have accepted it. Emitted for each such attempt, before the
     /// message's [`Outcome`](Self::Outcome).

@@ -173,6 +173,27 @@ impl<W> EventRouter<W> {
         message: &Message,
     ) -> Result<MessageNumber, SubmitError> {
         let number = account.submit(now, message)?;
+        self.add_message(account, number, message);
+        Ok(number)
+    }
+
+    /// Puts a message into the queue of the account, which does not send it yet ([`Account::enqueue`]), and creates its slot.
+    ///
+    /// # Errors
+    ///
+    /// As [`submit`](Self::submit).
+    pub fn enqueue<O: Observer>(
+        &mut self,
+        now: Instant,
+        account: &mut Account<O>,
+        message: &Message,
+    ) -> Result<MessageNumber, SubmitError> {
+        let number = account.enqueue(now, message)?;
+        self.add_message(account, number, message);
+        Ok(number)
+    }
+
+    fn add_message<O: Observer>(&mut self, account: &Account<O>, number: MessageNumber, message: &Message) {
         let scope = account.options().receipts.dialect.receipt_scope();
         let no_more_receipts = match message.receipt_destination {
             _ if !message.asks_for_receipts() => Some(NoMoreReceipts::NotRequested),
@@ -180,19 +201,15 @@ impl<W> EventRouter<W> {
             ReceiptDestination::Sent | ReceiptDestination::Arrivals => Some(NoMoreReceipts::ToArrivals),
         };
         self.messages.insert(number, message.key.clone(), no_more_receipts);
-        Ok(number)
     }
 
     /// Buffers an event for the caller that waits for it. What cannot be buffered is refused at once.
     pub fn handle_event<O: Observer>(&mut self, now: Instant, account: &mut Account<O>, event: Event) {
         self.log_event(&event);
         match event {
-            Event::HandedToTransport { message, bind, .. } => {
-                self.messages.record_bind(message, bind);
-            }
-            Event::Outcome { message, outcome, .. } => {
+            Event::Outcome { message, outcome, bind, .. } => {
                 let scope = account.options().receipts.dialect.receipt_scope();
-                self.record_outcome(message, outcome, scope);
+                self.record_outcome(message, outcome, bind, scope);
             }
             Event::RequestOutcome { request, result } => {
                 self.wakers.extend(self.requests.record(request, result));
@@ -225,8 +242,10 @@ impl<W> EventRouter<W> {
                 self.first_bind.get_or_insert(Err(FirstBindError::Untrusted));
             }
             // If a message was refused, there is or was a bind.
-            Event::Link { .. } | Event::InDoubt { .. } | Event::Stopped { cause: StopCause::Message, .. } => {
-            }
+            Event::Link { .. }
+            | Event::HandedToTransport { .. }
+            | Event::InDoubt { .. }
+            | Event::Stopped { cause: StopCause::Message, .. } => {}
             Event::Stopped { cause: StopCause::Bind, status, response } => {
                 self.first_bind.get_or_insert(Err(FirstBindError::Refused { status, response }));
             }
@@ -283,12 +302,18 @@ impl<W> EventRouter<W> {
         account.withdraw_request(now, request);
     }
 
-    fn record_outcome(&mut self, message: MessageNumber, outcome: MessageOutcome, scope: ReceiptScope) {
+    fn record_outcome(
+        &mut self,
+        message: MessageNumber,
+        outcome: MessageOutcome,
+        bind: Option<BindId>,
+        scope: ReceiptScope,
+    ) {
         let cannot_be_named = match scope {
             ReceiptScope::Segment => outcome.ids().any(|id| id.as_bytes().is_empty()),
             ReceiptScope::Message => outcome.ids().all(|id| id.as_bytes().is_empty()),
         };
-        let mut waiter = self.messages.record_outcome(message, outcome);
+        let mut waiter = self.messages.record_outcome(message, outcome, bind);
         if cannot_be_named {
             // No receipt can name a segment without an id.
             waiter = waiter.or(self.messages.end_receipts(message, NoMoreReceipts::NotReceived));

@@ -42,7 +42,53 @@ impl<O: Observer> Account<O> {
             if !mem::replace(&mut link.is_stale, true) {
                 self.stale.push(id);
             }
+            self.record_change(id);
         }
+    }
+
+    /// Records that the output, the input or the timers of a slot may have changed: see
+    /// [`poll_changed_link`](Self::poll_changed_link).
+    #[inline]
+    pub(super) fn record_change(&mut self, link: LinkId) {
+        if let Some(slot) = self.links.get_mut(link.index())
+            && !mem::replace(&mut slot.is_changed, true)
+        {
+            self.changed.push(link);
+        }
+    }
+
+    /// Returns a connection on which something may have changed since the call that returned it before: its state, whether it
+    /// [wants to transmit](Self::wants_transmit) or [wants input](Self::wants_input), or when its
+    /// [timer](Self::poll_link_timeout) is due. Each once; `None` if there is no other. An adapter that runs many connections
+    /// looks only at these after a call, so that a call costs the same with one connection as with thousands.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use smpp_core::account::{Account, Action, Credentials, Options};
+    /// use smpp_core::provider::Provider;
+    /// use smpp_core::session::Instant;
+    ///
+    /// let now = Instant::ZERO;
+    /// let options = Options::new(Credentials::new("shop", "s3cret"), &Provider::EIGHT_BY_EIGHT);
+    /// let mut account = Account::<()>::new(options, now)?;
+    /// let Some(Action::Resolve { link }) = account.poll_action() else { panic!() };
+    /// let address = ([192, 0, 2, 1], 2775).into();
+    /// account.handle_resolved(now, link, Ok(&[address]));
+    /// while account.poll_changed_link().is_some() {}
+    /// account.handle_connected(now, link, ());
+    /// assert_eq!(account.poll_changed_link(), Some(link), "the bind is to be transmitted");
+    /// assert_eq!(account.poll_changed_link(), None);
+    /// # Ok::<(), smpp_core::account::OptionsError>(())
+    /// ```
+    pub fn poll_changed_link(&mut self) -> Option<LinkId> {
+        if !self.touched.is_empty() {
+            self.check_touched();
+        }
+        let link = self.changed.pop()?;
+        if let Some(slot) = self.links.get_mut(link.index()) {
+            slot.is_changed = false;
+        }
+        Some(link)
     }
 
     /// Finds out what the binds can do on which something has happened, and those whose pause or rate limit is over.

@@ -45,6 +45,8 @@ pub(super) struct LinkSlot<O> {
     pub(super) last_end: CloseReason,
     /// Whether it is in [`Account::touched`](super::Account).
     pub(super) is_touched: bool,
+    /// Whether it is in [`Account::changed`](super::Account).
+    pub(super) is_changed: bool,
     /// The state of its session when that was looked at last.
     pub(super) seen_state: Option<State>,
     /// Whether what the account remembers of what its bind can send may be wrong.
@@ -140,6 +142,7 @@ impl<O> LinkSlot<O> {
             health: BindHealth { generation: 0, refusals_in_a_row: 0, refused_destination: None },
             last_end: CloseReason::Disconnected,
             is_touched: false,
+            is_changed: false,
             seen_state: None,
             is_stale: false,
             wakes_at: None,
@@ -158,6 +161,14 @@ impl<O> LinkSlot<O> {
             self.health = BindHealth { generation: self.generation, ..BindHealth::default() };
         }
         &mut self.health
+    }
+
+    /// Records that the current bind has accepted a message.
+    #[inline]
+    pub(super) fn record_acceptance(&mut self) {
+        if self.health.refusals_in_a_row > 0 || self.health.refused_destination.is_some() {
+            self.health = BindHealth { generation: self.generation, ..BindHealth::default() };
+        }
     }
 
     pub(super) const fn is_idle(&self) -> bool {

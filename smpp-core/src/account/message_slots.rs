@@ -230,11 +230,6 @@ impl<W> MessageSlots<W> {
         }
     }
 
-    fn slot(&mut self, number: MessageNumber) -> Option<&mut MessageSlot<W>> {
-        let index = self.find(number)?;
-        self.slots.get_mut(index)
-    }
-
     /// Adds the slot of a message.
     pub(super) fn insert(
         &mut self,
@@ -265,19 +260,18 @@ impl<W> MessageSlots<W> {
         }
     }
 
-    /// Records which bind sends a segment of a message.
-    pub(super) fn record_bind(&mut self, number: MessageNumber, bind: BindId) {
-        if let Some(slot) = self.slot(number) {
-            slot.bind = Some(bind);
-        }
-    }
-
-    /// Records an outcome. Returns the waiter.
-    pub(super) fn record_outcome(&mut self, number: MessageNumber, outcome: MessageOutcome) -> Option<W> {
+    /// Records an outcome, and the bind that sent the last segment. Returns the waiter.
+    pub(super) fn record_outcome(
+        &mut self,
+        number: MessageNumber,
+        outcome: MessageOutcome,
+        bind: Option<BindId>,
+    ) -> Option<W> {
         let index = self.find(number)?;
         let is_accepted = outcome.segments.iter().all(SegmentOutcome::is_accepted);
         let outcome = self.outcomes.insert(outcome)?;
-        self.slots.get_mut(index)?.outcome = Outcome::Buffered { index: outcome, is_accepted };
+        let slot = self.slots.get_mut(index)?;
+        (slot.outcome, slot.bind) = (Outcome::Buffered { index: outcome, is_accepted }, bind);
         self.take_waiter_of(index)
     }
 

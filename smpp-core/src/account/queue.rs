@@ -54,6 +54,8 @@ pub(super) struct Queue {
 pub(super) struct EndedMessage {
     pub(super) key: Option<MessageKey>,
     pub(super) outcome: MessageOutcome,
+    /// The bind that has sent a segment last.
+    pub(super) bind: Option<BindId>,
     /// Whether an attempt got no response whose segment has ended otherwise: a late one changes nothing any more.
     pub(super) had_late: bool,
 }
@@ -210,6 +212,7 @@ impl Queue {
             delayed_until: None,
             next: 0,
             abandoned: None,
+            bind: None,
         };
         self.open += queued.open;
         self.deadlines.extend(queued.deadline.map(|at| (at, number)));
@@ -240,14 +243,15 @@ impl Queue {
         Some((SegmentRef { message, index: self.messages.get(message)?.next }, link))
     }
 
-    /// Records that the bind of this slot has sent the segment. The others of the message follow on it.
-    pub(super) fn mark_sent(&mut self, segment: SegmentRef, link: LinkId) {
+    /// Records that a bind has sent the segment. The others of the message follow on it.
+    pub(super) fn mark_sent(&mut self, segment: SegmentRef, bind: BindId) {
         let Some(message) = self.messages.get_mut(segment.message) else { return };
+        message.bind = Some(bind);
         if let Some(segment) = message.segment_mut(segment.index) {
             segment.in_flight = Some(self.in_flight.begin());
         }
         let follows = !self.spread_segments && message.total() > 1;
-        self.update(segment.message, follows.then_some(link));
+        self.update(segment.message, follows.then_some(bind.link()));
     }
 
     /// Moves a message to where it waits now. `link` is the slot of the bind that is to send its next segments.
@@ -503,9 +507,9 @@ impl Queue {
         }
         self.return_frames(mem::take(&mut message.frames));
         let (segments, had_late) = message.take_outcomes();
-        let key = message.key.take();
+        let (key, bind) = (message.key.take(), message.bind);
         self.messages.recycle(message);
-        Some(EndedMessage { key, outcome: MessageOutcome { segments }, had_late })
+        Some(EndedMessage { key, outcome: MessageOutcome { segments }, bind, had_late })
     }
 
     /// Removes a message from its lane, and makes the next one ready.

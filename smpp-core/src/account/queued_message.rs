@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use super::link::BindId;
 use super::message::Priority;
 use super::message_key::MessageKey;
 use super::options::UnansweredPolicy;
@@ -39,6 +40,8 @@ pub(super) struct QueuedMessage {
     pub(super) abandoned: Option<SegmentNotSentReason>,
     /// How many segments have no outcome.
     pub(super) open: usize,
+    /// The bind that has sent a segment last.
+    pub(super) bind: Option<BindId>,
 }
 
 /// Where a message waits.

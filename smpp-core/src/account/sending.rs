@@ -34,6 +34,18 @@ impl<O: Observer> Account<O> {
     ///
     /// [`SubmitError`] says why the account did not accept the message. Nothing was sent.
     pub fn submit(&mut self, now: Instant, message: &Message) -> Result<MessageNumber, SubmitError> {
+        let number = self.enqueue(now, message)?;
+        self.advance(now);
+        Ok(number)
+    }
+
+    /// Accepts a message as [`submit`](Self::submit) does, and does not send it yet: the next call of another method that takes
+    /// the time does, for example [`send_queued`](Self::send_queued). Many messages that are queued at once cost less.
+    ///
+    /// # Errors
+    ///
+    /// As [`submit`](Self::submit).
+    pub fn enqueue(&mut self, now: Instant, message: &Message) -> Result<MessageNumber, SubmitError> {
         self.check_running()?;
         if let Some(key) = message.message_key()
             && key.as_bytes().len() > MessageKey::MAX_OCTETS
@@ -64,8 +76,29 @@ impl<O: Observer> Account<O> {
             let outcome = self.queue.abandon(number, reason);
             self.finish_message(now, number, outcome);
         }
-        self.advance(now);
         Ok(number)
+    }
+
+    /// Sends what can be sent of the messages that wait: see [`enqueue`](Self::enqueue).
+    ///
+    /// ```
+    /// use smpp_core::account::{Account, Credentials, Message, Options};
+    /// use smpp_core::provider::Provider;
+    /// use smpp_core::session::Instant;
+    /// use smpp_core::SubmitSm;
+    ///
+    /// let now = Instant::ZERO;
+    /// let options = Options::new(Credentials::new("shop", "s3cret"), &Provider::EIGHT_BY_EIGHT);
+    /// let mut account = Account::<()>::new(options, now)?;
+    /// for text in ["one", "two", "three"] {
+    ///     account.enqueue(now, &Message::text(&SubmitSm::default(), text))?;
+    /// }
+    /// account.send_queued(now);
+    /// assert_eq!(account.queued(), 3, "there is no bind yet");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn send_queued(&mut self, now: Instant) {
+        self.advance(now);
     }
 
     /// Checks that the queue has room for a message of this many segments.
@@ -149,17 +182,20 @@ impl<O: Observer> Account<O> {
                 self.blocked_until = Some(at);
                 return;
             }
-            let Some(session) = self.links.get_mut(link.index()).and_then(|link| link.session_mut()) else {
-                return;
-            };
+            let Some(slot) = self.links.get_mut(link.index()) else { return };
+            let bind = BindId::new(link, slot.generation);
+            let Some(session) = slot.session_mut() else { return };
             match request(session, now, frame, traits, segment) {
                 Ok(_) => {
                     if let Some(limiter) = &mut self.rate_limiter {
                         limiter.take_many(now, recipients);
                     }
-                    self.queue.mark_sent(segment, link);
+                    self.queue.mark_sent(segment, bind);
                     self.refresh_link(now, link, command);
-                    self.emit_handed_over(segment, link);
+                    self.record_change(link);
+                    if self.reports_handed_over {
+                        self.emit_handed_over(segment, bind);
+                    }
                 }
                 // The session holds single messages back, too, until its rate allows this one: another bind may send it now.
                 Err(Refusal::RateLimited(_)) if recipients > 1 => self.refresh_link(now, link, command),
@@ -199,16 +235,17 @@ impl<O: Observer> Account<O> {
     }
 
     /// Reports that the octets of a segment may leave now.
-    fn emit_handed_over(&mut self, segment: SegmentRef, link: LinkId) {
-        let Some(generation) = self.generation(link) else { return };
+    fn emit_handed_over(&mut self, segment: SegmentRef, bind: BindId) {
         let SegmentRef { message, index } = segment;
         let key = self.queue.key(message);
-        self.emit(Event::HandedToTransport {
-            message,
-            key,
-            segment: index,
-            bind: BindId::new(link, generation),
-        });
+        self.emit(Event::HandedToTransport { message, key, segment: index, bind });
+    }
+
+    /// Sets whether the account emits [`Event::HandedToTransport`] for each segment that it sends from now on. Default `true`. An
+    /// adapter that nobody has asked for these events passes `false`:
+    /// [`EventRouter::add_detailed_receiver`](super::EventRouter::add_detailed_receiver) passes `true`.
+    pub const fn report_handed_over(&mut self, report: bool) {
+        self.reports_handed_over = report;
     }
 
     /// Returns whether the account has stopped, and sends no message any more.
@@ -454,7 +491,7 @@ impl<O: Observer> Account<O> {
 
     /// Emits the outcome of a message, if it has one.
     fn finish_message(&mut self, now: Instant, message: MessageNumber, ended: Option<EndedMessage>) {
-        let Some(EndedMessage { key, outcome, had_late }) = ended else { return };
+        let Some(EndedMessage { key, outcome, bind, had_late }) = ended else { return };
         if had_late {
             // A late response can change only the outcome of a segment that got no response.
             self.retain_timed_out(|timed_out| {
@@ -478,7 +515,7 @@ impl<O: Observer> Account<O> {
         {
             unresolved.push(Unresolved::NotAccepted { message, key: key.clone(), outcome: outcome.clone() });
         }
-        self.emit(Event::Outcome { message, key, outcome });
+        self.emit(Event::Outcome { message, key, outcome, bind });
     }
 
     /// Tracks no receipts of a message of which no accepted segment has requested one, also if one of its segments turns out

@@ -96,6 +96,10 @@ pub struct Account<O = ()> {
     pub(super) abandoning: Option<Abandoning>,
     /// Whether the last call left work for the next one, which is due at once: see [`SLICE`].
     pub(super) is_unfinished: bool,
+    /// Whether it emits [`Event::HandedToTransport`].
+    pub(super) reports_handed_over: bool,
+    /// The slots for [`poll_changed_link`](Self::poll_changed_link).
+    pub(super) changed: Vec<LinkId>,
     /// The slots whose sessions may have changed since they were looked at.
     pub(super) touched: Vec<LinkId>,
     /// The slots whose binds may send more or less than the queue remembers.
@@ -200,6 +204,8 @@ impl<O: Observer> Account<O> {
             is_bind_stop_reported: false,
             abandoning: None,
             is_unfinished: false,
+            reports_handed_over: true,
+            changed: Vec::new(),
             touched: Vec::new(),
             stale: Vec::new(),
             wakes: BTreeSet::new(),

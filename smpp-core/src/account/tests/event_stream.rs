@@ -104,7 +104,7 @@ fn a_detailed_receiver_gets_what_is_handed_to_the_transport_in_order_and_others_
         push(router, &mut account, 1);
     };
     hand(&mut router, 0);
-    let detailed = router.add_detailed_receiver();
+    let detailed = router.add_detailed_receiver(&mut account);
     assert_eq!(router.poll_event(&detailed, &mut Some("detailed")), Pending, "from now on");
     hand(&mut router, 1);
     assert_eq!(router.take_wakers().collect::<Vec<_>>(), ["detailed"]);
@@ -122,7 +122,7 @@ fn a_detailed_receiver_gets_what_is_handed_to_the_transport_in_order_and_others_
         assert_eq!(next(&mut router, &receiver), numbered(1));
     }
     assert_eq!(next(&mut router, &receiver), Pending);
-    let detailed = router.add_detailed_receiver();
+    let detailed = router.add_detailed_receiver(&mut account);
     router.close();
     assert_eq!(next(&mut router, &detailed), Ready(None), "nothing is kept without a receiver");
 }

@@ -187,11 +187,15 @@ impl<O: Observer> Account<O> {
             let Some(session) = slot.session_mut() else { return };
             match request(session, now, frame, traits, segment) {
                 Ok(_) => {
+                    let capacity = session.window_after_request();
                     if let Some(limiter) = &mut self.rate_limiter {
                         limiter.take_many(now, recipients);
                     }
                     self.queue.mark_sent(segment, bind);
-                    self.refresh_link(now, link, command);
+                    match capacity {
+                        Some(capacity) => self.queue.set_sending(link, Sending::Ready { capacity }),
+                        None => self.refresh_link(now, link, command),
+                    }
                     self.record_change(link);
                     if self.reports_handed_over {
                         self.emit_handed_over(segment, bind);

@@ -214,7 +214,7 @@ fn message_id(response: Option<Pdu<'_>>) -> &[u8] {
 
 /// Returns the message_id of a submit_sm_resp that has nothing else, as most have: without decoding it.
 fn lone_id(response: &[u8]) -> Option<&[u8]> {
-    if Frame::from_valid(response).header().command_id != CommandId::SUBMIT_SM_RESP {
+    if Frame::from_valid(response).header().command != CommandId::SUBMIT_SM_RESP {
         return None;
     }
     let (end, id) = response.get(HEADER_LENGTH..)?.split_last()?;

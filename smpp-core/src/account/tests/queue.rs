@@ -235,7 +235,7 @@ proptest! {
                     prop_assert_eq!(sent, expected);
                     prop_assert!(sent.is_none() || !queue.ready().is_empty());
                     if let (Some((sent, link)), Some((at, segment, _))) = (sent, next) {
-                        queue.mark_sent(sent, link);
+                        queue.mark_sent(sent, bind(link.0));
                         all[at].segments[segment].in_flight = true;
                         if !spread && all[at].segments.len() > 1 {
                             all[at].follows = Some(link.0);

@@ -86,7 +86,9 @@ impl MessageTable {
         for index in 0..(page - self.last_page).min(RECENT as u64) {
             let moved = self.last_page + 1 + index;
             let place = self.recent.get_mut(moved as usize % RECENT);
-            if let (Some(old), Some(before)) = (place.and_then(Option::take), moved.checked_sub(RECENT as u64)) {
+            if let (Some(old), Some(before)) =
+                (place.and_then(Option::take), moved.checked_sub(RECENT as u64))
+            {
                 self.older.insert(before, old);
             }
         }

@@ -495,7 +495,9 @@ impl Inner {
         }
         while let Some(link) = account.poll_changed_link() {
             // A task without a waker has its turn later, and looks at its connection by itself.
-            let Some(task) = links.get_mut(link.index()).filter(|task| task.waker.is_some()) else { continue };
+            let Some(task) = links.get_mut(link.index()).filter(|task| task.waker.is_some()) else {
+                continue;
+            };
             let waits = task.waits;
             let is_busy = account.link_state(link) == Some(LinkState::Closing)
                 || account.wants_transmit(link) && !waits.for_transport

@@ -3,6 +3,7 @@
 
 use core::mem;
 
+use super::error::SubmitError;
 use super::link::LinkId;
 use super::link_slot::LinkSlot;
 use super::ready_messages::Sending;
@@ -121,6 +122,29 @@ impl<O: Observer> Account<O> {
             self.wakes.extend(wakes_at.map(|at| (at, id)));
         }
         self.queue.set_sending(id, sending);
+    }
+
+    /// Returns how many segments the account can send without waiting for a response: the free places in the windows of the
+    /// binds that send, less the segments that wait in the queue. 0 while there is no such bind. A bind that is being ended
+    /// does not count.
+    ///
+    /// A program whose queue is a database submits no more than this. Then no message waits in the account that could as
+    /// well wait in the database, and few messages are in doubt if the process is killed: at most the
+    /// [`window`](crate::session::Config::window) of each bind. A rate limit or a throttled bind may delay those.
+    ///
+    /// # Errors
+    ///
+    /// [`SubmitError::ShutDown`] and [`SubmitError::Stopped`], as [`submit`](Self::submit).
+    pub fn ready_capacity(&self) -> Result<usize, SubmitError> {
+        self.check_running()?;
+        let command = self.message_command();
+        let binds = self.links.iter().filter_map(LinkSlot::transmitter);
+        let binds = binds.filter(|session| match session.readiness_after(self.dispatched_at, 0, command) {
+            Readiness::Ready { .. } => true,
+            Readiness::Refusing(refusal) => refusal.permanent().is_none(),
+        });
+        let free: usize = binds.map(Session::window_capacity).sum();
+        Ok(free.saturating_sub(self.queue.unsent()).min(self.queue.available_capacity()))
     }
 
     /// Forgets the last slot, which no longer exists.

@@ -22,8 +22,8 @@ use super::state::{Abandoning, Account, SLICE, Shutdown};
 use crate::frame::{HEADER_LENGTH, SequenceNumber};
 use crate::pdu::{CommandId, CommandStatus, Destination};
 use crate::session::{
-    self, AcceptedResponse, Esme, NotSentReason, Observer, Operations, RateLimiter, Readiness, Refusal,
-    Response, Session, State, UnansweredReason,
+    self, AcceptedResponse, Esme, NotSentReason, Observer, Operations, RateLimiter, Refusal, Response,
+    Session, State, UnansweredReason,
 };
 use crate::time::Instant;
 
@@ -262,35 +262,12 @@ impl<O: Observer> Account<O> {
     }
 
     /// Checks that the account accepts messages.
-    fn check_running(&self) -> Result<(), SubmitError> {
+    pub(super) fn check_running(&self) -> Result<(), SubmitError> {
         if !matches!(self.shutdown, Shutdown::Running) {
             return Err(SubmitError::ShutDown);
         }
         // Binds that live send, although the SMSC refuses further ones.
         if self.refuses_messages() { Err(SubmitError::Stopped) } else { Ok(()) }
-    }
-
-    /// Returns how many segments the account can send without waiting for a response: the free places in the windows of the
-    /// binds that send, less the segments that wait in the queue. 0 while there is no such bind. A bind that is being ended
-    /// does not count.
-    ///
-    /// A program whose queue is a database submits no more than this. Then no message waits in the account that could as
-    /// well wait in the database, and few messages are in doubt if the process is killed: at most the
-    /// [`window`](crate::session::Config::window) of each bind. A rate limit or a throttled bind may delay those.
-    ///
-    /// # Errors
-    ///
-    /// [`SubmitError::ShutDown`] and [`SubmitError::Stopped`], as [`submit`](Self::submit).
-    pub fn ready_capacity(&self) -> Result<usize, SubmitError> {
-        self.check_running()?;
-        let command = self.message_command();
-        let binds = self.links.iter().filter_map(LinkSlot::transmitter);
-        let binds = binds.filter(|session| match session.readiness_after(self.dispatched_at, 0, command) {
-            Readiness::Ready { .. } => true,
-            Readiness::Refusing(refusal) => refusal.permanent().is_none(),
-        });
-        let free: usize = binds.map(Session::window_capacity).sum();
-        Ok(free.saturating_sub(self.queue.unsent()).min(self.queue.available_capacity()))
     }
 
     /// Returns an operation that stands for all messages, to find out what a bind can send: one that the provider takes.

@@ -472,7 +472,7 @@ impl Run {
                     assert!(self.open.contains(&message), "handed to a transport after the outcome");
                     self.handed.insert(self.texts[&message].clone());
                 }
-                Event::Outcome { message, key, outcome } => {
+                Event::Outcome { message, key, outcome, .. } => {
                     assert!(self.open.remove(&message), "a second outcome, or one of an unknown message");
                     let text = &self.texts[&message];
                     assert_eq!(key.as_ref().map(MessageKey::as_bytes), Some(text.as_bytes()));

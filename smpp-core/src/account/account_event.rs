@@ -150,7 +150,7 @@ impl AccountEvent {
                 reason: *reason,
                 resend: *resend,
             },
-            Event::Outcome { message, key, outcome } => {
+            Event::Outcome { message, key, outcome, .. } => {
                 let most_severe = outcome.segments.iter().max_by_key(|segment| segment.severity())?;
                 if most_severe.is_accepted() {
                     return None;

@@ -62,7 +62,8 @@ pub enum Event {
     /// transmits reports each segment before the SMSC can have it. At most
     /// [`window`](crate::session::Config::window) segments of each bind are handed over and have no outcome.
     ///
-    /// A message for which no such event has been emitted was never sent.
+    /// A message for which no such event has been emitted was never sent. After
+    /// [`report_handed_over(false)`](super::Account::report_handed_over) the account emits none.
     HandedToTransport {
         /// The message.
         message: MessageNumber,

@@ -173,6 +173,27 @@ impl<W> EventRouter<W> {
         message: &Message,
     ) -> Result<MessageNumber, SubmitError> {
         let number = account.submit(now, message)?;
+        self.add_message(account, number, message);
+        Ok(number)
+    }
+
+    /// Puts a message into the queue of the account, which does not send it yet ([`Account::enqueue`]), and creates its slot.
+    ///
+    /// # Errors
+    ///
+    /// As [`submit`](Self::submit).
+    pub fn enqueue<O: Observer>(
+        &mut self,
+        now: Instant,
+        account: &mut Account<O>,
+        message: &Message,
+    ) -> Result<MessageNumber, SubmitError> {
+        let number = account.enqueue(now, message)?;
+        self.add_message(account, number, message);
+        Ok(number)
+    }
+
+    fn add_message<O: Observer>(&mut self, account: &Account<O>, number: MessageNumber, message: &Message) {
         let scope = account.options().receipts.dialect.receipt_scope();
         let no_more_receipts = match message.receipt_destination {
             _ if !message.asks_for_receipts() => Some(NoMoreReceipts::NotRequested),
@@ -180,7 +201,6 @@ impl<W> EventRouter<W> {
             ReceiptDestination::Sent | ReceiptDestination::Arrivals => Some(NoMoreReceipts::ToArrivals),
         };
         self.messages.insert(number, message.key.clone(), no_more_receipts);
-        Ok(number)
     }
 
     /// Buffers an event for the caller that waits for it. What cannot be buffered is refused at once.

@@ -3,6 +3,7 @@
 
 use core::mem;
 
+use super::error::SubmitError;
 use super::link::LinkId;
 use super::link_slot::LinkSlot;
 use super::ready_messages::Sending;
@@ -12,21 +13,6 @@ use crate::session::{Observer, Readiness, Refusal, Session};
 use crate::time::Instant;
 
 impl<O: Observer> Account<O> {
-    /// Returns the next connection on which something may have changed since this method returned it last: its state, its
-    /// output, whether it wants input, its deadline. So an adapter with many connections looks only at these after a call. It
-    /// returns each connection once, however much has changed on it.
-    ///
-    /// [`poll_transmit`](Self::poll_transmit) does not count as a change.
-    pub fn poll_changed_link(&mut self) -> Option<LinkId> {
-        loop {
-            let link = self.touched.next_changed()?;
-            if let Some(slot) = self.links.get_mut(link.index()) {
-                slot.touched.is_changed = false;
-                return Some(link);
-            }
-        }
-    }
-
     /// Records that the session of a slot may have changed.
     #[inline]
     pub(super) fn touch(&mut self, link: LinkId) {
@@ -54,6 +40,48 @@ impl<O: Observer> Account<O> {
             }
             if !mem::replace(&mut link.is_stale, true) {
                 self.stale.push(id);
+            }
+        }
+    }
+
+    /// Records that the output, the input or the timers of a slot may have changed: see
+    /// [`poll_changed_link`](Self::poll_changed_link).
+    #[inline]
+    pub(super) fn record_change(&mut self, link: LinkId) {
+        if let Some(slot) = self.links.get_mut(link.index()) {
+            self.touched.add_changed(link, &mut slot.touched);
+        }
+    }
+
+    /// Returns a connection on which something may have changed since the call that returned it before: its state, whether it
+    /// [wants to transmit](Self::wants_transmit) or [wants input](Self::wants_input), or when its
+    /// [timer](Self::poll_link_timeout) is due. Each once; `None` if there is no other. An adapter that runs many connections
+    /// looks only at these after a call, so that a call costs the same with one connection as with thousands.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use smpp_core::account::{Account, Action, Credentials, Options};
+    /// use smpp_core::provider::Provider;
+    /// use smpp_core::session::Instant;
+    ///
+    /// let now = Instant::ZERO;
+    /// let options = Options::new(Credentials::new("shop", "s3cret"), &Provider::EIGHT_BY_EIGHT);
+    /// let mut account = Account::<()>::new(options, now)?;
+    /// let Some(Action::Resolve { link }) = account.poll_action() else { panic!() };
+    /// let address = ([192, 0, 2, 1], 2775).into();
+    /// account.handle_resolved(now, link, Ok(&[address]));
+    /// while account.poll_changed_link().is_some() {}
+    /// account.handle_connected(now, link, ());
+    /// assert_eq!(account.poll_changed_link(), Some(link), "the bind is to be transmitted");
+    /// assert_eq!(account.poll_changed_link(), None);
+    /// # Ok::<(), smpp_core::account::OptionsError>(())
+    /// ```
+    pub fn poll_changed_link(&mut self) -> Option<LinkId> {
+        loop {
+            let link = self.touched.next_changed()?;
+            if let Some(slot) = self.links.get_mut(link.index()) {
+                slot.touched.is_changed = false;
+                return Some(link);
             }
         }
     }
@@ -90,6 +118,29 @@ impl<O: Observer> Account<O> {
             self.wakes.extend(wakes_at.map(|at| (at, id)));
         }
         self.queue.set_sending(id, sending);
+    }
+
+    /// Returns how many segments the account can send without waiting for a response: the free places in the windows of the
+    /// binds that send, less the segments that wait in the queue. 0 while there is no such bind. A bind that is being ended
+    /// does not count.
+    ///
+    /// A program whose queue is a database submits no more than this. Then no message waits in the account that could as
+    /// well wait in the database, and few messages are in doubt if the process is killed: at most the
+    /// [`window`](crate::session::Config::window) of each bind. A rate limit or a throttled bind may delay those.
+    ///
+    /// # Errors
+    ///
+    /// [`SubmitError::ShutDown`] and [`SubmitError::Stopped`], as [`submit`](Self::submit).
+    pub fn ready_capacity(&self) -> Result<usize, SubmitError> {
+        self.check_running()?;
+        let command = self.message_command();
+        let binds = self.links.iter().filter_map(LinkSlot::transmitter);
+        let binds = binds.filter(|session| match session.readiness_after(self.dispatched_at, 0, command) {
+            Readiness::Ready { .. } => true,
+            Readiness::Refusing(refusal) => refusal.permanent().is_none(),
+        });
+        let free: usize = binds.map(Session::window_capacity).sum();
+        Ok(free.saturating_sub(self.queue.unsent()).min(self.queue.available_capacity()))
     }
 
     /// Forgets the last slot, which no longer exists.

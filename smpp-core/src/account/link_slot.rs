@@ -162,6 +162,14 @@ impl<O> LinkSlot<O> {
         &mut self.health
     }
 
+    /// Records that the current bind has accepted a message.
+    #[inline]
+    pub(super) fn record_acceptance(&mut self) {
+        if self.health.refusals_in_a_row > 0 || self.health.refused_destination.is_some() {
+            self.health = BindHealth { generation: self.generation, ..BindHealth::default() };
+        }
+    }
+
     pub(super) const fn is_idle(&self) -> bool {
         matches!(self.phase, Phase::Idle)
     }

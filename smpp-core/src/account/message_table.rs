@@ -10,14 +10,24 @@ use super::queued_message::QueuedMessage;
 /// How many numbers follow each other on a page.
 const PAGE: usize = 64;
 
+/// How many of the last pages are found without a search.
+const RECENT: usize = 16;
+
 /// How many messages the table keeps to use their memory again.
 const SPARE: usize = 128;
 
-/// Messages by number. The numbers grow, so that messages which are queued at the same time are mostly on few pages: a look-up
-/// takes a search among the pages, and no entry moves when others come and go.
+/// Messages by number. The numbers grow, so that messages which are queued at the same time are mostly on the last pages: only
+/// an older message takes a search among the pages, and no entry moves when others come and go.
 #[derive(Debug)]
 pub(super) struct MessageTable {
-    pages: BTreeMap<u64, Box<Page>>,
+    /// The number of the last page that has held a message.
+    last_page: u64,
+    /// The pages up to that one, each where its number divided by `RECENT` leaves its index.
+    recent: [Option<Box<Page>>; RECENT],
+    /// The pages before these.
+    older: BTreeMap<u64, Box<Page>>,
+    /// A page without messages.
+    spare_page: Option<Box<Page>>,
     #[expect(clippy::vec_box, reason = "the boxes are used again")]
     spare: Vec<Box<QueuedMessage>>,
 }
@@ -28,34 +38,87 @@ struct Page {
     messages: [Option<Box<QueuedMessage>>; PAGE],
 }
 
+impl Page {
+    const EMPTY: Self = Self { used: 0, messages: [const { None }; PAGE] };
+}
+
 const fn place(number: MessageNumber) -> (u64, usize) {
     (number.0 / PAGE as u64, number.0 as usize % PAGE)
 }
 
 impl MessageTable {
     pub(super) const fn new() -> Self {
-        Self { pages: BTreeMap::new(), spare: Vec::new() }
+        Self {
+            last_page: 0,
+            recent: [const { None }; RECENT],
+            older: BTreeMap::new(),
+            spare_page: None,
+            spare: Vec::new(),
+        }
+    }
+
+    /// Returns the index of a page in `recent`, if it is among the last.
+    #[inline]
+    const fn recent(&self, page: u64) -> Option<usize> {
+        let is_recent = page <= self.last_page && self.last_page - page < RECENT as u64;
+        if is_recent { Some(page as usize % RECENT) } else { None }
+    }
+
+    #[inline]
+    fn page(&self, page: u64) -> Option<&Page> {
+        match self.recent(page) {
+            Some(index) => self.recent.get(index)?.as_deref(),
+            None => self.older.get(&page).map(|page| &**page),
+        }
+    }
+
+    #[inline]
+    fn page_mut(&mut self, page: u64) -> Option<&mut Page> {
+        match self.recent(page) {
+            Some(index) => self.recent.get_mut(index)?.as_deref_mut(),
+            None => self.older.get_mut(&page).map(|page| &mut **page),
+        }
+    }
+
+    /// Makes a page the last one. Those that are no longer among the last move to the older ones.
+    #[cold]
+    fn add_page(&mut self, page: u64) {
+        for index in 0..(page - self.last_page).min(RECENT as u64) {
+            let moved = self.last_page + 1 + index;
+            let place = self.recent.get_mut(moved as usize % RECENT);
+            if let (Some(old), Some(before)) =
+                (place.and_then(Option::take), moved.checked_sub(RECENT as u64))
+            {
+                self.older.insert(before, old);
+            }
+        }
+        self.last_page = page;
     }
 
     #[inline]
     pub(super) fn get(&self, number: MessageNumber) -> Option<&QueuedMessage> {
         let (page, index) = place(number);
-        self.pages.get(&page)?.messages.get(index)?.as_deref()
+        self.page(page)?.messages.get(index)?.as_deref()
     }
 
     #[inline]
     pub(super) fn get_mut(&mut self, number: MessageNumber) -> Option<&mut QueuedMessage> {
         let (page, index) = place(number);
-        self.pages.get_mut(&page)?.messages.get_mut(index)?.as_deref_mut()
+        self.page_mut(page)?.messages.get_mut(index)?.as_deref_mut()
     }
 
     /// Adds a message with a number that the table does not hold.
     pub(super) fn insert(&mut self, number: MessageNumber, message: QueuedMessage) {
         let (page, index) = place(number);
-        let page = self
-            .pages
-            .entry(page)
-            .or_insert_with(|| Box::new(Page { used: 0, messages: [const { None }; PAGE] }));
+        if page > self.last_page {
+            self.add_page(page);
+        }
+        let (recent, spare_page) = (self.recent(page), &mut self.spare_page);
+        let new = || spare_page.take().unwrap_or_else(|| Box::new(Page::EMPTY));
+        let page = match recent.and_then(|index| self.recent.get_mut(index)) {
+            Some(page) => page.get_or_insert_with(new),
+            None => self.older.entry(page).or_insert_with(new),
+        };
         if let Some(place) = page.messages.get_mut(index) {
             *place = Some(match self.spare.pop() {
                 Some(mut spare) => {
@@ -71,11 +134,15 @@ impl MessageTable {
     /// Removes a message. [`recycle`](Self::recycle) it.
     pub(super) fn remove(&mut self, number: MessageNumber) -> Option<Box<QueuedMessage>> {
         let (key, index) = place(number);
-        let page = self.pages.get_mut(&key)?;
+        let page = self.page_mut(key)?;
         let message = page.messages.get_mut(index)?.take()?;
         page.used -= 1;
         if page.used == 0 {
-            self.pages.remove(&key);
+            let removed = match self.recent(key) {
+                Some(index) => self.recent.get_mut(index).and_then(Option::take),
+                None => self.older.remove(&key),
+            };
+            self.spare_page = removed;
         }
         Some(message)
     }
@@ -89,15 +156,18 @@ impl MessageTable {
 
     /// Frees the memory that is kept for later messages.
     pub(super) fn shrink(&mut self) {
-        self.spare = Vec::new();
+        (self.spare, self.spare_page) = (Vec::new(), None);
     }
 
     /// Returns the numbers from `first` on, the oldest first.
     pub(super) fn numbers_from(&self, first: MessageNumber) -> impl Iterator<Item = MessageNumber> {
-        let pages = self.pages.range(place(first).0..);
+        let first_page = place(first).0;
+        let recent = self.last_page.saturating_sub(RECENT as u64 - 1).max(first_page)..=self.last_page;
+        let recent = recent.filter_map(|key| Some((key, self.page(key)?)));
+        let pages = self.older.range(first_page..).map(|(key, page)| (*key, &**page)).chain(recent);
         let numbers = pages.flat_map(|(key, page)| {
             let used = page.messages.iter().zip(0..).filter(|(message, _)| message.is_some());
-            used.map(|(_, index)| MessageNumber(*key * PAGE as u64 + index))
+            used.map(move |(_, index)| MessageNumber(key * PAGE as u64 + index))
         });
         numbers.filter(move |number| *number >= first)
     }
@@ -135,12 +205,27 @@ mod tests {
         }
     }
 
+    fn pages(table: &MessageTable) -> usize {
+        table.older.len() + table.recent.iter().flatten().count()
+    }
+
     #[test]
     fn pages_without_messages_are_freed_and_messages_are_used_again() {
         let mut table = MessageTable::new();
         let numbers: Vec<_> = (1..1_000).step_by(7).map(MessageNumber).collect();
         for number in &numbers {
             table.insert(*number, message());
+        }
+        assert_eq!(pages(&table), 16, "1,000 numbers");
+        let (far, many) = (MessageNumber(1_000_000), MessageNumber(1_064));
+        table.insert(many, message());
+        assert_eq!(table.older.len(), 1, "the first page is an older one");
+        table.insert(far, message());
+        assert_eq!((table.older.len(), pages(&table)), (17, 18));
+        assert_eq!(table.numbers_from(MessageNumber(990)).collect::<Vec<_>>(), [numbers[142], many, far]);
+        assert!(numbers.iter().chain([&many, &far]).all(|number| table.get(*number).is_some()));
+        for number in [many, far] {
+            assert!(table.remove(number).is_some() && table.remove(number).is_none());
         }
         assert_eq!(table.numbers_from(MessageNumber(0)).collect::<Vec<_>>(), numbers);
         let from = table.numbers_from(numbers[50]).collect::<Vec<_>>();
@@ -151,7 +236,7 @@ mod tests {
             assert!(table.get(*number).is_none());
         }
         assert!(table.get(numbers[0]).is_some(), "a message that stays does not move");
-        assert_eq!((table.pages.len(), table.spare.len()), (1, SPARE));
+        assert_eq!((pages(&table), table.spare.len()), (1, SPARE));
         table.insert(MessageNumber(1_000), message());
         assert_eq!(table.spare.len(), SPARE - 1);
         table.shrink();

@@ -3,6 +3,7 @@
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::cmp::Reverse;
+use core::mem;
 
 use super::fifo::Fifo;
 use super::link::{BindId, LinkId};
@@ -133,8 +134,13 @@ impl ReadyMessages {
             Sending::Busy | Sending::Unusable => 0,
         };
         self.capacities.set(link.index(), capacity);
-        if self.links.get(link.index()).map_or(Sending::Unusable, |own| own.sending) != sending {
-            self.change(link, |own| own.sending = sending);
+        match (self.links.get_mut(link.index()), sending) {
+            (None, Sending::Unusable) => {}
+            // What it lists depends only on whether it can send.
+            (Some(own), sending) if mem::discriminant(&own.sending) == mem::discriminant(&sending) => {
+                own.sending = sending;
+            }
+            _ => self.change(link, |own| own.sending = sending),
         }
     }
 
@@ -147,7 +153,7 @@ impl ReadyMessages {
         let Some(own) = self.links.get_mut(link.index()) else { return T::default() };
         let changed = change(own);
         let first = own.first();
-        let before = core::mem::replace(&mut own.listed, first);
+        let before = mem::replace(&mut own.listed, first);
         if before != first {
             if let Some((key, list)) = before {
                 self.list(list).remove(&(key, link));

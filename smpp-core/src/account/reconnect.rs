@@ -132,6 +132,7 @@ impl<O: Observer> Account<O> {
         let Some(link) = self.links.get_mut(id.index()) else { return };
         link.route.end();
         link.phase = Phase::Closing;
+        self.record_change(id);
         self.link_plan = None;
         self.actions.push_back(Action::Close { link: id });
     }
@@ -235,6 +236,7 @@ impl<O: Observer> Account<O> {
             is_paused: false,
             timed_out: VecDeque::new(),
         }));
+        self.touch(id);
         self.emit(Event::Link { link: id, event: LinkEvent::Binding { mode, address } });
         self.advance(now);
         true

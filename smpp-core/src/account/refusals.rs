@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::event::{Event, StopCause};
 use super::link::LinkId;
-use super::link_slot::{BindHealth, Phase};
+use super::link_slot::Phase;
 use super::outcome::{SegmentNotSentReason, SegmentOutcome};
 use super::queue::{AttemptResult, Resend, SegmentRef};
 use super::ready_messages::Sending;
@@ -75,7 +75,7 @@ impl<O: Observer> Account<O> {
     /// Records that a bind has accepted a segment.
     pub(super) fn record_acceptance(&mut self, id: LinkId) {
         if let Some(link) = self.links.get_mut(id.index()) {
-            *link.health() = BindHealth { generation: link.generation, ..BindHealth::default() };
+            link.record_acceptance();
         }
     }
 

@@ -6,6 +6,8 @@ use super::account_event::AccountEvent;
 use super::event::Event;
 use super::event_log::ReceiverId;
 use super::event_router::EventRouter;
+use super::state::Account;
+use crate::session::Observer;
 
 /// How many reports of lost messages wait for [`EventRouter::take_lost`].
 const MAX_LOST: usize = 16;
@@ -27,8 +29,9 @@ impl<W> EventRouter<W> {
     }
 
     /// Adds a receiver of the detailed event stream: it also gets [`AccountEvent::HandedToTransport`] for each segment, in the
-    /// order in which all events happened, from now on. Without such a receiver these events cost nothing.
-    pub fn add_detailed_receiver(&mut self) -> ReceiverId {
+    /// order in which all events happened, from now on: the account [reports](Account::report_handed_over) them from now on, too.
+    pub fn add_detailed_receiver<O: Observer>(&mut self, account: &mut Account<O>) -> ReceiverId {
+        account.report_handed_over(true);
         ReceiverId { is_detailed: true, ..self.detailed_log.add_receiver() }
     }
 

@@ -22,8 +22,8 @@ use super::state::{Abandoning, Account, SLICE, Shutdown};
 use crate::frame::{HEADER_LENGTH, SequenceNumber};
 use crate::pdu::{CommandId, CommandStatus, Destination};
 use crate::session::{
-    self, AcceptedResponse, Esme, NotSentReason, Observer, Operations, RateLimiter, Readiness, Refusal,
-    Response, Session, State, UnansweredReason,
+    self, AcceptedResponse, Esme, NotSentReason, Observer, Operations, RateLimiter, Refusal, Response,
+    Session, State, UnansweredReason,
 };
 use crate::time::Instant;
 
@@ -34,6 +34,18 @@ impl<O: Observer> Account<O> {
     ///
     /// [`SubmitError`] says why the account did not accept the message. Nothing was sent.
     pub fn submit(&mut self, now: Instant, message: &Message) -> Result<MessageNumber, SubmitError> {
+        let number = self.enqueue(now, message)?;
+        self.advance(now);
+        Ok(number)
+    }
+
+    /// Accepts a message as [`submit`](Self::submit) does, and does not send it yet: the next call of another method that takes
+    /// the time does, for example [`send_queued`](Self::send_queued). Many messages that are queued at once cost less.
+    ///
+    /// # Errors
+    ///
+    /// As [`submit`](Self::submit).
+    pub fn enqueue(&mut self, now: Instant, message: &Message) -> Result<MessageNumber, SubmitError> {
         self.check_running()?;
         if let Some(key) = message.message_key()
             && key.as_bytes().len() > MessageKey::MAX_OCTETS
@@ -64,8 +76,29 @@ impl<O: Observer> Account<O> {
             let outcome = self.queue.abandon(number, reason);
             self.finish_message(now, number, outcome);
         }
-        self.advance(now);
         Ok(number)
+    }
+
+    /// Sends what can be sent of the messages that wait: see [`enqueue`](Self::enqueue).
+    ///
+    /// ```
+    /// use smpp_core::account::{Account, Credentials, Message, Options};
+    /// use smpp_core::provider::Provider;
+    /// use smpp_core::session::Instant;
+    /// use smpp_core::SubmitSm;
+    ///
+    /// let now = Instant::ZERO;
+    /// let options = Options::new(Credentials::new("shop", "s3cret"), &Provider::EIGHT_BY_EIGHT);
+    /// let mut account = Account::<()>::new(options, now)?;
+    /// for text in ["one", "two", "three"] {
+    ///     account.enqueue(now, &Message::text(&SubmitSm::default(), text))?;
+    /// }
+    /// account.send_queued(now);
+    /// assert_eq!(account.queued(), 3, "there is no bind yet");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn send_queued(&mut self, now: Instant) {
+        self.advance(now);
     }
 
     /// Checks that the queue has room for a message of this many segments.
@@ -149,17 +182,23 @@ impl<O: Observer> Account<O> {
                 self.blocked_until = Some(at);
                 return;
             }
-            let Some(session) = self.links.get_mut(link.index()).and_then(|link| link.session_mut()) else {
-                return;
-            };
+            let Some(slot) = self.links.get_mut(link.index()) else { return };
+            let Some(session) = slot.session_mut() else { return };
             match request(session, now, frame, traits, segment) {
                 Ok(_) => {
+                    let capacity = session.window_after_request();
                     if let Some(limiter) = &mut self.rate_limiter {
                         limiter.take_many(now, recipients);
                     }
                     self.queue.mark_sent(segment, link);
-                    self.refresh_link(now, link, command);
-                    self.emit_handed_over(segment, link);
+                    match capacity {
+                        Some(capacity) => self.queue.set_sending(link, Sending::Ready { capacity }),
+                        None => self.refresh_link(now, link, command),
+                    }
+                    self.record_change(link);
+                    if self.reports_handed_over {
+                        self.emit_handed_over(segment, link);
+                    }
                 }
                 // The session holds single messages back, too, until its rate allows this one: another bind may send it now.
                 Err(Refusal::RateLimited(_)) if recipients > 1 => self.refresh_link(now, link, command),
@@ -211,6 +250,13 @@ impl<O: Observer> Account<O> {
         BindId::new(link, self.generation(link).unwrap_or_default())
     }
 
+    /// Sets whether the account emits [`Event::HandedToTransport`] for each segment that it sends from now on. Default `true`. An
+    /// adapter that nobody has asked for these events passes `false`:
+    /// [`EventRouter::add_detailed_receiver`](super::EventRouter::add_detailed_receiver) passes `true`.
+    pub const fn report_handed_over(&mut self, report: bool) {
+        self.reports_handed_over = report;
+    }
+
     /// Returns whether the account has stopped, and sends no message any more.
     fn refuses_messages(&self) -> bool {
         match self.stopped {
@@ -221,35 +267,12 @@ impl<O: Observer> Account<O> {
     }
 
     /// Checks that the account accepts messages.
-    fn check_running(&self) -> Result<(), SubmitError> {
+    pub(super) fn check_running(&self) -> Result<(), SubmitError> {
         if !matches!(self.shutdown, Shutdown::Running) {
             return Err(SubmitError::ShutDown);
         }
         // Binds that live send, although the SMSC refuses further ones.
         if self.refuses_messages() { Err(SubmitError::Stopped) } else { Ok(()) }
-    }
-
-    /// Returns how many segments the account can send without waiting for a response: the free places in the windows of the
-    /// binds that send, less the segments that wait in the queue. 0 while there is no such bind. A bind that is being ended
-    /// does not count.
-    ///
-    /// A program whose queue is a database submits no more than this. Then no message waits in the account that could as
-    /// well wait in the database, and few messages are in doubt if the process is killed: at most the
-    /// [`window`](crate::session::Config::window) of each bind. A rate limit or a throttled bind may delay those.
-    ///
-    /// # Errors
-    ///
-    /// [`SubmitError::ShutDown`] and [`SubmitError::Stopped`], as [`submit`](Self::submit).
-    pub fn ready_capacity(&self) -> Result<usize, SubmitError> {
-        self.check_running()?;
-        let command = self.message_command();
-        let binds = self.links.iter().filter_map(LinkSlot::transmitter);
-        let binds = binds.filter(|session| match session.readiness_after(self.dispatched_at, 0, command) {
-            Readiness::Ready { .. } => true,
-            Readiness::Refusing(refusal) => refusal.permanent().is_none(),
-        });
-        let free: usize = binds.map(Session::window_capacity).sum();
-        Ok(free.saturating_sub(self.queue.unsent()).min(self.queue.available_capacity()))
     }
 
     /// Returns an operation that stands for all messages, to find out what a bind can send: one that the provider takes.

@@ -101,6 +101,8 @@ pub struct Account<O = ()> {
     /// Whether the last call left work for the next one, which is due at once: see [`SLICE`].
     pub(super) is_unfinished: bool,
     pub(super) touched: TouchedLinks,
+    /// Whether it emits [`Event::HandedToTransport`].
+    pub(super) reports_handed_over: bool,
     /// The slots whose binds may send more or less than the queue remembers.
     pub(super) stale: Vec<LinkId>,
     /// When the pause or the rate limit of a bind is over that is in the way of a message.
@@ -205,6 +207,7 @@ impl<O: Observer> Account<O> {
             abandoning: None,
             is_unfinished: false,
             touched: TouchedLinks::default(),
+            reports_handed_over: true,
             stale: Vec::new(),
             wakes: BTreeSet::new(),
             pauses: BTreeSet::new(),

@@ -429,6 +429,15 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         }
     }
 
+    /// Returns how many further requests the window takes that are allowed as the last one was; `None` if something else may be in
+    /// their way: the rate limit, or the output.
+    #[inline]
+    pub(crate) fn window_after_request(&self) -> Option<u16> {
+        let is_limited = self.config.rate.is_some() || self.check_capacity().is_err();
+        // The window is a `u16`.
+        (!is_limited).then(|| self.window_capacity() as u16)
+    }
+
     /// Returns the state of the session.
     pub fn state(&self) -> State {
         match self.shutdown {

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use core::fmt::{self, Write as _};
 
 use crate::frame::{Frame, HEADER_LENGTH};
-use crate::pdu::{BindResp, Pdu, QuerySmResp, UnsuccessSme};
+use crate::pdu::{BindResp, CommandId, Pdu, QuerySmResp, UnsuccessSme};
 use crate::tlv::{Tag, Tlvs};
 use crate::wire::{List, Quirks, Tolerance};
 
@@ -212,6 +212,16 @@ fn message_id(response: Option<Pdu<'_>>) -> &[u8] {
     }
 }
 
+/// Returns the message_id of a submit_sm_resp that has nothing else, as most have: without decoding it.
+fn lone_id(response: &[u8]) -> Option<&[u8]> {
+    if Frame::from_valid(response).header().command != CommandId::SUBMIT_SM_RESP {
+        return None;
+    }
+    let (end, id) = response.get(HEADER_LENGTH..)?.split_last()?;
+    // A longer one is not as the specification says.
+    (*end == 0 && matches!(id.len(), 1..=64) && !id.contains(&0)).then_some(id)
+}
+
 /// Returns `additional_status_info_text`, up to its NUL.
 fn status_text(tlvs: Tlvs<'_>) -> Option<Cow<'_, str>> {
     let text = tlvs.get(Tag::ADDITIONAL_STATUS_INFO_TEXT)?;
@@ -289,6 +299,9 @@ impl<'a> Response<&'a [u8]> {
 
     /// Returns the message id, and a copy of what an accepting response says beside it.
     pub(crate) fn into_accepted(self) -> (&'a [u8], AcceptedResponse) {
+        if let Some(id) = lone_id(self.0) {
+            return (id, AcceptedResponse::NO_FIELDS);
+        }
         let id = message_id(decode(Frame::from_valid(self.0)));
         let is_id_alone = !id.is_empty() && self.0.len() == HEADER_LENGTH + id.len() + 1;
         (id, if is_id_alone { AcceptedResponse::NO_FIELDS } else { AcceptedResponse::new(self.0) })

@@ -255,7 +255,7 @@ impl AccountSimulation {
                 };
                 self.messages.record_handed(message, segment, connection);
             }
-            Event::Outcome { message, key, outcome } => {
+            Event::Outcome { message, key, outcome, .. } => {
                 self.check_key(message, key.as_ref());
                 for (outcome, segment) in outcome.segments.iter().zip(0..) {
                     self.context.count(|| format!("outcome {}", kind(outcome)));

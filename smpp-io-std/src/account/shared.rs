@@ -72,6 +72,8 @@ impl Shared {
         options.check_endpoints().map_err(AccountError::Options)?;
         let seeded = smpp_io_common::seeded(options.clone());
         let mut account = Account::new(seeded, Instant::ZERO).map_err(AccountError::Options)?;
+        // Only a detailed receiver of events asks for them.
+        account.report_handed_over(false);
         for expected in expected {
             account.expect(Instant::ZERO, expected).map_err(AccountError::Expect)?;
         }

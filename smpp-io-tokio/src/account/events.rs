@@ -44,7 +44,10 @@ impl Events {
 
     /// Receives the detailed stream.
     pub(super) fn detailed(shared: &Arc<Shared>) -> Self {
-        let id = shared.lock().router.add_detailed_receiver();
+        let mut locked = shared.lock();
+        let inner = &mut *locked;
+        let id = inner.router.add_detailed_receiver(&mut inner.account);
+        drop(locked);
         Self { shared: Arc::clone(shared), id }
     }
 

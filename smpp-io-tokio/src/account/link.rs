@@ -208,6 +208,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> LinkDriver<'_, S> {
             let Self { shared, link, pump, .. } = self;
             // What the woken tasks have sent leaves in one write.
             let mut inner = shared.lock();
+            inner.send_queued();
             pump.refill(|output| inner.account.poll_transmit(*link, output));
         }
         loop {

@@ -126,6 +126,8 @@ impl Shared {
         settings.options.check_endpoints().map_err(AccountError::Options)?;
         let options = smpp_io_common::seeded(settings.options.clone());
         let mut account = Account::new(options, Instant::ZERO).map_err(AccountError::Options)?;
+        // Only a detailed receiver of events asks for them.
+        account.report_handed_over(false);
         for expected in std::mem::take(&mut settings.expected) {
             account.expect(Instant::ZERO, expected).map_err(AccountError::Expect)?;
         }
@@ -175,15 +177,18 @@ impl Shared {
     /// Calls `call` with the locked account, dispatches the events, and wakes the tasks that have something to do.
     ///
     /// The calls between the wake-up of a connection's task and its turn get the time of the first one, so that the clock is
-    /// read once. Their output leaves in one write.
+    /// read once. The turn does the rest for all of them: their messages are sent together and leave in one write.
     pub(super) fn with<T>(&self, call: impl FnOnce(&mut Inner, Instant) -> T) -> T {
-        let mut wake = WakeList::default();
         let mut inner = self.lock();
         if inner.scheduled == 0 {
             inner.now = inner.now.max(self.clock.now());
         }
         let now = inner.now;
         let value = call(&mut inner, now);
+        if inner.scheduled > 0 {
+            return value;
+        }
+        let mut wake = WakeList::default();
         let notices = inner.end_call(now, self, &mut wake, false);
         drop(inner);
         self.announce(notices, &mut wake);
@@ -304,8 +309,8 @@ impl Inner {
     }
 
     /// Dispatches the events of a call. Adds the tasks to wake to `wake`, and returns whom to notify: the driver, if there are
-    /// actions, or if it has to wake up earlier. If the task of a connection is woken, its turn looks at that for the calls
-    /// before it; a call by a task of the account, `by_task`, looks at that itself.
+    /// actions, or if it has to wake up earlier. If the task of a connection is woken by it, its turn looks at that; a call by a
+    /// task of the account, `by_task`, looks at that itself.
     pub(super) fn end_call(
         &mut self,
         now: Instant,
@@ -436,9 +441,20 @@ impl Inner {
         }
     }
 
-    /// Puts a message into the queue and registers it for its outcome.
+    /// Puts a message into the queue and registers it for its outcome. If the task of a connection is woken, its turn sends it.
     pub(super) fn submit(&mut self, now: Instant, message: &Message) -> Result<MessageNumber, SubmitError> {
-        self.router.submit(now, &mut self.account, message)
+        if self.scheduled > 0 {
+            self.router.enqueue(now, &mut self.account, message)
+        } else {
+            self.router.submit(now, &mut self.account, message)
+        }
+    }
+
+    /// Sends the messages of the calls since the task of a connection was woken, and dispatches the events.
+    pub(super) fn send_queued(&mut self) {
+        let now = self.now;
+        self.account.send_queued(now);
+        self.dispatch(now);
     }
 
     /// Changes the options of the account.
@@ -476,15 +492,17 @@ impl Inner {
     /// Adds the wakers of the connections whose tasks have something else to do than what they wait for to `wake`.
     pub(super) fn schedule_links(&mut self, wake: &mut WakeList) {
         let Self { account, links, scheduled, .. } = self;
+        // Then each looks at its connection by itself.
         if *scheduled == links.len() {
             return;
         }
-        for ((link, state), task) in account.links().zip(links) {
-            if task.waker.is_none() {
+        while let Some(link) = account.poll_changed_link() {
+            // A task without a waker has its turn later, and looks at its connection by itself.
+            let Some(task) = links.get_mut(link.index()).filter(|task| task.waker.is_some()) else {
                 continue;
-            }
+            };
             let waits = task.waits;
-            let is_busy = state == LinkState::Closing
+            let is_busy = account.link_state(link) == Some(LinkState::Closing)
                 || account.wants_transmit(link) && !waits.for_transport
                 || account.wants_input(link) && !waits.for_input
                 || account

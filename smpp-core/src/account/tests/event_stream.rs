@@ -98,15 +98,15 @@ fn a_detailed_receiver_gets_what_is_handed_to_the_transport_in_order_and_others_
     let receiver = router.add_receiver();
     let (message, bind) = (MessageNumber(1), BindId::new(LinkId(0), 1));
     let key = Some(MessageKey::new(b"row 1".to_vec()));
-    let mut hand = |router: &mut Router, segment| {
+    let hand = |account: &mut Account, router: &mut Router, segment| {
         let event = Event::HandedToTransport { message, key: key.clone(), segment, bind };
-        router.handle_event(Instant::ZERO, &mut account, event);
-        push(router, &mut account, 1);
+        router.handle_event(Instant::ZERO, account, event);
+        push(router, account, 1);
     };
-    hand(&mut router, 0);
-    let detailed = router.add_detailed_receiver();
+    hand(&mut account, &mut router, 0);
+    let detailed = router.add_detailed_receiver(&mut account);
     assert_eq!(router.poll_event(&detailed, &mut Some("detailed")), Pending, "from now on");
-    hand(&mut router, 1);
+    hand(&mut account, &mut router, 1);
     assert_eq!(router.take_wakers().collect::<Vec<_>>(), ["detailed"]);
     let Ready(Some(handed)) = next(&mut router, &detailed) else { panic!() };
     assert_eq!(
@@ -116,13 +116,13 @@ fn a_detailed_receiver_gets_what_is_handed_to_the_transport_in_order_and_others_
     assert!(matches!(handed, AccountEvent::HandedToTransport { segment: 1, .. }));
     assert_eq!(next(&mut router, &detailed), numbered(1));
     router.remove_receiver(&detailed);
-    hand(&mut router, 2);
+    hand(&mut account, &mut router, 2);
     assert_eq!(next(&mut router, &detailed), Ready(None), "it is removed");
     for _ in 0..3 {
         assert_eq!(next(&mut router, &receiver), numbered(1));
     }
     assert_eq!(next(&mut router, &receiver), Pending);
-    let detailed = router.add_detailed_receiver();
+    let detailed = router.add_detailed_receiver(&mut account);
     router.close();
     assert_eq!(next(&mut router, &detailed), Ready(None), "nothing is kept without a receiver");
 }

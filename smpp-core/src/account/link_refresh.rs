@@ -17,6 +17,28 @@ impl<O: Observer> Account<O> {
     /// returns each connection once, however much has changed on it.
     ///
     /// [`poll_transmit`](Self::poll_transmit) does not count as a change.
+    ///
+    /// ```
+    /// # use smpp_core::account::{Account, Action, Credentials, Options};
+    /// # use smpp_core::provider::Provider;
+    /// # use smpp_core::session::Instant;
+    /// # let now = Instant::ZERO;
+    /// # let options = Options::new(Credentials::new("shop", "s3cret"), &Provider::EIGHT_BY_EIGHT);
+    /// # let mut account = Account::<()>::new(options, now)?;
+    /// # let Some(Action::Resolve { link }) = account.poll_action() else { panic!() };
+    /// # account.handle_resolved(now, link, Ok(&["192.0.2.1:2776".parse()?]));
+    /// while account.poll_changed_link().is_some() {}
+    /// account.handle_connected(now, link, ());
+    /// let mut output = Vec::new();
+    /// while let Some(changed) = account.poll_changed_link() {
+    ///     account.poll_transmit(changed, &mut output);
+    /// }
+    /// assert_eq!(output[4..8], [0, 0, 0, 9], "bind_transceiver");
+    /// assert_eq!(account.poll_changed_link(), None);
+    /// account.handle_transmitted(now, link, output.len());
+    /// assert_eq!(account.poll_changed_link(), Some(link));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn poll_changed_link(&mut self) -> Option<LinkId> {
         loop {
             let link = self.touched.next_changed()?;

@@ -235,6 +235,7 @@ impl<O: Observer> Account<O> {
             is_paused: false,
             timed_out: VecDeque::new(),
         }));
+        self.touch(id);
         self.emit(Event::Link { link: id, event: LinkEvent::Binding { mode, address } });
         self.advance(now);
         true

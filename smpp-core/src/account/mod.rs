@@ -371,9 +371,9 @@ mod shutdown;
 mod state;
 mod stats;
 mod statuses;
-mod touched_links;
 #[cfg(test)]
 mod tests;
+mod touched_links;
 
 pub use account_event::AccountEvent;
 pub use ack::Ack;

@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use smpp_core::MessageState;
 use smpp_core::account::{
-    AcceptedMessage, BindId, DeliveryReceipt, EventRouter, Message, MessageId, MessageKey, MessageNumber, NoMoreReceipts,
-    ReceiptMatch, SendError,
+    AcceptedMessage, BindId, DeliveryReceipt, EventRouter, Message, MessageId, MessageKey, MessageNumber,
+    NoMoreReceipts, ReceiptMatch, SendError,
 };
 use smpp_core::session::AcceptedResponse;
 
@@ -112,7 +112,15 @@ pub struct Sent {
 impl Ticket {
     pub(super) fn new(number: MessageNumber, message: &Message, shared: &Arc<Shared>) -> Self {
         let key = message.message_key().cloned();
-        Self { registration: Registration { message: number, key, ended: None, is_registered: false, shared: Arc::clone(shared) } }
+        Self {
+            registration: Registration {
+                message: number,
+                key,
+                ended: None,
+                is_registered: false,
+                shared: Arc::clone(shared),
+            },
+        }
     }
 
     /// Registers the current thread for the outcome: it waits for it next.

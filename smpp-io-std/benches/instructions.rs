@@ -29,14 +29,13 @@ const TEXT: &str = "The quick brown f";
 
 fn main() -> Result<()> {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
-    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [how, address, messages] => submit(how, address.parse()?, messages.parse()?),
-        // The arguments of `cargo bench`.
-        _ => {
-            submit("account", InPlaceSmsc::default().start()?, 1_000)?;
-            submit("account-receipts", InPlaceSmsc::default().start()?, 1_000)
-        }
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    if let [how, address, messages] = arguments[..] {
+        return submit(how, address.parse()?, messages.parse()?);
     }
+    // The arguments of `cargo bench`.
+    submit("account", InPlaceSmsc::default().start()?, 1_000)?;
+    submit("account-receipts", InPlaceSmsc::default().start()?, 1_000)
 }
 
 /// Sends so many messages through an account with one bind. The message is built once.

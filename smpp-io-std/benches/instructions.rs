@@ -29,7 +29,8 @@ const TEXT: &str = "The quick brown f";
 
 fn main() -> Result<()> {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
-    if let [how, address, messages] = &arguments[..] {
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    if let [how, address, messages] = arguments[..] {
         return submit(how, address.parse()?, messages.parse()?);
     }
     // The arguments of `cargo bench`.

@@ -111,7 +111,8 @@
 //! The account has one background thread, which keeps the time, and one thread for each connection that is open or
 //! being made. The thread of a connection resolves the host, connects and reads, so that a slow resolver or a server
 //! that does not respond delays no other connection. The thread that sends a message also writes it, for about 50 ms at
-//! most on each connection whose transport is slow or blocked; the background thread writes the rest.
+//! most on each connection whose transport is slow or blocked; the background thread writes the rest. What the threads send that
+//! a read has woken leaves in one write of the reading thread, if they are quick.
 //!
 //! The threads end with the account; the thread of a connection ends as soon as the connection is closed. A thread that is
 //! resolving or connecting cannot be interrupted. If the account no longer needs its connection, its result is dropped. The

@@ -8,12 +8,15 @@
 //!
 //! # Locks
 //!
-//! A thread holds the account's lock only while it calls the account, and does nothing under it that can block. The output
-//! of a connection is written by the thread that has its *writer role*: the mutex of a
-//! [`Writer`](crate::halves::Writer). A thread takes and gives up the role under the account's lock, and only tries to
-//! take it: a thread that adds output and finds the role taken can return, because the writing thread checks for output
-//! once more before it gives up the role. Only the connection's own thread waits for the role. It holds no lock while it
-//! does, and no other thread takes the role meanwhile.
+//! A thread holds the account's lock only while it calls the account, and does nothing under it that can block. It wakes the
+//! threads that have something to fetch after it has released the lock, in batches. A call looks only at the connections on
+//! which something has changed.
+//!
+//! The output of a connection is written by the thread that has its *writer role*: the mutex of a
+//! [`Writer`](crate::halves::Writer). A thread takes and gives up the role under the account's lock, and only tries to take
+//! it: a thread that adds output and finds the role taken can return, because the writing thread checks for output once more
+//! before it gives up the role. Only the connection's own thread waits for the role. It holds no lock while it does, and no
+//! other thread takes the role meanwhile.
 //!
 //! # The end of a session
 //!

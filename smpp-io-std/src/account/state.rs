@@ -182,10 +182,14 @@ impl AccountState {
 
 #[cfg(test)]
 mod tests {
+    use std::net::{TcpListener, TcpStream};
+    use std::sync::Arc;
+
     use smpp_core::SubmitSm;
     use smpp_core::account::Credentials;
     use smpp_core::provider::Provider;
 
+    use super::super::link_task::Connection;
     use super::*;
 
     #[test]
@@ -235,6 +239,23 @@ mod tests {
             }
         }
         assert_eq!((batches, woken), (10_000 / WAKE_BATCH + 1, 10_000));
+    }
+
+    #[test]
+    fn the_threads_of_all_connections_are_interrupted_in_batches() {
+        let mut state = state();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let tcp = Arc::new(TcpStream::connect(listener.local_addr().unwrap()).unwrap());
+        let link = state.links[0].link;
+        let connected = || {
+            let connection = Some(Connection::Tcp(Arc::clone(&tcp)));
+            LinkTask { connection, ..LinkTask::new(link) }
+        };
+        state.links = (0..600).map(|_| connected()).collect();
+        state.next_interrupt = Some(0);
+        let batches = [(); 3].map(|()| state.take_wake_batch());
+        assert_eq!(batches.each_ref().map(|batch| batch.interrupts.len()), [256, 256, 88]);
+        assert_eq!(batches.map(|batch| batch.has_more), [true, true, false]);
     }
 
     #[test]

@@ -26,7 +26,7 @@ use crate::wire::Tolerance;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// Open connections, bound or not. Connections that are being closed do not count; there may be as many of those again.
+    /// Open connections, bound or not. Connections that are being closed do not count; with them there may be twice as many.
     /// Default 1,000.
     pub connections: usize,
     /// As `connections`, for one IP address; for IPv6, for one /64 network. Default 100.

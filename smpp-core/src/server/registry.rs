@@ -61,6 +61,7 @@ pub struct Registry {
     pub(super) events: VecDeque<Event>,
     pub(super) counters: Counters,
     pub(super) stopping: bool,
+    is_closed: bool,
     /// Whether an account has a rate limit, or has had one.
     has_account_rates: bool,
 }
@@ -87,6 +88,7 @@ impl Registry {
             events: VecDeque::new(),
             counters: Counters::default(),
             stopping: false,
+            is_closed: false,
         }
     }
 
@@ -122,6 +124,10 @@ impl Registry {
     }
 
     pub(super) fn emit(&mut self, event: Event) {
+        if self.is_closed {
+            return;
+        }
+        self.is_closed = event == Event::Closed;
         self.counters.record(&event);
         self.events.push_back(event);
     }
@@ -130,7 +136,7 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// Returns why it is not accepted: close it. [`Event::Rejected`] reports it.
+    /// Returns why it is not accepted: close it. [`Event::Rejected`] reports it, unless the server is [closed](Event::Closed).
     pub fn accept(&mut self, address: SocketAddr) -> Result<ConnectionId, RejectReason> {
         let replaced = if self.stopping {
             Err(RejectReason::Stopping)
@@ -408,6 +414,11 @@ impl Registry {
     /// Rejects new connections, binds and deliveries from now on.
     pub fn stop(&mut self) {
         self.stopping = true;
+    }
+
+    /// Ends the stream of events with [`Event::Closed`], once no connection is open and no delivery waits.
+    pub fn close(&mut self) {
+        self.emit(Event::Closed);
     }
 
     /// Closes up to `limit` connections without a bind. Returns whether some are left.

@@ -3,7 +3,6 @@
 use core::time::Duration;
 
 use super::connection::ConnectionId;
-use super::event::Event;
 use super::state::{Server, Shutdown};
 use crate::session::Observer;
 use crate::time::Instant;
@@ -16,7 +15,7 @@ impl<O: Observer> Server<O> {
     /// and unbinds the others. Requests in flight may complete within the first half of `timeout`, and within
     /// [`drain_timeout`](crate::session::Config::drain_timeout).
     ///
-    /// The last event is [`Event::Closed`]. Whatever the ESMEs and the application do, it arrives after `timeout`: the sessions
+    /// The last event is [`Event::Closed`](super::Event::Closed). Whatever the ESMEs and the application do, it arrives after `timeout`: the sessions
     /// that are left are then aborted. The connections are asked in [`handle_timeout`](Self::handle_timeout), some at a time.
     /// Of several calls the earliest deadline counts.
     pub fn shutdown(&mut self, now: Instant, timeout: Duration) {
@@ -95,7 +94,7 @@ impl<O: Observer> Server<O> {
         let (open, _) = self.registry.connections.len();
         if is_closing && open == 0 && !self.registry.end_deliveries() {
             self.shutdown = Shutdown::Closed;
-            self.registry.emit(Event::Closed);
+            self.registry.close();
         }
     }
 }

@@ -22,11 +22,15 @@ enum Token {
 pub(crate) struct Application {
     decisions: Vec<(Instant, ConnectionId, Decision)>,
     replies: Vec<(Instant, ConnectionId, Token)>,
-    pub(crate) next_delivery: Option<Instant>,
+    next_delivery: Option<Instant>,
     last_delivery: u32,
 }
 
 impl Application {
+    pub(crate) fn new() -> Self {
+        Self { next_delivery: Some(Instant::ZERO), ..Self::default() }
+    }
+
     /// Begins a decision, which it may never make.
     pub(crate) fn begin_decision(
         &mut self,

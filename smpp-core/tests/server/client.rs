@@ -137,6 +137,18 @@ impl Client {
             .min()
     }
 
+    /// Returns when something from the client arrives at the server.
+    pub(crate) fn server_due(&self) -> Option<Instant> {
+        let end = self.up.end().filter(|_| !self.server_saw_end);
+        [self.up.arrival(), end].into_iter().flatten().filter(|_| !self.is_closed_by_server).min()
+    }
+
+    /// Returns whether octets wait on one of the sides.
+    pub(crate) fn has_octets(&self) -> bool {
+        [&self.output, &self.input, &self.server_output, &self.server_input].iter().any(|it| !it.is_empty())
+            || self.session.wants_transmit()
+    }
+
     /// Does what is due. Returns whether it did anything.
     pub(crate) fn step(
         &mut self,
@@ -262,10 +274,10 @@ impl Client {
                 short_message: ShortMessage::new(b"x").unwrap(),
                 ..SubmitMulti::default()
             };
-            drop(self.session.request(now, &message, ()));
+            let _ = self.session.request(now, &message, ());
         } else {
             let message = SubmitSm { destination: address, ..SubmitSm::default() };
-            drop(self.session.request(now, &message, ()));
+            let _ = self.session.request(now, &message, ());
         }
         true
     }

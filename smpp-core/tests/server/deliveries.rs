@@ -23,6 +23,8 @@ pub(crate) struct DeliveryModel {
 pub(crate) struct Deliveries {
     pub(crate) all: HashMap<u32, DeliveryModel>,
     pub(crate) open: usize,
+    /// The number and the octets of those of each account without an outcome.
+    of_accounts: HashMap<String, (usize, usize)>,
 }
 
 /// Returns the account that a system_id counts for.
@@ -39,6 +41,8 @@ impl Deliveries {
         deadline: Instant,
     ) {
         let account = account.to_string();
+        let (count, sum) = self.of_accounts.entry(account.clone()).or_default();
+        (*count, *sum) = (*count + 1, *sum + octets);
         let model = DeliveryModel {
             account,
             octets,
@@ -96,13 +100,14 @@ impl Deliveries {
         }
         let is_retried = delivery.received > 1;
         delivery.outcome = Some(outcome);
+        let (count, sum) = self.of_accounts.get_mut(account).unwrap();
+        (*count, *sum) = (*count - 1, *sum - delivery.octets);
         self.open -= 1;
         is_retried
     }
 
     /// Returns the number and the octets of the deliveries of an account without an outcome.
     pub(crate) fn open_of(&self, account: &str) -> (usize, usize) {
-        let open = self.all.values().filter(|it| it.outcome.is_none() && it.account == account);
-        open.fold((0, 0), |(count, octets), it| (count + 1, octets + it.octets))
+        self.of_accounts.get(account).copied().unwrap_or_default()
     }
 }

@@ -165,6 +165,7 @@ impl Model {
 
     fn end(&mut self, connection: ConnectionId) {
         let model = self.connections.get_mut(&connection).unwrap();
+        model.decision = None;
         let before = std::mem::replace(&mut model.phase, Phase::Ended);
         if let Phase::Bound { account, .. } = before
             && !self
@@ -199,7 +200,7 @@ impl Model {
         let closing = self.count(None, |it| *it == Phase::Ended);
         assert_eq!((stats.bound, stats.unbound, stats.closing), (bound, unbound, closing));
         assert!(bound + unbound <= options.connections, "too many connections");
-        assert!(closing <= options.connections, "too many connections that are being closed");
+        assert!(bound + unbound + closing <= 2 * options.connections, "too many with those being closed");
         assert!(unbound <= options.unbound_connections.max(1), "too many connections without a bind");
         assert!(stats.unbound_octets <= options.unbound_octets, "too many octets before a bind");
         let mut addresses: BTreeMap<IpAddr, [usize; 2]> = BTreeMap::new();
@@ -225,7 +226,9 @@ impl Model {
             }
         }
         for counts in addresses.values() {
-            assert!(counts.iter().all(|count| *count <= options.connections_per_address), "{counts:?}");
+            let [open, closing] = counts;
+            let limit = options.connections_per_address;
+            assert!(*open <= limit && open + closing <= 2 * limit, "of one address: {counts:?}");
         }
         let limits = scenario.binds.unwrap_or(options.binds);
         for (account, modes) in binds {

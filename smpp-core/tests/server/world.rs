@@ -11,7 +11,7 @@ use super::client::Client;
 use super::deliveries::Deliveries;
 use super::harness::rng::Rng;
 use super::harness::{Coverage, Recorder, Verbosity, span, ticks};
-use super::model::Model;
+use super::model::{Model, Phase};
 use super::scenario::Scenario;
 
 struct World {
@@ -32,6 +32,8 @@ struct World {
     closes: Vec<(Instant, ConnectionId)>,
     to_connect: usize,
     next_client: Instant,
+    /// How often the limits were checked.
+    checks: usize,
     /// Until when the server has to be closed.
     shutdown: Option<Instant>,
 }
@@ -49,7 +51,7 @@ pub(crate) fn simulate(seed: u64, verbosity: Verbosity) -> Coverage {
         now: Instant::ZERO,
         server: Server::new(scenario.options.clone()),
         model: Model::default(),
-        application: Application { next_delivery: Some(Instant::ZERO), ..Application::default() },
+        application: Application::new(),
         deliveries: Deliveries::default(),
         clients: Vec::new(),
         touched: BTreeSet::new(),
@@ -57,6 +59,7 @@ pub(crate) fn simulate(seed: u64, verbosity: Verbosity) -> Coverage {
         closes: Vec::new(),
         to_connect: scenario.clients,
         next_client: Instant::ZERO,
+        checks: 0,
         shutdown: None,
         scenario,
     };
@@ -86,7 +89,7 @@ impl World {
             self.now = next;
             steps += 1;
             assert!(steps < 400_000, "too many steps");
-            if let Some(deadline) = self.shutdown {
+            if let Some(deadline) = self.shutdown.filter(|_| !self.model.is_closed) {
                 let late = self.scenario.lateness + ticks(2);
                 assert!(self.now <= deadline + late, "the server is not closed in time");
             }
@@ -108,10 +111,8 @@ impl World {
     fn next(&self, shutdown: Option<Instant>) -> Instant {
         let late = self.scenario.lateness;
         let timers = self.deadlines.values().copied().chain(self.server.poll_timeout()).map(|at| at + late);
-        let clients = self.clients.iter().flat_map(|client| {
-            let up = [client.up.arrival(), client.up.end().filter(|_| !client.server_saw_end)];
-            up.into_iter().flatten().filter(|_| !client.is_closed_by_server).chain(client.due())
-        });
+        let clients =
+            self.clients.iter().flat_map(|client| client.server_due().into_iter().chain(client.due()));
         let connect = (self.to_connect > 0).then_some(self.next_client);
         let closes = self.closes.iter().map(|(at, _)| *at);
         let soon = self.now + ticks(50);
@@ -142,6 +143,12 @@ impl World {
                 self.after(connection);
             }
             for index in 0..self.clients.len() {
+                let client = &mut self.clients[index];
+                let is_due = client.server_due().into_iter().chain(client.due()).any(|at| at <= self.now);
+                let is_busy = client.has_octets() || self.touched.contains(&client.connection);
+                if !is_due && !is_busy {
+                    continue;
+                }
                 moved |= self.serve(index);
                 let client = &mut self.clients[index];
                 moved |= client.step(&mut self.rng, self.now, &self.scenario, &mut self.deliveries);
@@ -290,8 +297,10 @@ impl World {
         if !std::mem::replace(&mut client.is_closed_by_server, true) {
             client.down.finish(self.now);
             self.server.handle_closed(self.now, connection);
+            self.handle_events();
+            let model = self.model.connections.remove(&connection).unwrap();
+            assert_eq!(model.phase, Phase::Ended, "{connection} has no last event");
             self.after(None);
-            self.model.connections.remove(&connection);
             self.touched.remove(&connection);
             self.deadlines.remove(&connection);
         }
@@ -331,20 +340,7 @@ impl World {
     fn after(&mut self, named: Option<ConnectionId>) {
         let now = self.now;
         self.touched.extend(named);
-        while let Some(event) = self.server.poll_event() {
-            self.recorder.print(now, || event.to_string());
-            self.recorder.count(|| format!("event {}", event.kind()));
-            if let Some(what) = self.model.handle(now, &event, &self.scenario) {
-                self.recorder.count(|| what);
-            }
-            if let Event::Delivery { delivery, key, account, outcome } = event {
-                self.recorder.count(|| describe(&outcome));
-                let account = account.to_string();
-                if self.deliveries.record_outcome(now, (delivery, key), &account, outcome) {
-                    self.recorder.count(|| "delivery tried again".into());
-                }
-            }
-        }
+        self.handle_events();
         while let Some(action) = self.server.poll_action() {
             match action {
                 Action::Close { connection } => {
@@ -364,6 +360,24 @@ impl World {
         self.check();
     }
 
+    fn handle_events(&mut self) {
+        let now = self.now;
+        while let Some(event) = self.server.poll_event() {
+            self.recorder.print(now, || event.to_string());
+            self.recorder.count(|| format!("event {}", event.kind()));
+            if let Some(what) = self.model.handle(now, &event, &self.scenario) {
+                self.recorder.count(|| what);
+            }
+            if let Event::Delivery { delivery, key, account, outcome } = event {
+                self.recorder.count(|| describe(&outcome));
+                let account = account.to_string();
+                if self.deliveries.record_outcome(now, (delivery, key), &account, outcome) {
+                    self.recorder.count(|| "delivery tried again".into());
+                }
+            }
+        }
+    }
+
     fn note_deadline(&mut self, connection: ConnectionId) {
         match self.server.poll_connection_timeout(connection) {
             Some((at, _)) => self.deadlines.insert(connection, at),
@@ -372,13 +386,19 @@ impl World {
     }
 
     fn check(&mut self) {
-        self.model.check(self.now, &self.server, &self.scenario);
+        // With many connections the comparison of each takes long: then not after each step.
+        self.checks += 1;
+        if self.model.connections.len() < 40 || self.checks.is_multiple_of(64) {
+            self.model.check(self.now, &self.server, &self.scenario);
+        }
         let limits = &self.scenario.options.deliveries;
         let stats = self.server.stats();
         assert!(stats.delivery_octets <= limits.total_octets, "too many octets of deliveries");
         for account in ["a", "A", "b", "B"] {
             let queued = self.server.registry().deliveries(account.as_bytes());
-            assert!(queued <= limits.capacity, "{account} has too many deliveries");
+            let (open, octets) = self.deliveries.open_of(account);
+            assert_eq!(queued, open, "deliveries of {account} without an outcome");
+            assert!(open <= limits.capacity && octets <= limits.octets, "{account} has too many deliveries");
         }
     }
 }

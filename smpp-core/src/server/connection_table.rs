@@ -103,7 +103,7 @@ struct AddressState {
 }
 
 /// The connections of a server.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct ConnectionTable {
     slots: Vec<Option<Box<Entry>>>,
     free: Vec<u32>,
@@ -115,6 +115,9 @@ pub(super) struct ConnectionTable {
     unbound: BTreeMap<u64, u32>,
     unbound_octets: usize,
     addresses: BTreeMap<IpAddr, AddressState>,
+    /// Counts look-ups, so that tests see what an operation costs.
+    #[cfg(test)]
+    lookups: core::cell::Cell<u64>,
 }
 
 impl Link {
@@ -154,23 +157,43 @@ impl Bound {
 }
 
 impl ConnectionTable {
+    #[cfg(test)]
+    pub(super) fn take_lookups(&self) -> u64 {
+        self.lookups.take()
+    }
+
+    fn count_lookup(&self) {
+        #[cfg(test)]
+        self.lookups.set(self.lookups.get() + 1);
+    }
+
+    fn slot(&self, index: usize) -> Option<&Entry> {
+        self.count_lookup();
+        self.slots.get(index)?.as_deref()
+    }
+
+    fn slot_mut(&mut self, index: usize) -> Option<&mut Entry> {
+        self.count_lookup();
+        self.slots.get_mut(index)?.as_deref_mut()
+    }
+
     pub(super) fn get(&self, id: ConnectionId) -> Option<&Entry> {
-        self.slots.get(id.index())?.as_deref().filter(|entry| entry.number == id.number)
+        self.slot(id.index()).filter(|entry| entry.number == id.number)
     }
 
     pub(super) fn get_mut(&mut self, id: ConnectionId) -> Option<&mut Entry> {
-        self.slots.get_mut(id.index())?.as_deref_mut().filter(|entry| entry.number == id.number)
+        self.slot_mut(id.index()).filter(|entry| entry.number == id.number)
     }
 
     /// Returns the id of the connection in this slot.
     pub(super) fn id(&self, index: u32) -> Option<ConnectionId> {
-        let entry = self.slots.get(index as usize)?.as_deref()?;
+        let entry = self.slot(index as usize)?;
         Some(ConnectionId { number: entry.number, index })
     }
 
     /// Returns the bind in this slot.
     pub(super) fn bound(&mut self, index: u32) -> Option<&mut Bound> {
-        match &mut self.slots.get_mut(index as usize)?.as_deref_mut()?.phase {
+        match &mut self.slot_mut(index as usize)?.phase {
             Phase::Bound(bound) => Some(bound),
             _ => None,
         }
@@ -343,7 +366,7 @@ impl ConnectionTable {
 
     /// Returns the bind after this one in its chain.
     pub(super) fn next(&self, chained: Chained, index: u32) -> Option<u32> {
-        let Phase::Bound(bound) = &self.slots.get(index as usize)?.as_deref()?.phase else { return None };
+        let Phase::Bound(bound) = &self.slot(index as usize)?.phase else { return None };
         let link = match chained {
             Chained::Members => bound.members,
             Chained::Ready => bound.ready,

@@ -141,7 +141,7 @@ impl fmt::Display for Event {
             }
             Self::BindRefused { connection, address, system_id, status, reason } => write!(
                 f,
-                "connection {connection}: bind of {} from {address} refused with {status}: {reason}",
+                "connection {connection}: bind of {} from {address} refused, {reason}: {status}",
                 system_id.escape_ascii()
             ),
             Self::Bound { connection, address, account, mode } => {

@@ -1,6 +1,7 @@
 //! The model of the deliveries: each has one outcome, and what the ESMEs have received agrees with it.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use smpp_core::server::{ConnectionId, DeliveryId, DeliveryOutcome};
 use smpp_core::session::Instant;
@@ -104,6 +105,12 @@ impl Deliveries {
         (*count, *sum) = (*count - 1, *sum - delivery.octets);
         self.open -= 1;
         is_retried
+    }
+
+    /// Checks that none is without an outcome for long after its deadline. One in flight then waits for its response.
+    pub(crate) fn check_deadlines(&self, now: Instant, patience: Duration) {
+        let is_late = |it: &&DeliveryModel| it.outcome.is_none() && it.deadline + patience < now;
+        assert_eq!(self.all.values().filter(is_late).count(), 0, "deliveries without an outcome");
     }
 
     /// Returns the number and the octets of the deliveries of an account without an outcome.

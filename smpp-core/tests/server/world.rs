@@ -391,6 +391,10 @@ impl World {
         if self.model.connections.len() < 40 || self.checks.is_multiple_of(64) {
             self.model.check(self.now, &self.server, &self.scenario);
         }
+        if self.checks.is_multiple_of(64) {
+            let late = self.scenario.lateness + ticks(2);
+            self.deliveries.check_deadlines(self.now, self.scenario.config.response_timeout + late + late);
+        }
         let limits = &self.scenario.options.deliveries;
         let stats = self.server.stats();
         assert!(stats.delivery_octets <= limits.total_octets, "too many octets of deliveries");

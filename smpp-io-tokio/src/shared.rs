@@ -54,6 +54,8 @@ pub(crate) struct Core<R: Role> {
     /// The number of handles. At zero the session unbinds.
     pub(crate) handles: usize,
     pub(crate) end: Option<End>,
+    /// Called once when the session is no longer bound, under its lock and before its output leaves.
+    pub(crate) on_unbound: Option<Box<dyn FnOnce() + Send>>,
     /// The error of the transport, until the session ends with it.
     pub(crate) transport_error: Option<Arc<io::Error>>,
     /// The waker of the driver, while it is idle.
@@ -103,6 +105,7 @@ impl<R: Role> Shared<R> {
             inbox_waker: None,
             handles: 0,
             end: None,
+            on_unbound: None,
             transport_error: None,
             driver_waker: None,
             now: Instant::ZERO,

@@ -1,6 +1,6 @@
 //! A message or a receipt to deliver, and how its delivery ended.
 
-use alloc::boxed::Box;
+use alloc::sync::Arc;
 use core::fmt;
 use core::time::Duration;
 
@@ -38,9 +38,10 @@ impl fmt::Display for DeliveryId {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "pass it to deliver"]
 pub struct Delivery {
-    pub(super) pdu: Box<[u8]>,
+    pub(super) pdu: Arc<[u8]>,
     pub(super) key: u64,
     pub(super) max_age: Option<Duration>,
+    pub(super) max_attempts: Option<u16>,
     pub(super) at_most_once: bool,
     pub(super) only_if_bound: bool,
 }
@@ -68,8 +69,8 @@ impl Delivery {
 
     fn new(pdu: &Pdu<'_>) -> Self {
         let frame = Frame::encode(pdu, CommandStatus::ROK, SequenceNumber::FIRST);
-        let pdu = frame.into_inner().into_boxed_slice();
-        Self { pdu, key: 0, max_age: None, at_most_once: false, only_if_bound: false }
+        let pdu = frame.into_inner().into();
+        Self { pdu, key: 0, max_age: None, max_attempts: None, at_most_once: false, only_if_bound: false }
     }
 
     /// Sets a number of the caller that the outcome returns. Default 0.
@@ -82,7 +83,13 @@ impl Delivery {
         Self { max_age: Some(max_age), ..self }
     }
 
-    /// Sends it once: if it has left and the ESME does not respond, it ends as [`Unanswered`](DeliveryOutcome::Unanswered). By
+    /// Sets how often it is sent at most. Default
+    /// [`DeliveryOptions::max_attempts`](super::DeliveryOptions::max_attempts). With 1, a temporary error ends it.
+    pub fn max_attempts(self, max_attempts: u16) -> Self {
+        Self { max_attempts: Some(max_attempts), ..self }
+    }
+
+    /// Does not risk that the ESME gets it twice: if it has left and the ESME does not respond, it ends as [`Unanswered`](DeliveryOutcome::Unanswered). By
     /// default it is sent again, as SMSCs do, so the ESME may receive it twice.
     pub fn at_most_once(self) -> Self {
         Self { at_most_once: true, ..self }
@@ -91,6 +98,31 @@ impl Delivery {
     /// Does not keep it while the account has no receiving bind: it ends with [`NotSentReason::NoBind`].
     pub fn only_if_bound(self) -> Self {
         Self { only_if_bound: true, ..self }
+    }
+}
+
+/// The PDU of a delivery. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct DeliveryFrame(pub(super) Arc<[u8]>);
+
+impl DeliveryFrame {
+    /// Returns the request to send.
+    pub fn pdu(&self) -> DeliveryPdu<'_> {
+        decode(&self.0)
+    }
+}
+
+/// A deliver_sm with the defaults of [`Delivery`].
+impl From<&DeliverSm<'_>> for Delivery {
+    fn from(message: &DeliverSm<'_>) -> Self {
+        Self::deliver_sm(message)
+    }
+}
+
+/// A data_sm with the defaults of [`Delivery`].
+impl From<&DataSm<'_>> for Delivery {
+    fn from(message: &DataSm<'_>) -> Self {
+        Self::data_sm(message)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The deliveries of all accounts that have no outcome.
 
-use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::sync::Arc;
 
 use super::connection::ConnectionId;
 use crate::pdu::CommandStatus;
@@ -13,9 +13,11 @@ use crate::time::Instant;
 pub(super) struct PendingDelivery {
     /// The index of its account.
     pub(super) account: u32,
-    pub(super) pdu: Box<[u8]>,
+    pub(super) pdu: Arc<[u8]>,
     pub(super) key: u64,
     pub(super) deadline: Instant,
+    /// How often it is sent at most.
+    pub(super) max_attempts: u16,
     pub(super) at_most_once: bool,
     pub(super) only_if_bound: bool,
     pub(super) attempts: u16,

@@ -99,6 +99,11 @@ pub enum Event {
     },
     /// The server is shut down. This is the last event.
     Closed,
+    /// A receiver of an adapter was too slow: the oldest events were dropped. The events that follow are the newer ones.
+    Lagged {
+        /// How many events this receiver has lost here.
+        lost: u64,
+    },
 }
 
 impl Event {
@@ -114,6 +119,7 @@ impl Event {
             Self::Ended { .. } => "ended",
             Self::Delivery { .. } => "delivery",
             Self::Closed => "closed",
+            Self::Lagged { .. } => "lagged",
         }
     }
 
@@ -126,7 +132,7 @@ impl Event {
             | Self::Bound { connection, .. }
             | Self::Throttled { connection, .. }
             | Self::Ended { connection, .. } => Some(*connection),
-            Self::Rejected { .. } | Self::Delivery { .. } | Self::Closed => None,
+            Self::Rejected { .. } | Self::Delivery { .. } | Self::Closed | Self::Lagged { .. } => None,
         }
     }
 }
@@ -157,6 +163,7 @@ impl fmt::Display for Event {
                 write!(f, "delivery {delivery} to {account}: {outcome}")
             }
             Self::Closed => f.write_str("the server is shut down"),
+            Self::Lagged { lost } => write!(f, "events lost: {lost}, the receiver reads too slowly"),
         }
     }
 }

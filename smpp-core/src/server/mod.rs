@@ -178,7 +178,9 @@ mod stats;
 mod tests;
 
 pub use connection::{AccountName, BindRefusal, ConnectionId, NotBoundReason, RejectReason};
-pub use delivery::{DeliverError, Delivery, DeliveryId, DeliveryNotSentReason, DeliveryOutcome, DeliveryPdu};
+pub use delivery::{
+    DeliverError, Delivery, DeliveryFrame, DeliveryId, DeliveryNotSentReason, DeliveryOutcome, DeliveryPdu,
+};
 pub use event::{Action, Event, Inbound};
 pub use options::{Admission, BindLimits, DeliveryOptions, Options};
 pub use registry::Registry;

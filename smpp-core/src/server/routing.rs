@@ -1,16 +1,18 @@
 //! Routes deliveries to the binds of their account.
 
+use alloc::sync::Arc;
+
 use super::account_table::Account;
 use super::connection::{AccountName, ConnectionId};
 use super::connection_table::{Availability, Chained};
 use super::delivery::{
-    DeliverError, Delivery, DeliveryId, DeliveryNotSentReason, DeliveryOutcome, DeliveryPdu, decode,
+    DeliverError, Delivery, DeliveryFrame, DeliveryId, DeliveryNotSentReason, DeliveryOutcome,
 };
 use super::delivery_queue::{DeliveryState, PendingDelivery};
 use super::event::Event;
 use super::registry::Registry;
 use crate::pdu::CommandStatus;
-use crate::session::{NotSentReason, Outcome, Refusal};
+use crate::session::{NotSentReason, Outcome, Refusal, RequestError, Response};
 use crate::time::Instant;
 
 /// The statuses with which an ESME refuses a delivery for now.
@@ -54,12 +56,13 @@ impl Registry {
             return Err(DeliverError::Full);
         }
         let index = found.unwrap_or_else(|| self.accounts.find_or_insert(&AccountName::new(account)));
-        let Delivery { pdu, key, max_age, at_most_once, only_if_bound } = delivery;
+        let Delivery { pdu, key, max_age, max_attempts, at_most_once, only_if_bound } = delivery;
         let id = self.deliveries.insert(PendingDelivery {
             account: index,
             pdu,
             key,
             deadline: now + max_age.unwrap_or(limits.max_age),
+            max_attempts: max_attempts.unwrap_or(limits.max_attempts).max(1),
             at_most_once,
             only_if_bound,
             attempts: 0,
@@ -176,45 +179,53 @@ impl Registry {
     }
 
     /// Returns the PDU of a delivery that was assigned.
-    pub fn pdu(&self, delivery: DeliveryId) -> Option<DeliveryPdu<'_>> {
-        self.deliveries.get(delivery.0).map(|delivery| decode(&delivery.pdu))
+    pub fn pdu(&self, delivery: DeliveryId) -> Option<DeliveryFrame> {
+        self.deliveries.get(delivery.0).map(|delivery| DeliveryFrame(Arc::clone(&delivery.pdu)))
     }
 
     /// Records that the session of the bind does not accept a delivery that was assigned to it. If it may later, the bind gets
     /// no other one until [`ready`](Self::ready) is called, or its rate limit allows it.
     pub fn handle_refused(&mut self, now: Instant, delivery: DeliveryId, reason: Refusal) {
-        let Some(pending) = self.deliveries.get_mut(delivery.0) else { return };
-        let DeliveryState::InFlight(connection) = pending.state else { return };
+        let Some((connection, pending)) = self.take_from_bind(delivery) else { return };
         pending.attempts = pending.attempts.saturating_sub(1);
-        if let Some(bound) = self.connections.bind_of(connection) {
-            bound.in_flight = bound.in_flight.saturating_sub(1);
-            if bound.availability != Availability::Never {
-                self.set_availability(connection, Availability::Blocked);
+        match reason.permanent() {
+            Some(reason) => self.handle_not_sent(now, delivery.0, connection, reason),
+            None => {
+                let until = if let Refusal::RateLimited(at) = reason { Some(at) } else { None };
+                self.block(connection, until);
+                self.requeue(now, delivery.0);
             }
         }
-        let (until, permanent) = match reason {
-            Refusal::RateLimited(at) => (Some(at), None),
-            Refusal::WindowFull
-            | Refusal::OutputFull
-            | Refusal::State(_)
-            | Refusal::Closing(_)
-            | Refusal::Closed(_) => (None, None),
-            _ => (None, reason.permanent()),
-        };
+    }
+
+    /// A delivery was not sent. If that is because of its bind, it goes to another one.
+    fn handle_not_sent(&mut self, now: Instant, id: u64, connection: ConnectionId, reason: NotSentReason) {
+        match reason {
+            NotSentReason::State(_)
+            | NotSentReason::Closing(_)
+            | NotSentReason::Closed(_)
+            | NotSentReason::NoBind => {
+                self.block(connection, None);
+                self.requeue(now, id);
+            }
+            _ => {
+                let reason = DeliveryNotSentReason::Refused(reason);
+                self.end_delivery(id, DeliveryOutcome::NeverSent(reason));
+            }
+        }
+    }
+
+    /// Lets a bind take no deliveries for now.
+    fn block(&mut self, connection: ConnectionId, until: Option<Instant>) {
+        if self.connections.bind_of(connection).is_none_or(|it| it.availability == Availability::Never) {
+            return;
+        }
+        self.set_availability(connection, Availability::Blocked);
         if let Some(until) = until
             && let Some(bound) = self.connections.bind_of(connection)
-            && bound.availability == Availability::Blocked
         {
             bound.blocked_until = Some(until);
             self.blocked.insert((until, connection));
-        }
-        match permanent {
-            Some(reason) => {
-                self.ready(connection);
-                let reason = DeliveryNotSentReason::Refused(reason);
-                self.end_delivery(delivery.0, DeliveryOutcome::NeverSent(reason));
-            }
-            None => self.requeue(now, delivery.0),
         }
     }
 
@@ -236,21 +247,22 @@ impl Registry {
 
     /// Records how a delivery that the session of the bind accepted ended. It may be sent again, if that can help.
     pub fn handle_outcome(&mut self, now: Instant, delivery: DeliveryId, outcome: Outcome<'_>) {
+        self.handle_result(now, delivery, outcome.into_result());
+    }
+
+    /// As [`handle_outcome`](Self::handle_outcome), with the result of a request of an adapter.
+    pub fn handle_result(
+        &mut self,
+        now: Instant,
+        delivery: DeliveryId,
+        result: Result<Response, RequestError>,
+    ) {
         let id = delivery.0;
-        let Some(pending) = self.deliveries.get_mut(id) else { return };
-        let DeliveryState::InFlight(connection) = pending.state else { return };
-        pending.state = DeliveryState::Waiting;
-        self.release_place(connection);
-        let max_attempts = self.options.deliveries.max_attempts.max(1);
-        let Some(pending) = self.deliveries.get_mut(id) else { return };
-        let may_retry = pending.attempts < max_attempts;
-        match outcome {
-            Outcome::Accepted(response) => {
-                pending.in_doubt = None;
-                self.end_delivery(id, DeliveryOutcome::Accepted(response.into_owned()));
-            }
-            Outcome::Refused { status, response } => {
-                let response = response.into_refused();
+        let Some((connection, pending)) = self.take_from_bind(delivery) else { return };
+        let may_retry = pending.attempts < pending.max_attempts;
+        match result {
+            Ok(response) => self.end_delivery(id, DeliveryOutcome::Accepted(response)),
+            Err(RequestError::Refused { status, response }) => {
                 if may_retry && TEMPORARY.contains(&status) {
                     pending.refused = Some((status, response));
                     self.retry(now, id, connection);
@@ -258,12 +270,12 @@ impl Registry {
                     self.end_delivery(id, DeliveryOutcome::Refused { status, response });
                 }
             }
-            Outcome::Nacked(status) => self.end_delivery(id, DeliveryOutcome::Nacked(status)),
-            Outcome::NeverSent(_) => {
+            Err(RequestError::Nacked(status)) => self.end_delivery(id, DeliveryOutcome::Nacked(status)),
+            Err(RequestError::NeverSent(reason)) => {
                 pending.attempts = pending.attempts.saturating_sub(1);
-                self.requeue(now, id);
+                self.handle_not_sent(now, id, connection, reason);
             }
-            Outcome::Unanswered(reason) => {
+            Err(RequestError::Unanswered(reason)) => {
                 pending.in_doubt = Some(reason);
                 if may_retry && !pending.at_most_once {
                     self.retry(now, id, connection);
@@ -272,6 +284,15 @@ impl Registry {
                 }
             }
         }
+    }
+
+    /// Returns a delivery that was in flight, and its bind, which has one less now.
+    fn take_from_bind(&mut self, delivery: DeliveryId) -> Option<(ConnectionId, &mut PendingDelivery)> {
+        let pending = self.deliveries.get_mut(delivery.0)?;
+        let DeliveryState::InFlight(connection) = pending.state else { return None };
+        pending.state = DeliveryState::Waiting;
+        self.release_place(connection);
+        self.deliveries.get_mut(delivery.0).map(|pending| (connection, pending))
     }
 
     /// A delivery is no longer in flight on a bind.

@@ -300,13 +300,13 @@ impl<O: Observer> Server<O> {
     /// Sends each delivery that a bind takes.
     pub(super) fn dispatch(&mut self, now: Instant, current: Option<ConnectionId>) {
         while let Some((connection, delivery)) = self.registry.poll_assignment(now) {
-            let (Some(open), Some(pdu)) =
+            let (Some(open), Some(frame)) =
                 (find(&mut self.connections, connection), self.registry.pdu(delivery))
             else {
                 self.registry.handle_refused(now, delivery, Refusal::Closed(CloseReason::Disconnected));
                 continue;
             };
-            let sent = match pdu {
+            let sent = match frame.pdu() {
                 DeliveryPdu::DeliverSm(message) => open.session.request(now, &message, delivery),
                 DeliveryPdu::DataSm(message) => open.session.request(now, &message, delivery),
             };

@@ -61,7 +61,7 @@ impl Counters {
             Event::Ended { .. } => &mut self.ended,
             Event::Delivery { outcome: DeliveryOutcome::Accepted(_), .. } => &mut self.deliveries_accepted,
             Event::Delivery { .. } => &mut self.deliveries_failed,
-            Event::Closed => return,
+            Event::Closed | Event::Lagged { .. } => return,
         };
         *counter += 1;
     }

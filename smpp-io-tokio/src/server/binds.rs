@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use smpp_core::server::{
     DeliverError, Delivery, DeliveryId, DeliveryNotSentReason, DeliveryOutcome, ServerStats,
 };
-use smpp_core::session::{CloseReason, NotSentReason, RequestError, Response};
+use smpp_core::session::{NotSentReason, RequestError, Response};
 use tokio::sync::oneshot;
 
 use super::bound::BoundSession;
@@ -128,9 +128,6 @@ impl BindRegistry {
             match self.registry.queue(account, delivery.clone()) {
                 Ok(queued) => break queued,
                 Err(DeliverError::Full) => delivered.await,
-                Err(DeliverError::ShutDown) => {
-                    return Err(RequestError::NeverSent(NotSentReason::Closing(CloseReason::Unbound)));
-                }
                 Err(_) => return Err(RequestError::NeverSent(NotSentReason::NoBind)),
             }
         };

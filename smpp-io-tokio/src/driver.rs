@@ -153,9 +153,9 @@ impl<R: Role, S: AsyncRead + AsyncWrite + Unpin> Driver<R, S> {
             while core.dispatch(wake, |session| session.handle_timeout(now)) {}
         }
         if !core.session.state().is_bound()
-            && let Some(on_unbound) = core.on_unbound.take()
+            && let Some(on_unbound) = core.on_unbound.take().and_then(|it| it.upgrade())
         {
-            on_unbound();
+            on_unbound.unbound();
         }
         if core.end.is_some() {
             return None;

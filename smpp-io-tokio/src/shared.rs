@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Waker;
 
 use bytes::Bytes;
@@ -27,6 +27,12 @@ pub(crate) struct Shared<R: Role> {
     pub(crate) clock: Clock,
     /// Notified when the session has ended.
     pub(crate) ended: Notify,
+}
+
+/// What is told when a session is no longer bound.
+pub(crate) trait OnUnbound: Send + Sync {
+    /// Called once, under the lock of the session.
+    fn unbound(&self);
 }
 
 pub(crate) struct Core<R: Role> {
@@ -55,7 +61,7 @@ pub(crate) struct Core<R: Role> {
     pub(crate) handles: usize,
     pub(crate) end: Option<End>,
     /// Called once when the session is no longer bound, under its lock and before its output leaves.
-    pub(crate) on_unbound: Option<Box<dyn FnOnce() + Send>>,
+    pub(crate) on_unbound: Option<Weak<dyn OnUnbound>>,
     /// The error of the transport, until the session ends with it.
     pub(crate) transport_error: Option<Arc<io::Error>>,
     /// The waker of the driver, while it is idle.

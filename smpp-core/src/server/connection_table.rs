@@ -50,8 +50,8 @@ pub(super) struct Bound {
     pub(super) window: u16,
     pub(super) in_flight: u16,
     pub(super) availability: Availability,
-    /// Until when the rate limit of its session blocks it.
-    pub(super) blocked_until: Option<Instant>,
+    /// Until when the rate limit of its session blocks it; zero if it does not.
+    pub(super) blocked_until: Instant,
     /// Its place among the binds of its account.
     members: Link,
     /// Its place among those that take a delivery.
@@ -142,7 +142,7 @@ impl Bound {
             window: if window == 0 { 1 } else { window },
             in_flight: 0,
             availability,
-            blocked_until: None,
+            blocked_until: Instant::ZERO,
             members: Link::NONE,
             ready: Link::NONE,
         }

@@ -153,9 +153,9 @@ impl Registry {
     pub(super) fn set_availability(&mut self, connection: ConnectionId, next: Availability) {
         let Some(bound) = self.connections.bind_of(connection) else { return };
         let before = core::mem::replace(&mut bound.availability, next);
-        let until = bound.blocked_until.take();
+        let until = core::mem::replace(&mut bound.blocked_until, Instant::ZERO);
         let Some(account) = self.accounts.get_mut(bound.account) else { return };
-        if let Some(until) = until {
+        if until > Instant::ZERO {
             self.blocked.remove(&(until, connection));
         }
         match before {
@@ -224,7 +224,7 @@ impl Registry {
         if let Some(until) = until
             && let Some(bound) = self.connections.bind_of(connection)
         {
-            bound.blocked_until = Some(until);
+            bound.blocked_until = until;
             self.blocked.insert((until, connection));
         }
     }

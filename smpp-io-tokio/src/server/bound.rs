@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use smpp_core::BindMode;
 use smpp_core::server::{AccountName, ConnectionId};
@@ -36,11 +37,14 @@ pub struct BoundSession(Arc<Inner>);
 
 struct Inner {
     id: BindId,
-    system_id: Box<[u8]>,
+    /// `None` if it is the account.
+    system_id: Option<Box<Box<[u8]>>>,
     account: AccountName,
     mode: BindMode,
     address: SocketAddr,
     tls: bool,
+    /// Whether its last message was refused because of a rate limit.
+    is_throttled: AtomicBool,
     since: Instant,
     peer: Peer,
 }
@@ -53,8 +57,9 @@ impl BoundSession {
         (address, tls): (SocketAddr, bool),
         peer: Peer,
     ) -> Self {
-        let (system_id, since) = (system_id.into(), Instant::now());
-        Self(Arc::new(Inner { id, system_id, account, mode, address, tls, since, peer }))
+        let system_id = (system_id != account.as_bytes()).then(|| Box::new(system_id.into()));
+        let (is_throttled, since) = (AtomicBool::new(false), Instant::now());
+        Self(Arc::new(Inner { id, system_id, account, mode, address, tls, is_throttled, since, peer }))
     }
 
     /// Returns the id of the bind.
@@ -64,7 +69,7 @@ impl BoundSession {
 
     /// Returns the system_id of the bind.
     pub fn system_id(&self) -> &[u8] {
-        &self.0.system_id
+        self.0.system_id.as_deref().map_or(self.0.account.as_bytes(), |system_id| system_id)
     }
 
     /// Returns the account that the bind counts for: the system_id, unless [`Service::bind`](super::Service::bind) has named
@@ -101,6 +106,16 @@ impl BoundSession {
     /// Returns the handle of the session: it delivers on this bind, and ends it.
     pub fn peer(&self) -> &Peer {
         &self.0.peer
+    }
+
+    /// Records whether the last message was refused because of a rate limit. Returns what was before.
+    pub(super) fn set_throttled(&self, is_throttled: bool) -> bool {
+        let flag = &self.0.is_throttled;
+        let before = flag.load(Ordering::Relaxed);
+        if before != is_throttled {
+            flag.store(is_throttled, Ordering::Relaxed);
+        }
+        before
     }
 
     /// Aborts the session without waiting for its end.

@@ -26,6 +26,7 @@ use crate::driver::Driver;
 use crate::error::AcceptError;
 use crate::handle::Peer;
 use crate::inbox::{Inbound, Inbox};
+use crate::shared::OnUnbound;
 
 /// How long a connection without a bind may take to send its last response before it is aborted.
 const FINAL_RESPONSE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -130,18 +131,10 @@ impl<S: Service> ServerContext<S> {
         let stopped = pin!(stop.notified());
         let decided = driver.run_before_bind(&slot, pin!(unless_stopped(deciding, stopped))).await;
         match decided {
-            Some(Ok((registered, inbox, meter))) => {
+            Some(Ok((registered, inbox, parts))) => {
                 self.emit(ServerEvent::Bound(&registered.bound));
                 let (context, registered) = (Arc::clone(&self), Some(registered));
-                tokio::spawn(BoundConnection {
-                    context,
-                    driver,
-                    registered,
-                    inbox,
-                    meter,
-                    is_throttled: false,
-                    handlers: None,
-                });
+                tokio::spawn(BoundConnection { context, driver, registered, inbox, parts });
                 return;
             }
             Some(Err(NotBound::Refused)) => {
@@ -168,7 +161,7 @@ impl<S: Service> ServerContext<S> {
         config: Config,
         peer: &Peer,
         inbox: Inbox<Smsc>,
-    ) -> Result<(RegisteredBind, Inbox<Smsc>, Option<RateMeter>), NotBound> {
+    ) -> Result<(RegisteredBind, Inbox<Smsc>, Option<Box<OptionalParts>>), NotBound> {
         let request = first_bind(peer, inbox, from).await.map_err(NotBound::Failed)?;
         let limits = self.registry.limits;
         let deciding = Box::pin(timeout(limits.decision_timeout, catch_panic(self.service.bind(&request))));
@@ -197,7 +190,6 @@ impl<S: Service> ServerContext<S> {
                 return Err(NotBound::Refused);
             }
         };
-        let id = slot.id;
         let registered = RegisteredBind { slot, bound };
         let config = Config {
             tolerance: tolerance.or(config.tolerance),
@@ -212,9 +204,11 @@ impl<S: Service> ServerContext<S> {
         let Ok((peer, inbox)) = request.accept_as(system_id, self.version) else {
             return Err(NotBound::Failed(AcceptError::Ended(peer.closed().await)));
         };
-        let registry = Arc::clone(&self.registry);
-        peer.shared.lock().on_unbound = Some(Box::new(move || registry.unbinding(id)));
-        Ok((registered, inbox, rate.or(limits.rate).map(RateMeter::new)))
+        let slot: Arc<dyn OnUnbound> = registered.slot.clone();
+        peer.shared.lock().on_unbound = Some(Arc::downgrade(&slot));
+        let meter = rate.or(limits.rate).map(RateMeter::new);
+        let parts = meter.map(|meter| Box::new(OptionalParts { meter: Some(meter), handlers: None }));
+        Ok((registered, inbox, parts))
     }
 
     fn refuse(&self, request: BindRequest, status: CommandStatus) {
@@ -279,10 +273,15 @@ struct BoundConnection<S, T> {
     /// Dropped when the session has ended. Closing the transport may take longer.
     registered: Option<RegisteredBind>,
     inbox: Inbox<Smsc>,
+    /// What many idle binds do not have.
+    parts: Option<Box<OptionalParts>>,
+}
+
+#[derive(Default)]
+struct OptionalParts {
+    /// What the rate limit of the bind has counted.
     meter: Option<RateMeter>,
-    /// Whether the last message was refused because of a rate limit.
-    is_throttled: bool,
-    /// The futures of the service that have not completed at once, if there are any.
+    /// The futures of the service that have not completed at once.
     handlers: Option<JoinSet<()>>,
 }
 
@@ -311,7 +310,7 @@ impl<S: Service, T> BoundConnection<S, T> {
     fn end_handlers(&mut self) {
         let registry = &self.context.registry;
         let running = registry.running_requests.load(Ordering::Relaxed);
-        if let Some(mut handlers) = self.handlers.take()
+        if let Some(mut handlers) = self.parts.as_mut().and_then(|parts| parts.handlers.take())
             && running <= registry.limits.running_requests
         {
             handlers.detach_all();
@@ -342,11 +341,16 @@ impl<S: Service, T> BoundConnection<S, T> {
         let Some(inbound) = ready!(self.inbox.poll_recv(cx)) else { return Poll::Ready(false) };
         let registry = &self.context.registry;
         let BindId(id) = bound.id();
-        let exceeds_rate = (self.meter.is_some() || registry.has_account_rates())
-            && recipients(&inbound)
-                .is_some_and(|recipients| !registry.take_rate(id, self.meter.as_mut(), recipients));
+        let exceeds_rate = (self.parts.is_some() || registry.has_account_rates())
+            && recipients(&inbound).is_some_and(|recipients| {
+                !registry.take_rate(
+                    id,
+                    self.parts.as_mut().and_then(|parts| parts.meter.as_mut()),
+                    recipients,
+                )
+            });
         if exceeds_rate {
-            if !std::mem::replace(&mut self.is_throttled, true) {
+            if !bound.set_throttled(true) {
                 registry.throttled(id);
             }
             self.context.emit(ServerEvent::Throttled(bound));
@@ -355,14 +359,15 @@ impl<S: Service, T> BoundConnection<S, T> {
             let _ = catch_unwind(AssertUnwindSafe(|| throttle(inbound, status)));
             return Poll::Ready(true);
         }
-        self.is_throttled = false;
+        bound.set_throttled(false);
         let (context, bound) = (Arc::clone(&self.context), bound.clone());
         let mut handler = Box::pin(async move { context.service.request(&bound, inbound).await });
         // Most futures complete at once; only the others get a task. A panic drops the request, which refuses it.
         let is_pending = catch_unwind(AssertUnwindSafe(|| handler.as_mut().poll(cx).is_pending()));
         if is_pending.unwrap_or(false) {
             let running = RunningRequest::new(&self.context.registry);
-            self.handlers.get_or_insert_default().spawn(async move {
+            let parts = self.parts.get_or_insert_default();
+            parts.handlers.get_or_insert_default().spawn(async move {
                 let _running = running;
                 handler.await;
             });
@@ -372,14 +377,15 @@ impl<S: Service, T> BoundConnection<S, T> {
 
     /// Removes the futures that have completed. Returns the number of those that still run.
     fn poll_handlers(&mut self, cx: &mut Context<'_>) -> usize {
-        let Some(handlers) = &mut self.handlers else { return 0 };
+        let Some(parts) = &mut self.parts else { return 0 };
+        let Some(handlers) = &mut parts.handlers else { return 0 };
         // Their number is bounded. Without `unconstrained` nothing would be joined after the driver has used up the task's
         // budget.
         while let Poll::Ready(completed) =
             pin!(coop::unconstrained(poll_fn(|cx| handlers.poll_join_next(cx)))).poll(cx)
         {
             if completed.is_none() {
-                self.handlers = None;
+                parts.handlers = None;
                 return 0;
             }
         }

@@ -19,6 +19,7 @@ use tokio::time::timeout_at;
 use super::bound::BoundSession;
 use super::limits::ServerLimits;
 use crate::clock::Clock;
+use crate::shared::OnUnbound;
 
 /// How many events a receiver may be behind.
 const EVENTS: usize = 1024;
@@ -56,13 +57,19 @@ pub(super) struct Registry {
 
 struct State {
     core: smpp_core::server::Registry,
-    /// The notifications that a connection without a bind has to close at once.
-    unbound: HashMap<ConnectionId, Arc<Notify>>,
-    bound: HashMap<ConnectionId, BoundSession>,
+    /// The connections, at the index of their id.
+    connections: Vec<Option<Connection>>,
     /// The tasks that wait for the outcome of a delivery.
     waiting: HashMap<DeliveryId, oneshot::Sender<DeliveryOutcome>>,
     /// The events that are not passed on yet.
     events: VecDeque<Event>,
+}
+
+/// A connection that has not ended.
+enum Connection {
+    /// It has to close at once when it is notified.
+    Unbound(Arc<Notify>),
+    Bound(BoundSession),
 }
 
 /// What happens after the lock is released.
@@ -81,8 +88,7 @@ impl Registry {
             clock: Clock::start(),
             state: Mutex::new(State {
                 core: smpp_core::server::Registry::new(limits.options()),
-                unbound: HashMap::new(),
-                bound: HashMap::new(),
+                connections: Vec::new(),
                 waiting: HashMap::new(),
                 events: VecDeque::new(),
             }),
@@ -217,7 +223,11 @@ impl Registry {
         let (id, stop) = self.with(|state| {
             let id = state.core.accept(address)?;
             let stop = Arc::new(Notify::new());
-            state.unbound.insert(id, Arc::clone(&stop));
+            let connection = Some(Connection::Unbound(Arc::clone(&stop)));
+            match state.connections.get_mut(id.index()) {
+                Some(slot) => *slot = connection,
+                None => state.connections.push(connection),
+            }
             Ok((id, stop))
         })?;
         Ok((Arc::new(Slot { id, registry: Arc::clone(self) }), stop))
@@ -243,8 +253,9 @@ impl Registry {
             self.has_account_rates.store(state.core.has_account_rates(), Ordering::Relaxed);
             let account = state.core.account(id).cloned().ok_or(smpp_core::CommandStatus::RBINDFAIL)?;
             let bound = bound(account);
-            state.unbound.remove(&id);
-            state.bound.insert(id, bound.clone());
+            if let Some(slot) = state.connections.get_mut(id.index()) {
+                *slot = Some(Connection::Bound(bound.clone()));
+            }
             Ok(bound)
         })
     }
@@ -279,7 +290,7 @@ impl Registry {
         // Dropped after the lock is released: it may be the last handle of the session.
         let _bound = self.with(|state| {
             state.core.ended(id, reason);
-            (state.unbound.remove(&id), state.bound.remove(&id))
+            state.take(id)
         });
     }
 
@@ -308,10 +319,14 @@ impl Registry {
         let state = self.lock();
         match account {
             Some(account) => {
-                state.core.connections_of(account).filter_map(|id| state.bound.get(&id)).cloned().collect()
+                state.core.connections_of(account).filter_map(|id| state.bound(id)).cloned().collect()
             }
             None => {
-                let mut all: Vec<_> = state.bound.values().cloned().collect();
+                let bound = |connection: &Option<Connection>| match connection {
+                    Some(Connection::Bound(bound)) => Some(bound.clone()),
+                    _ => None,
+                };
+                let mut all: Vec<_> = state.connections.iter().filter_map(bound).collect();
                 all.sort_unstable_by_key(BoundSession::id);
                 all
             }
@@ -362,16 +377,31 @@ impl Registry {
 }
 
 impl State {
+    /// Returns the bind of a connection.
+    fn bound(&self, id: ConnectionId) -> Option<&BoundSession> {
+        match self.connections.get(id.index())? {
+            Some(Connection::Bound(bound)) if bound.id().0 == id => Some(bound),
+            _ => None,
+        }
+    }
+
+    /// Removes a connection.
+    fn take(&mut self, id: ConnectionId) -> Option<Connection> {
+        self.connections.get_mut(id.index())?.take()
+    }
+
     /// Collects what happens after the lock is released.
     fn settle(&mut self, clock: Clock) -> AfterUnlock {
         let mut after = AfterUnlock::default();
         while let Some(id) = self.core.poll_close() {
-            after.stop.extend(self.unbound.remove(&id));
+            if let Some(Connection::Unbound(stop)) = self.take(id) {
+                after.stop.push(stop);
+            }
         }
         if self.core.has_assignments() {
             let now = clock.now();
             while let Some((id, delivery)) = self.core.poll_assignment(now) {
-                match (self.bound.get(&id), self.core.pdu(delivery)) {
+                match (self.bound(id), self.core.pdu(delivery)) {
                     (Some(bound), Some(frame)) => after.send.push((bound.clone(), delivery, frame)),
                     // The bind ends in this moment.
                     _ => self.core.handle_refused(
@@ -390,12 +420,18 @@ impl State {
     }
 }
 
+impl OnUnbound for Slot {
+    fn unbound(&self) {
+        self.registry.unbinding(self.id);
+    }
+}
+
 impl Drop for Slot {
     fn drop(&mut self) {
         // Dropped after the lock is released.
         let _dropped = self.registry.with(|state| {
             state.core.closed(self.id);
-            (state.unbound.remove(&self.id), state.bound.remove(&self.id))
+            state.take(self.id)
         });
         self.registry.removed.notify_waiters();
     }

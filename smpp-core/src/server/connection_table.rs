@@ -162,17 +162,19 @@ impl ConnectionTable {
         self.lookups.take()
     }
 
+    #[cfg(test)]
     fn count_lookup(&self) {
-        #[cfg(test)]
         self.lookups.set(self.lookups.get() + 1);
     }
 
     fn slot(&self, index: usize) -> Option<&Entry> {
+        #[cfg(test)]
         self.count_lookup();
         self.slots.get(index)?.as_deref()
     }
 
     fn slot_mut(&mut self, index: usize) -> Option<&mut Entry> {
+        #[cfg(test)]
         self.count_lookup();
         self.slots.get_mut(index)?.as_deref_mut()
     }

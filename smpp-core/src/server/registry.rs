@@ -4,7 +4,7 @@ use alloc::collections::{BTreeSet, VecDeque};
 use core::fmt;
 use core::net::SocketAddr;
 
-use super::account_table::{AccountTable, check_limits};
+use super::account_table::{Account, AccountTable, check_limits};
 use super::connection::{AccountName, BindRefusal, ConnectionId, NotBoundReason, RejectReason};
 use super::connection_table::{Availability, Bound, Chained, ConnectionTable, Phase};
 use super::delivery_queue::DeliveryQueue;
@@ -303,7 +303,7 @@ impl Registry {
 
     /// Returns how many binds of an account count now.
     pub fn binds(&self, account: &[u8]) -> usize {
-        self.accounts.find(account).and_then(|index| self.accounts.get(index)).map_or(0, |it| it.binds())
+        self.accounts.find(account).and_then(|index| self.accounts.get(index)).map_or(0, Account::binds)
     }
 
     /// Returns the connections that are bound for an account, in the order of their binds, including those that unbind.

@@ -45,7 +45,7 @@ impl Registry {
         let found = self.accounts.find(account);
         let held = found.and_then(|index| self.accounts.get(index));
         let (deliveries, octets) = held.map_or((0, 0), |account| (account.deliveries, account.octets));
-        if delivery.only_if_bound && !held.is_some_and(|account| account.has_receiver()) {
+        if delivery.only_if_bound && !held.is_some_and(Account::has_receiver) {
             return Err(DeliverError::NoBind);
         }
         let more = delivery.pdu.len();
@@ -188,14 +188,12 @@ impl Registry {
     pub fn handle_refused(&mut self, now: Instant, delivery: DeliveryId, reason: Refusal) {
         let Some((connection, pending)) = self.take_from_bind(delivery) else { return };
         pending.attempts = pending.attempts.saturating_sub(1);
-        match reason.permanent() {
-            Some(reason) => self.handle_not_sent(now, delivery.0, connection, reason),
-            None => {
-                let until = if let Refusal::RateLimited(at) = reason { Some(at) } else { None };
-                self.block(connection, until);
-                self.requeue(now, delivery.0);
-            }
+        if let Some(reason) = reason.permanent() {
+            return self.handle_not_sent(now, delivery.0, connection, reason);
         }
+        let until = if let Refusal::RateLimited(at) = reason { Some(at) } else { None };
+        self.block(connection, until);
+        self.requeue(now, delivery.0);
     }
 
     /// A delivery was not sent. If that is because of its bind, it goes to another one.
@@ -363,7 +361,9 @@ impl Registry {
         let Some(account) = self.accounts.get(index).filter(is_concerned) else { return };
         let is_ended = |id: &u64| self.deliveries.get(*id).is_some_and(|delivery| delivery.only_if_bound);
         let ended: alloc::vec::Vec<_> = account.waiting.iter().copied().filter(is_ended).collect();
-        ended.into_iter().for_each(|id| self.end_without_bind(id));
+        for id in ended {
+            self.end_without_bind(id);
+        }
     }
 
     fn expire(&mut self, id: u64) {

@@ -57,6 +57,7 @@ pub(super) enum Shutdown {
 }
 
 /// The session of one connection.
+#[expect(clippy::struct_excessive_bools, reason = "each is true or false independently of the others")]
 pub(super) struct Connection<O> {
     number: u64,
     pub(super) session: Session<Smsc, DeliveryId, O>,

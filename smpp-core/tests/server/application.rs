@@ -18,6 +18,12 @@ enum Token {
     SubmitMulti(Reply<SubmitMulti<'static>>),
 }
 
+/// Something that the application has done.
+pub(crate) struct Done {
+    /// The connection that it was about, if it was about one.
+    pub(crate) connection: Option<ConnectionId>,
+}
+
 #[derive(Default)]
 pub(crate) struct Application {
     decisions: Vec<(Instant, ConnectionId, Decision)>,
@@ -85,7 +91,7 @@ impl Application {
         [decision, reply, self.next_delivery].into_iter().flatten().min()
     }
 
-    /// Does one thing that is due, and returns the connection that it is about.
+    /// Does one thing that is due.
     pub(crate) fn step(
         &mut self,
         rng: &mut Rng,
@@ -93,13 +99,13 @@ impl Application {
         (now, scenario): (Instant, &Scenario),
         server: &mut Server<()>,
         deliveries: &mut Deliveries,
-    ) -> Option<Option<ConnectionId>> {
+    ) -> Option<Done> {
         if let Some(index) = self.decisions.iter().position(|(at, ..)| *at <= now) {
             let (_, connection, decision) = self.decisions.swap_remove(index);
             if server.decide(now, connection, decision) == Err(smpp_core::server::BindRefusal::Ended) {
                 recorder.count(|| "decision after the end".into());
             }
-            return Some(Some(connection));
+            return Some(Done { connection: Some(connection) });
         }
         if let Some(index) = self.replies.iter().position(|(at, ..)| *at <= now) {
             let (_, connection, token) = self.replies.swap_remove(index);
@@ -112,12 +118,12 @@ impl Application {
             if let Err(Refusal::Closed(_)) = responded {
                 recorder.count(|| "reply after the end".into());
             }
-            return Some(Some(connection));
+            return Some(Done { connection: Some(connection) });
         }
         if self.next_delivery.is_some_and(|at| at <= now) {
             self.next_delivery = Some(now + span(rng, 1, 2 * scenario.client_pause));
             self.deliver(rng, recorder, (now, scenario), server, deliveries);
-            return Some(None);
+            return Some(Done { connection: None });
         }
         None
     }

@@ -1,7 +1,5 @@
 //! A client of the server: an ESME, or one that floods the server before it binds.
 
-use std::net::SocketAddr;
-
 use smpp_core::server::ConnectionId;
 use smpp_core::session::{Config, Esme, Event, Instant, Reply, Request, Session, State};
 use smpp_core::{
@@ -38,9 +36,9 @@ pub(crate) enum Flood {
 
 const NAMES: [&str; 4] = ["a", "A", "b", "B"];
 
+#[expect(clippy::struct_excessive_bools, reason = "each is independent of the others")]
 pub(crate) struct Client {
     pub(crate) kind: Kind,
-    pub(crate) address: SocketAddr,
     pub(crate) connection: ConnectionId,
     session: Session<Esme, ()>,
     /// Towards the server.
@@ -63,12 +61,7 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    pub(crate) fn new(
-        rng: &mut Rng,
-        now: Instant,
-        scenario: &Scenario,
-        (connection, address): (ConnectionId, SocketAddr),
-    ) -> Self {
+    pub(crate) fn new(rng: &mut Rng, now: Instant, scenario: &Scenario, connection: ConnectionId) -> Self {
         let kind = if rng.chance(scenario.floods) {
             Kind::Flood(rng.pick(&[
                 Flood::Nothing,
@@ -84,7 +77,6 @@ impl Client {
         let config = Config { window: 4, enquire_link_interval: None, ..Config::default() };
         let mut client = Self {
             kind,
-            address,
             connection,
             session: Session::new(config, now),
             up: Pipe::new(scenario.way, now),

@@ -6,7 +6,7 @@ use std::net::{Ipv6Addr, SocketAddr};
 use smpp_core::server::{Action, ConnectionId, DeliveryOutcome, Event, Inbound, Server};
 use smpp_core::session::Instant;
 
-use super::application::Application;
+use super::application::{Application, Done};
 use super::client::Client;
 use super::deliveries::Deliveries;
 use super::harness::rng::Rng;
@@ -132,7 +132,7 @@ impl World {
         for round in 0.. {
             assert!(round < 5_000, "too many rounds at one time");
             let mut moved = self.connect();
-            while let Some(connection) = self.application.step(
+            while let Some(Done { connection }) = self.application.step(
                 &mut self.rng,
                 &mut self.recorder,
                 (self.now, &self.scenario),
@@ -188,7 +188,7 @@ impl World {
             SocketAddr::from((Ipv6Addr::new(0x2001, 0xdb8, 0, number, 0, 0, 0, host), 40_000))
         };
         if let Ok(connection) = self.server.accept(self.now, address, self.scenario.config, ()) {
-            let client = Client::new(&mut self.rng, self.now, &self.scenario, (connection, address));
+            let client = Client::new(&mut self.rng, self.now, &self.scenario, connection);
             self.recorder.print(self.now, || format!("{connection} is {:?}", client.kind));
             self.clients.push(client);
             self.after(Some(connection));

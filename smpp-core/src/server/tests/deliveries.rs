@@ -26,7 +26,9 @@ fn deliveries_go_to_the_receiving_binds_in_turn() {
         peer.exchange(&mut server, NOW, &mut application);
         assert!(peer.held.is_empty());
     }
-    binds.iter_mut().for_each(|peer| peer.exchange(&mut server, NOW, &mut application));
+    for peer in &mut binds {
+        peer.exchange(&mut server, NOW, &mut application);
+    }
     assert_eq!(binds[0].texts(), [[1], [3]]);
     assert_eq!(binds[1].texts(), [[2], [4]]);
     // A bind with nothing in flight is first.

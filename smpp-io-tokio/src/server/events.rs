@@ -18,11 +18,13 @@ use tokio::sync::broadcast::{self, error::RecvError};
 #[derive(Debug)]
 pub struct Events {
     receiver: broadcast::Receiver<Event>,
+    /// Whether the last event was received.
+    is_closed: bool,
 }
 
 impl Events {
     pub(super) const fn new(receiver: broadcast::Receiver<Event>) -> Self {
-        Self { receiver }
+        Self { receiver, is_closed: false }
     }
 
     /// Waits for the next event. Returns `None` once the server is shut down.
@@ -31,8 +33,14 @@ impl Events {
     ///
     /// Cancel-safe: a future that is dropped loses no event.
     pub async fn recv(&mut self) -> Option<Event> {
+        if self.is_closed {
+            return None;
+        }
         match self.receiver.recv().await {
-            Ok(event) => Some(event),
+            Ok(event) => {
+                self.is_closed = event == Event::Closed;
+                Some(event)
+            }
             Err(RecvError::Lagged(lost)) => Some(Event::Lagged { lost }),
             Err(RecvError::Closed) => None,
         }

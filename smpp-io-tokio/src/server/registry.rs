@@ -317,20 +317,16 @@ impl Registry {
     /// Returns the binds of an account, or of all accounts, the oldest first.
     pub(super) fn bound(&self, account: Option<&[u8]>) -> Vec<BoundSession> {
         let state = self.lock();
-        match account {
-            Some(account) => {
-                state.core.connections_of(account).filter_map(|id| state.bound(id)).cloned().collect()
-            }
-            None => {
-                let bound = |connection: &Option<Connection>| match connection {
-                    Some(Connection::Bound(bound)) => Some(bound.clone()),
-                    _ => None,
-                };
-                let mut all: Vec<_> = state.connections.iter().filter_map(bound).collect();
-                all.sort_unstable_by_key(BoundSession::id);
-                all
-            }
+        if let Some(account) = account {
+            return state.core.connections_of(account).filter_map(|id| state.bound(id)).cloned().collect();
         }
+        let bound = |connection: &Option<Connection>| match connection {
+            Some(Connection::Bound(bound)) => Some(bound.clone()),
+            _ => None,
+        };
+        let mut all: Vec<_> = state.connections.iter().filter_map(bound).collect();
+        all.sort_unstable_by_key(BoundSession::id);
+        all
     }
 
     /// Returns the number of connections, those that are being closed included.

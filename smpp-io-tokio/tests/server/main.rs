@@ -4,6 +4,7 @@ mod deliveries;
 mod flood;
 mod observed_connections;
 mod observers;
+mod queue;
 mod shutdown;
 mod stalled;
 mod support;

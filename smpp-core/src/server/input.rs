@@ -96,7 +96,10 @@ impl<O: Observer> Server<O> {
     ) -> Result<(), Refusal> {
         let open = self.find(connection).ok_or(Refusal::Closed(CloseReason::Disconnected))?;
         let responded = open.session.respond(reply, result);
-        self.settle(now, connection, false);
+        let is_settled = open.is_settled() && !self.registry.has_assignments();
+        if !is_settled {
+            self.settle(now, connection, false);
+        }
         responded
     }
 

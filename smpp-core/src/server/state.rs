@@ -91,6 +91,14 @@ struct PendingBind {
     mode: BindMode,
 }
 
+impl<O: Observer> Connection<O> {
+    /// Returns whether [`Server::settle`] has nothing to record for it: the usual case.
+    #[inline]
+    pub(super) fn is_settled(&self) -> bool {
+        self.is_bound && !self.is_blocked && matches!(self.session.state(), State::Bound(_))
+    }
+}
+
 impl<O> fmt::Debug for Server<O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server").field("stats", &self.registry.stats()).finish_non_exhaustive()
@@ -98,6 +106,7 @@ impl<O> fmt::Debug for Server<O> {
 }
 
 /// Returns the connection, if it has this id.
+#[inline]
 fn find<O>(connections: &mut [Option<Box<Connection<O>>>], id: ConnectionId) -> Option<&mut Connection<O>> {
     connections.get_mut(id.index())?.as_deref_mut().filter(|connection| connection.number == id.number)
 }
@@ -186,6 +195,7 @@ impl<O: Observer> Server<O> {
         }
     }
 
+    #[inline]
     pub(super) fn find(&mut self, connection: ConnectionId) -> Option<&mut Connection<O>> {
         find(&mut self.connections, connection)
     }

@@ -247,6 +247,7 @@ pub mod server;
 pub mod session;
 pub mod simulator;
 pub mod sms;
+mod table;
 mod time;
 pub mod tlv;
 mod values;

@@ -6,7 +6,7 @@ use allocation_counter::{AllocationInfo, measure};
 use smpp_core::server::{Admission, BindLimits, ConnectionId, Inbound, Options, Server};
 use smpp_core::session::{Config, Esme, Event, Instant, Outcome, Reply, Request, Role, Session, Smsc};
 use smpp_core::sms::{
-    MessageReference, PushErrorReason, Reassembler, ReassemblyLimits, SegmentInfo, UserData,
+    MessageReference, PushErrorReason, Pushed, Reassembler, ReassemblyLimits, SegmentInfo, UserData,
 };
 use smpp_core::{
     Address, Bind, BindMode, BindResp, COctets, CommandStatus, Frame, Pdu, SequenceNumber, ShortMessage,
@@ -215,6 +215,76 @@ fn a_new_session_allocates_nothing() {
         assert_eq!(session.in_flight(), 0);
     });
     assert_eq!(allocated.count_total, 0, "{allocated:?}");
+}
+
+/// Pushes segment `number` of `total`, with 140 octets, of the message with this sender and reference.
+fn push_segment(
+    reassembler: &mut Reassembler,
+    (sender, reference): (&str, u16),
+    (number, total): (u8, u8),
+) -> Pushed<()> {
+    let source = Address::<21>::international(sender).unwrap();
+    let destination = Address::<21>::international("6591234567").unwrap();
+    let segment = Some(SegmentInfo { reference: MessageReference::Sar(reference), total, number });
+    let user_data = UserData { octets: &[b'a'; 140], segment, ..UserData::default() };
+    reassembler.push(NOW, source, destination, &user_data, ()).unwrap()
+}
+
+/// The first segment of a message allocates its octets, and nothing else once the tables have their size. Each further
+/// segment allocates its octets and grows the list of segments.
+#[test]
+fn a_reassembled_message_allocates_little() {
+    let limits = ReassemblyLimits { max_octets: usize::MAX, ..ReassemblyLimits::default() };
+    let mut reassembler = Reassembler::new(limits);
+    let mut complete = |total: u8, reference: u16| {
+        let sender = (6_591_000_000 + u64::from(reference)).to_string();
+        let push = |number| {
+            let mut pushed = None;
+            let of = (&sender[..], reference);
+            let allocated = measure(|| pushed = Some(push_segment(&mut reassembler, of, (number, total))));
+            assert_eq!(matches!(pushed, Some(Pushed::Complete(_))), number == total);
+            allocated.count_total
+        };
+        (1..=total).map(push).collect::<Vec<_>>()
+    };
+    // Warm up: the tables reach their size.
+    (0..1_500).for_each(|reference| drop(complete(2, reference)));
+    for reference in 1_500..1_600 {
+        assert_eq!(complete(2, reference), [1, 2]);
+        assert_eq!(complete(3, reference), [1, 2, 2]);
+        assert_eq!(complete(4, reference), [1, 2, 2, 3], "with the digests, to recognise a repeat");
+    }
+}
+
+/// Counts everything that a first segment of 140 octets takes, the tables included.
+#[test]
+fn a_first_segment_takes_at_most_300_octets() {
+    let limits =
+        ReassemblyLimits { max_messages: usize::MAX, max_octets: usize::MAX, ..ReassemblyLimits::default() };
+    for (senders, messages) in [(1_000, 2_u16), (100, 20), (10_000, 1)] {
+        let mut reassembler = Reassembler::new(limits);
+        let numbers: Vec<_> = (0..senders).map(|sender| (6_591_000_000 + sender).to_string()).collect();
+        let allocated = measure(|| {
+            for sender in &numbers {
+                for reference in 0..messages {
+                    let pushed = push_segment(&mut reassembler, (sender, reference), (1, 2));
+                    assert!(matches!(pushed, Pushed::Stored { .. }));
+                }
+            }
+        });
+        let parts = senders * u64::from(messages);
+        let octets = u64::try_from(allocated.bytes_current).unwrap().div_ceil(parts);
+        // Also with the steps in which the tables grow.
+        let allocations = allocated.count_total;
+        println!(
+            "{senders} senders, {messages} messages each: {octets} octets, {allocations} allocations for {parts}"
+        );
+        assert!(octets <= 300, "{senders} senders, {messages} messages each: {octets} octets");
+        assert!(
+            allocations <= parts + parts / 5,
+            "{senders} senders, {messages} each: {allocations} allocations"
+        );
+    }
 }
 
 /// The octets that a reassembler counts are the octets that it allocates, so that its limit holds.

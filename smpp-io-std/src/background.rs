@@ -3,11 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use smpp_core::session::Role;
+use smpp_core::session::{Instant, Role};
 
-use crate::session_state::BackgroundState;
-use crate::shared::{EndRequest, Shared};
+use crate::end_request::EndRequest;
+use crate::halves::WRITE_TIMEOUT;
+use crate::session_state::{BackgroundState, SessionState};
+use crate::shared::{Guard, Progress, Shared};
 use crate::sync::thread;
+use crate::transport::{MAX_LATENESS, MIN_WAIT};
 
 /// How often the background thread checks whether other threads do the work. So long can a session be without a reader,
 /// and so long can deferred output wait.
@@ -42,10 +45,7 @@ impl<R: Role> BackgroundThread<R> {
             reads_seen = Some(state.reads);
             let Some(rests) = rests else {
                 // The reading thread wakes this thread.
-                state.background = BackgroundState::Parked;
-                shared.unlock_and_wake(state);
-                thread::park_timeout(shared.max_read);
-                state = shared.lock();
+                state = shared.park_background(state);
                 reads_seen = None;
                 continue;
             };
@@ -57,6 +57,77 @@ impl<R: Role> BackgroundThread<R> {
             }
         }
         shared.unlock_and_wake(state);
+    }
+}
+
+impl<R: Role> Shared<R> {
+    /// Wakes the background thread if another thread is in a long read, and a deadline was set that neither knows.
+    pub(crate) fn guard_deadline(&self, state: &mut SessionState<R>) {
+        if state.long_read.is_some()
+            && state.background == BackgroundState::Parked
+            && let Some(deadline) = state.unguarded_deadline()
+            && state.guarded_until.is_none_or(|guarded| deadline < guarded)
+        {
+            state.guarded_until = Some(deadline);
+            state.waiting.wake_list().extend(self.background_thread.get().cloned());
+        }
+    }
+
+    /// Waits, in the background thread, until no other thread reads. If the session has a deadline that a long read does not
+    /// know, keeps it: a read that has not returned an eighth of the shortest timeout after the deadline has found nothing.
+    fn park_background<'a>(&'a self, mut state: Guard<'a, R>) -> Guard<'a, R> {
+        state.background = BackgroundState::Parked;
+        let mut due: Option<(u64, Instant)> = None;
+        while state.background == BackgroundState::Parked && state.end.is_none() {
+            let now = self.now();
+            let deadline = state.unguarded_deadline();
+            let until = match (deadline, due) {
+                (Some(_), Some((reads, at))) if reads == state.reads && at + self.guard_delay() <= now => {
+                    state.caught_up = state.caught_up.max(at);
+                    state.clock_pending = true;
+                    self.advance_clock(&mut state);
+                    let (next, progress) = self.write_output(state);
+                    state = next;
+                    if progress == Progress::Blocked {
+                        state.background = BackgroundState::Polling;
+                    }
+                    due = None;
+                    // Another thread may be writing: it advances the clock.
+                    Some(now + MAX_LATENESS)
+                }
+                (Some(_), Some((reads, at))) if reads == state.reads => Some(at + self.guard_delay()),
+                (Some(deadline), _) if deadline <= now => {
+                    due = Some((state.reads, now));
+                    Some(now + self.guard_delay())
+                }
+                (deadline, _) => {
+                    due = None;
+                    deadline
+                }
+            };
+            state.guarded_until = until;
+            self.unlock_and_wake(state);
+            match until {
+                Some(until) => thread::park_timeout((until - now).max(MIN_WAIT)),
+                None => thread::park(),
+            }
+            state = self.lock();
+        }
+        state.guarded_until = None;
+        state
+    }
+
+    /// How long after a deadline a thread that is in a long read has the time to return with octets that came before.
+    fn guard_delay(&self) -> Duration {
+        self.max_read.max(WRITE_TIMEOUT)
+    }
+
+    /// Puts the background thread on the wake list, if it is parked.
+    pub(crate) fn wake_background(&self, state: &mut SessionState<R>) {
+        if state.background == BackgroundState::Parked {
+            state.background = BackgroundState::Polling;
+            state.waiting.wake_list().extend(self.background_thread.get().cloned());
+        }
     }
 }
 

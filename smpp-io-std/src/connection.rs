@@ -278,11 +278,12 @@ impl<R: Role, S: Transport> Connection<R, S> {
             if deadline.is_some_and(|deadline| deadline <= now) {
                 return Err(SubmitError::Deadline);
             }
-            let rate_limited_until = match refused.reason {
-                Refusal::RateLimited(until) => Some(until),
-                _ => None,
-            };
-            self.turn(deadline.into_iter().chain(rate_limited_until).min());
+            match refused.reason {
+                Refusal::RateLimited(at) => {
+                    self.wait_for_rate(deadline.map_or(at, |deadline| deadline.min(at)));
+                }
+                _ => self.turn(deadline),
+            }
             now = self.now();
         }
         // If the session ends here, the request has an outcome that says so.

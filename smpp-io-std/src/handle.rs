@@ -11,11 +11,12 @@ use smpp_core::session::{
 };
 use smpp_core::{Bind, DeliverSm, Operation, SubmitSm};
 
+use crate::end_request::EndRequest;
 use crate::error::End;
 use crate::pending_requests::RequestResult;
 use crate::pending_response::{DeadlineError, PendingResponse};
 use crate::session_state::NotAdmitted;
-use crate::shared::{EndRequest, Shared};
+use crate::shared::Shared;
 use crate::sync::atomic::Ordering;
 use crate::waiting_threads::WaitRole;
 
@@ -121,7 +122,8 @@ impl<R: Role> Handle<R> {
         let answer = self.shared.wait(WaitRole::MayLead, until, |state, waiter| {
             let number = match submitted {
                 Some(number) => number,
-                None => match state.request_or_queue(self.shared.now(), operation, waiter) {
+                None => match state.request_or_queue(self.shared.now(), operation, WaitRole::MayLead, waiter)
+                {
                     Ok(number) => *submitted.insert(number),
                     Err(NotAdmitted::Never(reason)) => return Ok(Err(RequestError::NeverSent(reason))),
                     Err(NotAdmitted::Later(at)) => return Err(at),
@@ -168,8 +170,9 @@ impl<R: Role> Handle<R> {
     where
         O: Operation + SentBy<R>,
     {
-        let submitted = self.shared.wait(WaitRole::MayLead, None, |state, waiter| {
-            match state.request_or_queue(self.shared.now(), operation, waiter) {
+        let role = WaitRole::Sender;
+        let submitted = self.shared.wait(role, None, |state, waiter| {
+            match state.request_or_queue(self.shared.now(), operation, role, waiter) {
                 Ok(number) => Ok(Ok(number)),
                 Err(NotAdmitted::Never(reason)) => Ok(Err(reason)),
                 Err(NotAdmitted::Later(at)) => Err(at),

@@ -241,6 +241,7 @@ mod buffer;
 mod connect;
 mod connection;
 mod dial;
+mod end_request;
 mod error;
 mod halves;
 mod handle;
@@ -261,6 +262,7 @@ pub mod testing;
 pub mod tls;
 mod tls_stream;
 mod transport;
+mod waiter;
 mod waiting_threads;
 
 pub use connect::Connector;

@@ -5,14 +5,15 @@ use std::io;
 use std::sync::Arc;
 
 use smpp_core::session::{
-    Config, Event, Instant, NotSentReason, Observer, Refusal, Role, SentBy, Session, State,
+    Config, Event, Instant, NotSentReason, Observer, Readiness, Refusal, Role, SentBy, Session, Side, State,
 };
-use smpp_core::{Frame, Operation};
+use smpp_core::{CommandId, Frame, Operation};
 
 use crate::error::End;
 use crate::halves::Reader;
 use crate::inbound::Inbound;
 use crate::pending_requests::PendingRequests;
+use crate::sync::thread::ThreadId;
 use crate::waiting_threads::{WaitRole, WaitingThreads};
 
 #[expect(clippy::struct_excessive_bools, reason = "they are independent of each other")]
@@ -42,6 +43,15 @@ pub(crate) struct SessionState<R: Role> {
     pub(crate) next_reader: Option<u32>,
     /// How many reads have begun.
     pub(crate) reads: u64,
+    /// The thread that reads for an outcome or an inbox: it was the last one to read. Senders leave the reader role to it.
+    pub(crate) main_reader: Option<ThreadId>,
+    /// Whether the last read found nothing, so that the session is probably quiet.
+    pub(crate) is_quiet: bool,
+    /// Until when the current read waits, if that is longer than `max_read`. The background thread guards the deadlines
+    /// that are set meanwhile.
+    pub(crate) long_read: Option<Instant>,
+    /// Until when the background thread sleeps, while it is parked and a long read waits; `None` without limit.
+    pub(crate) guarded_until: Option<Instant>,
     pub(crate) background: BackgroundState,
     /// The time of the last call.
     pub(crate) now: Instant,
@@ -75,7 +85,7 @@ pub(crate) enum BackgroundState {
     Polling,
     /// It reads, or is about to check.
     Working,
-    /// Another thread reads, and will wake it.
+    /// Another thread reads, and will wake it. Meanwhile it guards the deadlines that a long read does not know.
     Parked,
 }
 
@@ -105,6 +115,10 @@ impl<R: Role> SessionState<R> {
             deferred: 0,
             next_reader: None,
             reads: 0,
+            main_reader: None,
+            is_quiet: false,
+            long_read: None,
+            guarded_until: None,
             background: BackgroundState::Working,
             now: Instant::ZERO,
             caught_up: Instant::ZERO,
@@ -150,6 +164,21 @@ impl<R: Role> SessionState<R> {
         }
     }
 
+    /// Returns whether a thread that waits may take the reader role. A sender leaves it to another thread that reads for an
+    /// outcome or an inbox, unless that has not read since the sender began to wait: `waited_since` is the number of reads
+    /// then.
+    pub(crate) fn may_read(&self, role: WaitRole, thread: ThreadId, waited_since: Option<u64>) -> bool {
+        role != WaitRole::Sender
+            || waited_since == Some(self.reads)
+            || self.main_reader.is_none_or(|reader| reader == thread)
+    }
+
+    /// Returns the session's next deadline, if it comes before the end of a long read, which does not know it.
+    pub(crate) fn unguarded_deadline(&self) -> Option<Instant> {
+        let long_read = self.long_read?;
+        self.session.poll_timeout().map(|(at, _)| at).filter(|at| *at < long_read)
+    }
+
     /// Returns whether a thread should try to write.
     pub(crate) fn wants_write(&self) -> bool {
         self.has_output && !self.write_failed && self.end.is_none()
@@ -172,6 +201,7 @@ impl<R: Role> SessionState<R> {
         &mut self,
         now: Instant,
         operation: &O,
+        role: WaitRole,
         waiter: &mut Option<u32>,
     ) -> Result<u32, NotAdmitted>
     where
@@ -183,7 +213,7 @@ impl<R: Role> SessionState<R> {
             Err(NotAdmitted::Later(None))
         };
         if let Err(NotAdmitted::Later(at)) = &submitted {
-            let number = *waiter.get_or_insert_with(|| self.waiting.register(WaitRole::MayLead));
+            let number = *waiter.get_or_insert_with(|| self.waiting.register(role));
             self.waiting.enqueue(number, *at);
         } else if let Some(number) = waiter {
             self.waiting.leave_queue(*number);
@@ -199,6 +229,7 @@ impl<R: Role> SessionState<R> {
         let number = self.pending.reserve();
         let Err(refused) = self.session.request(now, operation, number) else {
             self.mark_output(now);
+            self.waiting.count_request();
             return Ok(number);
         };
         self.pending.abandon(number, false);
@@ -219,7 +250,7 @@ impl<R: Role> SessionState<R> {
             self.grant_capacity();
         }
         if !wanted_input && self.session.wants_input() {
-            self.waiting.wake_follower();
+            self.waiting.wake_follower(self.main_reader.is_none());
         }
     }
 
@@ -238,7 +269,7 @@ impl<R: Role> SessionState<R> {
         reader.end_pass(remaining);
         reader.held = remaining > 0 && !self.session.wants_input();
         self.clock_pending |= self.caught_up < reader.caught_up;
-        self.caught_up = reader.caught_up;
+        self.caught_up = self.caught_up.max(reader.caught_up);
         self.has_output |= self.session.wants_transmit();
         self.grant_capacity();
     }
@@ -264,7 +295,14 @@ impl<R: Role> SessionState<R> {
         if !self.waiting.is_queue_empty() && !self.session.is_full() {
             // Requests that have timed out still hold places. `submit` refuses a request that finds none.
             let timed_out = usize::from(self.session.stats().timed_out);
-            self.waiting.grant(self.capacity().saturating_sub(timed_out));
+            let capacity = self.capacity().saturating_sub(timed_out);
+            let command = if R::SIDE == Side::Esme { CommandId::SUBMIT_SM } else { CommandId::DELIVER_SM };
+            let (session, now) = (&self.session, self.now);
+            let is_due = |others: usize| {
+                let readiness = session.readiness_after(now, others as u32, command);
+                !matches!(readiness, Readiness::Refusing(Refusal::RateLimited(_)))
+            };
+            self.waiting.grant(capacity, is_due);
         }
     }
 
@@ -350,5 +388,28 @@ impl<R: Role> SessionState<R> {
         if matches!(self.forced_end, None | Some(ForcedEnd::EndOfStream)) {
             self.forced_end = Some(end);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use smpp_core::session::Esme;
+
+    use super::*;
+
+    #[test]
+    fn a_sender_leaves_the_reader_role_to_a_thread_that_reads_for_an_outcome() {
+        let mut state = SessionState::<Esme>::new(&Config::default());
+        let [sender, other] = [(); 2].map(|()| std::thread::spawn(|| ()).thread().id());
+        assert!(state.may_read(WaitRole::Sender, sender, None), "nobody reads");
+        state.main_reader = Some(other);
+        assert!(!state.may_read(WaitRole::Sender, sender, None));
+        assert!(state.may_read(WaitRole::MayLead, sender, None), "it waits for an outcome");
+        // It waits, and the other thread reads; then the other thread reads no more.
+        state.reads = 7;
+        assert!(!state.may_read(WaitRole::Sender, sender, Some(6)));
+        assert!(state.may_read(WaitRole::Sender, sender, Some(7)));
+        // The thread itself was the last one to read.
+        assert!(state.may_read(WaitRole::Sender, other, None));
     }
 }

@@ -24,6 +24,15 @@
 //! another thread, which then reads on; no thread wakes it to lead. A thread in `closed()` is
 //! [passive](WaitRole::Passive): it never reads or writes.
 //!
+//! **Senders.** A thread that sends without awaiting the outcome, and waits for capacity, is a [sender](WaitRole::Sender).
+//! While another thread reads for an outcome or an inbox, a sender leaves the reader role to that thread, also between two
+//! reads. If nobody has read for [`SENDER_PATIENCE`], the sender reads itself.
+//!
+//! **Batches.** A read wakes the threads whose responses it has brought. As long as they have not submitted their next
+//! requests, a thread that submits one lets the others run before it writes: so one write takes the requests of all. A
+//! thread that parks [lets others run](crate::waiter::park) first: a fast peer responds meanwhile, and neither the park nor
+//! the wake-up needs a system call.
+//!
 //! **The background thread.** If no thread waits, nothing would read, respond to enquire_link or keep the timeouts. The
 //! [background thread](crate::background) steps in: every 5 ms it checks whether another thread has read since its last
 //! check, writes deferred output, and takes the reader role if no thread has read. It parks while another thread holds
@@ -47,8 +56,10 @@
 //! The reading thread advances the clock after a read that found nothing: octets that have come are handled before a
 //! timeout counts. A read waits until the session's next deadline, as it was when the read began; another thread may set an
 //! earlier one meanwhile. Each deadline that it can set is a whole `response_timeout`, `drain_timeout` or
-//! `session_init_timeout` ahead, and no read waits longer than an eighth of the shortest of these. So no timeout fires
-//! later than that, plus [`WRITE_TIMEOUT`] while the transport takes nothing.
+//! `session_init_timeout` ahead. A read of the background thread, and one that follows octets, waits at most an eighth of
+//! the shortest of these. The other reads are *long*: they wait until the deadline, so that an idle session costs nothing
+//! before. Meanwhile the background thread [guards](crate::background) the earlier deadlines. So no timeout fires later than
+//! an eighth of the shortest, plus [`WRITE_TIMEOUT`] while the transport takes nothing.
 
 use std::io;
 use std::mem;
@@ -61,9 +72,10 @@ use smpp_core::session::{Config, Instant, Role, State};
 use crate::halves::{Read, Reader, WRITE_TIMEOUT, Writer, Written, try_take};
 use crate::session_state::{BackgroundState, SessionState};
 use crate::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
-use crate::sync::thread::{self, Thread};
+use crate::sync::thread;
 use crate::sync::{Mutex, MutexGuard};
-use crate::transport::{Duplex, MIN_WAIT};
+use crate::transport::{Duplex, MAX_LATENESS, MIN_WAIT};
+use crate::waiter::{self, Waiter};
 use crate::waiting_threads::WaitRole;
 
 /// How many reads fit at least into the shortest timeout of the session.
@@ -72,8 +84,14 @@ const READS_PER_TIMEOUT: u32 = 8;
 /// The most requests that are deferred to leave in one write.
 const MAX_BATCH: u32 = 32;
 
-/// A thread that has to check again sooner than this parks instead of reading.
-const MIN_READ: Duration = Duration::from_millis(8);
+/// The longest read of a session that is quiet. The background thread guards the deadlines that are set meanwhile.
+const MAX_LONG_READ: Duration = Duration::from_secs(3600);
+
+/// The length of an enquire_link or its response in octets. Every response to a message is longer.
+const KEEP_ALIVE_PDU: usize = 16;
+
+/// How long a sender that waits for capacity leaves the reader role to a thread that is between two reads.
+const SENDER_PATIENCE: Duration = Duration::from_millis(1);
 
 /// After this many writes, a thread hands the writer role to a follower, if there is one.
 const MAX_WRITES: u32 = 16;
@@ -85,34 +103,25 @@ pub(crate) struct Guard<'a, R: Role> {
     _released: Released<'a, R>,
 }
 
-/// A request to end the session. It does not wait for the session's lock: if an observer blocks the thread that holds the
-/// lock, the request takes effect when the observer returns.
-#[derive(Clone, Copy)]
-pub(crate) enum EndRequest {
-    Unbind = 1,
-    /// It replaces an `Unbind`.
-    Abort = 2,
-}
-
 /// What the threads of one session share.
 pub(crate) struct Shared<R: Role> {
     state: Mutex<SessionState<R>>,
     reader: Mutex<Reader>,
     writer: Mutex<Writer>,
-    stream: Box<dyn Duplex>,
+    pub(crate) stream: Box<dyn Duplex>,
     start: time::Instant,
     /// The longest time that one read waits.
     pub(crate) max_read: Duration,
-    background_thread: OnceLock<Thread>,
+    pub(crate) background_thread: OnceLock<Waiter>,
     /// The handles that the application holds. At zero the session unbinds.
     pub(crate) handles: AtomicUsize,
     /// The [`EndRequest`] that has not taken effect yet, or zero.
-    end_request: AtomicU8,
+    pub(crate) end_request: AtomicU8,
 }
 
 /// What a call does with its output if the transport takes nothing.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Output {
+pub(crate) enum Output {
     /// It waits until the transport takes the output, or the background thread checks for it.
     Wait,
     /// It does not write at all if the background thread checks for output.
@@ -123,7 +132,7 @@ enum Output {
 
 /// The result of trying to write.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Progress {
+pub(crate) enum Progress {
     /// There was no output, or another thread is writing.
     Nothing,
     /// Octets were written.
@@ -167,38 +176,6 @@ impl<R: Role> Shared<R> {
         Guard { state, _released: Released(self) }
     }
 
-    /// Begins to end the session. Does not wait for the session's lock, and makes one write at most.
-    pub(crate) fn request_end(&self, request: EndRequest) {
-        self.end_request.fetch_max(request as u8, Ordering::SeqCst);
-        if !self.process_end_request() && matches!(request, EndRequest::Abort) {
-            // The thread that holds the lock may do so for long. The session has ended, with or without an error here.
-            let _ = self.stream.close();
-        }
-    }
-
-    /// Lets an [`EndRequest`] take effect, unless another thread holds the lock: that thread does it. Returns whether none
-    /// is left.
-    fn process_end_request(&self) -> bool {
-        // A read-modify-write, so that the one that comes second sees the other: the request, or the released lock.
-        if self.end_request.fetch_or(0, Ordering::SeqCst) != 0 {
-            let Some(state) = self.try_lock() else { return false };
-            self.finish(state, Output::Leave);
-        }
-        true
-    }
-
-    /// Passes an [`EndRequest`] to the session.
-    #[cold]
-    fn apply_end_request(&self, state: &mut SessionState<R>) {
-        if self.end_request.swap(0, Ordering::SeqCst) == EndRequest::Abort as u8 {
-            state.abort();
-        } else {
-            let now = self.now();
-            state.session.unbind(now);
-            state.mark_output(now);
-        }
-    }
-
     pub(crate) fn now(&self) -> Instant {
         Instant::after(self.start.elapsed())
     }
@@ -210,7 +187,7 @@ impl<R: Role> Shared<R> {
 
     /// Registers the current thread as the background thread.
     pub(crate) fn register_background_thread(&self) {
-        self.background_thread.get_or_init(thread::current);
+        self.background_thread.get_or_init(Waiter::current);
     }
 
     /// Calls the session, then writes the output of the call.
@@ -252,6 +229,9 @@ impl<R: Role> Shared<R> {
         let mut waiting = Waiting { shared: self, number: None };
         let mut state = self.lock();
         let mut rests = false;
+        let mut yielded = false;
+        // For which number of reads a sender has waited for the main reader, without another read.
+        let mut patient_at = None;
         loop {
             let again = match ready(&mut state, &mut waiting.number) {
                 Ok(value) => {
@@ -266,16 +246,32 @@ impl<R: Role> Shared<R> {
             }
             let until = until.into_iter().chain(again).min();
             if role != WaitRole::Passive && !rests {
+                if role == WaitRole::MayLead
+                    && state.has_output
+                    && !mem::replace(&mut yielded, true)
+                    && state.waiting.expects_requests()
+                {
+                    // The threads that the last read woke submit their requests: one write takes them all.
+                    self.unlock_and_wake(state);
+                    thread::yield_now();
+                    state = self.lock();
+                    continue;
+                }
                 let (next, progress) = self.write_output(state);
                 state = next;
                 if matches!(progress, Progress::Wrote | Progress::HandedOver) {
                     continue;
                 }
-                // A read may return a few milliseconds late. Parking keeps the rate limit more exactly.
-                let too_short = again.is_some_and(|again| again - self.now() < MIN_READ);
-                if let Some(reader) = try_take(&self.reader).filter(|_| !too_short) {
+                // A read may return late. It ends early, and the thread parks for the rest: that keeps the rate limit exactly.
+                let last_read =
+                    again.map(|again| Instant::after((again - Instant::ZERO).saturating_sub(MAX_LATENESS)));
+                let too_short = last_read.is_some_and(|last_read| last_read <= self.now());
+                let may_read = !too_short && state.may_read(role, thread::current_id(), patient_at);
+                if let Some(reader) = try_take(&self.reader).filter(|_| may_read) {
+                    state.main_reader = (role != WaitRole::Sender).then(thread::current_id);
                     let busy = state.wants_read() || progress == Progress::Blocked;
-                    let (next, woke) = self.read_once(state, reader, until, progress);
+                    let until = until.into_iter().chain(last_read).min();
+                    let (next, woke) = self.read_once(state, reader, until, progress, true);
                     state = next;
                     rests = !busy || (woke && role == WaitRole::Helper);
                     continue;
@@ -287,7 +283,11 @@ impl<R: Role> Shared<R> {
             // The lock was not released since `ready` was called, so no change is missed.
             match waiting.number {
                 Some(number) => {
-                    state = self.park(state, number, until);
+                    patient_at = Some(state.reads);
+                    let is_free = role == WaitRole::Sender && try_take(&self.reader).is_some();
+                    let patience =
+                        (is_free && state.main_reader.is_some()).then(|| self.now() + SENDER_PATIENCE);
+                    state = self.park(state, number, until.into_iter().chain(patience).min());
                     rests = false;
                 }
                 // Register first, so that `ready` can record which thread to wake.
@@ -306,12 +306,10 @@ impl<R: Role> Shared<R> {
             let deadline = state.session.poll_timeout().map(|(at, _)| (at - now).max(MIN_WAIT));
             deadline.map_or(self.max_read, |left| left.min(self.max_read))
         });
+        self.guard_deadline(&mut state);
         self.unlock_and_wake(state);
         let wait = until.map(|until| until - now).into_iter().chain(idle).min();
-        match wait {
-            Some(wait) => thread::park_timeout(wait),
-            None => thread::park(),
-        }
+        waiter::park(wait);
         let mut state = self.lock();
         state.waiting.unpark(number);
         state
@@ -326,7 +324,8 @@ impl<R: Role> Shared<R> {
             return (state, (progress == Progress::Blocked).then_some(true));
         };
         let reads = state.wants_read();
-        let (state, woke) = self.read_once(state, reader, None, progress);
+        state.main_reader = None;
+        let (state, woke) = self.read_once(state, reader, None, progress, false);
         (state, Some(woke || !(reads || progress == Progress::Blocked)))
     }
 
@@ -344,6 +343,7 @@ impl<R: Role> Shared<R> {
         mut reader: MutexGuard<'a, Reader>,
         until: Option<Instant>,
         progress: Progress,
+        may_be_long: bool,
     ) -> (Guard<'a, R>, bool) {
         state.reads += 1;
         state.next_reader = None;
@@ -356,15 +356,24 @@ impl<R: Role> Shared<R> {
             }
         } else if !reader.held {
             let until = state.session.poll_timeout().map(|(at, _)| at).into_iter().chain(until).min();
+            let max_read = if may_be_long && state.is_quiet { MAX_LONG_READ } else { self.max_read };
             // If there is no deadline near, the time of the last call is exact enough.
-            let is_near = until.is_some_and(|until| until - state.now < self.max_read);
+            let is_near = until.is_some_and(|until| until - state.now < max_read);
             let now = if is_near { self.now() } else { state.now };
-            let wait = until.map_or(self.max_read, |until| self.max_read.min(until - now));
+            let wait = until.map_or(max_read, |until| max_read.min(until - now));
             // If the transport is blocked, read only for as long as it takes to try to write again.
             let wait = if state.write_failed || progress == Progress::Blocked { MIN_WAIT } else { wait };
+            state.long_read = (wait > self.max_read).then(|| now + wait);
             self.unlock_and_wake(state);
             let read = reader.read(&*self.stream, now, wait);
             state = self.lock();
+            state.long_read = None;
+            state.is_quiet = match read {
+                Read::Pause => true,
+                // An enquire_link, or its response, interrupts no silence.
+                Read::Octets => state.is_quiet && reader.received.received().len() <= KEEP_ALIVE_PDU,
+                _ => false,
+            };
             match read {
                 Read::Failed(error) => state.handle_disconnect(Some(error)),
                 Read::Pause | Read::EndOfStream if state.write_failed => state.handle_disconnect(None),
@@ -380,6 +389,7 @@ impl<R: Role> Shared<R> {
             self.shrink(&mut state, &mut reader);
         }
         drop(reader);
+        state.waiting.expect_requests();
         let woke = !state.waiting.wake_list().is_empty();
         if woke || state.close_transport {
             self.unlock_and_wake(state);
@@ -400,7 +410,7 @@ impl<R: Role> Shared<R> {
     }
 
     /// Writes until there is no output or the transport takes no more, unless another thread is writing.
-    fn write_output<'a>(&'a self, mut state: Guard<'a, R>) -> (Guard<'a, R>, Progress) {
+    pub(crate) fn write_output<'a>(&'a self, mut state: Guard<'a, R>) -> (Guard<'a, R>, Progress) {
         let mut progress = Progress::Nothing;
         if !state.wants_write() {
             return (state, progress);
@@ -413,10 +423,12 @@ impl<R: Role> Shared<R> {
             if !has_output || state.write_failed || state.end.is_some() {
                 break;
             }
-            if round > MAX_WRITES && state.waiting.wake_follower().is_some() {
+            let senders = state.main_reader.is_none();
+            if round > MAX_WRITES && state.waiting.wake_follower(senders).is_some() {
                 progress = Progress::HandedOver;
                 break;
             }
+            state.waiting.expect_no_requests();
             self.unlock_and_wake(state);
             let written = writer.write(&*self.stream);
             state = self.lock();
@@ -448,7 +460,7 @@ impl<R: Role> Shared<R> {
     }
 
     /// Advances the session's clock, unless another thread is writing: that thread does it after its write.
-    fn advance_clock(&self, state: &mut SessionState<R>) {
+    pub(crate) fn advance_clock(&self, state: &mut SessionState<R>) {
         if self.end_request.load(Ordering::SeqCst) != 0 {
             self.apply_end_request(state);
         }
@@ -459,7 +471,7 @@ impl<R: Role> Shared<R> {
     }
 
     /// Ends a call: writes the output, or leaves it to another thread; hands the reader role over if it is free.
-    fn finish<'a>(&'a self, mut state: Guard<'a, R>, mut output: Output) {
+    pub(crate) fn finish<'a>(&'a self, mut state: Guard<'a, R>, mut output: Output) {
         self.advance_clock(&mut state);
         while state.wants_write()
             && !(output == Output::Defer && state.background == BackgroundState::Polling)
@@ -479,24 +491,22 @@ impl<R: Role> Shared<R> {
             }
         }
         if state.resume_reading() {
+            if state.background == BackgroundState::Parked {
+                state.background = BackgroundState::Polling;
+            }
             state.waiting.wake_list().extend(self.background_thread.get().cloned());
         }
-        let others = state.background == BackgroundState::Parked || state.waiting.has_follower();
+        self.guard_deadline(&mut state);
+        let senders = state.main_reader.is_none();
+        let others = state.background == BackgroundState::Parked || state.waiting.has_follower(senders);
+        // The threads that were just woken, or run already, take the role when they wait again.
         if others && state.next_reader.is_none() && state.end.is_none() && try_take(&self.reader).is_some() {
-            state.next_reader = state.waiting.wake_follower();
+            state.next_reader = state.waiting.wake_follower(senders);
             if state.next_reader.is_none() {
                 self.wake_background(&mut state);
             }
         }
         self.unlock_and_wake(state);
-    }
-
-    /// Puts the background thread on the wake list, if it is parked.
-    fn wake_background(&self, state: &mut SessionState<R>) {
-        if state.background == BackgroundState::Parked {
-            state.background = BackgroundState::Polling;
-            state.waiting.wake_list().extend(self.background_thread.get().cloned());
-        }
     }
 
     /// Releases the lock, then wakes the threads on the wake list, and closes the transport if that is due.
@@ -505,10 +515,10 @@ impl<R: Role> Shared<R> {
         let close_transport = mem::take(&mut state.close_transport);
         if close_transport {
             // The background thread may be parked for a long time.
-            self.background_thread.get().inspect(|background| background.unpark());
+            self.background_thread.get().inspect(|background| background.wake());
         }
         drop(state);
-        wake_list.iter().for_each(Thread::unpark);
+        wake_list.iter().for_each(Waiter::wake);
         if close_transport {
             // The session has ended, with or without an error here.
             let _ = self.stream.close();

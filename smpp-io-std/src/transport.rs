@@ -97,6 +97,9 @@ pub trait Transport: Read + Write {
 /// The shortest read timeout: to a socket, zero means no timeout.
 pub(crate) const MIN_WAIT: Duration = Duration::from_millis(1);
 
+/// How much later than its timeout a read may return: the operating system rounds the timeout up to its ticks.
+pub(crate) const MAX_LATENESS: Duration = Duration::from_millis(8);
+
 /// A byte stream that one thread reads while another thread writes. A [`Handle`](crate::Handle) runs over it.
 ///
 /// At most one thread reads at a time, and at most one thread writes. A call that reaches its timeout returns

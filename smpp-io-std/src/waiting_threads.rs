@@ -5,14 +5,22 @@ use std::mem;
 
 use smpp_core::session::Instant;
 
-use crate::sync::thread::{self, Thread};
+use crate::waiter::Waiter;
 
 /// The threads that are in a waiting call, and the queue of those that wait for window capacity.
 #[derive(Debug, Default)]
 pub(crate) struct WaitingThreads {
     threads: Vec<Option<WaitingThread>>,
+    /// The free slots of `threads`.
+    free: Vec<u32>,
     /// How many threads are followers: they may lead, and are parked.
     followers: usize,
+    /// How many of the parked threads are senders.
+    senders: usize,
+    /// How many of the parked threads have another role.
+    others: usize,
+    /// How many of the threads that the last read woke have not submitted a request since.
+    expected: usize,
     /// The threads that wait for capacity, in the order in which they came.
     wait_queue: VecDeque<u32>,
     /// Until when the rate limit holds back the first thread of the queue, if it does.
@@ -20,15 +28,17 @@ pub(crate) struct WaitingThreads {
     /// Places in the window that are reserved for threads that were woken to take them.
     granted: usize,
     /// The threads to unpark as soon as the session's lock is released.
-    wake_list: Vec<Thread>,
+    wake_list: Vec<Waiter>,
 }
 
 #[derive(Debug)]
 struct WaitingThread {
-    thread: Thread,
+    waiter: Waiter,
     role: WaitRole,
     parked: bool,
     granted: bool,
+    /// Whether it is in the queue for capacity.
+    queued: bool,
 }
 
 /// Which part of the session's work a thread does while it waits.
@@ -36,24 +46,23 @@ struct WaitingThread {
 pub(crate) enum WaitRole {
     /// It reads and writes. While it is parked, another thread may wake it to do so.
     MayLead,
+    /// It reads and writes, and waits only for capacity. It leaves the reader role to a thread that reads for an outcome
+    /// or an inbox.
+    Sender,
     /// It reads and writes until it has read something for another thread. That thread then reads on.
     Helper,
     /// It neither reads nor writes.
     Passive,
 }
 
-impl WaitingThread {
-    fn may_lead(&self) -> bool {
-        self.role == WaitRole::MayLead
-    }
-}
-
 impl WaitingThreads {
     /// Registers the current thread and returns its number.
     pub(crate) fn register(&mut self, role: WaitRole) -> u32 {
-        let waiter = Some(WaitingThread { thread: thread::current(), role, parked: false, granted: false });
-        let free = self.threads.iter_mut().zip(0..).find(|(slot, _)| slot.is_none());
-        if let Some((slot, number)) = free {
+        let waiter = Waiter::current();
+        let waiter = Some(WaitingThread { waiter, role, parked: false, granted: false, queued: false });
+        if let Some(number) = self.free.pop()
+            && let Some(slot) = self.threads.get_mut(number as usize)
+        {
             *slot = waiter;
             return number;
         }
@@ -64,21 +73,23 @@ impl WaitingThreads {
     /// Removes a thread: it waits no longer.
     pub(crate) fn unregister(&mut self, number: u32) {
         self.leave_queue(number);
-        let Some(waiter) = self.threads.get_mut(number as usize).and_then(Option::take) else { return };
-        self.followers -= usize::from(waiter.parked && waiter.may_lead());
+        self.unpark(number);
+        if self.threads.get_mut(number as usize).and_then(Option::take).is_some() {
+            self.free.push(number);
+        }
     }
 
     /// Removes a thread from the queue for capacity.
     pub(crate) fn leave_queue(&mut self, number: u32) {
-        if let Some(waiter) = self.get(number)
-            && mem::take(&mut waiter.granted)
-        {
-            self.granted -= 1;
-        }
-        if self.is_first(number) {
+        let Some(waiter) = self.get(number) else { return };
+        let (granted, queued) = (mem::take(&mut waiter.granted), mem::take(&mut waiter.queued));
+        self.granted -= usize::from(granted);
+        if queued && self.is_first(number) {
             self.rate_limited_until = None;
+            self.wait_queue.pop_front();
+        } else if queued {
+            self.wait_queue.retain(|queued| *queued != number);
         }
-        self.wait_queue.retain(|queued| *queued != number);
     }
 
     /// Records that a thread is about to park.
@@ -86,7 +97,9 @@ impl WaitingThreads {
         if let Some(waiter) = self.get(number)
             && !mem::replace(&mut waiter.parked, true)
         {
-            self.followers += usize::from(waiter.may_lead());
+            waiter.waiter.arm();
+            let role = waiter.role;
+            *self.count(role) += 1;
         }
     }
 
@@ -95,7 +108,8 @@ impl WaitingThreads {
         if let Some(waiter) = self.get(number)
             && mem::take(&mut waiter.parked)
         {
-            self.followers -= usize::from(waiter.may_lead());
+            let role = waiter.role;
+            *self.count(role) -= 1;
         }
     }
 
@@ -104,22 +118,33 @@ impl WaitingThreads {
         if let Some(waiter) = self.threads.get_mut(number as usize).and_then(Option::as_mut)
             && mem::take(&mut waiter.parked)
         {
-            self.followers -= usize::from(waiter.may_lead());
-            self.wake_list.push(waiter.thread.clone());
+            let role = waiter.role;
+            self.wake_list.push(waiter.waiter.clone());
+            *self.count(role) -= 1;
         }
     }
 
-    /// Returns whether there is a follower: a parked thread that may lead.
-    pub(crate) const fn has_follower(&self) -> bool {
-        self.followers > 0
+    /// The number of parked threads with this role, as far as it is counted.
+    fn count(&mut self, role: WaitRole) -> &mut usize {
+        match role {
+            WaitRole::MayLead => &mut self.followers,
+            WaitRole::Sender => &mut self.senders,
+            WaitRole::Helper | WaitRole::Passive => &mut self.others,
+        }
+    }
+
+    /// Returns whether there is a follower: a parked thread that may lead. Senders are followers only if `senders` is true.
+    pub(crate) const fn has_follower(&self, senders: bool) -> bool {
+        self.followers > 0 || (senders && self.senders > 0)
     }
 
     /// Puts one follower on the wake list and returns its number.
-    pub(crate) fn wake_follower(&mut self) -> Option<u32> {
-        if !self.has_follower() {
+    pub(crate) fn wake_follower(&mut self, senders: bool) -> Option<u32> {
+        if !self.has_follower(senders) {
             return None;
         }
-        let is_follower = |waiter: &WaitingThread| waiter.parked && waiter.may_lead();
+        let role = if self.followers > 0 { WaitRole::MayLead } else { WaitRole::Sender };
+        let is_follower = |waiter: &WaitingThread| waiter.parked && waiter.role == role;
         let follower = self.threads.iter().position(|waiter| waiter.as_ref().is_some_and(is_follower));
         let follower = follower.map(|number| number as u32);
         follower.inspect(|number| self.wake(*number))
@@ -131,8 +156,28 @@ impl WaitingThreads {
     }
 
     /// Returns the threads to unpark.
-    pub(crate) fn wake_list(&mut self) -> &mut Vec<Thread> {
+    pub(crate) fn wake_list(&mut self) -> &mut Vec<Waiter> {
         &mut self.wake_list
+    }
+
+    /// Records that a read has ended: the threads on the wake list are expected to submit their next requests soon.
+    pub(crate) fn expect_requests(&mut self) {
+        self.expected = self.wake_list.len();
+    }
+
+    /// Records that a request was submitted.
+    pub(crate) fn count_request(&mut self) {
+        self.expected = self.expected.saturating_sub(1);
+    }
+
+    /// Returns whether other threads are expected to submit requests soon, which can leave in the same write.
+    pub(crate) const fn expects_requests(&self) -> bool {
+        self.expected > 0
+    }
+
+    /// Records that a write begins: it waits for no more requests.
+    pub(crate) const fn expect_no_requests(&mut self) {
+        self.expected = 0;
     }
 
     /// Returns whether no thread waits for capacity.
@@ -153,9 +198,12 @@ impl WaitingThreads {
         if let Some(waiter) = self.get(number)
             && mem::take(&mut waiter.granted)
         {
+            waiter.queued = true;
             self.granted -= 1;
             self.wait_queue.push_front(number);
-        } else if !self.wait_queue.contains(&number) {
+        } else if let Some(waiter) = self.get(number)
+            && !mem::replace(&mut waiter.queued, true)
+        {
             self.wait_queue.push_back(number);
         }
         if self.is_first(number) {
@@ -163,12 +211,18 @@ impl WaitingThreads {
         }
     }
 
-    /// Reserves up to `capacity` places for the threads in the queue, in order, and wakes these threads.
-    pub(crate) fn grant(&mut self, capacity: usize) {
-        while self.rate_limited_until.is_none() && capacity > self.granted {
+    /// Reserves up to `capacity` places for the threads in the queue, in order, and wakes these threads. `is_due` returns
+    /// whether the rate limit allows a message after so many others. The first thread finds that out by itself, and waits for
+    /// the rate limit if it has to.
+    pub(crate) fn grant(&mut self, capacity: usize, is_due: impl Fn(usize) -> bool) {
+        while self.rate_limited_until.is_none()
+            && capacity > self.granted
+            && (self.granted == 0 || is_due(self.granted))
+        {
             let Some(number) = self.wait_queue.pop_front() else { return };
             if let Some(waiter) = self.get(number) {
                 waiter.granted = true;
+                waiter.queued = false;
                 self.granted += 1;
                 self.wake(number);
             }
@@ -180,6 +234,9 @@ impl WaitingThreads {
         while self.threads.last().is_some_and(Option::is_none) {
             self.threads.pop();
         }
+        let length = self.threads.len();
+        self.free.retain(|number| (*number as usize) < length);
+        self.free.shrink_to_fit();
         self.threads.shrink_to_fit();
         self.wait_queue.shrink_to_fit();
         self.wake_list.shrink_to_fit();
@@ -207,7 +264,7 @@ mod tests {
             waiting.park(number);
         }
         assert!(!waiting.may_take(None, 1), "behind the others");
-        waiting.grant(2);
+        waiting.grant(2, |_| true);
         assert_eq!((waiting.wake_list().len(), waiting.granted), (2, 2));
         assert!(waiting.may_take(Some(a), 0) && waiting.may_take(Some(b), 0));
         assert!(!waiting.may_take(Some(c), 2) && waiting.may_take(Some(c), 3));
@@ -226,11 +283,29 @@ mod tests {
         let [a, b] = [(); 2].map(|()| waiting.register(WaitRole::MayLead));
         waiting.enqueue(a, Some(Instant::from_nanos(5)));
         waiting.enqueue(b, None);
-        waiting.grant(10);
+        waiting.grant(10, |_| true);
         assert_eq!(waiting.granted, 0);
         waiting.unregister(a);
-        waiting.grant(10);
+        waiting.grant(10, |_| true);
         assert!(waiting.is_queue_empty() && waiting.may_take(Some(b), 0));
+    }
+
+    #[test]
+    fn no_more_threads_are_woken_than_the_rate_limit_allows() {
+        let mut waiting = WaitingThreads::default();
+        let numbers = [(); 9].map(|()| waiting.register(WaitRole::MayLead));
+        for number in numbers {
+            waiting.enqueue(number, None);
+            waiting.park(number);
+        }
+        waiting.grant(9, |others| others < 3);
+        assert_eq!((waiting.wake_list().len(), waiting.granted), (3, 3));
+        for number in &numbers[..3] {
+            waiting.unregister(*number);
+        }
+        // The first one finds out when the next message is due.
+        waiting.grant(9, |_| false);
+        assert_eq!((waiting.wake_list().len(), waiting.granted), (4, 1));
     }
 
     #[test]
@@ -242,11 +317,11 @@ mod tests {
         let c = waiting.register(WaitRole::Helper);
         waiting.park(c);
         assert_eq!(
-            [waiting.wake_follower(), waiting.wake_follower()],
+            [waiting.wake_follower(true), waiting.wake_follower(true)],
             [Some(a), None],
             "a helper is not woken to lead"
         );
-        assert!(!waiting.has_follower());
+        assert!(!waiting.has_follower(true));
         waiting.wake_all();
         waiting.wake(a);
         assert_eq!(waiting.wake_list().len(), 2);
@@ -255,5 +330,36 @@ mod tests {
         waiting.shrink();
         assert_eq!(waiting.threads.len(), 2, "up to the last one that waits");
         assert_eq!(waiting.register(WaitRole::MayLead), a, "slots are used again");
+    }
+
+    #[test]
+    fn a_sender_is_woken_to_lead_only_if_no_other_thread_reads() {
+        let mut waiting = WaitingThreads::default();
+        let [sender, leader] = [WaitRole::Sender, WaitRole::MayLead].map(|role| waiting.register(role));
+        waiting.park(sender);
+        assert!(!waiting.has_follower(false) && waiting.has_follower(true));
+        assert_eq!(waiting.wake_follower(false), None);
+        waiting.park(leader);
+        assert_eq!([waiting.wake_follower(true), waiting.wake_follower(true)], [Some(leader), Some(sender)]);
+    }
+
+    #[test]
+    fn requests_are_expected_of_the_threads_that_the_last_read_woke() {
+        let mut waiting = WaitingThreads::default();
+        for _ in 0..3 {
+            let number = waiting.register(WaitRole::MayLead);
+            waiting.park(number);
+        }
+        waiting.wake_all();
+        waiting.expect_requests();
+        // The reading thread and two of the others submit theirs: the write waits for no more.
+        let expected = [(); 3].map(|()| {
+            waiting.count_request();
+            waiting.expects_requests()
+        });
+        assert_eq!(expected, [true, true, false]);
+        waiting.expect_requests();
+        waiting.expect_no_requests();
+        assert!(!waiting.expects_requests(), "after a write");
     }
 }

@@ -48,6 +48,7 @@ pub struct Inbox<R: Role> {
     handle: Handle<R>,
     /// Entries that are taken from the session in one go and not returned yet.
     fetched: VecDeque<Queued>,
+    max_unanswered: usize,
 }
 
 macro_rules! inbound {
@@ -92,7 +93,7 @@ macro_rules! inbound {
                 match queued {
                     $(Queued::$name(frame, reply) => Self::$name(InboundRequest::new(frame, reply, shared)),)+
                     Queued::Notification(frame) => Self::Notification(frame),
-                    Queued::LateResponse(sequence, result) => Self::LateResponse { sequence, result },
+                    Queued::LateResponse(sequence, result) => Self::LateResponse { sequence, result: *result },
                 }
             }
         }
@@ -136,7 +137,8 @@ impl<R: Role> fmt::Debug for Inbox<R> {
 
 impl<R: Role> Inbox<R> {
     pub(crate) fn new(handle: Handle<R>) -> Self {
-        Self { handle, fetched: VecDeque::new() }
+        let max_unanswered = handle.shared.lock().max_unanswered;
+        Self { handle, fetched: VecDeque::new(), max_unanswered }
     }
 
     /// Waits for the next request. Returns `None` once the session has ended and the inbox is empty.
@@ -167,6 +169,16 @@ impl<R: Role> Inbox<R> {
             std::mem::swap(&mut core.inbox, &mut self.fetched);
         }
         Poll::Ready(self.fetched.pop_front().map(|queued| Inbound::new(queued, shared)))
+    }
+
+    /// Returns how many requests can be without a response at once.
+    pub(crate) const fn max_unanswered(&self) -> usize {
+        self.max_unanswered
+    }
+
+    /// Returns whether it has no memory: no request has arrived, or none since the session was quiet.
+    pub(crate) fn is_shrunk(&self) -> bool {
+        self.fetched.capacity() == 0
     }
 
     /// Frees unused memory.
@@ -205,7 +217,8 @@ impl<R: Role, O: Operation> InboundRequest<R, O> {
         Self { frame, reply: Some(reply), shared: Arc::clone(shared) }
     }
 
-    /// Returns the PDU as it was received.
+    /// Returns the PDU as it was received. The octets may share an allocation of 1 KiB with other requests: it is
+    /// freed with the last of them.
     pub fn frame(&self) -> &Frame<Bytes> {
         &self.frame
     }

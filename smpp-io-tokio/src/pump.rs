@@ -64,13 +64,6 @@ pub(crate) struct Progress {
     pub(crate) error: Option<io::Error>,
 }
 
-impl Progress {
-    /// Returns whether any octets were read or written.
-    pub(crate) const fn any(&self) -> bool {
-        self.sent > 0 || self.read > 0
-    }
-}
-
 impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
     pub(crate) const fn new(io: S) -> Self {
         Self {

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Waker;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use smpp_core::session::{Config, Event, Instant, Readiness, Refusal, Reply, Request, Role, Session};
 use smpp_core::{
     Bind, BroadcastSm, CancelBroadcastSm, CancelSm, DataSm, DeliverSm, Frame, Operation, QueryBroadcastSm,
@@ -20,6 +20,10 @@ use crate::responder::{DriverSession, InlineHandler, Responder};
 use crate::telemetry::session::SessionTelemetry;
 use crate::wait::{PendingRequests, RequestResult, WakeList};
 use crate::wait_queue::WaitQueue;
+
+/// The octets of requests in the inbox that are allocated together. As long as the application keeps one of these requests,
+/// it keeps the memory of all.
+const FRAMES: usize = 1024;
 
 /// What the driver and the handles of one connection share.
 pub(crate) struct Shared<R: Role> {
@@ -48,6 +52,8 @@ pub(crate) struct Core<R: Role> {
     /// The peer's requests that the application has not fetched: `max_unanswered` at most. Notifications beyond that are
     /// dropped.
     pub(crate) inbox: VecDeque<Queued>,
+    /// Memory for the octets of the next requests.
+    frames: BytesMut,
     pub(crate) max_unanswered: usize,
     /// A request was queued since the last [`shrink`](Self::shrink).
     pub(crate) inbox_used: bool,
@@ -77,7 +83,8 @@ macro_rules! queued {
         pub(crate) enum Queued {
             $($name(Frame<Bytes>, Reply<$name<'static>>),)+
             Notification(Frame<Bytes>),
-            LateResponse(SequenceNumber, RequestResult),
+            /// In a box, because it is rare and larger than the others.
+            LateResponse(SequenceNumber, Box<RequestResult>),
         }
 
         impl<R: Role> Core<R> {
@@ -104,6 +111,7 @@ impl<R: Role> Shared<R> {
             wait_queue: WaitQueue::default(),
             rate_limited_until: None,
             inbox: VecDeque::new(),
+            frames: BytesMut::new(),
             max_unanswered: config.max_unanswered.max(1).into(),
             inbox_used: false,
             inbox_shrunk: false,
@@ -201,7 +209,7 @@ impl<R: Role> Core<R> {
             {
                 let mut result = None;
                 outcome.store_in(&mut result);
-                self.inbox.extend(result.map(|result| Queued::LateResponse(sequence, result)));
+                self.inbox.extend(result.map(|result| Queued::LateResponse(sequence, Box::new(result))));
                 wake.add(self.inbox_waker.take());
             }
             Event::Closed(reason) => {
@@ -245,7 +253,7 @@ impl<R: Role> Core<R> {
         if !self.inbox.is_empty() {
             return None;
         }
-        self.inbox = VecDeque::new();
+        (self.inbox, self.frames) = (VecDeque::new(), BytesMut::new());
         if !std::mem::take(&mut self.inbox_used) {
             return None;
         }
@@ -259,11 +267,18 @@ impl<R: Role> Core<R> {
         reply: Reply<O>,
         queued: fn(Frame<Bytes>, Reply<O>) -> Queued,
     ) {
-        if self.inbox.capacity() == 0 {
+        let octets = if self.inbox.capacity() == 0 {
             // The first request is the bind, and in many sessions the only one.
             self.inbox.reserve_exact(1);
-        }
-        match Frame::new(Bytes::copy_from_slice(frame.octets())) {
+            Bytes::copy_from_slice(frame.octets())
+        } else {
+            if self.frames.capacity() < frame.octets().len() {
+                self.frames.reserve(frame.octets().len().max(FRAMES));
+            }
+            self.frames.extend_from_slice(frame.octets());
+            self.frames.split().freeze()
+        };
+        match Frame::new(octets) {
             Some(frame) if self.inbox_open => {
                 self.inbox_used = true;
                 self.inbox.push_back(queued(frame, reply));

@@ -42,6 +42,11 @@ impl WakeList {
         }
     }
 
+    /// Returns whether there is no task to wake.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.last.is_none()
+    }
+
     /// Wakes all tasks in order, and keeps the memory for the next ones. Returns whether there were any.
     pub(crate) fn wake_all(&mut self) -> bool {
         let any = self.last.is_some();

@@ -127,6 +127,11 @@ impl WaitQueue {
         replaced
     }
 
+    /// Returns whether this is the first request in the queue.
+    pub(crate) const fn is_first(&self, ticket: u32) -> bool {
+        self.first == ticket
+    }
+
     /// Reserves a place for the first request in the queue. Returns the waker of its task.
     pub(crate) fn reserve_first(&mut self) -> Option<Waker> {
         let first = self.first;
@@ -152,16 +157,21 @@ impl WaitQueue {
 
     /// Takes the wakers of all requests in the queue, in order.
     pub(crate) fn take_wakers(&mut self) -> impl Iterator<Item = Waker> {
+        self.take_first_wakers(usize::MAX)
+    }
+
+    /// Takes the wakers of so many requests at the front of the queue, in order. They stay in the queue.
+    pub(crate) fn take_first_wakers(&mut self, count: usize) -> impl Iterator<Item = Waker> {
         let mut next = self.first;
-        std::iter::from_fn(move || {
+        let wakers = std::iter::from_fn(move || {
             let entry = self.entries.get_mut(next as usize)?;
             next = match entry.state {
                 EntryState::Waiting { next, .. } => next,
                 _ => NONE,
             };
             Some(entry.waker.take())
-        })
-        .flatten()
+        });
+        wakers.take(count).flatten()
     }
 
     /// Frees the memory if it is not in use.

@@ -4,16 +4,19 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use smpp_core::account::{
-    Binds, Credentials, Message, MessageRequest, MessageRequestError, Options, RequestNotSentReason,
+    AccountEvent, Binds, Credentials, Message, MessageKey, MessageRequest, MessageRequestError, Options,
+    RequestNotSentReason,
 };
 use smpp_core::provider::Provider;
 use smpp_core::session::{Config, Smsc};
+use smpp_core::simulator::Rules;
 use smpp_core::{
     Address, COctets, CancelSm, CommandStatus, DataSm, DataSmResp, Destination, List, MessageClass,
-    MessageState, QuerySm, QuerySmResp, ReplaceSm, SubmitMulti, SubmitMultiResp, SubmitSm, SubmitSmResp, Tag,
-    Tlv, Tlvs, UnsuccessSme,
+    MessageState, QuerySm, QuerySmResp, RegisteredDelivery, ReplaceSm, SubmitMulti, SubmitMultiResp,
+    SubmitSm, SubmitSmResp, Tag, Tlv, Tlvs, UnsuccessSme,
 };
 use smpp_io_tokio::account::{Account, AccountConnector};
+use smpp_io_tokio::testing::{ACCOUNT, TestSmsc};
 use smpp_io_tokio::{Admission, BindRequest, BoundSession, Inbound, Listener, Server, Service};
 use tokio::time::timeout;
 
@@ -166,4 +169,51 @@ async fn a_request_that_is_dropped_before_it_was_sent_frees_its_place() {
     let request = MessageRequest::query_sm(&query).deadline(Duration::from_millis(1));
     let expired = MessageRequestError::NeverSent(RequestNotSentReason::Expired);
     assert_eq!(timeout(TIMEOUT, account.request(&request)).await.unwrap().unwrap_err(), expired);
+}
+
+#[tokio::test]
+async fn detailed_events_say_what_is_handed_to_the_transport_and_others_do_not() {
+    let (_, server, account) = connected(options()).await;
+    let (mut detailed, mut events) = (account.detailed_events(), account.events());
+    let template = SubmitSm { destination: destination(), ..SubmitSm::default() };
+    let message = Message::text(&template, "Hello").key("row 1");
+    let sent = account.send(&message).await.unwrap();
+    let handed = timeout(TIMEOUT, detailed.recv()).await.unwrap().unwrap();
+    let AccountEvent::HandedToTransport { key, segment: 0, bind, .. } = &handed else { panic!("{handed}") };
+    assert_eq!((key.as_ref().map(MessageKey::as_bytes), Some(*bind)), (Some(&b"row 1"[..]), sent.bind()));
+    account.shutdown(TIMEOUT).await;
+    while let Some(event) = events.recv().await {
+        assert_ne!(event.kind(), "handed_to_transport");
+    }
+    server.shutdown(TIMEOUT).await;
+}
+
+#[tokio::test]
+async fn the_simulated_smsc_answers_requests_about_messages() {
+    let rules = Rules { receipt_delay: Duration::from_secs(3600), ..Rules::default() };
+    let smsc = TestSmsc::builder().rules(rules).start().await.unwrap();
+    let options = Options { credentials: Credentials::new(ACCOUNT.0, ACCOUNT.1), ..options() };
+    let endpoint = smsc.endpoint();
+    let (account, _arrivals) = AccountConnector::new(&endpoint, options).connect().await.unwrap();
+    let template = SubmitSm {
+        destination: Address::international("6591234567").unwrap(),
+        registered_delivery: RegisteredDelivery::RECEIPT,
+        ..SubmitSm::default()
+    };
+    let mut sent = account.send(&Message::text(&template, "Hello")).await.unwrap();
+    let id = sent.ids()[0].as_bytes().to_vec();
+    let message_id = COctets::new(&id).unwrap();
+    let query = QuerySm { message_id, ..QuerySm::default() };
+    let state = account.query_sm(&query).await.unwrap().query_sm_resp().unwrap().message_state;
+    assert_eq!(state, MessageState::ENROUTE);
+    let replace = ReplaceSm { message_id, ..ReplaceSm::default() };
+    account.replace_sm(&replace).await.unwrap();
+    let cancel = CancelSm { message_id, ..CancelSm::default() };
+    account.cancel_sm(&cancel).await.unwrap();
+    assert_eq!(sent.receipt().await.unwrap(), MessageState::DELETED);
+    let final_state = account.query_sm(&query).await.unwrap();
+    assert_eq!(final_state.query_sm_resp().unwrap().message_state, MessageState::DELETED);
+    let again = account.cancel_sm(&cancel).await.unwrap_err();
+    assert_eq!(again.status(), Some(CommandStatus::RCANCELFAIL));
+    account.shutdown(TIMEOUT).await;
 }

@@ -5,23 +5,35 @@
 use std::future::poll_fn;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use allocation_counter::measure;
+use allocation_counter::{AllocationInfo, measure};
+use smpp_core::account::{Credentials, Message, Options};
+use smpp_core::provider::Provider;
 use smpp_core::session::{Config, Esme, Kind, Request, Smsc};
 use smpp_core::{
-    Address, Bind, BindResp, COctets, CommandStatus, Frame, Pdu, SequenceNumber, ShortMessage, SubmitSm,
-    SubmitSmResp,
+    Address, Bind, BindResp, COctets, CommandStatus, Frame, MessageState, Pdu, RegisteredDelivery,
+    SequenceNumber, ShortMessage, SubmitSm, SubmitSmResp,
 };
+use smpp_io_common::in_place_smsc::InPlaceSmsc;
+use smpp_io_tokio::account::{Account, AccountConnector};
 use smpp_io_tokio::{
-    Admission, BindRequest, BoundSession, Client, Inbound, Inbox, Listener, Peer, Server, ServerLimits,
-    Service, start,
+    Admission, BindRequest, BoundSession, Client, Connector, Inbound, Inbox, Listener, Peer, Server,
+    ServerLimits, Service, start,
 };
 use tokio::io::{AsyncWriteExt, duplex};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
+
+/// What a message allocates at most, in hundredths of an allocation and in octets: in a server whose service awaits once,
+/// in one that takes requests from the inbox, and in an account without and with a receipt.
+const SERVICE: (u64, u64) = (55, 150);
+const INBOX: (u64, u64) = (55, 150);
+const ACCOUNT: (u64, u64) = (850, 970);
+const ACCOUNT_WITH_RECEIPT: (u64, u64) = (1955, 2210);
 
 fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
@@ -99,7 +111,7 @@ async fn submit(client: &Client, lanes: usize, each: usize) {
 }
 
 /// Returns the allocations of both sides for `lanes` times `each` messages, after the buffers have grown to their size.
-fn allocations(lanes: usize, each: usize, inline: bool) -> u64 {
+fn allocations(lanes: usize, each: usize, inline: bool) -> AllocationInfo {
     let runtime = paused_runtime();
     let config = Config { window: 64, ..Config::default() };
     let (client, peer, inbox) = runtime.block_on(bound(config));
@@ -111,14 +123,14 @@ fn allocations(lanes: usize, each: usize, inline: bool) -> u64 {
         respond_from_inbox(inbox)
     };
     runtime.block_on(submit(&client, lanes, 20));
-    measure(|| runtime.block_on(submit(&client, lanes, each))).count_total
+    measure(|| runtime.block_on(submit(&client, lanes, each)))
 }
 
 #[test]
 fn a_message_with_an_inline_response_allocates_nothing_on_either_side() {
     // The lanes themselves allocate.
     for (lanes, each) in [(1, 1000), (64, 100)] {
-        let allocations = allocations(lanes, each, true);
+        let allocations = allocations(lanes, each, true).count_total;
         assert!(allocations <= 10 + lanes as u64, "{allocations} for {lanes} times {each}");
     }
 }
@@ -148,13 +160,108 @@ fn a_refusal_without_a_body_allocates_nothing_on_either_side() {
     assert!(allocations <= 10, "{allocations}");
 }
 
+/// Over a pipe, both sides together; the client allocates nothing.
 #[test]
-fn a_message_from_the_inbox_costs_one_allocation_in_the_server() {
+fn a_message_from_the_inbox_costs_the_server_a_fraction_of_an_allocation() {
     for (lanes, each) in [(1, 1000), (64, 100)] {
-        let allocations = allocations(lanes, each, false);
-        let messages = (lanes * each) as u64;
-        assert!(allocations <= messages + 10 + lanes as u64, "{allocations} for {lanes} times {each}");
+        check(allocations(lanes, each, false), (lanes * each) as u64, INBOX.0, INBOX.1);
     }
+}
+
+/// Checks what so many messages have allocated against the limits for one, in hundredths of an allocation and in octets.
+fn check(allocated: AllocationInfo, messages: u64, hundredths: u64, octets: u64) {
+    let (count, bytes) = (allocated.count_total, allocated.bytes_total);
+    assert!(
+        count * 100 <= messages * hundredths && bytes <= messages * octets,
+        "{count} allocations of {bytes} octets for {messages} messages: {}.{:02} of {} octets each",
+        count / messages,
+        count * 100 / messages % 100,
+        bytes / messages
+    );
+}
+
+/// Responds to a request after it has awaited once.
+struct AwaitsOnce;
+
+impl Service for AwaitsOnce {
+    async fn bind(&self, _request: &BindRequest) -> Result<Admission, CommandStatus> {
+        Ok(Admission::default())
+    }
+
+    async fn request(&self, _bound: &BoundSession, request: Inbound<Smsc>) {
+        tokio::task::yield_now().await;
+        let Inbound::SubmitSm(message) = request else { panic!("another request") };
+        message.respond(Ok(response())).unwrap();
+    }
+}
+
+/// The client allocates nothing: see above.
+#[test]
+fn a_message_to_a_service_that_awaits_once_costs_the_server_a_fraction_of_an_allocation() {
+    let runtime = runtime();
+    let (client, _server) = runtime.block_on(async {
+        let listener = Listener::bind("127.0.0.1:0", Config::default()).await.unwrap();
+        let server = Server::builder(AwaitsOnce).listen(listener).start().unwrap();
+        let endpoint = format!("smpp://{}", server.local_addrs()[0]).parse().unwrap();
+        let connector = Connector::new().config(Config { window: 64, ..Config::default() });
+        let (client, _) = connector.connect(&endpoint).await.unwrap();
+        client.bind(&Bind::default()).await.unwrap();
+        (client, server)
+    });
+    runtime.block_on(submit(&client, 64, 20));
+    check(measure(|| runtime.block_on(submit(&client, 64, 100))), 6400, SERVICE.0, SERVICE.1);
+}
+
+/// Sends so many messages, one after another in each of 64 tasks. Waits for the outcome of each, and for its receipt if it
+/// requests one.
+async fn send(account: &Account, message: &Arc<Message>, each: usize) {
+    let tasks: Vec<_> = (0..64)
+        .map(|_| {
+            let (account, message) = (account.clone(), Arc::clone(message));
+            tokio::spawn(async move {
+                for _ in 0..each {
+                    let mut sent = account.send(&message).await.unwrap();
+                    if message.asks_for_receipts() {
+                        assert_eq!(sent.receipt().await, Ok(MessageState::DELIVERED));
+                    }
+                }
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+}
+
+/// Returns what 6,400 messages allocate in an account and its driver. The SMSC has a thread of its own.
+fn allocations_of_an_account(message: Message) -> AllocationInfo {
+    let runtime = runtime();
+    let address = InPlaceSmsc::default().start().unwrap();
+    let options = Options::new(Credentials::new("test", ""), &Provider::UNSTATED);
+    let options = Options { session: Config { window: 64, ..options.session }, ..options };
+    let connector = AccountConnector::new(&format!("smpp://{address}").parse().unwrap(), options);
+    let (account, _) = runtime.block_on(connector.connect()).unwrap();
+    let message = Arc::new(message);
+    runtime.block_on(send(&account, &message, 20));
+    measure(|| runtime.block_on(send(&account, &message, 100)))
+}
+
+#[test]
+fn a_whole_submit_sm_through_an_account_costs_few_allocations() {
+    let allocated = allocations_of_an_account(Message::submit_sm(&message()));
+    check(allocated, 6400, ACCOUNT.0, ACCOUNT.1);
+}
+
+#[test]
+fn a_text_through_an_account_and_its_receipt_cost_few_allocations() {
+    let template = SubmitSm {
+        short_message: ShortMessage::default(),
+        registered_delivery: RegisteredDelivery::RECEIPT,
+        ..message()
+    };
+    let text = "The quick brown fox jumps over the lazy dog.";
+    let allocated = allocations_of_an_account(Message::text(&template, text));
+    check(allocated, 6400, ACCOUNT_WITH_RECEIPT.0, ACCOUNT_WITH_RECEIPT.1);
 }
 
 /// Several tasks that are woken at once cost one list of wakers.

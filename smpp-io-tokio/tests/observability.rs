@@ -10,8 +10,8 @@ use smpp_core::account::{Credentials, Message, Options};
 use smpp_core::provider::Provider;
 use smpp_core::session::{Config, Esme, Smsc};
 use smpp_core::{
-    Address, Bind, BindResp, COctets, CommandId, CommandStatus, Frame, Password, Pdu, SequenceNumber,
-    ShortMessage, SubmitSm, SubmitSmResp,
+    Address, Bind, BindResp, COctets, CommandId, CommandStatus, DeliverSm, EsmClass, Frame, Password, Pdu,
+    SequenceNumber, ShortMessage, SubmitSm, SubmitSmResp,
 };
 use smpp_io_tokio::account::AccountConnector;
 use smpp_io_tokio::metrics::{describe, publish, publish_account};
@@ -469,6 +469,34 @@ async fn an_account_is_counted_and_traced() {
         "INFO closed: the account is shut down, 0 messages unresolved",
     ];
     assert_eq!(log.of_account(), expected);
+}
+
+#[tokio::test]
+async fn an_inbound_message_that_is_lost_is_traced() {
+    let log = Log::default();
+    let _guard = log.install();
+    let listener = Listener::bind("127.0.0.1:0", Config::default()).await.unwrap();
+    let endpoint = format!("smpp://{}", listener.local_addr().unwrap()).parse().unwrap();
+    let options = Options {
+        segment_ack_timeout: Duration::from_millis(1),
+        ..Options::new(Credentials::new("shop", "s3cret"), &Provider::UNSTATED)
+    };
+    let connector = AccountConnector::new(&endpoint, options);
+    let bind =
+        async { listener.accept().await.unwrap().bind_request().await.unwrap().accept(COctets::default()) };
+    let (connected, bound) = tokio::join!(connector.connect(), bind);
+    let ((account, arrivals), (peer, _inbox)) = (connected.unwrap(), bound.unwrap());
+    let first = DeliverSm {
+        esm_class: EsmClass::UDHI,
+        short_message: ShortMessage::new(&[5, 0, 3, 7, 2, 1, b'a']).unwrap(),
+        ..DeliverSm::default()
+    };
+    peer.deliver(&first).await.expect("the segment is acknowledged before the other arrives");
+    drop(arrivals);
+    account.shutdown(Duration::ZERO).await;
+    let log = log.of_account();
+    let lost = "WARN inbound_message_lost: bind 0.1: 1 segment of an inbound message lost";
+    assert!(log.iter().any(|line| line.starts_with(lost)), "{log:?}");
 }
 
 #[tokio::test(start_paused = true)]

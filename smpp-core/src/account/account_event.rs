@@ -4,6 +4,7 @@ use core::fmt;
 
 use super::event::{Event, StopCause};
 use super::link::{BindId, LinkEvent, LinkId};
+use super::message_key::MessageKey;
 use super::outcome::{MessageNumber, SegmentOutcome};
 use crate::diagnosis::refused_bind_advice;
 use crate::pdu::CommandStatus;
@@ -16,7 +17,7 @@ use crate::session::{RefusedResponse, RequestError, UnansweredReason, fmt_refuse
 /// a message that goes well.
 ///
 /// `Display` is one line for a log: what happened, where, and what the account does next. Neither `Display` nor `Debug` shows
-/// passwords, texts or phone numbers. Both show what the SMSC says with a refusal.
+/// passwords, texts or phone numbers. Both show what the SMSC says with a refusal. `Debug` shows the keys of messages.
 ///
 /// ```
 /// use smpp_core::account::{AccountEvent, LinkEvent};
@@ -43,10 +44,25 @@ pub enum AccountEvent {
         /// What happened on it.
         event: LinkEvent,
     },
+    /// A segment was handed to the transport: its octets may leave from now on, and until its outcome is known it is in doubt
+    /// whether the SMSC has accepted it. For each attempt. Only receivers of the detailed stream get it: an adapter's
+    /// `Account::detailed_events()`.
+    HandedToTransport {
+        /// The message.
+        message: MessageNumber,
+        /// The caller's own key of the message.
+        key: Option<MessageKey>,
+        /// The segment, from 0.
+        segment: u8,
+        /// The bind that sends it.
+        bind: BindId,
+    },
     /// A segment was sent and got no response: the SMSC may have accepted it.
     MessageInDoubt {
         /// The message.
         message: MessageNumber,
+        /// The caller's own key of the message.
+        key: Option<MessageKey>,
         /// The segment, from 0.
         segment: u8,
         /// The connection on which it was sent.
@@ -60,6 +76,8 @@ pub enum AccountEvent {
     MessageFailed {
         /// The message.
         message: MessageNumber,
+        /// The caller's own key of the message.
+        key: Option<MessageKey>,
         /// The most severe outcome of its segments.
         outcome: SegmentOutcome,
         /// Whether resending the message cannot duplicate a segment.
@@ -69,6 +87,8 @@ pub enum AccountEvent {
     LateOutcome {
         /// The message.
         message: MessageNumber,
+        /// The caller's own key of the message.
+        key: Option<MessageKey>,
         /// The segment, from 0.
         segment: u8,
         /// How the segment ended.
@@ -87,6 +107,8 @@ pub enum AccountEvent {
     ReceiptsExpired {
         /// The message.
         message: MessageNumber,
+        /// The caller's own key of the message.
+        key: Option<MessageKey>,
         /// How many segments have no final receipt.
         segments: usize,
     },
@@ -115,28 +137,40 @@ pub enum AccountEvent {
 }
 
 impl AccountEvent {
-    /// Returns what an operator wants to see of an event; `None` for a message that goes well, a receipt or an arrival.
+    /// Returns what an operator wants to see of an event; `None` for a message that goes well, also for
+    /// [`Event::HandedToTransport`], a receipt or an arrival.
     pub fn new(event: &Event) -> Option<Self> {
         Some(match event {
             Event::Link { link, event } => Self::Link { link: *link, event: event.clone() },
-            Event::InDoubt { message, segment, link, reason, resend } => Self::MessageInDoubt {
+            Event::InDoubt { message, key, segment, link, reason, resend } => Self::MessageInDoubt {
                 message: *message,
+                key: key.clone(),
                 segment: *segment,
                 link: *link,
                 reason: *reason,
                 resend: *resend,
             },
-            Event::Outcome { message, outcome, .. } => Self::MessageFailed {
-                message: *message,
-                is_safe_to_resend: outcome.is_safe_to_resend(),
-                outcome: outcome.result().err()?.clone(),
-            },
-            Event::LateOutcome { message, segment, outcome, .. } => {
-                Self::LateOutcome { message: *message, segment: *segment, outcome: outcome.clone() }
+            Event::Outcome { message, key, outcome } => {
+                let most_severe = outcome.segments.iter().max_by_key(|segment| segment.severity())?;
+                if most_severe.is_accepted() {
+                    return None;
+                }
+                Self::MessageFailed {
+                    message: *message,
+                    key: key.clone(),
+                    outcome: most_severe.clone(),
+                    is_safe_to_resend: outcome.is_safe_to_resend(),
+                }
             }
+            Event::LateOutcome { message, key, segment, outcome } => Self::LateOutcome {
+                message: *message,
+                key: key.clone(),
+                segment: *segment,
+                outcome: outcome.clone(),
+            },
             // Without ids, perhaps no receipt was due.
-            Event::ReceiptsExpired { message, ids, .. } if !ids.is_empty() => {
-                Self::ReceiptsExpired { message: *message, segments: ids.len() }
+            Event::ReceiptsExpired { message, key, ids } if !ids.is_empty() => {
+                Self::ReceiptsExpired { message: *message, key: key.clone(), segments: ids.len() }
             }
             Event::Stopped { cause, status, response } => {
                 Self::Stopped { cause: *cause, status: *status, response: response.clone() }
@@ -157,6 +191,7 @@ impl AccountEvent {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Link { event, .. } => event.kind(),
+            Self::HandedToTransport { .. } => "handed_to_transport",
             Self::MessageInDoubt { .. } => "message_in_doubt",
             Self::MessageFailed { .. } => "message_failed",
             Self::LateOutcome { .. } => "late_outcome",
@@ -173,7 +208,7 @@ impl AccountEvent {
     pub const fn link(&self) -> Option<LinkId> {
         match self {
             Self::Link { link, .. } | Self::MessageInDoubt { link, .. } => Some(*link),
-            Self::InboundMessageLost { bind, .. } => Some(bind.link()),
+            Self::HandedToTransport { bind, .. } | Self::InboundMessageLost { bind, .. } => Some(bind.link()),
             _ => None,
         }
     }
@@ -181,7 +216,8 @@ impl AccountEvent {
     /// Returns the message; `None` if the event belongs to none.
     pub const fn message(&self) -> Option<MessageNumber> {
         match self {
-            Self::MessageInDoubt { message, .. }
+            Self::HandedToTransport { message, .. }
+            | Self::MessageInDoubt { message, .. }
             | Self::MessageFailed { message, .. }
             | Self::LateOutcome { message, .. }
             | Self::ReceiptsExpired { message, .. } => Some(*message),
@@ -189,8 +225,24 @@ impl AccountEvent {
         }
     }
 
-    /// Returns how many octets the event holds outside of itself.
+    /// Returns the caller's own key of the message; `None` if the message has none, or the event belongs to no message.
+    pub const fn key(&self) -> Option<&MessageKey> {
+        match self {
+            Self::HandedToTransport { key, .. }
+            | Self::MessageInDoubt { key, .. }
+            | Self::MessageFailed { key, .. }
+            | Self::LateOutcome { key, .. }
+            | Self::ReceiptsExpired { key, .. } => key.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// Returns how many octets the event holds outside of itself, also of a key that others share.
     pub(super) fn heap_octets(&self) -> usize {
+        self.response_octets() + self.key().map_or(0, |key| key.as_bytes().len())
+    }
+
+    fn response_octets(&self) -> usize {
         let response = |response: &RefusedResponse| response.frame().map_or(0, |frame| frame.octets().len());
         match self {
             Self::Link { event, .. } => match event {
@@ -213,7 +265,14 @@ impl fmt::Display for AccountEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Link { link, event } => write!(f, "link {link}: {event}"),
-            Self::MessageInDoubt { message, segment, link, reason, resend } => {
+            Self::HandedToTransport { message, segment, bind, .. } => {
+                write!(
+                    f,
+                    "message {message}, segment {segment}: handed to the transport on link {}",
+                    bind.link()
+                )
+            }
+            Self::MessageInDoubt { message, segment, link, reason, resend, .. } => {
                 let next = if *resend { "it is sent again" } else { "it is not sent again" };
                 write!(
                     f,
@@ -221,12 +280,12 @@ impl fmt::Display for AccountEvent {
                      accepted it: {reason}; {next}"
                 )
             }
-            Self::MessageFailed { message, outcome, is_safe_to_resend } => {
+            Self::MessageFailed { message, outcome, is_safe_to_resend, .. } => {
                 let next =
                     if *is_safe_to_resend { "a resend is safe" } else { "a resend may deliver it twice" };
                 write!(f, "message {message} failed: {outcome}; {next}")
             }
-            Self::LateOutcome { message, segment, outcome } => {
+            Self::LateOutcome { message, segment, outcome, .. } => {
                 write!(f, "message {message}, segment {segment}: late response: {outcome}")
             }
             Self::InboundMessageLost { bind, segments } => write!(
@@ -235,7 +294,7 @@ impl fmt::Display for AccountEvent {
                  arrivals faster, or keep them",
                 Counted(*segments as u64, "segment")
             ),
-            Self::ReceiptsExpired { message, segments } => {
+            Self::ReceiptsExpired { message, segments, .. } => {
                 let segments = Counted(*segments as u64, "segment");
                 write!(
                     f,

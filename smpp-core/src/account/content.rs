@@ -8,11 +8,11 @@ use alloc::vec::Vec;
 
 use super::error::{DataCodingError, SubmitError, TemplateField};
 use super::options::Options;
-use super::outbound_pdu::{RECEIPT_REQUEST, decode, encode};
+use super::outbound_pdu::{Frames, RECEIPT_REQUEST, decode};
 use crate::frame::Frame;
 use crate::pdu::{DataCoding, EsmClass, MessageClass, Pdu, ReplaceIfPresent, SubmitSm};
 use crate::sms::udh::UserDataHeader;
-use crate::sms::{Alphabet, Submission, Text, TextError, TextForm, TextSource};
+use crate::sms::{Alphabet, Text, TextError, TextForm, TextSource};
 use crate::tlv::Tag;
 
 /// The content of a message.
@@ -68,18 +68,23 @@ impl Content {
         Self { header: header.as_bytes().into(), ..Self::new(body) }
     }
 
-    /// Splits the content into segments, and encodes a PDU for each. `pdu` is the template, or the whole PDU.
-    pub(super) fn segments(
+    /// Splits the content into segments, and adds a PDU for each to `frames`. `pdu` is the template, or the whole PDU.
+    pub(super) fn encode(
         &self,
         pdu: &Frame<Vec<u8>>,
         options: &Options,
         reference: u16,
-    ) -> Result<Vec<Frame<Vec<u8>>>, SubmitError> {
+        frames: &mut Frames,
+    ) -> Result<(), SubmitError> {
         if matches!(self.body, Body::Whole) {
             let states_more = self.class.is_some() || !self.header.is_empty();
             #[cfg(feature = "graphemes")]
             let states_more = states_more || self.whole_graphemes;
-            return if states_more { Err(SubmitError::SentAsItIs) } else { Ok(alloc::vec![pdu.clone()]) };
+            if states_more {
+                return Err(SubmitError::SentAsItIs);
+            }
+            frames.push_frame(pdu);
+            return Ok(());
         }
         // Only a submit_sm is a template.
         let Pdu::SubmitSm(template) = decode(pdu) else { return Err(SubmitError::SentAsItIs) };
@@ -107,14 +112,14 @@ impl Content {
             }
         }
         let on_last = options.receipts.dialect.request_on_last_segment;
-        let encode = |submission: Submission<'_>| {
+        for submission in segments.submissions(template) {
             let mut submit_sm = submission.submit_sm();
             if on_last && submission.segment().number() < submission.segment().total() {
                 submit_sm.registered_delivery.remove(RECEIPT_REQUEST);
             }
-            encode(&Pdu::SubmitSm(submit_sm))
-        };
-        Ok(segments.submissions(template).map(encode).collect())
+            frames.push(&Pdu::SubmitSm(submit_sm));
+        }
+        Ok(())
     }
 
     /// Returns the text or data with its `data_coding`. `stated` is that of the template: 0 states nothing.

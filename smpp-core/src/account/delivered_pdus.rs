@@ -23,6 +23,9 @@ use super::link::LinkId;
 use crate::sms::{ReassemblyLimits, digest};
 use crate::time::Instant;
 
+/// How many records are forgotten in one call, so that no call takes long.
+const FORGOTTEN_AT_ONCE: usize = 64;
+
 /// The PDUs that the application has not acknowledged, and those it has accepted whose responses have not left.
 ///
 /// While a bind lives, its records are bounded by [`max_unanswered`](crate::session::Config::max_unanswered) and by its
@@ -106,7 +109,8 @@ impl DeliveredPdus {
             pdu.repeats.push(token);
             return ArrivedPdu::Repeated;
         }
-        let orphan = self.orphans.range((digest, 0)..=(digest, u64::MAX)).next().map(|(_, number)| *number);
+        let same = self.orphans.range((digest, 0)..=(digest, u64::MAX)).map(|(_, number)| *number);
+        let orphan = same.take(FORGOTTEN_AT_ONCE).find(|number| !self.is_expired(now, *number));
         let waiting = Position::Waiting(link, generation, sequence);
         if let Some(number) = orphan {
             let is_accepted = !self.waiting_orphans.contains(&number);
@@ -174,12 +178,21 @@ impl DeliveredPdus {
         }
     }
 
+    /// Forgets some of the orphans that are too old: more than one call adds.
     fn expire(&mut self, now: Instant) {
-        while let Some(&(at, number)) = self.accepted_orphans.first()
-            && now - at >= self.window
-        {
+        for _ in 0..FORGOTTEN_AT_ONCE {
+            let Some(&(at, number)) = self.accepted_orphans.first() else { return };
+            if now - at < self.window {
+                return;
+            }
             self.forget(number);
         }
+    }
+
+    /// Returns whether a PDU is an accepted orphan that is too old.
+    fn is_expired(&self, now: Instant, number: u64) -> bool {
+        let position = self.all.get(&number).map(|pdu| pdu.position);
+        matches!(position, Some(Position::AcceptedOrphan(at)) if now - at >= self.window)
     }
 
     fn reposition(&mut self, number: u64, position: Position) {
@@ -190,9 +203,13 @@ impl DeliveredPdus {
         self.trim();
     }
 
-    /// Forgets the oldest orphans of those that are too many.
+    /// Forgets the oldest orphans of those that are too many: some of them if the limit was lowered, and the others with the
+    /// next calls.
     fn trim(&mut self) {
-        while self.orphans.len() > self.max_orphans {
+        for _ in 0..FORGOTTEN_AT_ONCE {
+            if self.orphans.len() <= self.max_orphans {
+                return;
+            }
             let accepted = self.accepted_orphans.first().map(|(_, number)| *number);
             let Some(oldest) = accepted.or_else(|| self.waiting_orphans.first().copied()) else { return };
             self.forget(oldest);

@@ -275,7 +275,7 @@ pub enum NoMoreReceipts {
     /// The message did not request any.
     NotRequested,
     /// They arrive through the adapter's `Arrivals`: [`Message::receipts_to`](super::Message::receipts_to). The receipts of a
-    /// [`submit_multi`](super::Message::submit_multi) to several recipients always do.
+    /// [`submit_multi`](super::Message::submit_multi) do if the account cannot match them.
     ToArrivals,
     /// The final receipt has been returned. One that changes the final state may still arrive: see
     /// [`EventRouter::poll_receipt`](super::EventRouter::poll_receipt).
@@ -294,7 +294,7 @@ impl fmt::Display for NoMoreReceipts {
             Self::NotRequested => "the message requested no receipts: set registered_delivery",
             Self::ToArrivals => {
                 "the receipts of the message arrive through Arrivals: it says so with Message::receipts_to, or it is a \
-                 submit_multi to several recipients"
+                 submit_multi whose receipts cannot be matched"
             }
             Self::AllReceived => "all receipts have been returned",
             Self::NotReceived => "the receipt did not arrive in time",

@@ -87,6 +87,8 @@ pub enum Event {
     InDoubt {
         /// The message.
         message: MessageNumber,
+        /// The caller's own key of the message.
+        key: Option<MessageKey>,
         /// The segment, from 0.
         segment: u8,
         /// The connection on which it was sent.

@@ -1,7 +1,6 @@
 //! The event stream of an account: a bounded log that several receivers read, each at its own pace.
 
 use alloc::collections::{BTreeMap, VecDeque};
-use alloc::vec::Vec;
 use core::mem;
 use core::task::Poll;
 
@@ -15,7 +14,12 @@ const MAX_OCTETS: usize = 256 * 1024;
 
 /// Identifies a receiver of the event stream: see [`EventRouter::add_receiver`](super::EventRouter::add_receiver).
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ReceiverId(u64);
+pub struct ReceiverId {
+    pub(super) number: u64,
+    /// Whether it receives the detailed stream: see
+    /// [`EventRouter::add_detailed_receiver`](super::EventRouter::add_detailed_receiver).
+    pub(super) is_detailed: bool,
+}
 
 /// A log of the events that some receiver has not read, and the waiters `W` of the receivers.
 pub(super) struct EventLog<W> {
@@ -60,8 +64,12 @@ impl<W> EventLog<W> {
         self.created == 0 || !self.receivers.is_empty()
     }
 
+    pub(super) fn has_receivers(&self) -> bool {
+        !self.receivers.is_empty()
+    }
+
     /// Adds an event. If there are more than the capacity, drops the oldest.
-    pub(super) fn push(&mut self, event: AccountEvent, wakers: &mut Vec<W>) {
+    pub(super) fn push(&mut self, event: AccountEvent, wakers: &mut VecDeque<W>) {
         self.octets += event.heap_octets();
         self.events.push_back(event);
         let capacity = if self.created == 0 { self.capacity.min(BEFORE_FIRST) } else { self.capacity };
@@ -83,12 +91,12 @@ impl<W> EventLog<W> {
         let next = if self.created == 0 { self.removed } else { self.removed + self.events.len() as u64 };
         self.created += 1;
         self.receivers.insert(self.created, Receiver { next, waiter: None });
-        ReceiverId(self.created)
+        ReceiverId { number: self.created, is_detailed: false }
     }
 
     /// Removes a receiver, and returns its waiter.
     pub(super) fn remove_receiver(&mut self, id: &ReceiverId) -> Option<W> {
-        let removed = self.receivers.remove(&id.0)?;
+        let removed = self.receivers.remove(&id.number)?;
         self.remove_read();
         removed.waiter
     }
@@ -101,7 +109,7 @@ impl<W> EventLog<W> {
 
     /// Returns the next event of a receiver; `None` once there will be none.
     pub(super) fn poll(&mut self, id: &ReceiverId, waiter: &mut Option<W>) -> Poll<Option<AccountEvent>> {
-        let Some(receiver) = self.receivers.get_mut(&id.0) else { return Poll::Ready(None) };
+        let Some(receiver) = self.receivers.get_mut(&id.number) else { return Poll::Ready(None) };
         let lost = self.removed.saturating_sub(receiver.next);
         if lost > 0 {
             receiver.next = self.removed;

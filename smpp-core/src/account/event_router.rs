@@ -1,6 +1,6 @@
 //! Routes the events of an account to the callers that wait for them.
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::fmt;
 use core::mem;
@@ -10,12 +10,13 @@ use super::account_event::AccountEvent;
 use super::ack::Ack;
 use super::error::{FirstBindError, NoMoreReceipts, SendError, SubmitError};
 use super::event::{Event, StopCause};
-use super::event_log::{EventLog, ReceiverId};
+use super::event_log::EventLog;
 use super::inbound_message::InboundMessage;
 use super::link::{BindId, ConnectFailure, LinkEvent};
 use super::message::Message;
 use super::message_key::MessageKey;
 use super::message_request::{MessageRequest, MessageRequestError, RequestNotSentReason, RequestNumber};
+use super::message_slots::{FetchedOutcome, FetchedReceipt, MessageSlots, RemovedSlot};
 use super::outcome::{AcceptedMessage, MessageNumber, MessageOutcome, SegmentOutcome, Unresolved};
 use super::receipt::{DeliveryReceipt, ReceiptDestination, ReceiptMatch};
 use super::request_slots::RequestSlots;
@@ -92,7 +93,7 @@ const EVENT_CAPACITY: usize = 1_024;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct EventRouter<W> {
-    slots: BTreeMap<MessageNumber, MessageSlot<W>>,
+    messages: MessageSlots<W>,
     requests: RequestSlots<W>,
     arrivals: VecDeque<RoutedEvent>,
     arrival_octets: usize,
@@ -100,24 +101,15 @@ pub struct EventRouter<W> {
     /// Whether the adapter still fetches arrivals.
     accepts_arrivals: bool,
     arrival_waiter: Option<W>,
-    event_log: EventLog<W>,
-    wakers: Vec<W>,
+    pub(super) event_log: EventLog<W>,
+    /// The events of `event_log`, and those of each segment, for the receivers that ask for them.
+    pub(super) detailed_log: EventLog<W>,
+    /// The reports of lost messages that the adapter has not taken for its log.
+    pub(super) lost: Vec<AccountEvent>,
+    pub(super) wakers: VecDeque<W>,
     first_bind: Option<Result<(), FirstBindError>>,
     unresolved: Vec<Unresolved>,
     is_over: bool,
-}
-
-/// The buffered events of one message.
-struct MessageSlot<W> {
-    key: Option<MessageKey>,
-    /// The bind that sent its last segment.
-    bind: Option<BindId>,
-    outcome: Option<MessageOutcome>,
-    receipts: VecDeque<(DeliveryReceipt, ReceiptMatch)>,
-    receipt_octets: usize,
-    /// Why no more receipts will arrive.
-    no_more_receipts: Option<NoMoreReceipts>,
-    waiter: Option<W>,
 }
 
 /// An arrival: something that the SMSC delivered and that belongs to no waiting message.
@@ -147,23 +139,11 @@ pub enum RoutedEvent {
     },
 }
 
-impl<W> MessageSlot<W> {
-    /// Returns whether a receipt goes into this slot. Before the outcome it always does, because more may follow; later only
-    /// if the message was accepted and more receipts may arrive, or the receipt changes a final state.
-    fn accepts(&self, matched: &ReceiptMatch) -> bool {
-        let is_expected = match self.no_more_receipts {
-            None => true,
-            Some(reason) => reason == NoMoreReceipts::AllReceived && matched.previous.is_some(),
-        };
-        self.outcome.as_ref().is_none_or(|outcome| outcome.result().is_ok() && is_expected)
-    }
-}
-
 impl<W> EventRouter<W> {
     /// Creates a router that buffers up to this many arrivals, and as many KiB of their PDUs.
     pub const fn new(max_arrivals: usize) -> Self {
         Self {
-            slots: BTreeMap::new(),
+            messages: MessageSlots::new(),
             requests: RequestSlots::new(),
             arrivals: VecDeque::new(),
             arrival_octets: 0,
@@ -171,36 +151,13 @@ impl<W> EventRouter<W> {
             accepts_arrivals: true,
             arrival_waiter: None,
             event_log: EventLog::new(EVENT_CAPACITY),
-            wakers: Vec::new(),
+            detailed_log: EventLog::new(EVENT_CAPACITY),
+            lost: Vec::new(),
+            wakers: VecDeque::new(),
             first_bind: None,
             unresolved: Vec::new(),
             is_over: false,
         }
-    }
-
-    /// Sets how many events a [receiver](Self::add_receiver) may have left to read, at least 1; the oldest are dropped beyond
-    /// it. Default 1,024.
-    #[must_use]
-    pub fn with_events_capacity(mut self, capacity: usize) -> Self {
-        self.event_log.set_capacity(capacity);
-        self
-    }
-
-    /// Adds a receiver of the event stream. The first one also gets the events before it, 64 at most; a later one gets those
-    /// that follow. [`remove_receiver`](Self::remove_receiver) ends it.
-    pub fn add_receiver(&mut self) -> ReceiverId {
-        self.event_log.add_receiver()
-    }
-
-    /// Removes a receiver of the event stream.
-    pub fn remove_receiver(&mut self, id: &ReceiverId) {
-        self.wakers.extend(self.event_log.remove_receiver(id));
-    }
-
-    /// Returns the next event of the stream for this receiver; `None` once the account has ended and none is left. If the
-    /// receiver has lost events, the first one is [`AccountEvent::Lagged`].
-    pub fn poll_event(&mut self, id: &ReceiverId, waiter: &mut Option<W>) -> Poll<Option<AccountEvent>> {
-        self.event_log.poll(id, waiter)
     }
 
     /// Submits a message to the account, and creates its slot. The slot lives until the message is
@@ -216,36 +173,22 @@ impl<W> EventRouter<W> {
         message: &Message,
     ) -> Result<MessageNumber, SubmitError> {
         let number = account.submit(now, message)?;
+        let scope = account.options().receipts.dialect.receipt_scope();
         let no_more_receipts = match message.receipt_destination {
             _ if !message.asks_for_receipts() => Some(NoMoreReceipts::NotRequested),
-            ReceiptDestination::Sent if message.has_one_recipient() => None,
+            ReceiptDestination::Sent if message.has_matched_receipts(scope) => None,
             ReceiptDestination::Sent | ReceiptDestination::Arrivals => Some(NoMoreReceipts::ToArrivals),
         };
-        let slot = MessageSlot {
-            key: message.key.clone(),
-            bind: None,
-            outcome: None,
-            receipts: VecDeque::new(),
-            receipt_octets: 0,
-            no_more_receipts,
-            waiter: None,
-        };
-        self.slots.insert(number, slot);
+        self.messages.insert(number, message.key.clone(), no_more_receipts);
         Ok(number)
     }
 
     /// Buffers an event for the caller that waits for it. What cannot be buffered is refused at once.
     pub fn handle_event<O: Observer>(&mut self, now: Instant, account: &mut Account<O>, event: Event) {
-        if self.event_log.is_needed()
-            && let Some(event) = AccountEvent::new(&event)
-        {
-            self.report(event);
-        }
+        self.log_event(&event);
         match event {
             Event::HandedToTransport { message, bind, .. } => {
-                if let Some(slot) = self.slots.get_mut(&message) {
-                    slot.bind = Some(bind);
-                }
+                self.messages.record_bind(message, bind);
             }
             Event::Outcome { message, outcome, .. } => {
                 let scope = account.options().receipts.dialect.receipt_scope();
@@ -258,10 +201,8 @@ impl<W> EventRouter<W> {
                 self.handle_receipt(now, account, receipt, matched, ack);
             }
             Event::ReceiptsExpired { message, .. } => {
-                if let Some(slot) = self.slots.get_mut(&message) {
-                    slot.no_more_receipts.get_or_insert(NoMoreReceipts::NotReceived);
-                    self.wakers.extend(slot.waiter.take());
-                }
+                let waiter = self.messages.end_receipts(message, NoMoreReceipts::NotReceived);
+                self.wake(waiter);
             }
             Event::Message { message, ack } => {
                 self.queue_arrival(now, account, RoutedEvent::Message(message, ack));
@@ -343,17 +284,22 @@ impl<W> EventRouter<W> {
     }
 
     fn record_outcome(&mut self, message: MessageNumber, outcome: MessageOutcome, scope: ReceiptScope) {
-        let Some(slot) = self.slots.get_mut(&message) else { return };
         let cannot_be_named = match scope {
             ReceiptScope::Segment => outcome.ids().any(|id| id.as_bytes().is_empty()),
             ReceiptScope::Message => outcome.ids().all(|id| id.as_bytes().is_empty()),
         };
+        let mut waiter = self.messages.record_outcome(message, outcome);
         if cannot_be_named {
             // No receipt can name a segment without an id.
-            slot.no_more_receipts.get_or_insert(NoMoreReceipts::NotReceived);
+            waiter = waiter.or(self.messages.end_receipts(message, NoMoreReceipts::NotReceived));
         }
-        slot.outcome = Some(outcome);
-        self.wakers.extend(slot.waiter.take());
+        self.wake(waiter);
+    }
+
+    fn wake(&mut self, waiter: Option<W>) {
+        if let Some(waiter) = waiter {
+            self.wakers.push_back(waiter);
+        }
     }
 
     fn handle_receipt<O: Observer>(
@@ -366,10 +312,9 @@ impl<W> EventRouter<W> {
     ) {
         let to_sent = matched.as_ref().filter(|matched| matched.destination == ReceiptDestination::Sent);
         let is_discarded = to_sent.is_some() && !self.accepts_arrivals;
-        let slot = to_sent
-            .and_then(|matched| self.slots.get_mut(&matched.message).filter(|slot| slot.accepts(matched)));
-        let (matched, slot) = match (matched, slot) {
-            (Some(matched), Some(slot)) => (matched, slot),
+        let buffered = to_sent.and_then(|matched| self.messages.buffered_receipts(matched));
+        let (matched, (receipts, octets)) = match (matched, buffered) {
+            (Some(matched), Some(buffered)) => (matched, buffered),
             // The adapter discards receipts of its own messages.
             (Some(_), None) if is_discarded => {
                 let _ = account.acknowledge(now, ack, Ok(()));
@@ -380,16 +325,12 @@ impl<W> EventRouter<W> {
             }
         };
         // If the bind has ended, the SMSC redelivers the receipt. If it was accepted, it counts as repeated.
-        let is_full = slot.receipts.len() >= MAX_RECEIPTS || slot.receipt_octets >= MAX_RECEIPT_OCTETS;
+        let is_full = receipts >= MAX_RECEIPTS || octets >= MAX_RECEIPT_OCTETS;
         let _ = if is_full {
             account.acknowledge(now, ack, Err(DeliverSm::UNANSWERED))
         } else {
-            if matched.message_state.is_some() {
-                slot.no_more_receipts = Some(NoMoreReceipts::AllReceived);
-            }
-            slot.receipt_octets += receipt.frame().octets().len();
-            slot.receipts.push_back((receipt, matched));
-            self.wakers.extend(slot.waiter.take());
+            let waiter = self.messages.push_receipt(receipt, matched);
+            self.wake(waiter);
             account.acknowledge(now, ack, Ok(()))
         };
     }
@@ -423,56 +364,64 @@ impl<W> EventRouter<W> {
             && arrival.is_only_copy()
         {
             let segments = message.segments().count();
-            self.report(AccountEvent::InboundMessageLost { bind: message.bind(), segments });
+            self.report_lost(AccountEvent::InboundMessageLost { bind: message.bind(), segments });
         }
         let (RoutedEvent::Message(_, ack) | RoutedEvent::Receipt(_, _, Some(ack))) = arrival else { return };
         // If the bind has ended, the SMSC has seen no response, and keeps it too.
         let _ = account.acknowledge(now, ack, Err(DeliverSm::UNANSWERED));
     }
 
-    fn report(&mut self, event: AccountEvent) {
-        if self.event_log.is_needed() {
-            self.event_log.push(event, &mut self.wakers);
-        }
-    }
-
     /// Frees the memory of empty buffers. Call it when the account is quiet, as [`Account::shrink`].
     pub fn shrink(&mut self) {
+        self.messages.shrink();
         self.arrivals.shrink_to_fit();
         self.event_log.shrink();
+        self.detailed_log.shrink();
         self.wakers.shrink_to_fit();
     }
 
-    /// Removes and returns the waiters for which something has arrived, each once. Wake them: they then poll again.
+    /// Removes and returns the waiters for which something has arrived, each once. Wake them: they then poll again. An iterator
+    /// that is dropped early leaves the others for the next call, so that an adapter can wake them in batches, each outside of
+    /// its lock.
     pub fn take_wakers(&mut self) -> impl Iterator<Item = W> {
-        self.wakers.drain(..)
+        core::iter::from_fn(|| {
+            let waiter = self.wakers.pop_front();
+            waiter.or_else(|| if self.is_over { self.messages.take_waiter() } else { None })
+        })
     }
 
-    /// Returns the SMSC's ids of the message's segments, and its responses, once all were accepted.
+    /// Returns the SMSC's ids of the message's segments, and its responses, once all were accepted: once.
     ///
     /// # Errors
     ///
     /// [`SendError::Failed`] if not all were accepted; [`SendError::DriverGone`] if the router was closed before the
-    /// message had an outcome, or the message has no slot.
+    /// message had an outcome, or the message has no slot, or a call has returned its outcome before.
     pub fn poll_outcome(
         &mut self,
         message: MessageNumber,
         waiter: &mut Option<W>,
     ) -> Poll<Result<AcceptedMessage, SendError>> {
-        let Some(slot) = self.slots.get_mut(&message) else { return Poll::Ready(Err(SendError::DriverGone)) };
-        let Some(outcome) = &slot.outcome else {
-            if self.is_over {
-                return Poll::Ready(Err(SendError::DriverGone));
+        match self.messages.fetch_outcome(message) {
+            FetchedOutcome::Pending if !self.is_over => {
+                self.messages.wait(message, waiter);
+                Poll::Pending
             }
-            mem::swap(&mut slot.waiter, waiter);
-            return Poll::Pending;
-        };
-        let accepted = outcome.accepted(slot.bind);
-        Poll::Ready(accepted.ok_or_else(|| SendError::Failed {
-            message,
-            key: slot.key.clone(),
-            outcome: outcome.clone(),
-        }))
+            FetchedOutcome::Pending | FetchedOutcome::Missing => Poll::Ready(Err(SendError::DriverGone)),
+            FetchedOutcome::Outcome { key, bind, outcome } => Poll::Ready(match outcome.accepted(bind) {
+                Some(accepted) => Ok(accepted),
+                None => Err(SendError::Failed { message, key, outcome }),
+            }),
+        }
+    }
+
+    /// Stores the waiter of a message that has no outcome yet, as [`poll_outcome`](Self::poll_outcome) does. Returns `false`, and
+    /// stores nothing, if `poll_outcome` is ready.
+    pub fn wait_for_outcome(&mut self, message: MessageNumber, waiter: &mut Option<W>) -> bool {
+        let waits = !self.is_over && self.messages.is_pending(message);
+        if waits {
+            self.messages.wait(message, waiter);
+        }
+        waits
     }
 
     /// Returns the next receipt of a message, intermediate ones included. A receipt that changes a final state
@@ -486,18 +435,23 @@ impl<W> EventRouter<W> {
         message: MessageNumber,
         waiter: &mut Option<W>,
     ) -> Poll<Result<(DeliveryReceipt, ReceiptMatch), NoMoreReceipts>> {
-        let Some(slot) = self.slots.get_mut(&message) else {
-            return Poll::Ready(Err(NoMoreReceipts::Closed));
-        };
-        if let Some(receipt) = slot.receipts.pop_front() {
-            slot.receipt_octets -= receipt.0.frame().octets().len();
-            return Poll::Ready(Ok(receipt));
-        }
-        if let Some(reason) = slot.no_more_receipts.or(self.is_over.then_some(NoMoreReceipts::Closed)) {
-            return Poll::Ready(Err(reason));
-        }
-        mem::swap(&mut slot.waiter, waiter);
-        Poll::Pending
+        Poll::Ready(match self.messages.fetch_receipt(message) {
+            FetchedReceipt::Receipt(receipt, matched) => Ok((receipt, matched)),
+            FetchedReceipt::NoMore(reason) => Err(reason),
+            FetchedReceipt::Missing => Err(NoMoreReceipts::Closed),
+            FetchedReceipt::Pending if self.is_over => Err(NoMoreReceipts::Closed),
+            FetchedReceipt::Pending => {
+                self.messages.wait(message, waiter);
+                return Poll::Pending;
+            }
+        })
+    }
+
+    /// [Releases](Self::release) a message that gets no further receipt, if the caller has fetched its outcome and all its
+    /// receipts. Returns why it gets none. An adapter calls it when it has the outcome: the caller then needs no other call for
+    /// a message that requests no receipts.
+    pub fn release_if_ended(&mut self, message: MessageNumber) -> Option<NoMoreReceipts> {
+        self.messages.remove_ended(message)
     }
 
     /// Removes the slot of a message for which no caller waits any more.
@@ -506,9 +460,9 @@ impl<W> EventRouter<W> {
     /// that the SMSC could keep, but at most as much again; further ones are lost. Later receipts of the message become
     /// arrivals too, to be acknowledged by the caller that fetches them.
     pub fn release(&mut self, message: MessageNumber) {
-        let Some(slot) = self.slots.remove(&message) else { return };
-        self.wakers.extend(slot.waiter);
-        for (receipt, matched) in slot.receipts {
+        let Some(RemovedSlot { waiter, receipts }) = self.messages.remove(message) else { return };
+        self.wakers.extend(waiter);
+        for (receipt, matched) in receipts {
             if self.has_room(2) {
                 self.push_arrival(RoutedEvent::Receipt(receipt, Some(matched), None));
             }
@@ -567,9 +521,9 @@ impl<W> EventRouter<W> {
     /// outcome ends with [`SendError::DriverGone`].
     pub fn close(&mut self) {
         self.is_over = true;
-        let waiters = self.slots.values_mut().filter_map(|slot| slot.waiter.take());
-        let waiters = waiters.chain(self.arrival_waiter.take()).chain(self.requests.take_waiters());
-        self.wakers.extend(waiters.chain(self.event_log.close()));
+        let waiters = self.arrival_waiter.take().into_iter().chain(self.requests.take_waiters());
+        // The waiters of messages follow: `take_wakers`.
+        self.wakers.extend(waiters.chain(self.event_log.close()).chain(self.detailed_log.close()));
     }
 }
 
@@ -593,7 +547,7 @@ impl RoutedEvent {
 impl<W> fmt::Debug for EventRouter<W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EventRouter")
-            .field("messages", &self.slots.len())
+            .field("messages", &self.messages.len())
             .field("arrivals", &self.arrivals.len())
             .finish_non_exhaustive()
     }

@@ -71,9 +71,10 @@ impl InboundSegments {
         limits: sms::ReassemblyLimits,
         ack_timeout: Duration,
         mode: SegmentAckMode,
+        seed: u64,
     ) -> Self {
         Self {
-            reassembler: Reassembler::new(limits),
+            reassembler: Reassembler::with_seed(limits, seed),
             held: BTreeMap::new(),
             held_by_link: BTreeSet::new(),
             last_tag: 0,
@@ -183,15 +184,15 @@ impl InboundSegments {
         }
     }
 
-    /// Records whether the application has accepted a message.
-    pub(super) fn record_acknowledged(&mut self, now: Instant, message: &MessageIdentity, is_accepted: bool) {
+    /// Records that the application has acknowledged a message, and whether its segments are redeliveries from now on.
+    pub(super) fn record_acknowledged(&mut self, now: Instant, message: &MessageIdentity, is_kept: bool) {
         if let Some(count) = self.unacknowledged.get_mut(message) {
             *count -= 1;
             if *count == 0 {
                 self.unacknowledged.remove(message);
             }
         }
-        if is_accepted {
+        if is_kept {
             self.reassembler.renew_completed(now, message);
         } else {
             self.reassembler.forget_completed(message);

@@ -148,6 +148,15 @@ pub enum LinkEvent {
         /// How long the pause lasts, unless it is extended.
         resume_in: Duration,
     },
+    /// The SMSC refused a segment for the moment. Only its message waits; the bind sends others meanwhile:
+    /// [`SubmitAction::Retry`](crate::provider::SubmitAction::Retry). Emitted once for each status of a bind, for 16 different
+    /// ones at most, not for each segment.
+    Retrying {
+        /// The status.
+        status: CommandStatus,
+        /// After which time the segment is sent again, at the earliest.
+        retry_in: Duration,
+    },
     /// The pause is over: the bind sends again.
     Resumed,
     /// The peer sent unbind: the session ends once it has responded.
@@ -158,6 +167,8 @@ pub enum LinkEvent {
         address: SocketAddr,
         /// Why it ended.
         reason: CloseReason,
+        /// The status with which the SMSC refused the bind, if it did: then the account has ended the session.
+        refused: Option<CommandStatus>,
         /// After which time the account rebinds, at the earliest; `None` if it tries the next address or the next endpoint
         /// at once, or does not reconnect.
         retry_in: Option<Duration>,
@@ -175,6 +186,7 @@ impl LinkEvent {
             Self::BindRefused { .. } => "bind_refused",
             Self::Throttled { .. } => "throttled",
             Self::Paused { .. } => "paused",
+            Self::Retrying { .. } => "retrying",
             Self::Resumed => "resumed",
             Self::PeerUnbind => "peer_unbind",
             Self::Closed { .. } => "link_closed",
@@ -192,6 +204,7 @@ impl LinkEvent {
             Self::ResolveFailed { .. }
             | Self::Throttled { .. }
             | Self::Paused { .. }
+            | Self::Retrying { .. }
             | Self::Resumed
             | Self::PeerUnbind => None,
         }
@@ -233,10 +246,19 @@ impl fmt::Display for LinkEvent {
             Self::Paused { status, resume_in } => {
                 write!(f, "sending is paused for {}: {status}", ShownDuration(*resume_in))
             }
+            Self::Retrying { status, retry_in } => write!(
+                f,
+                "the SMSC refuses messages for the moment: {status}; each is sent again in {}, others meanwhile",
+                ShownDuration(*retry_in)
+            ),
             Self::Resumed => f.write_str("sending is resumed"),
             Self::PeerUnbind => f.write_str("the SMSC sent unbind; the account answers it and rebinds"),
-            Self::Closed { address, reason, retry_in } => {
-                write!(f, "connection to {address} closed: {reason}")?;
+            Self::Closed { address, reason, refused, retry_in } => {
+                write!(f, "connection to {address} closed: ")?;
+                match refused {
+                    Some(status) => write!(f, "the SMSC refused the bind: {status}")?,
+                    None => write!(f, "{reason}")?,
+                }
                 match retry_in {
                     Some(Duration::ZERO) => f.write_str("; rebinding now"),
                     Some(delay) => write!(f, "; rebinding in {}", ShownDuration(*delay)),

@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 use super::group::{Activity, Candidate, Route, Wanted};
@@ -9,10 +10,10 @@ use super::link::{BindId, LinkState};
 use super::message_key::MessageKey;
 use super::message_request::RequestNumber;
 use super::queue::SegmentRef;
-use super::receipt::ReceiptDestination;
+use super::queued_message::ReceiptRequest;
 use super::stats::LinkStats;
 use crate::frame::SequenceNumber;
-use crate::pdu::BindMode;
+use crate::pdu::{BindMode, CommandStatus};
 use crate::session::{CloseReason, Esme, Observer, ResponseTimes, Session, State};
 use crate::time::Instant;
 
@@ -42,6 +43,14 @@ pub(super) struct LinkSlot<O> {
     health: BindHealth,
     /// Why the last session of the slot that has ended did so.
     pub(super) last_end: CloseReason,
+    /// Whether it is in [`Account::touched`](super::Account).
+    pub(super) is_touched: bool,
+    /// The state of its session when that was looked at last.
+    pub(super) seen_state: Option<State>,
+    /// Whether what the account remembers of what its bind can send may be wrong.
+    pub(super) is_stale: bool,
+    /// When what its bind can send changes by itself.
+    pub(super) wakes_at: Option<Instant>,
     /// The counters of the sessions of this slot that have ended.
     pub(super) stats: LinkStats,
 }
@@ -90,6 +99,11 @@ pub(super) struct OpenLink<O> {
     pub(super) bound_at: Option<Instant>,
     /// Whether the SMSC did not accept the bind, or refuses its messages as if it had not: the account backs off.
     pub(super) bind_failed: bool,
+    /// The status with which the SMSC refused the bind, if it did.
+    pub(super) refused: Option<CommandStatus>,
+    /// The statuses of refused segments for which the account has emitted
+    /// [`LinkEvent::Retrying`](super::LinkEvent::Retrying).
+    pub(super) reported_retries: Vec<CommandStatus>,
     /// The response times of the session that are in the histogram of the slot.
     pub(super) counted: ResponseTimes,
     /// Whether the account has emitted [`LinkEvent::Paused`](super::LinkEvent::Paused), and not the end of the pause.
@@ -111,17 +125,6 @@ pub(super) struct TimedOutSegment {
     pub(super) receipts: Option<ReceiptRequest>,
 }
 
-/// What a segment says about its receipts.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct ReceiptRequest {
-    /// How many segments the message has.
-    pub(super) total: u8,
-    /// Whether a final receipt is due in any final state.
-    pub(super) is_due: bool,
-    /// Where an adapter passes them.
-    pub(super) destination: ReceiptDestination,
-}
-
 impl<O> LinkSlot<O> {
     /// Creates an idle slot. Its sessions get the numbers after `generation`.
     pub(super) fn new(now: Instant, generation: u64) -> Self {
@@ -136,6 +139,10 @@ impl<O> LinkSlot<O> {
             paused_until: Instant::ZERO,
             health: BindHealth { generation: 0, refusals_in_a_row: 0, refused_destination: None },
             last_end: CloseReason::Disconnected,
+            is_touched: false,
+            seen_state: None,
+            is_stale: false,
+            wakes_at: None,
             stats: LinkStats::default(),
         }
     }

@@ -11,10 +11,11 @@ use super::error::SubmitError;
 use super::link::BindId;
 use super::message_key::MessageKey;
 use super::options::{Options, UnansweredPolicy};
-use super::outbound_pdu::{OutboundPdu, decode, encode};
+use super::outbound_pdu::{Frames, OutboundPdu, PduTraits, decode, encode};
 use super::receipt::ReceiptDestination;
 use crate::frame::Frame;
 use crate::pdu::{CommandId, DataSm, MessageClass, Pdu, SubmitMulti, SubmitSm};
+use crate::provider::ReceiptScope;
 use crate::sms::Text;
 use crate::sms::udh::{Ports, UserDataHeader, UserDataHeaderBuf};
 
@@ -41,6 +42,7 @@ use crate::sms::udh::{Ports, UserDataHeader, UserDataHeaderBuf};
 pub struct Message {
     /// The whole PDU, or the template of the segments.
     pdu: Frame<Vec<u8>>,
+    pub(super) traits: PduTraits,
     content: Content,
     pub(super) priority: Priority,
     pub(super) deadline: Option<Duration>,
@@ -67,6 +69,7 @@ impl Message {
     fn new(pdu: &Pdu<'_>, content: Content) -> Self {
         Self {
             pdu: encode(pdu),
+            traits: PduTraits::new(pdu),
             content,
             priority: Priority::default(),
             deadline: None,
@@ -105,9 +108,13 @@ impl Message {
     /// Creates a message of one `submit_multi` that is sent as it is: one text for up to 254 recipients.
     ///
     /// The SMSC accepts it as a whole with one id, and may refuse single recipients:
-    /// [`AcceptedResponse::unsuccessful`](crate::session::AcceptedResponse::unsuccessful). If there are several recipients,
-    /// or a distribution list, their receipts all have that id, so that the account matches none of them to the message:
-    /// [`NoMoreReceipts::ToArrivals`](super::NoMoreReceipts::ToArrivals).
+    /// [`AcceptedResponse::unsuccessful`](crate::session::AcceptedResponse::unsuccessful). The receipts of
+    /// several recipients all have that id: the account matches as many as there are recipients that the SMSC has accepted,
+    /// each to its recipient if the receipt's source is the address in the message. Each counts as a segment:
+    /// [`ReceiptMatch::segment`](super::ReceiptMatch::segment), [`ReceiptOptions`](super::ReceiptOptions).
+    ///
+    /// The account matches no receipts of a distribution list, and of several recipients none if the provider has one receipt
+    /// for each message ([`ReceiptScope::Message`]): [`NoMoreReceipts::ToArrivals`](super::NoMoreReceipts::ToArrivals).
     pub fn submit_multi(message: &SubmitMulti<'_>) -> Self {
         Self::new(&Pdu::SubmitMulti(*message), Content::whole())
     }
@@ -323,31 +330,33 @@ impl Message {
     }
 
     /// Returns the operation that sends the message.
-    pub(super) fn command(&self) -> CommandId {
-        self.pdu.header().command
+    pub(super) const fn command(&self) -> CommandId {
+        self.traits.command
     }
 
     /// Returns whether the message requests delivery receipts, final or intermediate (SMPP 3.4 §5.2.17).
-    pub fn asks_for_receipts(&self) -> bool {
-        OutboundPdu::decode(&self.pdu).asks_for_receipts()
+    pub const fn asks_for_receipts(&self) -> bool {
+        self.traits.asks_for_receipts()
     }
 
-    pub(super) fn has_one_recipient(&self) -> bool {
-        self.command() != CommandId::SUBMIT_MULTI || OutboundPdu::decode(&self.pdu).has_one_recipient()
+    /// Returns whether the account matches the receipts of the message: see [`PduTraits::receipts_of_each`].
+    pub(super) const fn has_matched_receipts(&self, scope: ReceiptScope) -> bool {
+        self.traits.receipts_of_each(scope) > 0
     }
 
     /// Returns the key of the recipients: see [`OutboundPdu::recipients_key`].
     pub(super) fn recipients_key(&self) -> Box<[u8]> {
-        OutboundPdu::decode(&self.pdu).recipients_key()
+        OutboundPdu::decode(self.pdu.octets()).recipients_key()
     }
 
-    /// Splits the message into segments, and encodes a PDU for each.
-    pub(super) fn segments(
+    /// Splits the message into segments, and adds a PDU for each to `frames`, which is empty.
+    pub(super) fn encode(
         &self,
         options: &Options,
         reference: u16,
-    ) -> Result<Vec<Frame<Vec<u8>>>, SubmitError> {
-        self.content.segments(&self.pdu, options, reference)
+        frames: &mut Frames,
+    ) -> Result<(), SubmitError> {
+        self.content.encode(&self.pdu, options, reference, frames)
     }
 }
 

@@ -310,17 +310,18 @@
 //! A resend is safe if the SMSC cannot have accepted any segment: the phone then cannot receive one twice.
 
 // Imports between the files run one way, from the last line to the first:
-//   binds, link, message_key, options_error, outcome, statuses   plain data
+//   binds, link, message_key, options_error, per_segment, outcome, statuses   plain data
 //   credentials, error, options, receipt, outbound_pdu   data that refers to it
 //   content                               what a message says
 //   message, expected, message_request, inbound_message, ack, event   the account's input and output
 //   account_event, stats                  what follows from the events
-//   ready_messages                        a table of the queue
+//   fifo, max_tree, ready_messages, send_periods   tables of the queue
+//   queued_message, message_table         its messages
 //   queue, request_table, receipt_tracker, inbound_segments, delivered_pdus, group, link_slot   the account's tables
 //   state                                 the account
-//   monitoring                            its counters and pauses
+//   link_refresh, monitoring              what its binds can do, its counters and pauses
 //   refusals, reconfigure, reconnect, sending, requesting, receiving, shutdown   its operations
-//   event_log, request_slots, event_router   on top of the account
+//   event_log, request_slots, message_slots, event_router, router_events   on top of the account
 mod account_event;
 mod ack;
 mod binds;
@@ -332,20 +333,27 @@ mod event;
 mod event_log;
 mod event_router;
 mod expected;
+mod fifo;
 mod group;
 mod inbound_message;
 mod inbound_segments;
 mod link;
+mod link_refresh;
 mod link_slot;
+mod max_tree;
 mod message;
 mod message_key;
 mod message_request;
+mod message_slots;
+mod message_table;
 mod monitoring;
 mod options;
 mod options_error;
 mod outbound_pdu;
 mod outcome;
+mod per_segment;
 mod queue;
+mod queued_message;
 mod ready_messages;
 mod receipt;
 mod receipt_tracker;
@@ -356,6 +364,8 @@ mod refusals;
 mod request_slots;
 mod request_table;
 mod requesting;
+mod router_events;
+mod send_periods;
 mod sending;
 mod shutdown;
 mod state;
@@ -386,6 +396,7 @@ pub use outcome::{
     AcceptedMessage, MessageId, MessageNumber, MessageOutcome, SegmentNotSentReason, SegmentOutcome,
     Unresolved,
 };
+pub use per_segment::PerSegment;
 pub use receipt::{DeliveryReceipt, ReceiptDestination, ReceiptMatch};
 pub use state::Account;
 pub use stats::{AccountCounters, AccountStats, LinkStats};

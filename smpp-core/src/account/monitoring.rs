@@ -12,6 +12,9 @@ use crate::pdu::CommandStatus;
 use crate::session::{self, Observer, UnansweredReason};
 use crate::time::Instant;
 
+/// For how many different statuses of one bind [`LinkEvent::Retrying`] is emitted.
+const MAX_REPORTED_RETRIES: usize = 16;
+
 impl<O: Observer> Account<O> {
     /// Returns the counters of the account since its start, across all its sessions: for each connection slot, and summed.
     ///
@@ -49,10 +52,17 @@ impl<O: Observer> Account<O> {
     /// Lets a bind send nothing for `delay`, because the SMSC refused a segment for the moment.
     pub(super) fn pause(&mut self, now: Instant, link: LinkId, status: CommandStatus, delay: Duration) {
         let Some(slot) = self.links.get_mut(link.index()) else { return };
-        slot.paused_until = slot.paused_until.max(now + delay);
-        let resume_in = slot.paused_until - now;
+        let before = slot.paused_until;
+        slot.paused_until = before.max(now + delay);
+        let (until, resume_in) = (slot.paused_until, slot.paused_until - now);
         let Phase::Open(open) = &mut slot.phase else { return };
-        if core::mem::replace(&mut open.is_paused, true) {
+        let was_paused = core::mem::replace(&mut open.is_paused, true);
+        self.touch(link);
+        if was_paused {
+            self.pauses.remove(&(before, link));
+        }
+        self.pauses.insert((until, link));
+        if was_paused {
             return;
         }
         if matches!(status, CommandStatus::RTHROTTLED | CommandStatus::RMSGQFUL) {
@@ -61,15 +71,30 @@ impl<O: Observer> Account<O> {
         self.emit(Event::Link { link, event: LinkEvent::Paused { status, resume_in } });
     }
 
+    /// Reports that the SMSC refused a segment which is sent again while the bind goes on: once for each status of a bind.
+    pub(super) fn emit_retrying(&mut self, link: LinkId, status: CommandStatus, retry_in: Duration) {
+        let Some(Phase::Open(open)) = self.links.get_mut(link.index()).map(|slot| &mut slot.phase) else {
+            return;
+        };
+        let reported = &mut open.reported_retries;
+        if reported.len() < MAX_REPORTED_RETRIES && !reported.contains(&status) {
+            reported.push(status);
+            self.emit(Event::Link { link, event: LinkEvent::Retrying { status, retry_in } });
+        }
+    }
+
     /// Reports the pauses that are over.
     pub(super) fn resume_links(&mut self, now: Instant) {
-        for link in self.link_ids() {
-            let Some(slot) = self.links.get_mut(link.index()) else { return };
-            if let Phase::Open(open) = &mut slot.phase
-                && open.is_paused
-                && slot.paused_until <= now
-            {
-                open.is_paused = false;
+        while let Some(&(at, link)) = self.pauses.first()
+            && at <= now
+        {
+            self.pauses.pop_first();
+            let Some(slot) = self.links.get_mut(link.index()) else { continue };
+            let Phase::Open(open) = &mut slot.phase else { continue };
+            if slot.paused_until > now {
+                // Another pause has followed that of an earlier session.
+                self.pauses.extend(open.is_paused.then_some((slot.paused_until, link)));
+            } else if core::mem::take(&mut open.is_paused) {
                 self.emit(Event::Link { link, event: LinkEvent::Resumed });
             }
         }
@@ -77,8 +102,7 @@ impl<O: Observer> Account<O> {
 
     /// Returns when the next pause is over.
     pub(super) fn next_resume(&self) -> Option<Instant> {
-        let is_paused = |link: &&LinkSlot<O>| matches!(&link.phase, Phase::Open(open) if open.is_paused);
-        self.links.iter().filter(is_paused).map(|link| link.paused_until).min()
+        self.pauses.first().map(|(at, _)| *at)
     }
 
     /// Reports a segment that was sent and got no response, unless a late response to an earlier attempt has ended it.
@@ -88,7 +112,8 @@ impl<O: Observer> Account<O> {
             let has_bind = !matches!(reason, UnansweredReason::Closed(_)) || !self.queue.names_bind(segment);
             let resend = has_bind && self.queue.will_resend(segment);
             let SegmentRef { message, index } = segment;
-            self.emit(Event::InDoubt { message, segment: index, link, reason, resend });
+            let key = self.queue.key(message);
+            self.emit(Event::InDoubt { message, key, segment: index, link, reason, resend });
         }
     }
 }

@@ -5,9 +5,122 @@ use alloc::vec::Vec;
 
 use crate::frame::{Frame, SequenceNumber};
 use crate::pdu::{
-    CommandStatus, DataSm, Destination, Operation, Pdu, RegisteredDelivery, SubmitMulti, SubmitSm,
+    CommandId, CommandStatus, DataSm, Destination, Operation, Pdu, RegisteredDelivery, SubmitMulti, SubmitSm,
 };
-use crate::wire::{Emit, Quirks, Tolerance};
+use crate::provider::ReceiptScope;
+use crate::wire::{Emit, Quirks, Sink, Tolerance};
+
+/// What the account has to know of the PDUs of a message: that of a template, and of each segment that it becomes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PduTraits {
+    pub(super) command: CommandId,
+    /// How many messages it counts as against a rate limit: one for each recipient.
+    pub(super) recipients: u32,
+    registered_delivery: RegisteredDelivery,
+    /// How many recipients are phones, if all are; otherwise 0: those of a distribution list are not known.
+    phones: u8,
+}
+
+impl PduTraits {
+    pub(super) fn new(pdu: &Pdu<'_>) -> Self {
+        let (recipients, registered_delivery, phones) = match pdu {
+            Pdu::DataSm(message) => (message.recipients(), message.registered_delivery, 1),
+            Pdu::SubmitMulti(message) => {
+                let is_phone = |destination| matches!(destination, Destination::Sme(_));
+                let all_are = message.destinations.iter().all(is_phone);
+                // The list has 255 elements at most.
+                let phones = if all_are { message.destinations.iter().count() as u8 } else { 0 };
+                (message.recipients(), message.registered_delivery, phones)
+            }
+            Pdu::SubmitSm(message) => (message.recipients(), message.registered_delivery, 1),
+            // Unreachable: the account sends no other messages.
+            _ => (1, RegisteredDelivery::default(), 1),
+        };
+        Self { command: pdu.command(), recipients, registered_delivery, phones }
+    }
+
+    /// Returns how many recipients have receipts of their own that can be matched: 1 unless the message is a submit_multi; 0 if
+    /// they cannot be matched. Several recipients have receipts with the same id: as many as there are. An SMSC with one
+    /// receipt for each message may send one for all.
+    pub(super) const fn receipts_of_each(&self, scope: ReceiptScope) -> u8 {
+        match (self.phones, scope) {
+            (phones @ (0 | 1), _) | (phones, ReceiptScope::Segment) => phones,
+            _ => 0,
+        }
+    }
+
+    /// Returns whether the message requests delivery receipts, final or intermediate (SMPP 3.4 §5.2.17).
+    pub(super) const fn asks_for_receipts(&self) -> bool {
+        self.registered_delivery.intersects(RECEIPT_REQUEST)
+    }
+
+    /// Returns whether the message requests a final receipt for every final state: bits 1 and 0 (SMPP 3.4 §5.2.17). A receipt
+    /// that was requested only for some states may never be due.
+    pub(super) const fn is_receipt_due(&self) -> bool {
+        self.registered_delivery.bits() & 0b11 == RegisteredDelivery::RECEIPT.bits()
+    }
+}
+
+/// The encoded PDUs of the segments of a message, one behind the other. The buffer is used again for later messages.
+#[derive(Debug, Default)]
+pub(super) struct Frames {
+    octets: Vec<u8>,
+    /// Where each PDU but the last ends.
+    ends: Vec<u32>,
+}
+
+impl Frames {
+    /// Adds a PDU. The session sets the sequence number later.
+    pub(super) fn push(&mut self, pdu: &Pdu<'_>) {
+        self.begin();
+        pdu.encode(CommandStatus::ROK, SequenceNumber::FIRST, &mut self.octets);
+    }
+
+    /// Adds an encoded PDU.
+    pub(super) fn push_frame(&mut self, frame: &Frame<Vec<u8>>) {
+        self.begin();
+        self.octets.extend_from_slice(frame.octets());
+    }
+
+    fn begin(&mut self) {
+        if !self.octets.is_empty() {
+            // At most 255 PDUs of the length of a text.
+            self.ends.push(self.octets.len() as u32);
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        if self.octets.is_empty() { 0 } else { self.ends.len() + 1 }
+    }
+
+    /// Returns the octets of a PDU.
+    pub(super) fn get(&self, index: usize) -> &[u8] {
+        let start =
+            index.checked_sub(1).map_or(Some(0), |before| self.ends.get(before).map(|end| *end as usize));
+        let end = self.ends.get(index).map_or(self.octets.len(), |end| *end as usize);
+        start.and_then(|start| self.octets.get(start..end)).unwrap_or_default()
+    }
+
+    /// Removes the PDUs. Returns whether the buffer is small enough to be kept.
+    pub(super) fn clear(&mut self) -> bool {
+        self.octets.clear();
+        self.ends.clear();
+        self.octets.capacity() <= MAX_SPARE_OCTETS
+    }
+}
+
+/// The most octets that a buffer has which is used again.
+const MAX_SPARE_OCTETS: usize = 1024;
+
+/// The body of an encoded request, as it is sent.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct EncodedBody<'a>(pub(super) &'a [u8]);
+
+impl Emit for EncodedBody<'_> {
+    fn emit<S: Sink>(&self, out: &mut S) {
+        out.put(self.0);
+    }
+}
 
 /// A request that carries a message.
 #[derive(Clone, Copy, Debug)]
@@ -27,7 +140,11 @@ pub(super) fn encode(pdu: &Pdu<'_>) -> Frame<Vec<u8>> {
 
 /// Decodes the request that [`encode`] encoded.
 pub(super) fn decode(frame: &Frame<Vec<u8>>) -> Pdu<'_> {
-    match frame.pdu(Tolerance(Quirks::all())) {
+    decode_octets(frame.octets())
+}
+
+fn decode_octets(octets: &[u8]) -> Pdu<'_> {
+    match Frame::from_valid(octets).into_pdu(Tolerance(Quirks::all())) {
         Ok((pdu, _)) => pdu,
         // Unreachable: the frame was encoded from a request.
         Err(_) => Pdu::SubmitSm(SubmitSm::default()),
@@ -36,46 +153,13 @@ pub(super) fn decode(frame: &Frame<Vec<u8>>) -> Pdu<'_> {
 
 impl<'a> OutboundPdu<'a> {
     /// Decodes the request that [`encode`] encoded.
-    pub(super) fn decode(frame: &'a Frame<Vec<u8>>) -> Self {
-        match decode(frame) {
+    pub(super) fn decode(octets: &'a [u8]) -> Self {
+        match decode_octets(octets) {
             Pdu::SubmitSm(message) => Self::SubmitSm(message),
             Pdu::DataSm(message) => Self::DataSm(message),
             Pdu::SubmitMulti(message) => Self::SubmitMulti(message),
             // Unreachable: the account sends no other messages.
             _ => Self::SubmitSm(SubmitSm::default()),
-        }
-    }
-
-    pub(super) const fn registered_delivery(&self) -> RegisteredDelivery {
-        match self {
-            Self::SubmitSm(message) => message.registered_delivery,
-            Self::DataSm(message) => message.registered_delivery,
-            Self::SubmitMulti(message) => message.registered_delivery,
-        }
-    }
-
-    /// Returns whether the message requests delivery receipts, final or intermediate (SMPP 3.4 §5.2.17).
-    pub(super) const fn asks_for_receipts(&self) -> bool {
-        self.registered_delivery().intersects(RECEIPT_REQUEST)
-    }
-
-    /// Returns whether the message has one recipient. Several recipients of a submit_multi have receipts with the same id.
-    pub(super) fn has_one_recipient(&self) -> bool {
-        match self {
-            Self::SubmitSm(_) | Self::DataSm(_) => true,
-            Self::SubmitMulti(message) => {
-                let mut destinations = message.destinations.iter();
-                matches!((destinations.next(), destinations.next()), (Some(Destination::Sme(_)), None))
-            }
-        }
-    }
-
-    /// Returns how many messages count against a rate limit: one for each recipient.
-    pub(super) fn recipients(&self) -> u32 {
-        match self {
-            Self::SubmitSm(message) => message.recipients(),
-            Self::DataSm(message) => message.recipients(),
-            Self::SubmitMulti(message) => message.recipients(),
         }
     }
 

@@ -2,10 +2,13 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::cmp::Ordering;
 use core::fmt;
+use core::hash::{Hash, Hasher};
 
 use super::link::BindId;
 use super::message_key::MessageKey;
+use super::per_segment::PerSegment;
 use crate::pdu::CommandStatus;
 use crate::session::{
     AcceptedResponse, NotSentReason, RefusedResponse, RequestError, Response, UnansweredReason, fmt_refused,
@@ -26,10 +29,19 @@ impl fmt::Display for MessageNumber {
 ///
 /// A peer that follows the specification sends at most 64 octets. Of a longer id the account keeps the first 64 octets,
 /// the length, and a digest of all octets: two ids are equal only if they are equal as a whole.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct MessageId {
-    /// The octets; of a longer id the first [`MAX_OCTETS`](Self::MAX_OCTETS), its length (4 octets) and its digest (8).
-    octets: Box<[u8]>,
+#[derive(Clone)]
+pub struct MessageId(IdOctets);
+
+/// The octets; of a longer id the first [`MAX_OCTETS`](MessageId::MAX_OCTETS), its length (4 octets) and its digest (8). An id
+/// like a UUID (36 octets) needs no allocation.
+#[derive(Clone)]
+enum IdOctets {
+    Inline { length: u8, octets: [u8; IdOctets::MAX_INLINE] },
+    Allocated(Box<[u8]>),
+}
+
+impl IdOctets {
+    const MAX_INLINE: usize = 38;
 }
 
 impl MessageId {
@@ -37,26 +49,66 @@ impl MessageId {
     const MAX_OCTETS: usize = 64;
 
     pub(super) fn new(id: &[u8]) -> Self {
-        let octets = match id.get(..Self::MAX_OCTETS) {
+        let mut octets = [0; IdOctets::MAX_INLINE];
+        if let Some(inline) = octets.get_mut(..id.len()) {
+            inline.copy_from_slice(id);
+            return Self(IdOctets::Inline { length: id.len() as u8, octets });
+        }
+        Self(IdOctets::Allocated(match id.get(..Self::MAX_OCTETS) {
             Some(first) if id.len() > Self::MAX_OCTETS => {
                 // A PDU has less than 2^32 octets.
                 let length = (id.len() as u32).to_be_bytes();
                 [first, &length, &digest(id.iter().copied()).to_be_bytes()].concat().into()
             }
             _ => id.into(),
-        };
-        Self { octets }
+        }))
+    }
+
+    /// Returns all octets that are kept. Two ids are equal if these are.
+    fn kept(&self) -> &[u8] {
+        match &self.0 {
+            IdOctets::Inline { length, octets } => octets.get(..usize::from(*length)).unwrap_or_default(),
+            IdOctets::Allocated(octets) => octets,
+        }
     }
 
     /// Returns the octets: all of an id of at most 64 octets, otherwise the first 64.
     pub fn as_bytes(&self) -> &[u8] {
-        self.octets.get(..Self::MAX_OCTETS).unwrap_or(&self.octets)
+        let kept = self.kept();
+        kept.get(..Self::MAX_OCTETS).unwrap_or(kept)
     }
 
     /// Returns how many octets the SMSC sent: more than 64 if [`as_bytes`](Self::as_bytes) returns only the first ones.
     pub fn sent_length(&self) -> usize {
-        let length = self.octets.get(Self::MAX_OCTETS..).and_then(<[u8]>::first_chunk);
-        length.map_or(self.octets.len(), |length| u32::from_be_bytes(*length) as usize)
+        let kept = self.kept();
+        let length = kept.get(Self::MAX_OCTETS..).and_then(<[u8]>::first_chunk);
+        length.map_or(kept.len(), |length| u32::from_be_bytes(*length) as usize)
+    }
+}
+
+impl PartialEq for MessageId {
+    fn eq(&self, other: &Self) -> bool {
+        self.kept() == other.kept()
+    }
+}
+
+impl Eq for MessageId {}
+
+impl PartialOrd for MessageId {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for MessageId {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.kept().cmp(other.kept())
+    }
+}
+
+impl Hash for MessageId {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.kept().hash(state);
     }
 }
 
@@ -81,7 +133,7 @@ impl fmt::Debug for MessageId {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MessageOutcome {
     /// One outcome for each segment, in the order of the text.
-    pub segments: Vec<SegmentOutcome>,
+    pub segments: PerSegment<SegmentOutcome>,
 }
 
 impl MessageOutcome {
@@ -136,7 +188,7 @@ impl MessageOutcome {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AcceptedMessage {
     bind: Option<BindId>,
-    ids: Vec<MessageId>,
+    ids: PerSegment<MessageId>,
     /// Empty if no response says more than the id.
     responses: Vec<AcceptedResponse>,
 }
@@ -157,7 +209,7 @@ impl AcceptedMessage {
     /// the recipients that the SMSC refused.
     pub fn responses(&self) -> impl Iterator<Item = &AcceptedResponse> {
         static NO_FIELDS: AcceptedResponse = AcceptedResponse::NO_FIELDS;
-        (0..self.ids.len()).map(|segment| self.responses.get(segment).unwrap_or(&NO_FIELDS))
+        (0..self.ids().len()).map(|segment| self.responses.get(segment).unwrap_or(&NO_FIELDS))
     }
 }
 
@@ -205,7 +257,7 @@ pub enum SegmentOutcome {
 }
 
 impl SegmentOutcome {
-    /// Returns how many octets it holds outside of itself.
+    /// Returns how many octets of PDUs it holds, its id included.
     pub(super) fn heap_octets(&self) -> usize {
         match self {
             Self::Accepted { id, response } => {

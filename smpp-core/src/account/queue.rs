@@ -4,16 +4,19 @@ use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::cmp::Reverse;
+use core::mem;
 
 use super::link::{BindId, LinkId};
-use super::message::{Message, Priority};
+use super::message::Message;
 use super::message_key::MessageKey;
+use super::message_table::MessageTable;
 use super::options::UnansweredPolicy;
-use super::outbound_pdu::OutboundPdu;
+use super::outbound_pdu::{Frames, OutboundPdu, PduTraits};
 use super::outcome::{MessageNumber, MessageOutcome, SegmentNotSentReason, SegmentOutcome};
+use super::queued_message::{Position, QueuedMessage, QueuedSegment, ReceiptRequest};
 use super::ready_messages::{ReadyKey, ReadyMessages, Route, Sending};
-use super::receipt::ReceiptDestination;
-use crate::frame::Frame;
+use super::send_periods::SendPeriods;
+use crate::provider::ReceiptScope;
 use crate::time::Instant;
 
 /// Identifies a segment of a queued message, by its index from 0.
@@ -30,7 +33,9 @@ pub(super) struct Queue {
     /// Whether the segments of one message may go on several binds.
     pub(super) spread_segments: bool,
     last_number: u64,
-    messages: BTreeMap<MessageNumber, QueuedMessage>,
+    messages: MessageTable,
+    /// Buffers that are used again.
+    spare_frames: Vec<Frames>,
     /// The messages in [`Position::Ready`]. One that is requeued takes its old position.
     ready: ReadyMessages,
     /// The messages in [`Position::Delayed`].
@@ -42,63 +47,15 @@ pub(super) struct Queue {
     deadlines: BTreeSet<(Instant, MessageNumber)>,
     /// How many segments have no outcome.
     open: usize,
-    /// The send numbers of the segments in flight.
-    in_flight: BTreeSet<u64>,
-    last_sent: u64,
-}
-
-#[derive(Debug)]
-struct QueuedMessage {
-    key: Option<MessageKey>,
-    receipt_destination: ReceiptDestination,
-    segments: Vec<QueuedSegment>,
-    priority: Priority,
-    unanswered_policy: UnansweredPolicy,
-    deadline: Option<Instant>,
-    lane: Option<Box<[u8]>>,
-    route: Route,
-    position: Position,
-    /// Until then no segment of it is sent, because the SMSC has refused one.
-    delayed_until: Option<Instant>,
-    /// No segment before this one waits to be sent.
-    next: u8,
-    /// Why no segment of it is sent any more. Those in flight still get their responses.
-    abandoned: Option<SegmentNotSentReason>,
-    /// How many segments have no outcome.
-    open: usize,
-}
-
-/// Where a message waits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Position {
-    /// In its lane, for an earlier message.
-    Lane,
-    /// For a bind that can send it.
-    Ready,
-    /// For this time.
-    Delayed(Instant),
-    /// Nowhere: all its segments are in flight or have an outcome.
-    Sent,
-}
-
-#[derive(Debug)]
-struct QueuedSegment {
-    frame: Frame<Vec<u8>>,
-    /// The send number, while the segment is in flight.
-    in_flight: Option<u64>,
-    outcome: Option<SegmentOutcome>,
-    /// The most severe outcome of the attempts before the current one.
-    earlier: Option<SegmentOutcome>,
-    /// How many attempts the SMSC refused.
-    refused: u16,
-    /// How many attempts got no response.
-    unanswered: u16,
+    in_flight: SendPeriods,
 }
 
 /// A message of which every segment has an outcome.
 pub(super) struct EndedMessage {
     pub(super) key: Option<MessageKey>,
     pub(super) outcome: MessageOutcome,
+    /// Whether an attempt got no response whose segment has ended otherwise: a late one changes nothing any more.
+    pub(super) had_late: bool,
 }
 
 /// How an attempt to send a segment ended.
@@ -140,15 +97,15 @@ impl Queue {
             capacity,
             spread_segments,
             last_number: 0,
-            messages: BTreeMap::new(),
+            messages: MessageTable::new(),
+            spare_frames: Vec::new(),
             ready: ReadyMessages::new(),
             delayed: BTreeSet::new(),
             named: BTreeSet::new(),
             lanes: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             open: 0,
-            in_flight: BTreeSet::new(),
-            last_sent: 0,
+            in_flight: SendPeriods::new(),
         }
     }
 
@@ -173,17 +130,45 @@ impl Queue {
 
     /// Returns how many segments wait to be sent.
     pub(super) fn unsent(&self) -> usize {
-        self.open.saturating_sub(self.in_flight.len())
+        self.open.saturating_sub(self.in_flight.total())
     }
 
-    /// Returns how many times a segment was sent: the send number of the last one.
-    pub(super) const fn last_sent(&self) -> u64 {
-        self.last_sent
+    /// Returns the period of the segments in flight: see [`SendPeriods`].
+    pub(super) fn last_sent(&self) -> u64 {
+        self.in_flight.last()
     }
 
-    /// Returns whether a segment with this send number or an earlier one is still in flight.
-    pub(super) fn is_in_flight(&self, last_sent: u64) -> bool {
-        self.in_flight.first().is_some_and(|oldest| *oldest <= last_sent)
+    /// Counts what is sent from now on as sent later than what is in flight.
+    pub(super) fn separate_sent(&mut self) {
+        self.in_flight.separate();
+    }
+
+    /// Returns whether a segment of this period or an earlier one is still in flight.
+    pub(super) fn is_in_flight(&self, period: u64) -> bool {
+        self.in_flight.is_in_flight(period)
+    }
+
+    /// Returns an empty buffer for the PDUs of a message. [`return_frames`](Self::return_frames) it, or push the message.
+    pub(super) fn take_frames(&mut self) -> Frames {
+        self.spare_frames.pop().unwrap_or_default()
+    }
+
+    /// Keeps a buffer for another message, unless enough are kept or it is large.
+    pub(super) fn return_frames(&mut self, mut frames: Frames) {
+        if frames.clear() && self.spare_frames.len() < SPARE_FRAMES {
+            self.spare_frames.push(frames);
+        }
+    }
+
+    /// Frees the memory that is kept for later messages.
+    pub(super) fn shrink(&mut self) {
+        self.spare_frames = Vec::new();
+        self.messages.shrink();
+    }
+
+    /// Returns the highest number that a message has.
+    pub(super) const fn last_number(&self) -> MessageNumber {
+        MessageNumber(self.last_number)
     }
 
     /// Returns a number that no message has had.
@@ -202,17 +187,20 @@ impl Queue {
         &mut self,
         now: Instant,
         message: &Message,
-        frames: Vec<Frame<Vec<u8>>>,
+        frames: Frames,
         default_policy: UnansweredPolicy,
     ) -> MessageNumber {
         let number = self.next_number();
         let lane = message.in_order.then(|| message.recipients_key());
-        let segments = frames.into_iter().map(QueuedSegment::new).collect::<Vec<_>>();
+        let total = frames.len().max(1);
         let queued = QueuedMessage {
             key: message.key.clone(),
             receipt_destination: message.receipt_destination,
-            open: segments.len(),
-            segments,
+            open: total,
+            frames,
+            traits: message.traits,
+            first: QueuedSegment::default(),
+            rest: (1..total).map(|_| QueuedSegment::default()).collect(),
             priority: message.priority,
             unanswered_policy: message.unanswered_policy.unwrap_or(default_policy),
             deadline: message.deadline.map(|deadline| now + deadline),
@@ -241,30 +229,30 @@ impl Queue {
         number
     }
 
-    /// Returns the segment to send next, and the bind that sends it, given what each bind can do.
-    pub(super) fn next(
-        &self,
-        links: impl Iterator<Item = (LinkId, Sending)>,
-    ) -> Option<(SegmentRef, LinkId)> {
-        let (message, link) = self.ready.first(links)?;
-        Some((SegmentRef { message, index: self.messages.get(&message)?.next }, link))
+    /// Sets what the bind of a slot can do.
+    pub(super) fn set_sending(&mut self, link: LinkId, sending: Sending) {
+        self.ready.set_sending(link, sending);
+    }
+
+    /// Returns the segment to send next, and the bind that sends it.
+    pub(super) fn next(&self) -> Option<(SegmentRef, LinkId)> {
+        let (message, link) = self.ready.first()?;
+        Some((SegmentRef { message, index: self.messages.get(message)?.next }, link))
     }
 
     /// Records that the bind of this slot has sent the segment. The others of the message follow on it.
     pub(super) fn mark_sent(&mut self, segment: SegmentRef, link: LinkId) {
-        let Some(message) = self.messages.get_mut(&segment.message) else { return };
-        if let Some(segment) = message.segments.get_mut(usize::from(segment.index)) {
-            self.last_sent += 1;
-            self.in_flight.insert(self.last_sent);
-            segment.in_flight = Some(self.last_sent);
+        let Some(message) = self.messages.get_mut(segment.message) else { return };
+        if let Some(segment) = message.segment_mut(segment.index) {
+            segment.in_flight = Some(self.in_flight.begin());
         }
-        let follows = !self.spread_segments && message.segments.len() > 1;
+        let follows = !self.spread_segments && message.total() > 1;
         self.update(segment.message, follows.then_some(link));
     }
 
     /// Moves a message to where it waits now. `link` is the slot of the bind that is to send its next segments.
     fn update(&mut self, number: MessageNumber, link: Option<LinkId>) {
-        let Some(message) = self.messages.get_mut(&number) else { return };
+        let Some(message) = self.messages.get_mut(number) else { return };
         let (before, route) = (message.position, message.route);
         if let Some(link) = link
             && !matches!(route, Route::Named(_))
@@ -295,18 +283,20 @@ impl Queue {
 
     /// Lets a message be sent that has waited in its lane.
     fn release(&mut self, number: MessageNumber) {
-        if let Some(message) = self.messages.get_mut(&number) {
+        if let Some(message) = self.messages.get_mut(number) {
             message.position = Position::Sent;
             self.update(number, None);
         }
     }
 
-    /// Makes the messages ready whose delay is over.
-    pub(super) fn release_delayed(&mut self, now: Instant) {
-        while let Some(&(at, number)) = self.delayed.first()
-            && at <= now
-        {
-            match self.messages.get_mut(&number) {
+    /// Makes the messages ready whose delay is over, at most this many.
+    pub(super) fn release_delayed(&mut self, now: Instant, most: usize) {
+        for _ in 0..most {
+            let Some(&(at, number)) = self.delayed.first() else { return };
+            if at > now {
+                return;
+            }
+            match self.messages.get_mut(number) {
                 Some(message) => {
                     message.delayed_until = None;
                     self.update(number, None);
@@ -328,29 +318,41 @@ impl Queue {
 
     /// Returns whether the message of a segment names its bind.
     pub(super) fn names_bind(&self, segment: SegmentRef) -> bool {
-        self.messages.get(&segment.message).is_some_and(|message| matches!(message.route, Route::Named(_)))
+        self.messages.get(segment.message).is_some_and(|message| matches!(message.route, Route::Named(_)))
     }
 
     /// Returns the key of a segment's destination.
     pub(super) fn destination(&self, segment: SegmentRef) -> Option<Box<[u8]>> {
-        Some(OutboundPdu::decode(&self.segment(segment)?.frame).recipients_key())
+        let message = self.messages.get(segment.message)?;
+        Some(OutboundPdu::decode(message.frames.get(segment.index.into())).recipients_key())
     }
 
-    /// Returns the caller's key of a message, and where its receipts go.
-    pub(super) fn key(&self, message: MessageNumber) -> (Option<MessageKey>, ReceiptDestination) {
-        let message = self.messages.get(&message);
-        message.map(|message| (message.key.clone(), message.receipt_destination)).unwrap_or_default()
+    /// Returns the caller's key of a message.
+    pub(super) fn key(&self, message: MessageNumber) -> Option<MessageKey> {
+        self.messages.get(message)?.key.clone()
     }
 
-    /// Returns the PDU of a segment, and how many segments its message has.
-    pub(super) fn pdu(&self, segment: SegmentRef) -> Option<(OutboundPdu<'_>, u8)> {
-        let total = self.messages.get(&segment.message)?.segments.len();
-        // A message has 255 segments at most.
-        Some((OutboundPdu::decode(&self.segment(segment)?.frame), total as u8))
+    /// Returns the encoded PDU of a segment.
+    pub(super) fn frame(&self, segment: SegmentRef) -> Option<(&[u8], PduTraits)> {
+        let message = self.messages.get(segment.message)?;
+        Some((message.frames.get(segment.index.into()), message.traits))
+    }
+
+    /// Returns what a segment without an outcome says about its receipts, and the caller's key of its message; `None` if it
+    /// requests none.
+    pub(super) fn receipt_request(
+        &self,
+        segment: SegmentRef,
+        scope: ReceiptScope,
+    ) -> Option<(ReceiptRequest, Option<MessageKey>)> {
+        let message = self.messages.get(segment.message)?;
+        // Otherwise a late response to an earlier attempt has ended it.
+        let is_open = message.segment(segment.index)?.outcome.is_none();
+        is_open.then(|| message.receipt_request(scope))?.map(|request| (request, message.key.clone()))
     }
 
     fn segment(&self, segment: SegmentRef) -> Option<&QueuedSegment> {
-        self.messages.get(&segment.message)?.segments.get(usize::from(segment.index))
+        self.messages.get(segment.message)?.segment(segment.index)
     }
 
     /// Records how an attempt ended, and requeues the segment if it may be resent. Returns the outcome of the message
@@ -360,13 +362,14 @@ impl Queue {
         segment_ref: SegmentRef,
         result: AttemptResult,
     ) -> Option<EndedMessage> {
-        let message = self.messages.get_mut(&segment_ref.message)?;
-        let segment = message.segments.get_mut(usize::from(segment_ref.index))?;
+        let message = self.messages.get_mut(segment_ref.message)?;
+        let (unanswered_policy, abandoned) = (message.unanswered_policy, message.abandoned);
+        let segment = message.segment_mut(segment_ref.index)?;
         if segment.outcome.is_some() {
             return None;
         }
         if let Some(sent) = segment.in_flight.take() {
-            self.in_flight.remove(&sent);
+            self.in_flight.end(sent);
         }
         let (mut delayed_until, mut other_link) = (None, None);
         let (outcome, may_resend) = match result {
@@ -382,16 +385,16 @@ impl Queue {
             }
             AttemptResult::Unanswered(outcome) => {
                 segment.unanswered = segment.unanswered.saturating_add(1);
-                let may_resend = matches!(message.unanswered_policy, UnansweredPolicy::Resend(times) if segment.unanswered <= times);
+                let may_resend = matches!(unanswered_policy, UnansweredPolicy::Resend(times) if segment.unanswered <= times);
                 (Some(outcome), may_resend)
             }
             AttemptResult::Done(outcome) => (Some(outcome), false),
         };
         let is_accepted = matches!(outcome, Some(SegmentOutcome::Accepted { .. }));
-        match (message.abandoned, outcome) {
+        match (abandoned, outcome) {
             (None, outcome) if may_resend => {
                 segment.earlier =
-                    outcome.map(|outcome| segment.most_severe(outcome)).or(segment.earlier.take());
+                    outcome.map(|outcome| Box::new(segment.most_severe(outcome))).or(segment.earlier.take());
                 message.next = message.next.min(segment_ref.index);
                 message.delayed_until = message.delayed_until.max(delayed_until);
                 self.update(segment_ref.message, other_link);
@@ -413,7 +416,7 @@ impl Queue {
 
     /// Returns whether an attempt that ends now without a response is followed by another one.
     pub(super) fn will_resend(&self, segment: SegmentRef) -> bool {
-        let Some(message) = self.messages.get(&segment.message) else { return false };
+        let Some(message) = self.messages.get(segment.message) else { return false };
         let unanswered = self.segment(segment).map_or(0, |segment| segment.unanswered);
         let may_resend =
             matches!(message.unanswered_policy, UnansweredPolicy::Resend(times) if unanswered < times);
@@ -432,8 +435,8 @@ impl Queue {
         segment_ref: SegmentRef,
         outcome: SegmentOutcome,
     ) -> LateResult {
-        let Some(message) = self.messages.get_mut(&segment_ref.message) else { return LateResult::Ended };
-        let Some(segment) = message.segments.get_mut(usize::from(segment_ref.index)) else {
+        let Some(message) = self.messages.get_mut(segment_ref.message) else { return LateResult::Ended };
+        let Some(segment) = message.segment_mut(segment_ref.index) else {
             return LateResult::Ended;
         };
         match &segment.outcome {
@@ -447,13 +450,13 @@ impl Queue {
         }
         if !outcome.is_accepted() {
             if segment.unanswered == 1 {
-                segment.earlier = Some(outcome);
+                segment.earlier = Some(Box::new(outcome));
             }
             return LateResult::Recorded(None);
         }
         segment.outcome = Some(outcome);
         if let Some(sent) = segment.in_flight.take() {
-            self.in_flight.remove(&sent);
+            self.in_flight.end(sent);
         }
         message.open -= 1;
         self.open -= 1;
@@ -468,36 +471,41 @@ impl Queue {
         number: MessageNumber,
         reason: SegmentNotSentReason,
     ) -> Option<EndedMessage> {
-        let message = self.messages.get_mut(&number)?;
+        let message = self.messages.get_mut(number)?;
         message.abandoned.get_or_insert(reason);
-        for segment in &mut message.segments {
+        let mut ended = 0;
+        for segment in message.segments_mut() {
             if segment.outcome.is_none() && segment.in_flight.is_none() {
                 segment.outcome = Some(segment.most_severe(SegmentOutcome::NeverSent(reason)));
-                message.open -= 1;
-                self.open -= 1;
+                ended += 1;
             }
         }
+        message.open -= ended;
+        self.open -= ended;
         self.update(number, None);
         self.finish(number)
     }
 
     /// Removes the message if all its segments have an outcome.
     fn finish(&mut self, number: MessageNumber) -> Option<EndedMessage> {
-        if self.messages.get(&number)?.open > 0 {
+        if self.messages.get(number)?.open > 0 {
             return None;
         }
-        let message = self.messages.remove(&number)?;
+        let mut message = self.messages.remove(number)?;
         if let Some(at) = message.deadline {
             self.deadlines.remove(&(at, number));
         }
         if let Route::Named(bind) = message.route {
             self.named.remove(&(bind, number));
         }
-        if let Some(lane) = &message.lane {
-            self.leave_lane(lane, number);
+        if let Some(lane) = message.lane.take() {
+            self.leave_lane(&lane, number);
         }
-        let segments = message.segments.into_iter().filter_map(|segment| segment.outcome).collect();
-        Some(EndedMessage { key: message.key, outcome: MessageOutcome { segments } })
+        self.return_frames(mem::take(&mut message.frames));
+        let (segments, had_late) = message.take_outcomes();
+        let key = message.key.take();
+        self.messages.recycle(message);
+        Some(EndedMessage { key, outcome: MessageOutcome { segments }, had_late })
     }
 
     /// Removes a message from its lane, and makes the next one ready.
@@ -520,7 +528,7 @@ impl Queue {
             return None;
         }
         self.deadlines.remove(&(at, number));
-        if let Some(message) = self.messages.get_mut(&number) {
+        if let Some(message) = self.messages.get_mut(number) {
             message.deadline = None;
         }
         Some((number, self.abandon(number, SegmentNotSentReason::Expired)))
@@ -532,38 +540,11 @@ impl Queue {
         first(&self.deadlines).into_iter().chain(first(&self.delayed)).min()
     }
 
-    /// Returns the messages without an outcome, the oldest first.
-    pub(super) fn messages(&self) -> impl Iterator<Item = MessageNumber> {
-        self.messages.keys().copied()
+    /// Returns the messages without an outcome from this one on, the oldest first.
+    pub(super) fn messages_from(&self, first: MessageNumber) -> impl Iterator<Item = MessageNumber> {
+        self.messages.numbers_from(first)
     }
 }
 
-impl QueuedMessage {
-    /// Moves `next` to the first segment that waits to be sent. Returns whether there is one.
-    fn find_next(&mut self) -> bool {
-        while let Some(segment) = self.segments.get(usize::from(self.next)) {
-            if segment.outcome.is_none() && segment.in_flight.is_none() {
-                return true;
-            }
-            // A message has 255 segments at most.
-            self.next += 1;
-        }
-        false
-    }
-}
-
-impl QueuedSegment {
-    const fn new(frame: Frame<Vec<u8>>) -> Self {
-        Self { frame, in_flight: None, outcome: None, earlier: None, refused: 0, unanswered: 0 }
-    }
-
-    /// Returns the more severe of this attempt's outcome and the earlier ones. An accepted attempt always wins.
-    fn most_severe(&self, outcome: SegmentOutcome) -> SegmentOutcome {
-        match &self.earlier {
-            Some(earlier) if !outcome.is_accepted() && earlier.severity() > outcome.severity() => {
-                earlier.clone()
-            }
-            _ => outcome,
-        }
-    }
-}
+/// How many buffers of messages are kept to be used again.
+const SPARE_FRAMES: usize = 128;

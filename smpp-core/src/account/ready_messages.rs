@@ -4,7 +4,9 @@ use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::cmp::Reverse;
 
+use super::fifo::Fifo;
 use super::link::{BindId, LinkId};
+use super::max_tree::MaxTree;
 use super::message::Priority;
 use super::outcome::MessageNumber;
 
@@ -24,122 +26,159 @@ pub(super) enum Route {
 }
 
 /// Whether the bind of a slot can send a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Sending {
     /// Now, and its window has this capacity.
     Ready { capacity: u16 },
     /// Soon: its window is full, or its rate limit is reached.
     Busy,
     /// There is no bind that sends, or it pauses or is being ended.
+    #[default]
     Unusable,
 }
 
 /// The messages that have a segment to send now.
 #[derive(Debug, Default)]
 pub(super) struct ReadyMessages {
-    any: BTreeSet<ReadyKey>,
+    /// Those that any bind may send, by priority.
+    any: [Fifo; 3],
     /// By the index of the slot; only as many as were used.
     links: Vec<LinkMessages>,
+    /// The free capacity of the binds that can send now.
+    capacities: MaxTree,
+    /// Of each bind that can send now, the first message that only it may send.
+    own: BTreeSet<(ReadyKey, LinkId)>,
+    /// Of each slot without a bind that can send, the first message that follows it: any bind may send it.
+    orphans: BTreeSet<(ReadyKey, LinkId)>,
+    /// How many messages there are.
+    length: usize,
 }
 
 #[derive(Debug, Default)]
 struct LinkMessages {
     following: BTreeSet<ReadyKey>,
     named: BTreeSet<ReadyKey>,
+    sending: Sending,
+    /// Its entry in `own` or `orphans`.
+    listed: Option<(ReadyKey, List)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum List {
+    Own,
+    Orphans,
+}
+
+impl LinkMessages {
+    /// Returns the first message that its bind may send, or any other bind if it cannot.
+    fn first(&self) -> Option<(ReadyKey, List)> {
+        let following = self.following.first().copied();
+        match self.sending {
+            Sending::Ready { .. } => {
+                let first = following.into_iter().chain(self.named.first().copied()).min();
+                first.map(|key| (key, List::Own))
+            }
+            Sending::Busy => None,
+            Sending::Unusable => following.map(|key| (key, List::Orphans)),
+        }
+    }
 }
 
 impl ReadyMessages {
     pub(super) const fn new() -> Self {
-        Self { any: BTreeSet::new(), links: Vec::new() }
+        Self {
+            any: [const { Fifo::new() }; 3],
+            links: Vec::new(),
+            capacities: MaxTree::new(),
+            own: BTreeSet::new(),
+            orphans: BTreeSet::new(),
+            length: 0,
+        }
     }
 
     pub(super) fn insert(&mut self, route: Route, key: ReadyKey) {
-        self.set(route).insert(key);
+        let is_new = match route {
+            Route::Any => self.any(key.0.0).is_some_and(|any| any.insert(key.1)),
+            Route::Following(link) => self.change(link, |own| own.following.insert(key)),
+            Route::Named(bind) => self.change(bind.link(), |own| own.named.insert(key)),
+        };
+        self.length += usize::from(is_new);
     }
 
     pub(super) fn remove(&mut self, route: Route, key: ReadyKey) {
-        self.set(route).remove(&key);
+        let is_removed = match route {
+            Route::Any => self.any(key.0.0).is_some_and(|any| any.remove(key.1)),
+            Route::Following(link) => self.change(link, |own| own.following.remove(&key)),
+            Route::Named(bind) => self.change(bind.link(), |own| own.named.remove(&key)),
+        };
+        self.length -= usize::from(is_removed);
     }
 
-    fn set(&mut self, route: Route) -> &mut BTreeSet<ReadyKey> {
-        let (link, is_named) = match route {
-            Route::Any => return &mut self.any,
-            Route::Following(link) => (link, false),
-            Route::Named(bind) => (bind.link(), true),
+    fn any(&mut self, priority: Priority) -> Option<&mut Fifo> {
+        self.any.get_mut(priority as usize)
+    }
+
+    /// Returns the first of the messages that any bind may send.
+    fn first_of_any(&self) -> Option<ReadyKey> {
+        [Priority::High, Priority::Normal, Priority::Low].into_iter().find_map(|priority| {
+            let number = self.any.get(priority as usize)?.first()?;
+            Some((Reverse(priority), number))
+        })
+    }
+
+    /// Sets what the bind of a slot can do. Before that, and without a slot, it can send nothing.
+    pub(super) fn set_sending(&mut self, link: LinkId, sending: Sending) {
+        let capacity = match sending {
+            Sending::Ready { capacity } => capacity,
+            Sending::Busy | Sending::Unusable => 0,
         };
+        self.capacities.set(link.index(), capacity);
+        if self.links.get(link.index()).map_or(Sending::Unusable, |own| own.sending) != sending {
+            self.change(link, |own| own.sending = sending);
+        }
+    }
+
+    /// Changes the messages of a slot, and lists the first one anew.
+    fn change<T: Default>(&mut self, link: LinkId, change: impl FnOnce(&mut LinkMessages) -> T) -> T {
         if self.links.len() <= link.index() {
             self.links.resize_with(link.index() + 1, LinkMessages::default);
         }
-        match self.links.get_mut(link.index()) {
-            Some(own) if is_named => &mut own.named,
-            Some(own) => &mut own.following,
-            // Unreachable: the vector has just been extended.
-            None => &mut self.any,
+        // There is one: the vector has just been extended.
+        let Some(own) = self.links.get_mut(link.index()) else { return T::default() };
+        let changed = change(own);
+        let first = own.first();
+        let before = core::mem::replace(&mut own.listed, first);
+        if before != first {
+            if let Some((key, list)) = before {
+                self.list(list).remove(&(key, link));
+            }
+            if let Some((key, list)) = first {
+                self.list(list).insert((key, link));
+            }
+        }
+        changed
+    }
+
+    const fn list(&mut self, list: List) -> &mut BTreeSet<(ReadyKey, LinkId)> {
+        match list {
+            List::Own => &mut self.own,
+            List::Orphans => &mut self.orphans,
         }
     }
 
-    /// Returns the message to send next and the bind that sends it. A message that waits for its bind does not stop those
-    /// that other binds can send.
-    pub(super) fn first(
-        &self,
-        links: impl Iterator<Item = (LinkId, Sending)>,
-    ) -> Option<(MessageNumber, LinkId)> {
-        // The bind with the most capacity, of several the first: it sends what any bind may send.
-        let mut least_loaded: Option<(u16, LinkId)> = None;
-        let mut first_of_any = self.any.first().copied();
-        let mut first_of_one: Option<(ReadyKey, LinkId)> = None;
-        let mut slots = 0;
-        for (link, sending) in links {
-            slots = link.index() + 1;
-            let own = self.links.get(link.index());
-            let following = own.and_then(|own| own.following.first()).copied();
-            match sending {
-                Sending::Ready { capacity } => {
-                    if least_loaded.is_none_or(|(most, _)| capacity > most) {
-                        least_loaded = Some((capacity, link));
-                    }
-                    let named = own.and_then(|own| own.named.first()).copied();
-                    let first = following.into_iter().chain(named).map(|key| (key, link));
-                    first_of_one = first.chain(first_of_one).min();
-                }
-                Sending::Busy => {}
-                Sending::Unusable => first_of_any = following.into_iter().chain(first_of_any).min(),
-            }
-        }
-        first_of_any = self.following_no_slot(slots).chain(first_of_any).min();
-        let (_, least_loaded) = least_loaded?;
-        let first_of_any = first_of_any.map(|key| (key, least_loaded));
-        let ((_, message), link) = first_of_any.into_iter().chain(first_of_one).min()?;
+    /// Returns the message to send next and the bind that sends it: one that may send only its own, or of those with the most
+    /// capacity the first. A message that waits for its bind does not stop those that other binds can send.
+    pub(super) fn first(&self) -> Option<(MessageNumber, LinkId)> {
+        // There is a slot for each `u16` at most.
+        let least_loaded = LinkId(self.capacities.first_largest()? as u16);
+        let orphan = self.orphans.first().map(|(key, _)| *key);
+        let of_any = self.first_of_any().into_iter().chain(orphan).min();
+        let of_one = self.own.first().copied();
+        let ((_, message), link) = of_any.map(|key| (key, least_loaded)).into_iter().chain(of_one).min()?;
         Some((message, link))
     }
 
-    /// Returns whether a message waits that any bind may send.
-    pub(super) fn any_waits(&self, links: impl Iterator<Item = (LinkId, Sending)>) -> bool {
-        let follows =
-            |link: LinkId| self.links.get(link.index()).is_some_and(|own| !own.following.is_empty());
-        let mut slots = 0;
-        for (link, sending) in links {
-            slots = link.index() + 1;
-            if sending == Sending::Unusable && follows(link) {
-                return true;
-            }
-        }
-        !self.any.is_empty() || self.following_no_slot(slots).next().is_some()
-    }
-
-    /// Returns the first message of those that follow each slot which no longer exists: any bind may send them.
-    fn following_no_slot(&self, slots: usize) -> impl Iterator<Item = ReadyKey> {
-        self.links.iter().skip(slots).filter_map(|own| own.following.first()).copied()
-    }
-
-    /// Returns whether a message waits for the bind of this slot.
-    pub(super) fn waits_for(&self, link: LinkId) -> bool {
-        let waits = |own: &LinkMessages| !own.following.is_empty() || !own.named.is_empty();
-        self.links.get(link.index()).is_some_and(waits)
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        let is_empty = |own: &LinkMessages| own.following.is_empty() && own.named.is_empty();
-        self.any.is_empty() && self.links.iter().all(is_empty)
+    pub(super) const fn is_empty(&self) -> bool {
+        self.length == 0
     }
 }

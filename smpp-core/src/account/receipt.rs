@@ -101,9 +101,10 @@ pub struct ReceiptMatch {
     pub key: Option<MessageKey>,
     /// Where an adapter passes the receipts of the message.
     pub destination: ReceiptDestination,
-    /// The segment whose id the receipt has, from 0.
+    /// The segment whose id the receipt has, from 0. Of a submit_multi with several recipients, the recipient: its index among
+    /// those that the SMSC has accepted.
     pub segment: u8,
-    /// How many segments the message has.
+    /// How many segments the message has; of a submit_multi, how many recipients the SMSC has accepted.
     pub segments: u8,
     /// How many accepted segments still lack their final receipt. If there is one receipt for the whole message
     /// ([`ReceiptScope::Message`](crate::provider::ReceiptScope::Message)), all of them do until it arrives.
@@ -123,16 +124,17 @@ pub struct ReceiptMatch {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ReportedReceipt {
     pub(super) message: MessageNumber,
-    pub(super) segment: u8,
     pub(super) state: MessageState,
     pub(super) is_final: bool,
     /// The final state before it.
     pub(super) previous: Option<MessageState>,
+    /// The node of the tracker that recorded it. It is another message's if that is not tracked any more.
+    pub(super) node: u32,
 }
 
 impl ReportedReceipt {
-    pub(super) const fn new(matched: &ReceiptMatch, receipt: &DeliveryReceipt) -> Self {
-        let ReceiptMatch { message, segment, previous, .. } = *matched;
-        Self { message, segment, state: receipt.state, is_final: receipt.is_final, previous }
+    pub(super) const fn new(matched: &ReceiptMatch, node: u32, receipt: &DeliveryReceipt) -> Self {
+        let ReceiptMatch { message, previous, .. } = *matched;
+        Self { message, state: receipt.state, is_final: receipt.is_final, previous, node }
     }
 }

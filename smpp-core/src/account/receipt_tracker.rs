@@ -1,36 +1,37 @@
 //! The segments that wait for delivery receipts, and the matching of receipts to them.
 //!
 //! Each segment is a node of one table. The segments of a message are linked, the messages are linked in order of time,
-//! and two hash indexes find a segment by its id and a message by its number. So each operation touches a few nodes,
-//! however many segments wait, and a segment with an id of 36 octets takes less than 160 octets in all.
+//! and two hash indexes find a segment by its id and a message of several segments by its number. So each operation
+//! touches a few nodes, however many segments wait, and a segment with an id of 36 octets takes less than 160 octets in
+//! all.
+//!
+//! Memory that is not in the processor's cache costs the most. A message of one segment is in the index of ids only: it
+//! is complete when its segment is accepted, and the acknowledgement of a receipt names the node.
 
 mod early;
-mod hash;
-mod index;
+mod expiry;
 mod node;
-mod slab;
 #[cfg(test)]
 mod tests;
 mod tracked_message;
 
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::mem;
 use core::time::Duration;
 
-use self::hash::HashKey;
-use self::index::Index;
 use self::node::{ById, ByNumber, Node, StoredId, bit};
-use self::slab::{NONE, Slab};
 use super::options::ReceiptOptions;
 use super::outcome::MessageNumber;
 use super::receipt::{ReceiptMatch, ReportedReceipt};
 use crate::pdu::MessageState;
 use crate::provider::ReceiptScope;
 use crate::sms::{MessageIdKey, MessageIdPolicy};
+use crate::table::{HashKey, Index, NONE, Slab};
 use crate::time::Instant;
 
 pub(super) use self::early::{EarlyReceipt, EarlyReceipts};
+pub(super) use self::node::{UNKNOWN_RECIPIENT, recipient};
 pub(super) use self::tracked_message::{ExpiredMessage, Match, Removed, SegmentId, TrackedMessage};
 
 /// Tracks accepted segments until their final receipts arrive, whatever operation submitted them: at most
@@ -41,14 +42,16 @@ pub(super) struct ReceiptTracker {
     hash_key: HashKey,
     nodes: Slab<Node>,
     ids: Index<ById>,
+    /// The messages of several segments.
     numbers: Index<ByNumber>,
     /// Messages that wait for receipts, in the order in which their first segments were accepted.
     waiting: List,
     /// Messages that have all their receipts, in the order in which the last ones arrived.
     done: List,
-    /// When messages of an earlier process expire that wait for less than [`ReceiptOptions::max_age`]. Some may not be
-    /// tracked any more.
+    /// When messages of an earlier process expire that wait for less than [`ReceiptOptions::max_age`].
     deadlines: BTreeSet<(Instant, MessageNumber)>,
+    /// The deadlines of these messages, and their first nodes.
+    limited: BTreeMap<MessageNumber, (Instant, u32)>,
     /// How many segments wait for a final receipt that is due.
     awaited: usize,
     pub(super) early: EarlyReceipts,
@@ -77,6 +80,7 @@ impl ReceiptTracker {
             waiting: List::EMPTY,
             done: List::EMPTY,
             deadlines: BTreeSet::new(),
+            limited: BTreeMap::new(),
             awaited: 0,
             early: EarlyReceipts::new(options.early_capacity),
         }
@@ -106,7 +110,8 @@ impl ReceiptTracker {
                 continue;
             };
             if !key.is_empty() {
-                self.index_id(number, head, &key);
+                let hash = self.hash(&key);
+                self.index_id(number, head, &key, hash);
             }
         }
     }
@@ -142,13 +147,14 @@ impl ReceiptTracker {
         self.hash_key.hash(key.as_octets()) as u32
     }
 
+    /// Returns the first node of a message of several segments.
     fn find_message(&self, number: MessageNumber) -> Option<u32> {
         self.numbers.find(&self.nodes, ByNumber::hash_of(number), |node| node.number == number)
     }
 
-    fn find_id(&self, key: &MessageIdKey) -> Option<u32> {
+    fn find_id(&self, key: &MessageIdKey, hash: u32) -> Option<u32> {
         let policy = self.policy();
-        self.ids.find(&self.nodes, self.hash(key), |node| node.id.has_key(policy, key))
+        self.ids.find(&self.nodes, hash, |node| node.id.has_key(policy, key))
     }
 
     /// Returns the numbers of a message's nodes, the first one first.
@@ -157,9 +163,17 @@ impl ReceiptTracker {
         core::iter::successors(self.nodes.get(head).map(|node| (head, node)), next)
     }
 
-    /// Starts to track a segment that was accepted with this id. An id that the SMSC gives to two messages belongs to
-    /// the later one.
-    pub(super) fn track(&mut self, now: Instant, message: &TrackedMessage, segment: u8, id: SegmentId<'_>) {
+    /// Starts to track a segment that was accepted with this id, and returns the first node of its message; `None` if no
+    /// receipt can name the segment. An id that the SMSC gives to two messages belongs to the later one.
+    ///
+    /// The only segment of a message completes it. Others need [`complete`](Self::complete).
+    pub(super) fn track(
+        &mut self,
+        now: Instant,
+        message: &TrackedMessage,
+        segment: u8,
+        id: SegmentId<'_>,
+    ) -> Option<u32> {
         let (key, stored) = match id {
             SegmentId::Id(id) => {
                 let key = self.submitted_key(id);
@@ -168,22 +182,24 @@ impl ReceiptTracker {
             SegmentId::Key(key) => (key, StoredId::keyed(&key)),
         };
         let has_one_receipt = self.has_one_receipt();
-        if key.is_empty() && !has_one_receipt {
-            // No receipt can name the segment.
-            return;
+        let is_only = message.total == 1;
+        if key.is_empty() && (is_only || !has_one_receipt) {
+            return None;
         }
+        let hash = self.hash(&key);
         let node = Node {
             id: stored,
             number: message.number,
-            id_hash: self.hash(&key),
+            id_hash: hash,
             segment,
             total: message.total,
+            is_complete: is_only,
             is_due: message.is_due,
             at: now,
             ..Node::default()
         };
-        let found = self.find_message(message.number);
-        let Some(number) = self.nodes.insert(node) else { return };
+        let found = if is_only { None } else { self.find_message(message.number) };
+        let number = self.nodes.insert(node)?;
         let head = found.unwrap_or(number);
         if let Some(node) = self.nodes.get_mut(number) {
             node.head = head;
@@ -192,7 +208,9 @@ impl ReceiptTracker {
             if let Some(node) = self.nodes.get_mut(head) {
                 (node.key, node.destination) = (message.key.clone(), message.destination);
             }
-            self.numbers.insert(&mut self.nodes, head);
+            if !is_only {
+                self.numbers.insert(&mut self.nodes, head);
+            }
             self.push(head);
         }
         if let Some(node) = self.nodes.get_mut(head) {
@@ -208,20 +226,40 @@ impl ReceiptTracker {
             }
         }
         if !key.is_empty() {
-            self.index_id(number, head, &key);
+            self.index_id(number, head, &key, hash);
         }
         self.update_position(now, head, false);
+        Some(head)
+    }
+
+    /// Starts to track one of the recipients of a submit_multi, as if each were a segment. They all have the same id.
+    pub(super) fn track_recipient(
+        &mut self,
+        now: Instant,
+        message: &TrackedMessage,
+        index: u8,
+        id: &[u8],
+        recipient: u32,
+    ) {
+        let before = self.nodes.len();
+        let head = self.track(now, message, index, SegmentId::Id(id));
+        let Some(head) = head.filter(|_| self.nodes.len() > before) else { return };
+        let sibling = self.nodes.get(head).map_or(NONE, |node| node.sibling);
+        // A new segment follows the first one.
+        if let Some(node) = self.nodes.get_mut(if sibling == NONE { head } else { sibling }) {
+            node.recipient = recipient;
+        }
     }
 
     /// Makes a segment the one that an id belongs to.
-    fn index_id(&mut self, number: u32, head: u32, key: &MessageIdKey) {
-        if let Some(other) = self.find_id(key) {
+    fn index_id(&mut self, number: u32, head: u32, key: &MessageIdKey, hash: u32) {
+        if let Some(other) = self.find_id(key, hash) {
             self.ids.remove(&mut self.nodes, other);
             if let Some(node) = self.nodes.get_mut(other) {
                 node.is_indexed = false;
             }
         }
-        let (policy, hash) = (self.policy(), self.hash(key));
+        let policy = self.policy();
         let is_shared = self
             .siblings(head)
             .any(|(other, node)| other != number && node.id_hash == hash && node.id.has_key(policy, key));
@@ -231,7 +269,7 @@ impl ReceiptTracker {
         self.ids.insert(&mut self.nodes, number);
     }
 
-    /// Records that no further segment of the message will be accepted.
+    /// Records that no further segment of the message will be accepted. Does nothing for a message of one segment.
     pub(super) fn complete(&mut self, now: Instant, message: MessageNumber) {
         let Some(head) = self.find_message(message) else { return };
         if self.siblings(head).all(|(_, node)| node.id.is_empty()) {
@@ -245,6 +283,13 @@ impl ReceiptTracker {
         self.update_position(now, head, false);
     }
 
+    /// Stops tracking a message: no receipt of it was requested.
+    pub(super) fn forget(&mut self, message: MessageNumber) {
+        if let Some(head) = self.find_message(message) {
+            self.remove(head);
+        }
+    }
+
     /// Tracks a message of an earlier process, with the ids of its segments that lack their final receipt. It waits until
     /// `wait` has passed, at most for [`ReceiptOptions::max_age`].
     pub(super) fn expect<'a>(
@@ -254,45 +299,42 @@ impl ReceiptTracker {
         segments: impl IntoIterator<Item = (u8, SegmentId<'a>)>,
         wait: Option<Duration>,
     ) {
+        let mut head = None;
         for (segment, id) in segments {
-            self.track(now, message, segment, id);
+            head = self.track(now, message, segment, id).or(head);
         }
         self.complete(now, message.number);
-        if let Some(wait) = wait.filter(|wait| *wait < self.options.max_age) {
+        if let (Some(wait), Some(head)) = (wait.filter(|wait| *wait < self.options.max_age), head)
+            && self.nodes.get(head).is_some_and(|node| node.number == message.number)
+        {
             self.deadlines.insert((now + wait, message.number));
-            if self.deadlines.len() > 2 * self.nodes.len().max(8) {
-                // Most of these messages are not tracked any more.
-                let mut deadlines = mem::take(&mut self.deadlines);
-                deadlines.retain(|(_, number)| self.find_message(*number).is_some());
-                self.deadlines = deadlines;
-            }
+            self.limited.insert(message.number, (now + wait, head));
         }
-    }
-
-    /// Returns whether this many more segments fit, after messages that have all their receipts have made room.
-    pub(super) fn make_room(&mut self, segments: usize) -> bool {
-        while self.nodes.len() + segments > self.options.capacity && self.done.oldest != NONE {
-            self.remove(self.done.oldest);
-        }
-        self.nodes.len() + segments <= self.options.capacity
     }
 
     /// Returns the caller's own key of a message.
     #[cfg(test)]
     fn key(&self, message: MessageNumber) -> Option<&super::message_key::MessageKey> {
-        self.nodes.get(self.find_message(message)?)?.key.as_ref()
+        let nodes = self.segments().into_iter().filter_map(|number| self.nodes.get(number));
+        nodes.filter(|node| node.number == message).find_map(|node| node.key.as_ref())
     }
 
-    /// Finds the message that a receipt belongs to, and records the receipt as reported if it is new.
-    pub(super) fn match_receipt(
+    #[cfg(test)]
+    fn match_receipt(&mut self, now: Instant, key: &MessageIdKey, state: (MessageState, bool)) -> Match {
+        self.match_receipt_of(now, key, state, || UNKNOWN_RECIPIENT)
+    }
+
+    /// Finds the message that a receipt belongs to, and records the receipt as reported if it is new. `recipient` returns the
+    /// [number](recipient) of the phone that it is about.
+    pub(super) fn match_receipt_of(
         &mut self,
         now: Instant,
         key: &MessageIdKey,
         (state, is_final): (MessageState, bool),
+        recipient: impl FnOnce() -> u32,
     ) -> Match {
-        let Some(named) = self.find_id(key).map(|named| self.next_of_id(named, state, is_final)) else {
-            return Match::Unknown;
-        };
+        let next = |named| self.next_of_id(named, (state, is_final), recipient);
+        let Some(named) = self.find_id(key, self.hash(key)).map(next) else { return Match::Unknown };
         let Some(node) = self.nodes.get(named) else { return Match::Unknown };
         let (message, segment, head) = (node.number, node.segment, node.head);
         let recorded_in = if self.has_one_receipt() { head } else { named };
@@ -320,22 +362,21 @@ impl ReceiptTracker {
         let Some(node) = self.nodes.get(head) else { return Match::Unknown };
         let (segments, pending) = (node.total, node.open);
         let (key, destination) = (node.key.clone(), node.destination);
-        Match::New(ReceiptMatch {
-            message,
-            key,
-            destination,
-            segment,
-            segments,
-            pending,
-            message_state,
-            previous,
-        })
+        let matched =
+            ReceiptMatch { message, key, destination, segment, segments, pending, message_state, previous };
+        Match::New(matched, recorded_in)
     }
 
-    /// Returns the node that a receipt is about: `named`, unless several segments of the message have its id.
-    fn next_of_id(&self, named: u32, state: MessageState, is_final: bool) -> u32 {
+    /// Returns the node that a receipt is about: `named`, unless several segments or recipients of the message have its id.
+    fn next_of_id(
+        &self,
+        named: u32,
+        (state, is_final): (MessageState, bool),
+        recipient: impl FnOnce() -> u32,
+    ) -> u32 {
         let Some(node) = self.nodes.get(named).filter(|node| node.is_shared) else { return named };
-        // The SMSC has given one id to several segments: each receipt is about the next of them.
+        // The SMSC has given one id to several segments: each receipt is about the next of them, or about its recipient.
+        let recipient = if node.recipient == 0 { 0 } else { recipient() };
         let policy = self.policy();
         let key = node.id.key(policy);
         let new = bit(state, is_final);
@@ -347,7 +388,8 @@ impl ReceiptTracker {
         let same_id = self
             .siblings(node.head)
             .filter(|(_, other)| other.id_hash == node.id_hash && other.id.has_key(policy, &key));
-        let next = same_id.min_by_key(|(_, other)| (rank(other), other.segment));
+        let next =
+            same_id.min_by_key(|(_, other)| (other.recipient != recipient, rank(other), other.segment));
         next.map_or(named, |(number, _)| number)
     }
 
@@ -393,14 +435,12 @@ impl ReceiptTracker {
 
     /// Records whether the application accepted a reported receipt. If not, the SMSC redelivers it, and it counts as new.
     pub(super) fn acknowledge(&mut self, now: Instant, reported: &ReportedReceipt, is_accepted: bool) {
-        let Some(head) = self.find_message(reported.message) else { return };
-        let is_about = |node: &Node| node.segment == reported.segment;
-        let number = if self.has_one_receipt() {
-            Some(head)
-        } else {
-            self.siblings(head).find(|(_, node)| is_about(node)).map(|(number, _)| number)
-        };
-        let Some(node) = number.and_then(|number| self.nodes.get_mut(number)) else { return };
+        let Some(node) = self.nodes.get_mut(reported.node) else { return };
+        if node.number != reported.message {
+            // The message is not tracked any more.
+            return;
+        }
+        let head = node.head;
         let bits = bit(reported.state, reported.is_final);
         node.unacknowledged &= !bits;
         if is_accepted {
@@ -462,86 +502,6 @@ impl ReceiptTracker {
             Some(node) => node.older = older,
             None => self.list(is_done).newest = older,
         }
-    }
-
-    /// Removes one message that is too old or exceeds the capacity, and returns it. Returns `None` if there is none.
-    pub(super) fn expire(&mut self, now: Instant) -> Option<Removed> {
-        let is_over = self.exceeds_capacity();
-        let is_due =
-            |node: Option<&Node>, max_age| node.is_some_and(|node| is_over || now - node.at >= max_age);
-        let (done, waiting) = (self.done.oldest, self.waiting.oldest);
-        if is_due(self.nodes.get(done), self.options.remember_completed) {
-            return self.remove(done).map(|_| Removed::Done);
-        }
-        if is_due(self.nodes.get(waiting), self.options.max_age) {
-            return self.remove(waiting).map(Removed::Expired);
-        }
-        while let Some(&(at, number)) = self.deadlines.first()
-            && at <= now
-        {
-            self.deadlines.pop_first();
-            let found = self.find_message(number);
-            if let Some(head) = found
-                && self.nodes.get(head).is_some_and(|node| !node.is_done)
-            {
-                return self.remove(head).map(Removed::Expired);
-            }
-        }
-        None
-    }
-
-    /// Returns whether more segments are tracked than [`ReceiptOptions::capacity`].
-    pub(super) const fn exceeds_capacity(&self) -> bool {
-        self.nodes.len() > self.options.capacity
-    }
-
-    /// Returns when to call [`expire`](Self::expire).
-    pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        if self.exceeds_capacity() {
-            return Some(Instant::ZERO);
-        }
-        let waiting = self.nodes.get(self.waiting.oldest).map(|node| node.at + self.options.max_age);
-        let done = self.nodes.get(self.done.oldest).map(|node| node.at + self.options.remember_completed);
-        let deadline = self.deadlines.first().map(|(at, _)| *at);
-        waiting.into_iter().chain(done).chain(deadline).min()
-    }
-
-    /// Removes a message.
-    fn remove(&mut self, head: u32) -> Option<ExpiredMessage> {
-        self.unlink(head);
-        self.numbers.remove(&mut self.nodes, head);
-        let node = self.nodes.get_mut(head)?;
-        if node.is_due {
-            self.awaited = self.awaited.saturating_sub(node.open.into());
-        }
-        let (number, key, is_due) = (node.number, node.key.take(), node.is_due);
-        // The one receipt of a message is recorded in its first node.
-        let lacks_receipts = node.last.is_none() || !self.has_one_receipt();
-        let (mut ids, mut next) = (Vec::new(), head);
-        while let Some(node) = self.nodes.get(next) {
-            let (this, sibling) = (next, node.sibling);
-            if is_due && lacks_receipts && node.last.is_none() {
-                ids.extend(node.id.to_message_id().map(|id| (node.segment, id)));
-            }
-            if node.is_indexed {
-                self.ids.remove(&mut self.nodes, this);
-            }
-            self.nodes.remove(this);
-            next = sibling;
-        }
-        ids.sort_unstable_by_key(|(segment, _)| *segment);
-        let ids = ids.into_iter().map(|(_, id)| id).collect();
-        Some(ExpiredMessage { number, ids, key })
-    }
-
-    /// Removes all messages. Returns those that lack a receipt that was due, the oldest first.
-    pub(super) fn drain(&mut self) -> impl Iterator<Item = ExpiredMessage> {
-        self.deadlines.clear();
-        core::iter::from_fn(|| {
-            let oldest = if self.waiting.oldest == NONE { self.done.oldest } else { self.waiting.oldest };
-            self.remove(oldest)
-        })
-        .filter(|message| !message.ids.is_empty())
     }
 
     /// Returns how many segments are tracked.

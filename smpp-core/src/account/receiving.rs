@@ -19,6 +19,9 @@ use crate::session::{CloseReason, Observer, Refusal, Request, State};
 use crate::sms::{self, MessageIdKey, Pushed};
 use crate::time::Instant;
 
+/// How many acknowledgements, and how many messages, one call handles because they are due.
+const HANDLED_AT_ONCE: usize = 64;
+
 /// The keys that the message id of a receipt may have.
 struct ReceiptKeys {
     key: MessageIdKey,
@@ -42,7 +45,8 @@ impl<O: Observer> Account<O> {
     ///   ended on its connection slot. The SMSC has seen no response there, and redelivers the PDU; the account handles the
     ///   redelivery as above.
     /// - [`AckError::AlreadyAcknowledged`] if the application refuses a message of which a segment has been acknowledged:
-    ///   the SMSC does not redeliver that segment.
+    ///   the SMSC does not redeliver that segment. It redelivers the others, and the account acknowledges them within
+    ///   [`duplicate_window`](crate::sms::ReassemblyLimits::duplicate_window), for without that segment they are no message.
     pub fn acknowledge(
         &mut self,
         now: Instant,
@@ -55,7 +59,11 @@ impl<O: Observer> Account<O> {
                 self.advance(now);
                 return answered.map_err(AckError::from);
             }
-            AckSubject::Message(identity) => self.inbound.record_acknowledged(now, &identity, result.is_ok()),
+            AckSubject::Message(identity) => {
+                // The SMSC redelivers only the segments that were not acknowledged: no message could be made of them.
+                let is_kept = result.is_ok() || ack.is_acknowledged;
+                self.inbound.record_acknowledged(now, &identity, is_kept);
+            }
             AckSubject::Receipt(reported) => self.receipts.acknowledge(now, &reported, result.is_ok()),
             AckSubject::EarlyReceipt => {}
         }
@@ -243,10 +251,11 @@ impl<O: Observer> Account<O> {
         };
         let last_sent = self.queue.last_sent();
         let early = EarlyReceipt { last_sent, key, fallback, receipt, ack };
-        match self.receipts.match_receipt(now, &key, early.state()) {
+        match self.receipts.match_receipt_of(now, &early.key, early.state(), || early.recipient()) {
             // The submit_sm_resp may still arrive.
             Match::Unknown if self.queue.is_in_flight(last_sent) => {
                 self.receipts.early.hold(early);
+                self.queue.separate_sent();
                 self.release_early_excess(now);
             }
             Match::Unknown => self.handle_overdue_receipt(now, early),
@@ -256,22 +265,25 @@ impl<O: Observer> Account<O> {
 
     /// Handles a receipt that arrived before the `submit_sm_resp` of its segment.
     pub(super) fn handle_early_receipt(&mut self, now: Instant, early: EarlyReceipt) {
-        let result = self.receipts.match_receipt(now, &early.key, early.state());
+        let result = self.receipts.match_receipt_of(now, &early.key, early.state(), || early.recipient());
         self.handle_match(now, early.receipt, result, early.ack);
     }
 
     /// Handles a receipt whose id matches no message, and for which no `submit_sm_resp` can arrive: tries the other ids.
     fn handle_overdue_receipt(&mut self, now: Instant, early: EarlyReceipt) {
-        let mut results =
-            early.fallback.iter().map(|key| self.receipts.match_receipt(now, key, early.state()));
+        let recipient = || early.recipient();
+        let mut results = early
+            .fallback
+            .iter()
+            .map(|key| self.receipts.match_receipt_of(now, key, early.state(), recipient));
         let result = results.find(|result| *result != Match::Unknown).unwrap_or(Match::Unknown);
         self.handle_match(now, early.receipt, result, early.ack);
     }
 
     fn handle_match(&mut self, now: Instant, receipt: DeliveryReceipt, result: Match, ack: Ack) {
         match result {
-            Match::New(matched) => {
-                let subject = AckSubject::Receipt(ReportedReceipt::new(&matched, &receipt));
+            Match::New(matched, node) => {
+                let subject = AckSubject::Receipt(ReportedReceipt::new(&matched, node, &receipt));
                 self.emit(Event::Receipt { receipt, matched: Some(matched), ack: Ack { subject, ..ack } });
             }
             Match::Unknown => self.emit_unmatched(now, receipt, ack),
@@ -458,24 +470,27 @@ impl<O: Observer> Account<O> {
         self.inbound.blocked_links(unanswered).min()
     }
 
-    /// Acknowledges the segments whose acknowledgement is due, emits the messages that are too old to be completed, and gives
-    /// up the early receipts that exceed a capacity that was lowered.
+    /// Acknowledges segments whose acknowledgement is due, emits messages that are too old to be completed, and gives up the
+    /// early receipts that exceed a capacity that was lowered. The next call, which is due at once, continues: so no call
+    /// takes long, however much is due.
     pub(super) fn handle_inbound_timeout(&mut self, now: Instant) {
         self.release_early_excess(now);
-        while self.inbound.oldest_due().is_some_and(|at| at <= now)
-            && let Some(token) = self.inbound.pop_oldest(now)
-        {
+        for _ in 0..HANDLED_AT_ONCE {
+            if self.inbound.oldest_due().is_none_or(|at| at > now) {
+                break;
+            }
+            let Some(token) = self.inbound.pop_oldest(now) else { break };
             // If the bind has ended, the SMSC redelivers the segment, and it counts as a duplicate.
             let _ = self.reply(now, token, Ok(()));
         }
-        while let Some((at, link)) = self.blocked_link()
-            && at <= now
-        {
+        for _ in 0..HANDLED_AT_ONCE {
+            let Some((_, link)) = self.blocked_link().filter(|(at, _)| *at <= now) else { break };
             for token in self.inbound.take_held_on(link) {
                 let _ = self.reply(now, token, Ok(()));
             }
         }
-        while let Some(message) = self.inbound.reassembler.handle_timeout(now) {
+        for _ in 0..HANDLED_AT_ONCE {
+            let Some(message) = self.inbound.reassembler.handle_timeout(now) else { break };
             self.emit_concatenated(now, message);
         }
     }

@@ -95,6 +95,7 @@ impl<O: Observer> Account<O> {
         let login = self.logins.current();
         self.logins.select(&options.credentials, options.interface_version);
         self.options = options;
+        self.touch_all();
         self.apply_sending_options(now);
         self.assign_slots(now);
         if self.logins.current() != login {
@@ -127,12 +128,15 @@ impl<O: Observer> Account<O> {
     fn end_stop(&mut self) {
         let is_open = matches!(self.shutdown, Shutdown::Running | Shutdown::Draining { .. });
         if is_open && self.stopped.take().is_some() {
+            self.is_bind_stop_reported = false;
+            self.link_plan = None;
             self.emit(Event::Resumed);
         }
     }
 
     /// Lets each slot connect without waiting.
     fn reset_backoff(&mut self, now: Instant) {
+        self.link_plan = None;
         for group in &mut self.groups {
             group.backoff = UnboundBackoff { until: now, failures: 0 };
         }
@@ -158,6 +162,7 @@ impl<O: Observer> Account<O> {
             self.groups = groups;
         }
         self.has_outdated = true;
+        self.link_plan = None;
         for (id, wanted) in self.link_ids().zip(assigned) {
             let Some(link) = self.links.get_mut(id.index()) else { return };
             link.wanted = wanted;
@@ -186,6 +191,8 @@ impl<O: Observer> Account<O> {
         while self.links.len() > max_binds && self.links.last().is_some_and(LinkSlot::is_idle) {
             let Some(last) = self.links.pop() else { return };
             self.last_generation = self.last_generation.max(last.generation);
+            // There are at most as many as the largest `max_binds`, a `u16`.
+            self.forget_link(LinkId(self.links.len() as u16), last.wakes_at);
             self.removed_stats.push(last.stats);
             let free = self.links.iter_mut().take(max_binds).filter(|link| link.wanted.is_none());
             if last.wanted.is_some()
@@ -216,6 +223,7 @@ impl<O: Observer> Account<O> {
         {
             link.replacement = Replacement::Running;
             open.session.unbind(now);
+            self.touched.extend(next.filter(|_| !core::mem::replace(&mut link.is_touched, true)));
         }
     }
 

@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
+use core::mem;
 use core::net::SocketAddr;
 use core::time::Duration;
 
@@ -10,7 +11,7 @@ use super::event::{Action, Event, StopCause};
 use super::group::{Group, UnboundBackoff};
 use super::link::{BindId, ConnectFailure, LinkEvent, LinkId};
 use super::link_slot::{LinkSlot, OpenLink, Phase, Replacement, Tag};
-use super::state::{Account, Shutdown};
+use super::state::{Account, LinkPlan, SLICE, Shutdown};
 use crate::frame::Frame;
 use crate::provider::BindAction;
 use crate::session::{self, CloseReason, Esme, Observer, RequestError, ResponseTimes, Session, State};
@@ -24,6 +25,7 @@ const MAX_DETAIL: usize = 200;
 
 impl<O: Observer> Account<O> {
     pub(super) fn session(&mut self, link: LinkId) -> Option<&mut Session<Esme, Tag, O>> {
+        self.touch(link);
         self.links.get_mut(link.index())?.session_mut()
     }
 
@@ -33,6 +35,7 @@ impl<O: Observer> Account<O> {
 
     /// Returns the session with this generation, unless it has ended.
     pub(super) fn session_of(&mut self, link: LinkId, generation: u64) -> Option<&mut Session<Esme, Tag, O>> {
+        self.touch(link);
         self.links.get_mut(link.index()).filter(|link| link.generation == generation)?.session_mut()
     }
 
@@ -68,6 +71,12 @@ impl<O: Observer> Account<O> {
 
     /// Ends the connections that are not wanted, and starts those that are due.
     pub(super) fn start_links(&mut self, now: Instant) {
+        self.check_touched();
+        if self.link_plan.is_some_and(|plan| plan.next_start.is_none_or(|at| at > now)) {
+            return;
+        }
+        // What changes from here on is considered in the next call.
+        self.link_plan = Some(LinkPlan { next_start: None });
         for link in self.link_ids() {
             self.end_unwanted(now, link);
         }
@@ -83,6 +92,9 @@ impl<O: Observer> Account<O> {
             link.phase = Phase::Resolving;
             self.next_start = now + self.options.connect_interval;
             self.actions.push_back(Action::Resolve { link: id });
+        }
+        if self.link_plan.is_some() {
+            self.link_plan = Some(LinkPlan { next_start: self.next_start().map(|(at, _)| at) });
         }
     }
 
@@ -105,6 +117,7 @@ impl<O: Observer> Account<O> {
                     }) =>
             {
                 link.route.end();
+                self.touched.extend((!mem::replace(&mut link.is_touched, true)).then_some(id));
                 match drained_by {
                     _ if matches!(open.session.state(), State::Unbinding | State::Closed) => {}
                     Some(at) => open.session.unbind_by(now, at),
@@ -120,6 +133,7 @@ impl<O: Observer> Account<O> {
         let Some(link) = self.links.get_mut(id.index()) else { return };
         link.route.end();
         link.phase = Phase::Closing;
+        self.link_plan = None;
         self.actions.push_back(Action::Close { link: id });
     }
 
@@ -145,7 +159,10 @@ impl<O: Observer> Account<O> {
     }
 
     pub(super) fn next_link_start(&self) -> Option<Instant> {
-        self.next_start().map(|(at, _)| at)
+        match self.link_plan {
+            Some(plan) => plan.next_start,
+            None => self.next_start().map(|(at, _)| at),
+        }
     }
 
     /// Handles the result of [`Action::Resolve`]: the host's addresses, or the error in words. Without an address the account
@@ -173,6 +190,7 @@ impl<O: Observer> Account<O> {
 
     /// Connects to the next address, or resolves the next endpoint. Without either, makes the slot idle and returns false.
     fn try_next(&mut self, id: LinkId) -> bool {
+        self.link_plan = None;
         let Some(link) = self.links.get_mut(id.index()) else { return false };
         if let Some(address) = link.route.addresses.pop_front() {
             link.phase = Phase::Connecting { address };
@@ -211,6 +229,8 @@ impl<O: Observer> Account<O> {
             login: self.logins.current(),
             bound_at: None,
             bind_failed: false,
+            refused: None,
+            reported_retries: Vec::new(),
             window: self.options.session.window,
             counted: ResponseTimes::default(),
             is_paused: false,
@@ -248,7 +268,11 @@ impl<O: Observer> Account<O> {
     /// Runs the timers of one connection. Call it once all octets that have arrived have been passed in: otherwise a
     /// response that is there already may count as a timeout.
     pub fn handle_link_timeout(&mut self, now: Instant, link: LinkId) {
-        while let Some(event) = self.session(link).and_then(|session| session.handle_timeout(now)) {
+        // The timers of the rest are still due.
+        for _ in 0..SLICE {
+            let Some(event) = self.session(link).and_then(|session| session.handle_timeout(now)) else {
+                break;
+            };
             self.handle_session_event(now, link, event);
         }
         self.advance(now);
@@ -258,6 +282,7 @@ impl<O: Observer> Account<O> {
     pub fn shrink(&mut self, link: LinkId) {
         self.actions.shrink_to_fit();
         self.events.shrink_to_fit();
+        self.queue.shrink();
         if let Some(session) = self.session(link) {
             session.shrink();
         }
@@ -302,6 +327,7 @@ impl<O: Observer> Account<O> {
         self.handle_disconnect(now, id);
         self.actions.retain(|action| *action != Action::Close { link: id });
         let wanted = self.is_wanted(id);
+        self.link_plan = None;
         if let Some(link) = self.links.get_mut(id.index())
             && matches!(link.phase, Phase::Closing)
         {
@@ -315,7 +341,14 @@ impl<O: Observer> Account<O> {
 
     /// Appends the octets to transmit to `out`, and returns whether there were any.
     pub fn poll_transmit(&mut self, link: LinkId, out: &mut Vec<u8>) -> bool {
-        self.session(link).is_some_and(|session| session.poll_transmit(out))
+        let session = self.links.get_mut(link.index()).and_then(LinkSlot::session_mut);
+        let Some((at, messages)) = session.and_then(|session| session.poll_transmit_messages(out)) else {
+            return false;
+        };
+        if let Some(limiter) = &mut self.rate_limiter {
+            limiter.leave(at, messages);
+        }
+        true
     }
 
     /// Returns whether there are octets to transmit.
@@ -331,13 +364,19 @@ impl<O: Observer> Account<O> {
 
     /// Handles the last events of the sessions that have ended.
     fn handle_ended_sessions(&mut self, now: Instant) {
+        let mut left = SLICE;
         for link in self.link_ids() {
-            while let Some(event) = self
-                .session(link)
-                .filter(|session| session.state() == State::Closed)
-                .and_then(|session| session.handle_timeout(now))
-            {
+            let is_closed = |session: &Session<Esme, Tag, O>| session.state() == State::Closed;
+            if !self.links.get(link.index()).and_then(LinkSlot::session).is_some_and(is_closed) {
+                continue;
+            }
+            while let Some(event) = self.session(link).and_then(|session| session.handle_timeout(now)) {
                 self.handle_session_event(now, link, event);
+                left -= 1;
+                if left == 0 {
+                    (self.link_plan, self.is_unfinished) = (None, true);
+                    return;
+                }
             }
         }
     }
@@ -378,6 +417,7 @@ impl<O: Observer> Account<O> {
     }
 
     fn handle_bound(&mut self, now: Instant, id: LinkId) {
+        self.touch(id);
         let Some(link) = self.links.get_mut(id.index()) else { return };
         let bind = BindId::new(id, link.generation);
         let Phase::Open(open) = &mut link.phase else { return };
@@ -401,7 +441,8 @@ impl<O: Observer> Account<O> {
         match error {
             // Another address of the host may answer.
             RequestError::Unanswered(_) | RequestError::NeverSent(_) => open.session.abort(),
-            RequestError::Refused { .. } | RequestError::Nacked(_) => {
+            RequestError::Refused { status, .. } | RequestError::Nacked(status) => {
+                open.refused = Some(status);
                 // The host has answered. Another endpoint may accept the bind.
                 link.route.addresses.clear();
                 open.session.unbind(now);
@@ -413,12 +454,15 @@ impl<O: Observer> Account<O> {
         });
         if let RequestError::Refused { status, response } = error
             && self.options.statuses.bind_action(status) == BindAction::Stop
-            && self.stopped.is_none()
+            && !self.is_bind_stop_reported
             // Credentials that the SMSC has accepted before are refused for another reason, for example while it starts.
             && login == self.logins.current()
             && !self.logins.is_accepted()
         {
-            self.stopped = Some(StopCause::Bind);
+            // Messages that stopped the account stay the reason why it sends none.
+            self.stopped.get_or_insert(StopCause::Bind);
+            self.is_bind_stop_reported = true;
+            self.link_plan = None;
             self.emit(Event::Stopped { cause: StopCause::Bind, status, response });
         }
     }
@@ -426,9 +470,10 @@ impl<O: Observer> Account<O> {
     fn handle_session_closed(&mut self, now: Instant, id: LinkId, reason: CloseReason) {
         let wanted = self.is_wanted(id);
         let reset_after = self.options.backoff.reset_after;
+        self.touch(id);
         let Some(link) = self.links.get_mut(id.index()) else { return };
         let Phase::Open(open) = &link.phase else { return };
-        let address = open.address;
+        let (address, refused) = (open.address, open.refused);
         if open.bound_at.is_some_and(|since| now - since >= reset_after) {
             link.failures = 0;
             if let Some(group) = link.wanted.and_then(|wanted| self.groups.get_mut(wanted.group)) {
@@ -437,12 +482,17 @@ impl<O: Observer> Account<O> {
         }
         let (reconnects, is_planned) =
             (wanted && link.route.is_at_end(), reason == CloseReason::Unbound && !open.bind_failed);
+        let paused_until = link.paused_until;
         if self.options.session.rate.is_some() {
             link.paused_until = link.paused_until.max(now + RATE_PERIOD);
+        }
+        if let Some(limiter) = &mut self.rate_limiter {
+            limiter.forget(open.session.unsent_messages());
         }
         link.stats.end_session(&open.session.stats());
         self.delivered_pdus.handle_bind_ended(now, id, link.generation);
         link.last_end = reason;
+        self.pauses.remove(&(paused_until, id));
         link.phase = Phase::Closing;
         let bind = BindId::new(id, link.generation);
         let retry_in = match reconnects {
@@ -452,7 +502,7 @@ impl<O: Observer> Account<O> {
         };
         self.end_named(now, bind);
         self.actions.push_back(Action::Close { link: id });
-        self.emit(Event::Link { link: id, event: LinkEvent::Closed { address, reason, retry_in } });
+        self.emit(Event::Link { link: id, event: LinkEvent::Closed { address, reason, refused, retry_in } });
     }
 
     /// Records a failure, and returns when the slot reconnects. While its group has no bind, all slots of the group wait:

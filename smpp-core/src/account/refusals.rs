@@ -49,7 +49,12 @@ impl<O: Observer> Account<O> {
                 match &health.refused_destination {
                     Some(other) if Some(other) != destination.as_ref() => self.pause(now, id, status, delay),
                     Some(_) => {}
-                    None => health.refused_destination = destination,
+                    None => {
+                        health.refused_destination = destination;
+                        if times > 0 {
+                            self.emit_retrying(id, status, delay);
+                        }
+                    }
                 }
                 AttemptResult::Refused { times, resend: Resend::After(now + delay), outcome }
             }
@@ -93,6 +98,7 @@ impl<O: Observer> Account<O> {
         {
             open.bind_failed = true;
             open.session.unbind(now);
+            self.touch(id);
         }
     }
 
@@ -113,6 +119,7 @@ impl<O: Observer> Account<O> {
     /// Stops the account because of the status of a message. Its binds stay.
     #[cold]
     pub(super) fn stop(&mut self, now: Instant, status: CommandStatus, response: RefusedResponse) {
+        self.link_plan = None;
         if self.stopped.replace(StopCause::Message) != Some(StopCause::Message) {
             self.emit(Event::Stopped { cause: StopCause::Message, status, response });
         }

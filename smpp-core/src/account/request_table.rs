@@ -1,16 +1,22 @@
 //! The requests about messages that have no outcome yet.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
+use core::ops::Bound;
 
+use super::link::BindId;
 use super::message_request::{MessageRequest, RequestNumber};
 use crate::time::Instant;
 
-/// Requests without an outcome: at most `capacity`, in the order of their numbers.
+/// Requests without an outcome: at most `capacity`.
 #[derive(Debug)]
 pub(super) struct RequestTable {
     capacity: usize,
     last_number: u64,
     pending: BTreeMap<RequestNumber, PendingRequest>,
+    /// Those that wait to be sent, by the bind that they name.
+    waiting: BTreeSet<(Option<BindId>, RequestNumber)>,
+    /// When they stop waiting.
+    deadlines: BTreeSet<(Instant, RequestNumber)>,
 }
 
 /// A request without an outcome.
@@ -24,7 +30,13 @@ pub(super) struct PendingRequest {
 
 impl RequestTable {
     pub(super) const fn new(capacity: usize) -> Self {
-        Self { capacity, last_number: 0, pending: BTreeMap::new() }
+        Self {
+            capacity,
+            last_number: 0,
+            pending: BTreeMap::new(),
+            waiting: BTreeSet::new(),
+            deadlines: BTreeSet::new(),
+        }
     }
 
     /// Changes how many requests it holds. Those that it has stay.
@@ -45,7 +57,8 @@ impl RequestTable {
         self.last_number += 1;
         let number = RequestNumber(self.last_number);
         let deadline = now + request.deadline;
-        self.pending.insert(number, PendingRequest { request, deadline, is_in_flight: false });
+        self.pending.insert(number, PendingRequest { request, deadline, is_in_flight: true });
+        self.set_in_flight(number, false);
         number
     }
 
@@ -54,27 +67,47 @@ impl RequestTable {
         self.pending.get(&number).filter(|pending| !pending.is_in_flight)
     }
 
-    /// Returns the first request after `number` that waits to be sent.
-    pub(super) fn next_waiting(&self, number: RequestNumber) -> Option<RequestNumber> {
-        let after = self.pending.range(RequestNumber(number.0 + 1)..);
-        after.filter(|(_, pending)| !pending.is_in_flight).map(|(number, _)| *number).next()
+    /// Returns whether a request waits to be sent.
+    pub(super) fn any_waits(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// Returns the first request that waits to be sent and follows this bind and number: those that name no bind come first, then
+    /// those of each bind.
+    pub(super) fn next_waiting(
+        &self,
+        after: (Option<BindId>, RequestNumber),
+    ) -> Option<(Option<BindId>, RequestNumber)> {
+        self.waiting.range((Bound::Excluded(after), Bound::Unbounded)).next().copied()
+    }
+
+    /// Returns a request whose time to be sent is over.
+    pub(super) fn next_expired(&self, now: Instant) -> Option<RequestNumber> {
+        self.deadlines.first().filter(|(at, _)| *at <= now).map(|(_, number)| *number)
     }
 
     /// Records whether the request is in flight.
     pub(super) fn set_in_flight(&mut self, number: RequestNumber, is_in_flight: bool) {
-        if let Some(pending) = self.pending.get_mut(&number) {
-            pending.is_in_flight = is_in_flight;
+        let Some(pending) = self.pending.get_mut(&number) else { return };
+        pending.is_in_flight = is_in_flight;
+        let (waiting, deadline) = ((pending.request.bind, number), (pending.deadline, number));
+        if is_in_flight {
+            self.waiting.remove(&waiting);
+            self.deadlines.remove(&deadline);
+        } else {
+            self.waiting.insert(waiting);
+            self.deadlines.insert(deadline);
         }
     }
 
     /// Removes a request that has an outcome now.
     pub(super) fn remove(&mut self, number: RequestNumber) -> Option<PendingRequest> {
+        self.set_in_flight(number, true);
         self.pending.remove(&number)
     }
 
     /// Returns when the next request stops waiting to be sent.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        let waiting = self.pending.values().filter(|pending| !pending.is_in_flight);
-        waiting.map(|pending| pending.deadline).min()
+        self.deadlines.first().map(|(at, _)| *at)
     }
 }

@@ -11,6 +11,9 @@ use crate::pdu::{CommandId, Pdu};
 use crate::session::{self, NotSentReason, Observer, Operations, Readiness, Response, State};
 use crate::time::Instant;
 
+/// Before all requests that wait.
+const FIRST: (Option<BindId>, RequestNumber) = (None, RequestNumber(0));
+
 impl<O: Observer> Account<O> {
     /// Accepts a request about a message that the SMSC has, and sends it as soon as a bind has a free place in its window:
     /// before the messages that wait, and also while they are throttled.
@@ -68,35 +71,43 @@ impl<O: Observer> Account<O> {
         self.advance(now);
     }
 
-    /// Sends the requests that wait, and ends those that cannot be sent any more.
+    /// Sends the requests that wait, and ends those that cannot be sent any more. Once a bind can send none, or no bind can, the
+    /// others that wait for it wait on.
     pub(super) fn dispatch_requests(&mut self, now: Instant) {
-        let mut last = RequestNumber(0);
-        while let Some(number) = self.requests.next_waiting(last) {
-            last = number;
-            if let Err(reason) = self.send_request(now, number) {
-                self.end_request(number, reason);
+        if !self.requests.any_waits() {
+            return;
+        }
+        if self.stopped.is_some() && self.cannot_send() {
+            return self.end_waiting_requests(RequestNotSentReason::Stopped);
+        }
+        while let Some(number) = self.requests.next_expired(now) {
+            self.end_request(number, RequestNotSentReason::Expired);
+        }
+        let mut last = FIRST;
+        while let Some((bind, number)) = self.requests.next_waiting(last) {
+            match self.send_request(now, number) {
+                Ok(true) => last = (bind, number),
+                Ok(false) => last = (bind, RequestNumber(u64::MAX)),
+                Err(reason) => self.end_request(number, reason),
             }
         }
     }
 
-    /// Sends a request that waits, if a bind can send it now. Returns an error if none can any more.
-    fn send_request(&mut self, now: Instant, number: RequestNumber) -> Result<(), RequestNotSentReason> {
-        let Some(pending) = self.requests.waiting(number) else { return Ok(()) };
-        if pending.deadline <= now {
-            return Err(RequestNotSentReason::Expired);
-        }
-        if self.stopped.is_some() && self.cannot_send() {
-            return Err(RequestNotSentReason::Stopped);
-        }
+    /// Sends a request that waits, if a bind can send it now. Returns whether the next one for the same bind can perhaps be sent, and
+    /// an error if no bind can send this one any more.
+    fn send_request(&mut self, now: Instant, number: RequestNumber) -> Result<bool, RequestNotSentReason> {
+        let Some(pending) = self.requests.waiting(number) else { return Ok(true) };
         let command = pending.request.command();
         let link = match pending.request.bind {
             Some(bind) => self.named_bind(now, bind, command)?,
             None => self.requesting_link(now, command),
         };
-        let Some(session) =
-            link.and_then(|link| self.links.get_mut(link.index())).and_then(|link| link.session_mut())
-        else {
-            return Ok(());
+        let Some(session) = link.and_then(|link| self.links.get_mut(link.index())).and_then(|slot| {
+            self.touched.extend(link.filter(|_| !core::mem::replace(&mut slot.is_touched, true)));
+            slot.session_mut()
+        }) else {
+            // Perhaps it waits only because the provider does not take it any more.
+            return Ok(!self.options.session.operations.contains(Operations::of(command)));
         };
         let tag = Tag::Request(number);
         let sent = match pending.request.pdu() {
@@ -109,12 +120,12 @@ impl<O: Observer> Account<O> {
         match sent.map_err(|refused| refused.reason.permanent()) {
             Ok(_) => {
                 self.requests.set_in_flight(number, true);
-                Ok(())
+                Ok(true)
             }
             // The refusal concerns the bind, not the request: it waits for another one.
             Err(
                 None | Some(NotSentReason::State(_) | NotSentReason::Closing(_) | NotSentReason::Closed(_)),
-            ) => Ok(()),
+            ) => Ok(false),
             Err(Some(reason)) => Err(RequestNotSentReason::Request(reason)),
         }
     }
@@ -177,9 +188,7 @@ impl<O: Observer> Account<O> {
 
     /// Ends all requests that wait to be sent.
     pub(super) fn end_waiting_requests(&mut self, reason: RequestNotSentReason) {
-        let mut last = RequestNumber(0);
-        while let Some(number) = self.requests.next_waiting(last) {
-            last = number;
+        while let Some((_, number)) = self.requests.next_waiting(FIRST) {
             self.end_request(number, reason);
         }
     }

@@ -1,24 +1,29 @@
 //! Sending messages: each segment on the bind with the most capacity, until it has an outcome.
 
+use alloc::vec;
 use alloc::vec::Vec;
 
 use super::error::SubmitError;
 use super::event::{Event, StopCause};
 use super::link::{BindId, LinkId};
-use super::link_slot::{LinkSlot, Phase, ReceiptRequest, Tag, TimedOutSegment};
+use super::link_refresh::sending_of;
+use super::link_slot::{LinkSlot, Phase, Tag, TimedOutSegment};
 use super::message::Message;
 use super::message_key::MessageKey;
-use super::outbound_pdu::OutboundPdu;
+use super::outbound_pdu::{EncodedBody, OutboundPdu, PduTraits};
 use super::outcome::{MessageNumber, SegmentNotSentReason, SegmentOutcome, Unresolved};
 use super::queue::{AttemptResult, EndedMessage, LateResult, SegmentRef};
+use super::queued_message::ReceiptRequest;
 use super::ready_messages::Sending;
-use super::receipt_tracker::{EarlyReceipt, ExpiredMessage, Removed, SegmentId, TrackedMessage};
-use super::state::{Account, Shutdown};
-use crate::frame::SequenceNumber;
-use crate::pdu::{CommandId, CommandStatus, RegisteredDelivery};
+use super::receipt_tracker::{
+    EarlyReceipt, ExpiredMessage, Removed, SegmentId, TrackedMessage, UNKNOWN_RECIPIENT, recipient,
+};
+use super::state::{Abandoning, Account, SLICE, Shutdown};
+use crate::frame::{HEADER_LENGTH, SequenceNumber};
+use crate::pdu::{CommandId, CommandStatus, Destination};
 use crate::session::{
-    self, Esme, NotSentReason, Observer, Operations, RateLimiter, Readiness, Refusal, Response, Session,
-    State, UnansweredReason,
+    self, AcceptedResponse, Esme, NotSentReason, Observer, Operations, RateLimiter, Readiness, Refusal,
+    Response, Session, State, UnansweredReason,
 };
 use crate::time::Instant;
 
@@ -44,23 +49,31 @@ impl<O: Observer> Account<O> {
             return Err(SubmitError::Unsupported(command));
         }
         let reference = self.reference.wrapping_add(1);
-        let segments = message.segments(&self.options, reference)?;
-        if segments.len() > self.queue.capacity() {
-            return Err(SubmitError::TooManySegments { segments: segments.len() });
+        let mut frames = self.queue.take_frames();
+        if let Err(error) =
+            message.encode(&self.options, reference, &mut frames).and_then(|()| self.check_room(frames.len()))
+        {
+            self.queue.return_frames(frames);
+            return Err(error);
         }
-        if segments.len() > self.queue.available_capacity() {
-            return Err(SubmitError::Full);
-        }
-        if segments.len() > 1 {
+        if frames.len() > 1 {
             self.reference = reference;
         }
-        let number = self.queue.push(now, message, segments, self.options.unanswered_policy);
+        let number = self.queue.push(now, message, frames, self.options.unanswered_policy);
         if let Some(reason) = message.bind.and_then(|bind| self.cannot_send_on(bind)) {
             let outcome = self.queue.abandon(number, reason);
             self.finish_message(now, number, outcome);
         }
         self.advance(now);
         Ok(number)
+    }
+
+    /// Checks that the queue has room for a message of this many segments.
+    const fn check_room(&self, segments: usize) -> Result<(), SubmitError> {
+        if segments > self.queue.capacity() {
+            return Err(SubmitError::TooManySegments { segments });
+        }
+        if segments > self.queue.available_capacity() { Err(SubmitError::Full) } else { Ok(()) }
     }
 
     /// Returns why a message that names this bind can never be sent.
@@ -115,20 +128,21 @@ impl<O: Observer> Account<O> {
 
     /// Abandons the messages whose deadlines have passed, then sends what can be sent now.
     pub(super) fn dispatch(&mut self, now: Instant) {
-        while let Some((message, outcome)) = self.queue.expire(now) {
-            self.finish_message(now, message, outcome);
-        }
-        if self.refuses_messages() {
-            self.abandon_all(now, SegmentNotSentReason::Stopped);
-        }
-        self.queue.release_delayed(now);
         self.dispatched_at = now;
         self.blocked_until = None;
+        let is_due = self.queue.poll_timeout().is_some_and(|at| at <= now);
+        if (is_due || self.stopped.is_some() || self.abandoning.is_some()) && !self.abandon_due(now) {
+            return;
+        }
+        if self.queue.ready().is_empty() {
+            return;
+        }
         let command = self.message_command();
-        while !self.queue.ready().is_empty() {
-            let Some((segment, link)) = self.queue.next(sending(&self.links, now, command)) else { return };
-            let Some((pdu, _)) = self.queue.pdu(segment) else { return };
-            let recipients = pdu.recipients();
+        self.refresh_links(now, command);
+        for _ in 0..SLICE {
+            let Some((segment, link)) = self.queue.next() else { return };
+            let Some((frame, traits)) = self.queue.frame(segment) else { return };
+            let recipients = traits.recipients;
             if let Some(at) =
                 self.rate_limiter.map(|limiter| limiter.ready_for(now, recipients)).filter(|at| *at > now)
             {
@@ -138,18 +152,22 @@ impl<O: Observer> Account<O> {
             let Some(session) = self.links.get_mut(link.index()).and_then(|link| link.session_mut()) else {
                 return;
             };
-            match request(session, now, &pdu, segment) {
+            match request(session, now, frame, traits, segment) {
                 Ok(_) => {
                     if let Some(limiter) = &mut self.rate_limiter {
                         limiter.take_many(now, recipients);
                     }
                     self.queue.mark_sent(segment, link);
+                    self.refresh_link(now, link, command);
                     self.emit_handed_over(segment, link);
                 }
                 // The session holds single messages back, too, until its rate allows this one: another bind may send it now.
-                Err(Refusal::RateLimited(_)) if recipients > 1 => {}
+                Err(Refusal::RateLimited(_)) if recipients > 1 => self.refresh_link(now, link, command),
                 // The refusal concerns the state of this bind, not the segment: it stays queued.
-                Err(Refusal::State(_) | Refusal::Closing(_) | Refusal::Closed(_)) => return,
+                Err(Refusal::State(_) | Refusal::Closing(_) | Refusal::Closed(_)) => {
+                    self.touch(link);
+                    return;
+                }
                 Err(refusal) => {
                     let Some(reason) = refusal.permanent() else { return };
                     let outcome = SegmentOutcome::NeverSent(SegmentNotSentReason::Request(reason));
@@ -157,13 +175,34 @@ impl<O: Observer> Account<O> {
                 }
             }
         }
+        self.is_unfinished |= self.queue.next().is_some();
+    }
+
+    /// Abandons a slice of the messages whose deadlines have passed, or that the account sends no more, and makes those ready whose
+    /// delay is over. Returns whether that is done, so that the others may be sent.
+    #[cold]
+    fn abandon_due(&mut self, now: Instant) -> bool {
+        for _ in 0..SLICE {
+            let Some((message, outcome)) = self.queue.expire(now) else { break };
+            self.finish_message(now, message, outcome);
+        }
+        if self.abandoning.is_some() {
+            self.continue_abandoning(now);
+        } else if self.queue.unsent() > 0 && self.refuses_messages() {
+            self.abandon_all(now, SegmentNotSentReason::Stopped);
+        }
+        self.queue.release_delayed(now, SLICE);
+        // The next slice comes before what may be sent.
+        let is_done = self.abandoning.is_none() && self.queue.poll_timeout().is_none_or(|at| at > now);
+        self.is_unfinished |= !is_done;
+        is_done
     }
 
     /// Reports that the octets of a segment may leave now.
     fn emit_handed_over(&mut self, segment: SegmentRef, link: LinkId) {
         let Some(generation) = self.generation(link) else { return };
         let SegmentRef { message, index } = segment;
-        let (key, _) = self.queue.key(message);
+        let key = self.queue.key(message);
         self.emit(Event::HandedToTransport {
             message,
             key,
@@ -205,8 +244,10 @@ impl<O: Observer> Account<O> {
         self.check_running()?;
         let command = self.message_command();
         let binds = self.links.iter().filter_map(LinkSlot::transmitter);
-        let binds =
-            binds.filter(|session| sending_of(session, self.dispatched_at, command) != Sending::Unusable);
+        let binds = binds.filter(|session| match session.readiness_after(self.dispatched_at, 0, command) {
+            Readiness::Ready { .. } => true,
+            Readiness::Refusing(refusal) => refusal.permanent().is_none(),
+        });
         let free: usize = binds.map(Session::window_capacity).sum();
         Ok(free.saturating_sub(self.queue.unsent()).min(self.queue.available_capacity()))
     }
@@ -225,20 +266,9 @@ impl<O: Observer> Account<O> {
         if ready.is_empty() || self.blocked_until.is_some() {
             return self.blocked_until.filter(|_| !ready.is_empty());
         }
-        let command = self.message_command();
-        let any_waits = ready.any_waits(sending(&self.links, self.dispatched_at, command));
         let rate_at = self.rate_limiter.map_or(Instant::ZERO, |limiter| limiter.ready_at(Instant::ZERO));
-        let times = self.links.iter().zip(0..).filter_map(|(link, index)| {
-            let session = link.transmitter().filter(|_| any_waits || ready.waits_for(LinkId(index)))?;
-            // The rate limit is checked again at the end of the pause.
-            let at = match session.readiness_after(link.paused_until.max(self.dispatched_at), 0, command) {
-                Readiness::Ready { .. } => link.paused_until,
-                Readiness::Refusing(Refusal::RateLimited(at)) => at,
-                Readiness::Refusing(_) => return None,
-            };
-            Some(at.max(rate_at)).filter(|at| *at > self.dispatched_at)
-        });
-        times.min()
+        let (at, _) = self.wakes.first()?;
+        Some((*at).max(rate_at)).filter(|at| *at > self.dispatched_at)
     }
 
     /// Handles the outcome of a `submit_sm` that was in flight.
@@ -252,12 +282,14 @@ impl<O: Observer> Account<O> {
         let mut early = Vec::new();
         let result = match outcome {
             session::Outcome::Accepted(response) => {
-                if let Some(receipts) = self.receipt_request(segment) {
-                    let (key, _) = self.queue.key(segment.message);
-                    early = self.track_receipts(now, segment, key, receipts, response.message_id());
+                let outcome = SegmentOutcome::accepted(response);
+                let scope = self.options.receipts.dialect.receipt_scope();
+                if let Some((receipts, key)) = self.queue.receipt_request(segment, scope) {
+                    let response = (response.message_id(), &outcome);
+                    early = self.track_receipts(now, segment, key, receipts, response);
                 }
                 self.record_acceptance(link);
-                AttemptResult::Done(SegmentOutcome::accepted(response))
+                AttemptResult::Done(outcome)
             }
             session::Outcome::Refused { status, response } => {
                 self.handle_refusal(now, link, segment, refused(status, response))
@@ -290,8 +322,9 @@ impl<O: Observer> Account<O> {
         if !self.queue.is_open(segment) {
             return;
         }
-        let receipts = self.receipt_request(segment);
-        let (key, _) = self.queue.key(segment.message);
+        let scope = self.options.receipts.dialect.receipt_scope();
+        let receipts = self.queue.receipt_request(segment, scope).map(|(receipts, _)| receipts);
+        let key = self.queue.key(segment.message);
         if let Some(Phase::Open(open)) = self.links.get_mut(link.index()).map(|link| &mut link.phase) {
             // The session keeps no more places than its window has: the oldest was given up.
             while open.timed_out.len() >= usize::from(open.window.max(1)) {
@@ -333,7 +366,8 @@ impl<O: Observer> Account<O> {
         if let (LateResult::Recorded(_) | LateResult::Ended, Some(receipts), Some(response)) =
             (&result, receipts, accepted)
         {
-            early = self.track_receipts(now, segment, key.clone(), receipts, response.message_id());
+            let response = (response.message_id(), &outcome);
+            early = self.track_receipts(now, segment, key.clone(), receipts, response);
         }
         match result {
             LateResult::Recorded(outcome) => self.finish_message(now, segment.message, outcome),
@@ -361,36 +395,55 @@ impl<O: Observer> Account<O> {
         }
     }
 
-    /// Returns what a segment without an outcome says about its receipts; `None` if it requests none.
-    fn receipt_request(&self, segment: SegmentRef) -> Option<ReceiptRequest> {
-        if !self.queue.is_open(segment) {
-            // A late response to an earlier attempt has ended it.
-            return None;
-        }
-        let (pdu, total) = self.queue.pdu(segment)?;
-        let has_one_recipient = pdu.has_one_recipient();
-        // Perhaps only the last segment requests a receipt, for all of them.
-        let last = SegmentRef { index: total.saturating_sub(1), ..segment };
-        let (pdu, _) = self.queue.pdu(last)?;
-        let is_due = is_receipt_due(pdu.registered_delivery());
-        let is_tracked = pdu.asks_for_receipts() && has_one_recipient;
-        let (_, destination) = self.queue.key(segment.message);
-        is_tracked.then_some(ReceiptRequest { total, is_due, destination })
-    }
-
     /// Starts to track the receipts of an accepted segment, and returns those that have already arrived.
     fn track_receipts(
         &mut self,
         now: Instant,
         segment: SegmentRef,
         key: Option<MessageKey>,
-        ReceiptRequest { total, is_due, destination }: ReceiptRequest,
-        id: &[u8],
+        ReceiptRequest { total, recipients, is_due, destination }: ReceiptRequest,
+        (id, outcome): (&[u8], &SegmentOutcome),
     ) -> Vec<EarlyReceipt> {
-        let message = TrackedMessage { number: segment.message, total, is_due, key, destination };
-        self.receipts.track(now, &message, segment.index, SegmentId::Id(id));
+        let mut message = TrackedMessage { number: segment.message, total, is_due, key, destination };
+        if recipients > 1 {
+            let accepted = self.accepted_recipients(segment, recipients, outcome);
+            message.total = accepted.len() as u8;
+            if accepted.is_empty() {
+                let (message, key) = (message.number, message.key.clone());
+                self.emit(Event::ReceiptsExpired { message, key, ids: Vec::new() });
+            }
+            for (recipient, index) in accepted.into_iter().zip(0..) {
+                self.receipts.track_recipient(now, &message, index, id, recipient);
+            }
+        } else {
+            self.receipts.track(now, &message, segment.index, SegmentId::Id(id));
+        }
         let key = self.receipts.submitted_key(id);
         self.receipts.early.take(&key)
+    }
+
+    /// Returns the recipients of a submit_multi that the SMSC has accepted.
+    fn accepted_recipients(&self, segment: SegmentRef, count: u8, outcome: &SegmentOutcome) -> Vec<u32> {
+        let mut accepted = match self.queue.frame(segment).map(|(frame, _)| OutboundPdu::decode(frame)) {
+            Some(OutboundPdu::SubmitMulti(message)) => message
+                .destinations
+                .iter()
+                .map(|destination| match destination {
+                    Destination::Sme(address) => recipient(address.digits.as_bytes()),
+                    Destination::DistributionList(_) => UNKNOWN_RECIPIENT,
+                })
+                .collect(),
+            // The message has ended: this is a late response.
+            _ => vec![UNKNOWN_RECIPIENT; count.into()],
+        };
+        for refused in outcome.response().into_iter().flat_map(AcceptedResponse::unsuccessful) {
+            let refused = recipient(refused.destination.digits.as_bytes());
+            let found = accepted.iter().position(|other| *other == refused || *other == UNKNOWN_RECIPIENT);
+            if let Some(index) = found {
+                accepted.remove(index);
+            }
+        }
+        accepted
     }
 
     fn finish_attempt(&mut self, now: Instant, segment: SegmentRef, result: AttemptResult) {
@@ -401,13 +454,24 @@ impl<O: Observer> Account<O> {
 
     /// Emits the outcome of a message, if it has one.
     fn finish_message(&mut self, now: Instant, message: MessageNumber, ended: Option<EndedMessage>) {
-        let Some(EndedMessage { key, outcome }) = ended else { return };
-        // A late response can change only the outcome of a segment that got no response.
-        self.retain_timed_out(|timed_out| {
-            let outcome = outcome.segments.get(usize::from(timed_out.index));
-            timed_out.message != message || matches!(outcome, Some(SegmentOutcome::Unanswered(_)))
-        });
-        self.receipts.complete(now, message);
+        let Some(EndedMessage { key, outcome, had_late }) = ended else { return };
+        if had_late {
+            // A late response can change only the outcome of a segment that got no response.
+            self.retain_timed_out(|timed_out| {
+                let outcome = outcome.segments.get(usize::from(timed_out.index));
+                timed_out.message != message || matches!(outcome, Some(SegmentOutcome::Unanswered(_)))
+            });
+        }
+        let asks_on_last =
+            self.options.receipts.dialect.request_on_last_segment && outcome.segments.len() > 1;
+        let may_be_accepted = |last: &SegmentOutcome| {
+            matches!(last, SegmentOutcome::Accepted { .. } | SegmentOutcome::Unanswered(_))
+        };
+        if asks_on_last && !outcome.segments.last().is_some_and(may_be_accepted) {
+            self.stop_receipts(message);
+        } else {
+            self.receipts.complete(now, message);
+        }
         if let Shutdown::Draining { unresolved, .. } | Shutdown::Unbinding { unresolved, .. } =
             &mut self.shutdown
             && outcome.result().is_err()
@@ -417,20 +481,51 @@ impl<O: Observer> Account<O> {
         self.emit(Event::Outcome { message, key, outcome });
     }
 
-    /// Stops sending all messages. What is in flight still gets its response.
+    /// Tracks no receipts of a message of which no accepted segment has requested one, also if one of its segments turns out
+    /// to be accepted later.
+    fn stop_receipts(&mut self, message: MessageNumber) {
+        self.receipts.forget(message);
+        let links = self.links.iter_mut().filter_map(|link| match &mut link.phase {
+            Phase::Open(open) => Some(open),
+            _ => None,
+        });
+        for timed_out in links.flat_map(|open| &mut open.timed_out) {
+            if timed_out.segment.message == message {
+                timed_out.receipts = None;
+            }
+        }
+    }
+
+    /// Stops sending all messages, a slice at a time. What is in flight still gets its response.
     pub(super) fn abandon_all(&mut self, now: Instant, reason: SegmentNotSentReason) {
-        let all: Vec<_> = self.queue.messages().collect();
-        for message in all {
+        let last = self.queue.last_number();
+        match &mut self.abandoning {
+            // The messages before still end with the earlier reason.
+            Some(abandoning) => abandoning.last = last,
+            None => self.abandoning = Some(Abandoning { next: MessageNumber(0), last, reason }),
+        }
+        self.continue_abandoning(now);
+    }
+
+    /// Abandons the next messages of [`abandon_all`](Self::abandon_all).
+    fn continue_abandoning(&mut self, now: Instant) {
+        let Some(Abandoning { next, last, reason }) = self.abandoning else { return };
+        let numbers = self.queue.messages_from(next).take_while(|number| *number <= last);
+        let mut slice: Vec<_> = numbers.take(SLICE + 1).collect();
+        let rest = if slice.len() > SLICE { slice.pop() } else { None };
+        self.abandoning = rest.map(|next| Abandoning { next, last, reason });
+        self.is_unfinished |= rest.is_some();
+        for message in slice {
             let outcome = self.queue.abandon(message, reason);
             self.finish_message(now, message, outcome);
         }
     }
 
-    /// Gives up the messages that exceed the capacity of the receipt tracker, and some of those whose receipts are too
-    /// old. The next call, which is due at once, continues: so no call takes long, however many messages are too old.
+    /// Gives up some of the messages that exceed the capacity of the receipt tracker, and of those whose receipts are too
+    /// old. The next call, which is due at once, continues: so no call takes long, however many messages there are.
     pub(super) fn expire_receipts(&mut self, now: Instant) {
         let mut count = 0;
-        while (count < EXPIRED_AT_ONCE || self.receipts.exceeds_capacity())
+        while (count < EXPIRED_AT_ONCE || count < REMOVED_AT_ONCE && self.receipts.exceeds_capacity())
             && let Some(expired) = self.receipts.expire(now)
         {
             count += 1;
@@ -444,18 +539,28 @@ impl<O: Observer> Account<O> {
 /// How many messages are given up in one call because their receipts are too old.
 const EXPIRED_AT_ONCE: usize = 64;
 
-/// Passes the PDU of a segment to a session.
+/// How many messages are given up in one call because there are too many.
+const REMOVED_AT_ONCE: usize = 1024;
+
+/// Passes the encoded PDU of a segment to a session.
 fn request<O: Observer>(
     session: &mut Session<Esme, Tag, O>,
     now: Instant,
-    pdu: &OutboundPdu<'_>,
+    frame: &[u8],
+    traits: PduTraits,
     segment: SegmentRef,
 ) -> Result<SequenceNumber, Refusal> {
     let tag = Tag::Segment(segment);
-    match pdu {
-        OutboundPdu::SubmitSm(message) => session.request(now, message, tag),
-        OutboundPdu::DataSm(message) => session.request(now, message, tag),
-        OutboundPdu::SubmitMulti(message) => session.request(now, message, tag),
+    if session.reads_tlvs() {
+        let body = EncodedBody(frame.get(HEADER_LENGTH..).unwrap_or_default());
+        return session
+            .request_body(now, traits.command, traits.recipients, &body, tag)
+            .map_err(|refused| refused.reason);
+    }
+    match OutboundPdu::decode(frame) {
+        OutboundPdu::SubmitSm(message) => session.request(now, &message, tag),
+        OutboundPdu::DataSm(message) => session.request(now, &message, tag),
+        OutboundPdu::SubmitMulti(message) => session.request(now, &message, tag),
     }
     .map_err(|refused| refused.reason)
 }
@@ -472,26 +577,5 @@ pub(super) fn sending<O: Observer>(
     now: Instant,
     command: CommandId,
 ) -> impl Iterator<Item = (LinkId, Sending)> + use<'_, O> {
-    links.iter().zip(0..).map(move |(link, index)| {
-        let sending = match link.transmitter() {
-            Some(session) if link.paused_until <= now => sending_of(session, now, command),
-            _ => Sending::Unusable,
-        };
-        (LinkId(index), sending)
-    })
-}
-
-/// Returns what a bind can do now. One that is being ended sends nothing more.
-fn sending_of<O: Observer>(session: &Session<Esme, Tag, O>, now: Instant, command: CommandId) -> Sending {
-    match session.readiness_after(now, 0, command) {
-        Readiness::Ready { capacity } => Sending::Ready { capacity },
-        Readiness::Refusing(refusal) if refusal.permanent().is_some() => Sending::Unusable,
-        Readiness::Refusing(_) => Sending::Busy,
-    }
-}
-
-/// Returns whether the message requests a final receipt for every final state: bits 1 and 0 (SMPP 3.4 §5.2.17). A receipt
-/// that was requested only for some states may never be due.
-fn is_receipt_due(registered_delivery: RegisteredDelivery) -> bool {
-    registered_delivery.bits() & 0b11 == RegisteredDelivery::RECEIPT.bits()
+    links.iter().zip(0..).map(move |(link, index)| (LinkId(index), sending_of(link, now, command).0))
 }

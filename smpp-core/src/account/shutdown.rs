@@ -8,7 +8,7 @@ use super::link_slot::LinkSlot;
 use super::message_request::RequestNotSentReason;
 use super::outcome::{SegmentNotSentReason, Unresolved};
 use super::receipt_tracker::ExpiredMessage;
-use super::state::{Account, Shutdown};
+use super::state::{Account, SLICE, Shutdown};
 use crate::session::{Observer, Session};
 use crate::time::Instant;
 
@@ -22,6 +22,7 @@ impl<O: Observer> Account<O> {
     /// flight and the unbinds. Of several calls the earliest deadline counts.
     pub fn shutdown(&mut self, now: Instant, timeout: Duration) {
         let until = now + timeout;
+        self.link_plan = None;
         match &mut self.shutdown {
             Shutdown::Running => {
                 self.shutdown = Shutdown::Draining { deadline: until, unresolved: Vec::new() };
@@ -38,6 +39,9 @@ impl<O: Observer> Account<O> {
 
     /// Moves the shutdown to its next stage if the current one is finished.
     pub(super) fn advance_shutdown(&mut self, now: Instant) {
+        if matches!(self.shutdown, Shutdown::Running | Shutdown::Closed) {
+            return;
+        }
         let is_drained = self.queue.open() == 0 && self.requests.is_empty() || self.cannot_send();
         if let Shutdown::Draining { deadline, ref mut unresolved } = self.shutdown
             && (is_drained || deadline <= now)
@@ -51,27 +55,36 @@ impl<O: Observer> Account<O> {
             self.abandon_all(now, SegmentNotSentReason::ShutDown);
             self.end_waiting_requests(RequestNotSentReason::ShutDown);
             self.release_inbound(now);
+            self.link_plan = None;
             self.start_links(now);
         }
         if let Shutdown::Unbinding { until, .. } = &mut self.shutdown
             && until.is_some_and(|until| until <= now)
         {
             *until = None;
+            self.touch_all();
             self.links.iter_mut().filter_map(LinkSlot::session_mut).for_each(Session::abort);
             self.start_links(now);
         }
-        if let Shutdown::Unbinding { ref mut unresolved, .. } = self.shutdown
+        if matches!(self.shutdown, Shutdown::Unbinding { .. })
+            && self.abandoning.is_none()
             && self.links.iter().all(LinkSlot::is_idle)
         {
-            let mut unresolved = core::mem::take(unresolved);
-            self.shutdown = Shutdown::Closed;
             self.release_inbound(now);
             self.release_early(now);
-            let missing = self.receipts.drain();
-            unresolved.extend(missing.map(|expired| {
-                let ExpiredMessage { number, key, ids } = expired;
-                Unresolved::NoReceipt { message: number, key, ids }
-            }));
+            let Shutdown::Unbinding { unresolved, .. } = &mut self.shutdown else { return };
+            for _ in 0..SLICE {
+                let Some(ExpiredMessage { number, key, ids }) = self.receipts.remove_oldest() else { break };
+                if !ids.is_empty() {
+                    unresolved.push(Unresolved::NoReceipt { message: number, key, ids });
+                }
+            }
+            if self.receipts.len() > 0 {
+                self.is_unfinished = true;
+                return;
+            }
+            let unresolved = core::mem::take(unresolved);
+            self.shutdown = Shutdown::Closed;
             self.emit(Event::Closed { unresolved });
         }
     }

@@ -1,6 +1,6 @@
 //! The account's state, its counters and timers.
 
-use alloc::collections::VecDeque;
+use alloc::collections::{BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -13,7 +13,7 @@ use super::link::{LinkId, LinkState};
 use super::link_slot::LinkSlot;
 use super::options::Options;
 use super::options_error::OptionsError;
-use super::outcome::Unresolved;
+use super::outcome::{MessageNumber, SegmentNotSentReason, Unresolved};
 use super::queue::Queue;
 use super::receipt_tracker::ReceiptTracker;
 use super::request_table::RequestTable;
@@ -90,9 +90,44 @@ pub struct Account<O = ()> {
     pub(super) refuses_messages: bool,
     /// Why the account has stopped.
     pub(super) stopped: Option<StopCause>,
+    /// Whether the account has emitted, since it last made binds, that the SMSC refused one with a status that stops it.
+    pub(super) is_bind_stop_reported: bool,
+    /// The messages that are being abandoned, a slice at a time.
+    pub(super) abandoning: Option<Abandoning>,
+    /// Whether the last call left work for the next one, which is due at once: see [`SLICE`].
+    pub(super) is_unfinished: bool,
+    /// The slots whose sessions may have changed since they were looked at.
+    pub(super) touched: Vec<LinkId>,
+    /// The slots whose binds may send more or less than the queue remembers.
+    pub(super) stale: Vec<LinkId>,
+    /// When the pause or the rate limit of a bind is over that is in the way of a message.
+    pub(super) wakes: BTreeSet<(Instant, LinkId)>,
+    /// When the pauses are over that the account has reported.
+    pub(super) pauses: BTreeSet<(Instant, LinkId)>,
+    /// When the next connection starts; `None` if something has changed that decides which connections start and end.
+    pub(super) link_plan: Option<LinkPlan>,
     pub(super) counters: AccountCounters,
     /// The counters of the slots that no longer exist, the one with the lowest id last: a new slot goes on with them.
     pub(super) removed_stats: Vec<LinkStats>,
+}
+
+/// How many messages, receipts or outcomes one call handles at most of work that grows with what is outstanding. The rest is due
+/// at once: so no call takes much longer than a slice, about a third of a millisecond.
+pub(super) const SLICE: usize = 512;
+
+/// What is known of the connections until something changes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LinkPlan {
+    pub(super) next_start: Option<Instant>,
+}
+
+/// Messages that are being abandoned.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Abandoning {
+    /// The next one, if it is still queued.
+    pub(super) next: MessageNumber,
+    pub(super) last: MessageNumber,
+    pub(super) reason: SegmentNotSentReason,
 }
 
 /// The progress of the account's shutdown.
@@ -143,6 +178,7 @@ impl<O: Observer> Account<O> {
                 options.reassembly,
                 options.segment_ack_timeout,
                 options.segment_ack_mode,
+                random,
             ),
             delivered_pdus: DeliveredPdus::new(options.reassembly),
             actions: VecDeque::new(),
@@ -161,6 +197,14 @@ impl<O: Observer> Account<O> {
             blocked_until: None,
             refuses_messages: false,
             stopped: None,
+            is_bind_stop_reported: false,
+            abandoning: None,
+            is_unfinished: false,
+            touched: Vec::new(),
+            stale: Vec::new(),
+            wakes: BTreeSet::new(),
+            pauses: BTreeSet::new(),
+            link_plan: None,
             counters: AccountCounters::default(),
             removed_stats: Vec::new(),
             options,
@@ -205,6 +249,7 @@ impl<O: Observer> Account<O> {
             self.receipts.poll_timeout(),
             self.next_inbound_timeout(),
             self.next_resume(),
+            self.is_unfinished.then_some(self.dispatched_at),
             shutdown,
         ]
         .into_iter()
@@ -222,6 +267,11 @@ impl<O: Observer> Account<O> {
     /// Returns the state of each connection slot, in the order of their ids.
     pub fn links(&self) -> impl Iterator<Item = (LinkId, LinkState)> {
         self.links.iter().zip(0..).map(|(link, index)| (LinkId(index), link.state()))
+    }
+
+    /// Returns the state of a connection slot; `None` if there is no such slot.
+    pub fn link_state(&self, link: LinkId) -> Option<LinkState> {
+        Some(self.links.get(link.index())?.state())
     }
 
     /// Returns where the connection of this slot goes: the endpoint for its [`Action::Resolve`] and [`Action::Connect`],
@@ -279,12 +329,14 @@ impl<O: Observer> Account<O> {
             && let Some(slot) = self.links.get_mut(link.index())
         {
             slot.stats.record(event);
+            self.link_plan = None;
         }
         self.events.push_back(event);
     }
 
     /// Does everything that can be done now: starts connections, sends messages, proceeds with a shutdown.
     pub(super) fn advance(&mut self, now: Instant) {
+        self.is_unfinished = false;
         self.resume_links(now);
         self.start_links(now);
         self.dispatch_requests(now);

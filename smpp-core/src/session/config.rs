@@ -63,9 +63,11 @@ pub struct Config {
     /// The rate limit: how many messages per second this side sends; `None` for no limit. A message is a submit_sm,
     /// deliver_sm, data_sm, submit_multi or broadcast_sm; other requests do not count. A submit_multi counts as many messages
     /// as it has destinations. Above the limit [`request`](super::Session::request) returns
-    /// [`Refusal::RateLimited`](super::Refusal::RateLimited) with the time to retry. A message counts when it is encoded:
-    /// messages that then wait for a transport that does not accept octets leave together when it does, `window` messages
-    /// at most. Default `None`.
+    /// [`Refusal::RateLimited`](super::Refusal::RateLimited) with the time to retry. The session sustains 99.2 % of the limit
+    /// although timers are late: see [`Rate`]. A message counts when it is encoded, and again when
+    /// [`poll_transmit`](super::Session::poll_transmit) takes it if that is later than the limit assumes. Messages that wait
+    /// for a transport that does not accept octets leave together when it does, `window` messages at most; later ones wait
+    /// for longer then. Default `None`.
     pub rate: Option<Rate>,
     /// Whether the session sends more slowly for a while after the peer throttled: `ESME_RTHROTTLED`
     /// or a `congestion_state` of 100 or more halves the rate; a `congestion_state` of 90 or more lowers it to 8/9, never

@@ -290,15 +290,27 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     /// Appends the octets to transmit to `out`, and returns whether there were any. If `out` is empty, the session swaps
     /// the buffers instead of copying.
     pub fn poll_transmit(&mut self, out: &mut Vec<u8>) -> bool {
+        self.poll_transmit_messages(out).is_some()
+    }
+
+    /// As [`poll_transmit`](Self::poll_transmit). Returns how many messages leave, and when; `None` if there is no output.
+    pub(crate) fn poll_transmit_messages(&mut self, out: &mut Vec<u8>) -> Option<(Instant, u32)> {
         if !self.wants_transmit() {
-            return false;
+            return None;
         }
+        let messages = self.unsent_messages();
+        self.rate_limiter.leave(self.now, messages);
         if out.is_empty() {
             core::mem::swap(out, &mut self.output);
         } else {
             out.append(&mut self.output);
         }
-        true
+        Some((self.now, messages))
+    }
+
+    /// Returns how many messages are encoded and not taken by [`poll_transmit`](Self::poll_transmit).
+    pub(crate) const fn unsent_messages(&self) -> u32 {
+        self.rate_limiter.unsent()
     }
 
     /// Returns when to call [`handle_timeout`](Self::handle_timeout) next, and for which timer. `None` means that no

@@ -52,14 +52,26 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     where
         P: Operation + SentBy<R>,
     {
+        self.request_body(now, operation.command(), operation.recipients(), operation, tag)
+    }
+
+    /// As [`request`](Self::request), with a body that is encoded already or not: that of a request which this side sends.
+    #[inline]
+    pub(crate) fn request_body<B: Emit>(
+        &mut self,
+        now: Instant,
+        command: CommandId,
+        recipients: u32,
+        body: &B,
+        tag: T,
+    ) -> Result<SequenceNumber, Refused<T>> {
         // `self.now` never goes back, so that the deadlines have the order of the requests.
         self.advance_clock(now);
         let start = self.output.len();
-        let sequence = match self.send_request(operation) {
+        let sequence = match self.send_request(command, recipients, body) {
             Ok(sequence) => sequence,
             Err(reason) => return Err(Refused { tag, reason }),
         };
-        let command = operation.command();
         if command.is_bind() {
             self.bind_in_progress = Some(command);
             self.own_version = self.output.get(start..).and_then(stated_version);
@@ -76,20 +88,24 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         Ok(sequence)
     }
 
-    fn send_request<P: Operation>(&mut self, operation: &P) -> Result<SequenceNumber, Refusal> {
-        let command = operation.command();
+    fn send_request<B: Emit>(
+        &mut self,
+        command: CommandId,
+        recipients: u32,
+        body: &B,
+    ) -> Result<SequenceNumber, Refusal> {
         self.check_allowed(command)?;
-        let tlvs = self.check_version(command, operation)?;
+        let tlvs = self.check_version(command, body)?;
         self.check_capacity()?;
         if command.is_message() {
-            self.check_rate(operation.recipients())?;
+            self.check_rate(recipients)?;
         }
         let sequence = self.next_sequence();
-        if !self.encode_with(command, CommandStatus::ROK, sequence, Some(operation), tlvs) {
+        if !self.encode_with(command, CommandStatus::ROK, sequence, Some(body), tlvs) {
             return Err(Refusal::TooLong);
         }
         if command.is_message() {
-            self.rate_limiter.take_many(self.now, operation.recipients());
+            self.rate_limiter.take_many(self.now, recipients);
         }
         if self.is_activity(command) {
             self.last_activity = self.now;
@@ -353,6 +369,11 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         let frame = Frame::from_valid(self.output.get(before..).unwrap_or_default());
         self.observer.observe(self.now, Direction::Out, ObservedPdu(frame));
         true
+    }
+
+    /// Returns whether requests are sent with their TLVs.
+    pub(crate) fn reads_tlvs(&self) -> bool {
+        self.version.reads_tlvs()
     }
 
     /// Returns the next sequence number that no request in flight has, including enquire_link and unbind of the session.

@@ -36,7 +36,8 @@ pub enum Refusal {
     /// [`Outcome`](super::Outcome).
     WindowFull,
     /// The rate limit, [`Config::rate`](super::Config::rate) or a slow-down after the peer throttled, allows the next
-    /// message at this time. The caller must set its own timer:
+    /// message at this time. Above 500 messages per second that is up to 2 ms after the earliest possible time, so that
+    /// several messages leave together. The caller must set its own timer:
     /// [`poll_timeout`](super::Session::poll_timeout) does not include this time.
     RateLimited(Instant),
     /// Backpressure: [`Config::max_output`](super::Config::max_output) octets or more wait for the transport. Retry after

@@ -289,7 +289,9 @@ impl<'a> Response<&'a [u8]> {
 
     /// Returns the message id, and a copy of what an accepting response says beside it.
     pub(crate) fn into_accepted(self) -> (&'a [u8], AcceptedResponse) {
-        (message_id(decode(Frame::from_valid(self.0))), AcceptedResponse::new(self.0))
+        let id = message_id(decode(Frame::from_valid(self.0)));
+        let is_id_alone = !id.is_empty() && self.0.len() == HEADER_LENGTH + id.len() + 1;
+        (id, if is_id_alone { AcceptedResponse::NO_FIELDS } else { AcceptedResponse::new(self.0) })
     }
 
     /// Copies a response with an error status.

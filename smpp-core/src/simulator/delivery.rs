@@ -27,6 +27,8 @@ pub(super) struct PendingDelivery {
     pub(super) destination: OwnedAddress,
     /// The bind that submitted the message.
     pub(super) submitter: Option<SimulatedBind>,
+    /// The number of the message that it is about or echoes.
+    pub(super) number: Option<u64>,
     pub(super) content: Content,
 }
 
@@ -94,7 +96,7 @@ impl Delivery {
 }
 
 impl OwnedAddress {
-    fn address(&self) -> Address<'_> {
+    pub(super) fn address(&self) -> Address<'_> {
         let Self(ton, npi, digits) = self;
         Address { ton: *ton, npi: *npi, digits: COctets::new(digits).unwrap_or_default() }
     }

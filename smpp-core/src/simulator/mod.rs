@@ -4,8 +4,9 @@
 //! throttling, message ids, the states of messages, delivery receipts and mobile-originated (MO) messages. [`Rules`] sets
 //! them. It has no I/O: a server, for example that of an adapter, runs the sessions and
 //!
-//! 1. calls [`bind`](Simulator::bind) for each bind request, [`submit`](Simulator::submit) for each `submit_sm`, and
-//!    responds with the result; [`release`](Simulator::release) when the session ends;
+//! 1. calls [`bind`](Simulator::bind) for each bind request, [`submit`](Simulator::submit) for each `submit_sm`,
+//!    [`query`](Simulator::query), [`cancel`](Simulator::cancel) and [`replace`](Simulator::replace) for the requests about
+//!    messages, and responds with the result; [`release`](Simulator::release) when the session ends;
 //! 2. at [`poll_timeout`](Simulator::poll_timeout), sends each [`poll_delivery`](Simulator::poll_delivery) on the bind that
 //!    it names; [`redeliver`](Simulator::redeliver) if the ESME does not accept it.
 //!
@@ -39,6 +40,9 @@ mod dialect;
 mod dialect_tests;
 mod id_form;
 mod receipts;
+mod records;
+#[cfg(test)]
+mod request_tests;
 mod rng;
 mod rules;
 mod segments;
@@ -54,6 +58,7 @@ pub use bind::SimulatedBind;
 pub use delivery::Delivery;
 pub use dialect::{DeliveryRoute, Dialect, DialectError, Echo, ReceiptContent, SegmentReceipts, SubmitTlvs};
 pub use id_form::{IdForm, UnknownIdForm};
+pub use records::QueriedMessage;
 pub use rng::Rng;
 pub use rules::{ReceiptTiming, Rules, StateWeights, StateWeightsError};
 
@@ -62,6 +67,7 @@ use crate::session::{Instant, RateMeter};
 use crate::sms::{ConcatRef, SegmentError, Segmentation, Text};
 use delivery::PendingDelivery;
 use receipts::Accepted;
+use records::Records;
 use rng::mix;
 use segments::SharedIds;
 
@@ -124,6 +130,7 @@ pub struct Simulator {
     /// The number before that of the first message.
     first_number: u64,
     shared_ids: SharedIds,
+    records: Records,
     /// The concatenation reference of the next MO message with several segments.
     reference: u8,
 }
@@ -155,6 +162,7 @@ impl Simulator {
             messages: 0,
             first_number,
             shared_ids: SharedIds::default(),
+            records: Records::default(),
             reference: 0,
         }
     }
@@ -293,7 +301,7 @@ impl Simulator {
             let (source, destination, content) = (source.into(), destination.into(), segment.into());
             self.enqueue(
                 account,
-                PendingDelivery { due: now, source, destination, submitter: None, content },
+                PendingDelivery { due: now, source, destination, submitter: None, number: None, content },
             );
         }
         Ok(total)

@@ -51,6 +51,9 @@ impl Simulator {
             ReceiptTiming::Delayed => Some(self.rules.receipt_delay),
             ReceiptTiming::BeforeResponse => Some(Duration::ZERO),
         };
+        // Without receipts, a message reaches its final state after the same time.
+        self.record(now, accepted, state, delay.unwrap_or(self.rules.receipt_delay));
+        let number = Some(accepted.number);
         let is_wanted = accepted.is_reported && wants_receipt(accepted.message.registered_delivery, state);
         if let Some(delay) = delay.filter(|_| is_wanted) {
             let dialect = &self.rules.dialect;
@@ -69,18 +72,21 @@ impl Simulator {
                 let submitter = Some(accepted.bind);
                 self.enqueue(
                     accepted.account,
-                    PendingDelivery { due, source, destination, submitter, content },
+                    PendingDelivery { due, source, destination, submitter, number, content },
                 );
             }
         }
         if let Some(content) = echo(&self.rules, accepted.message) {
             let (source, destination) = (accepted.message.source.into(), accepted.message.destination.into());
             let (due, submitter) = (now + self.rules.receipt_delay, Some(accepted.bind));
-            self.enqueue(accepted.account, PendingDelivery { due, source, destination, submitter, content });
+            self.enqueue(
+                accepted.account,
+                PendingDelivery { due, source, destination, submitter, number, content },
+            );
         }
     }
 
-    fn receipt(
+    pub(super) fn receipt(
         &self,
         accepted: &Accepted<'_>,
         (state, esm_class): (MessageState, EsmClass),

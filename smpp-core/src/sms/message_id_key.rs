@@ -73,7 +73,7 @@ impl MessageIdKey {
         let mut rest = &mut rest[..];
         for part in parts {
             let (to, after) = rest.split_at_mut(part.len().min(rest.len()));
-            to.iter_mut().zip(part).for_each(|(to, from)| *to = *from);
+            to.copy_from_slice(part.get(..to.len()).unwrap_or_default());
             rest = after;
         }
         Self { octets }

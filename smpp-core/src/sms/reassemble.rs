@@ -6,7 +6,6 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-use alloc::boxed::Box;
 use core::fmt;
 use core::time::Duration;
 
@@ -15,7 +14,7 @@ use crate::pdu::Address;
 use crate::time::Instant;
 
 use key::MessageKey;
-use message::{MISSING, StoredSegment, StoredSegments};
+use message::{Digests, MISSING, StoredSegment, StoredSegments};
 pub use message::{MessageIdentity, ReassembledMessage, ReceivedSegment};
 use store::{MemoryCost, MessageStore};
 
@@ -168,11 +167,14 @@ pub enum PushErrorReason {
     TooLarge,
 }
 
+/// How many completed messages are forgotten in one call, so that no call takes long: more than one call records.
+const FORGOTTEN_AT_ONCE: usize = 64;
+
 /// A message that was returned: when, and a digest of each of its segments.
 #[derive(Debug)]
 struct CompletedMessage {
     at: Instant,
-    digests: Box<[u64]>,
+    digests: Digests,
 }
 
 impl Default for ReassemblyLimits {
@@ -191,7 +193,13 @@ impl Default for ReassemblyLimits {
 impl<T> Reassembler<T> {
     /// Creates an empty reassembler.
     pub const fn new(limits: ReassemblyLimits) -> Self {
-        Self { limits, incomplete: MessageStore::new(), completed: MessageStore::new() }
+        Self::with_seed(limits, 0)
+    }
+
+    /// As [`new`](Self::new), with a random number for the hash table of messages: a sender that does not know it cannot
+    /// choose references that slow the reassembler down. That matters for limits far above the default ones.
+    pub const fn with_seed(limits: ReassemblyLimits, seed: u64) -> Self {
+        Self { limits, incomplete: MessageStore::new(seed), completed: MessageStore::new(seed) }
     }
 
     /// Changes the limits for the segments that arrive from now on. Those that are held stay, even if they exceed the new
@@ -227,7 +235,9 @@ impl<T> Reassembler<T> {
         let is_duplicate = match (message, same_number) {
             (Some(_), Some(same)) => !is_expired && same.user_data == segment.user_data,
             (Some(_), None) => false,
-            (None, _) => self.completed.get(&key).is_some_and(|completed| completed.contains(&segment)),
+            (None, _) => self.completed.get(&key).is_some_and(|completed| {
+                now - completed.at < self.limits.duplicate_window && completed.contains(&segment)
+            }),
         };
         if is_duplicate {
             return Ok(Pushed::Duplicate {
@@ -252,8 +262,13 @@ impl<T> Reassembler<T> {
             let superseded = removed.map(ReassembledMessage::from);
             return Ok(Pushed::Stored { segments, total: info.total, superseded });
         }
-        let (key, mut message) = removed.unwrap_or_else(|| (key, StoredSegments::new(now)));
-        message.add(segment);
+        let (key, message) = match removed {
+            Some((key, mut message)) => {
+                message.add(segment);
+                (key, message)
+            }
+            None => (key, StoredSegments::new(now, segment)),
+        };
         self.record_completed(now, &key, &message);
         Ok(Pushed::Complete((key, message).into()))
     }
@@ -411,7 +426,7 @@ impl<T> Reassembler<T> {
             (stored.is_none() && messages >= max_messages)
                 || octets - stored.unwrap_or(0) + needed > max_octets
         };
-        let sender = self.incomplete.usage(&key.source);
+        let sender = self.incomplete.usage(key);
         let (messages, octets) = (limits.max_messages_per_sender, limits.max_octets_per_sender);
         if is_full(sender.messages, sender.octets, messages, octets) {
             Err(PushErrorReason::SenderFull)
@@ -424,24 +439,28 @@ impl<T> Reassembler<T> {
 
     fn store(&mut self, now: Instant, key: MessageKey, segment: StoredSegment<T>) {
         if let Err(segment) = self.incomplete.update(&key, segment, StoredSegments::add) {
-            let mut message = StoredSegments::new(now);
-            message.add(segment);
-            self.incomplete.insert(key, message);
+            self.incomplete.insert(key, StoredSegments::new(now, segment));
         }
     }
 
     fn record_completed(&mut self, now: Instant, key: &MessageKey, message: &StoredSegments<T>) {
-        let completed = CompletedMessage { at: now, digests: message.digests(key.total) };
+        let completed = CompletedMessage { at: now, digests: message.digests(key.total()) };
         self.completed.insert(key.clone(), completed);
         let ReassemblyLimits { max_messages, max_octets, .. } = self.limits;
-        while self.completed.len() > max_messages || self.completed.memory_octets() > max_octets {
+        for _ in 0..FORGOTTEN_AT_ONCE {
+            if self.completed.len() <= max_messages && self.completed.memory_octets() <= max_octets {
+                break;
+            }
             self.completed.remove_oldest_of_busiest();
         }
     }
 
     fn expire_completed(&mut self, now: Instant) {
         let window = self.limits.duplicate_window;
-        while self.completed.oldest().is_some_and(|completed| now - completed.at >= window) {
+        for _ in 0..FORGOTTEN_AT_ONCE {
+            if self.completed.oldest().is_none_or(|completed| now - completed.at < window) {
+                break;
+            }
             self.completed.remove_oldest();
         }
     }
@@ -450,13 +469,13 @@ impl<T> Reassembler<T> {
 impl CompletedMessage {
     fn contains<T>(&self, segment: &StoredSegment<T>) -> bool {
         let digest = segment.digest();
-        digest != MISSING && self.digests.get(usize::from(segment.number) - 1) == Some(&digest)
+        digest != MISSING && self.digests.get(segment.number) == Some(digest)
     }
 }
 
 impl MemoryCost for CompletedMessage {
     fn memory_octets(&self) -> usize {
-        size_of_val(&*self.digests)
+        self.digests.memory_octets()
     }
 }
 

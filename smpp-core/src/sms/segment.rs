@@ -156,9 +156,9 @@ impl Iterator for Segments<'_> {
             (splitter.rest, SegmentData::Payload(Vec::new()))
         } else {
             // The SMSC makes a header of the sar_ parameters, so the segment leaves room for it.
-            let (chunk, _, rest) =
+            let (chunk, units, rest) =
                 splitter.split(if sar.is_some() { 1 + segmentation.concatenation() } else { header });
-            self.splitter.rest = rest;
+            self.splitter.advance(units, rest);
             (chunk, SegmentData::EMPTY)
         };
         if header > 0 {
@@ -316,7 +316,15 @@ impl Sink for SegmentData {
 
     #[inline]
     fn octet(&mut self, octet: u8) {
-        self.put(&[octet]);
+        match self {
+            Self::Inline { octets, length } => {
+                if let Some(free) = octets.get_mut(*length) {
+                    *free = octet;
+                    *length += 1;
+                }
+            }
+            Self::Payload(octets) => octets.octet(octet),
+        }
     }
 }
 

@@ -13,9 +13,11 @@ use crate::wire::Sink;
 const MAX_USER_DATA: usize = 140;
 
 /// A text with its alphabet, and the user data header of each segment except for the concatenation element.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Splitter<'a> {
     pub(super) rest: Source<'a>,
+    /// The septets or UTF-16 units of `rest`, so that they are counted once; `None` if they are not known.
+    pub(super) units: Option<usize>,
     pub(super) alphabet: Alphabet,
     pub(super) shifts: Shifts,
     pub(super) elements: udh::UserDataHeader<'a>,
@@ -35,8 +37,8 @@ impl<'a> Splitter<'a> {
     pub(super) const MAX_ELEMENTS: usize = 115;
 
     pub(super) const fn text(text: &'a str, alphabet: Alphabet, shifts: Shifts) -> Self {
-        let rest = Source::Text(text);
-        Self { rest, alphabet, shifts, elements: udh::UserDataHeader::EMPTY, whole_graphemes: false }
+        let (rest, elements) = (Source::Text(text), udh::UserDataHeader::EMPTY);
+        Self { rest, units: None, alphabet, shifts, elements, whole_graphemes: false }
     }
 
     pub(super) const fn octets(octets: &'a [u8]) -> Self {
@@ -95,8 +97,26 @@ impl<'a> Splitter<'a> {
 
     /// Splits off as many whole characters as fit into one segment after a header of `header` octets. Returns them, the
     /// septets, octets or UTF-16 units that they take, and the rest.
+    #[inline]
     pub(super) fn split(&self, header: usize) -> (Source<'a>, usize, Source<'a>) {
         let capacity = self.capacity(header);
+        // Packed septets that are full may end with a carriage return, which needs another one.
+        let is_full = |units| units == capacity && self.alphabet == Alphabet::Gsm7Packed;
+        match (self.units, self.rest) {
+            (Some(units), Source::Text(_)) if units <= capacity && !is_full(units) => {
+                (self.rest, units, Source::Text(""))
+            }
+            _ => self.split_off(capacity),
+        }
+    }
+
+    /// Advances to the rest that [`split`](Self::split) has returned after so many units.
+    pub(super) fn advance(&mut self, units: usize, rest: Source<'a>) {
+        self.rest = rest;
+        self.units = self.units.map(|all| all.saturating_sub(units));
+    }
+
+    fn split_off(&self, capacity: usize) -> (Source<'a>, usize, Source<'a>) {
         match self.rest {
             Source::Octets(octets) => {
                 let length = octets.len().min(capacity);
@@ -134,8 +154,8 @@ impl<'a> Splitter<'a> {
     /// take.
     fn fit(&self, text: &str, capacity: usize) -> (usize, usize) {
         match self.alphabet {
-            Alphabet::Gsm7 | Alphabet::Gsm7Packed => fit(text, capacity, self.shifts.septet_counter()),
-            Alphabet::Ucs2 => fit(text, capacity, char::len_utf16),
+            Alphabet::Gsm7 | Alphabet::Gsm7Packed => self.shifts.fit(text, capacity),
+            Alphabet::Ucs2 => ucs2::fit(text, capacity),
             #[cfg(feature = "charsets")]
             Alphabet::Charset(charset) if charset != encoding_rs::ISO_2022_JP => {
                 fit(text, capacity, |character| charset.encode(character.encode_utf8(&mut [0; 4])).0.len())
@@ -180,6 +200,15 @@ impl<'a> Splitter<'a> {
         }
     }
 
+    /// Returns the least number of segments that the text may need, if its units are known.
+    pub(super) fn least_segments(&self, segmentation: Segmentation) -> usize {
+        let Some(units) = self.units else { return 1 };
+        if units <= self.capacity(self.header_len(0)) {
+            return 1;
+        }
+        units.div_ceil(self.capacity(self.header_len(segmentation.concatenation())).max(1))
+    }
+
     /// Returns the size of the text if it is sent with this segmentation.
     pub(super) fn size(&self, segmentation: Segmentation) -> TextSize {
         let header = self.header_len(0);
@@ -194,11 +223,24 @@ impl<'a> Splitter<'a> {
             size.segments += 1;
             size.units += units;
             size.remaining = self.capacity(header) - units;
-            unsplit.rest = rest;
+            unsplit.advance(units, rest);
         }
         size
     }
 }
+
+/// Compares what is sent.
+impl PartialEq for Splitter<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        let of = |splitter: &Self| {
+            let Self { rest, units: _, alphabet, shifts, elements, whole_graphemes } = *splitter;
+            (rest, alphabet, shifts, elements, whole_graphemes)
+        };
+        of(self) == of(other)
+    }
+}
+
+impl Eq for Splitter<'_> {}
 
 impl Source<'_> {
     pub(super) const fn is_empty(&self) -> bool {

@@ -8,6 +8,7 @@ use super::gsm7::{Language, Shifts};
 use super::segment::{SegmentError, Segments};
 use super::segmentation::{Segmentation, TextSize};
 use super::splitter::{Source, Splitter};
+use super::ucs2;
 use super::udh::{self, Element};
 use super::unencodable::Unencodable;
 use crate::pdu::{DataCoding, MessageClass};
@@ -34,6 +35,7 @@ pub struct Text<'a> {
 /// How a text is encoded and split, without the text.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TextForm {
+    units: Option<usize>,
     alphabet: Alphabet,
     shifts: Shifts,
     pub(crate) data_coding: DataCoding,
@@ -171,7 +173,12 @@ impl TextOptions<'_> {
             for shifts in [Shifts::NONE].into_iter().chain(national) {
                 match Text::coded(text, alphabet, shifts, data_coding) {
                     Ok(candidate) => {
-                        let segments = candidate.size(Segmentation::Udh(udh::ConcatRef::Wide(0))).segments;
+                        let segmentation = Segmentation::Udh(udh::ConcatRef::Wide(0));
+                        let least = candidate.splitter.least_segments(segmentation);
+                        if best.is_some_and(|(segments, _)| segments <= least) {
+                            continue;
+                        }
+                        let segments = candidate.size(segmentation).segments;
                         if segments == 1 {
                             // None is shorter. An earlier candidate would have been returned.
                             return Ok(candidate);
@@ -237,15 +244,20 @@ impl<'a> Text<'a> {
             let unencodable = text.char_indices().find(|&(_, character)| !contains(character));
             unencodable.map_or(Ok(()), |(position, character)| Err(Unencodable { character, position }))
         };
+        let mut units = None;
         let shifts = match alphabet {
             Alphabet::Gsm7 | Alphabet::Gsm7Packed => {
-                // Counting is faster than searching, and unencodable texts are rare.
-                if shifts.len(text).is_none() {
-                    check_characters(&|character| shifts.septets(character).is_some())?;
+                let (position, count) = shifts.fit(text, usize::MAX);
+                if let Some(character) = text.get(position..).and_then(|rest| rest.chars().next()) {
+                    return Err(Unencodable { character, position });
                 }
+                units = Some(count);
                 shifts
             }
-            Alphabet::Ucs2 => Shifts::NONE,
+            Alphabet::Ucs2 => {
+                units = Some(ucs2::len(text));
+                Shifts::NONE
+            }
             #[cfg(feature = "charsets")]
             Alphabet::Charset(charset) => {
                 super::alphabet::charset_octets(charset, text)?;
@@ -256,7 +268,7 @@ impl<'a> Text<'a> {
                 Shifts::NONE
             }
         };
-        Ok(Self { splitter: Splitter::text(text, alphabet, shifts), data_coding })
+        Ok(Self { splitter: Splitter { units, ..Splitter::text(text, alphabet, shifts) }, data_coding })
     }
 
     /// Creates binary (8-bit) data. It is split and sent like a text, with up to 140 octets in a segment.
@@ -321,16 +333,20 @@ impl<'a> Text<'a> {
     /// Returns the text or data, and its form without both.
     pub(crate) const fn into_parts(self) -> (Source<'a>, udh::UserDataHeader<'a>, TextForm) {
         let Self { splitter, data_coding } = self;
-        let (alphabet, shifts, whole_graphemes) =
-            (splitter.alphabet, splitter.shifts, splitter.whole_graphemes);
-        (splitter.rest, splitter.elements, TextForm { alphabet, shifts, data_coding, whole_graphemes })
+        let Splitter { rest, units, alphabet, shifts, elements, whole_graphemes } = splitter;
+        (rest, elements, TextForm { units, alphabet, shifts, data_coding, whole_graphemes })
     }
 
     /// Creates the text again that [`into_parts`](Self::into_parts) has taken apart, without a header.
     pub(crate) const fn from_parts(source: Source<'a>, form: TextForm) -> Self {
-        let TextForm { alphabet, shifts, data_coding, whole_graphemes } = form;
+        let TextForm { units, alphabet, shifts, data_coding, whole_graphemes } = form;
         Self {
-            splitter: Splitter { rest: source, whole_graphemes, ..Splitter::text("", alphabet, shifts) },
+            splitter: Splitter {
+                rest: source,
+                units,
+                whole_graphemes,
+                ..Splitter::text("", alphabet, shifts)
+            },
             data_coding,
         }
     }

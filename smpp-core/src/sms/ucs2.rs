@@ -19,7 +19,42 @@ use crate::wire::Sink;
 
 /// Returns the number of UTF-16 units (two octets each) of `text`.
 pub fn len(text: &str) -> usize {
-    text.chars().map(char::len_utf16).sum()
+    text.as_bytes().chunks(BLOCK).map(block_len).sum()
+}
+
+/// The octets that [`block_len`] counts at once.
+const BLOCK: usize = 64;
+
+/// Returns the units of the characters that start in a block of UTF-8. The count fits into an octet, so that the processor
+/// adds many at once.
+fn block_len(block: &[u8]) -> usize {
+    // A character of four octets is a surrogate pair.
+    let units = |octet: &u8| u8::from(*octet & 0xC0 != 0x80) + u8::from(*octet >= 0xF0);
+    block.iter().map(units).sum::<u8>().into()
+}
+
+/// Returns how many octets of `text` fit into so many units, and the units that they take.
+pub(super) fn fit(text: &str, capacity: usize) -> (usize, usize) {
+    let (mut end, mut used) = (0, 0);
+    for block in text.as_bytes().chunks(BLOCK) {
+        let more = used + block_len(block);
+        if more > capacity {
+            break;
+        }
+        (end, used) = (end + block.len(), more);
+    }
+    // The last block counts the character that it ends in.
+    while !text.is_char_boundary(end) {
+        end += 1;
+    }
+    for character in text.get(end..).unwrap_or_default().chars() {
+        let more = used + character.len_utf16();
+        if more > capacity {
+            break;
+        }
+        (end, used) = (end + character.len_utf8(), more);
+    }
+    (end, used)
 }
 
 /// Appends the encoded `text` to `out`. Every text can be encoded.
@@ -29,9 +64,18 @@ pub fn encode(text: &str, out: &mut Vec<u8>) {
 }
 
 pub(super) fn encode_to<S: Sink>(text: &str, out: &mut S) {
-    for character in text.chars() {
-        for unit in character.encode_utf16(&mut [0; 2]) {
-            out.put(&unit.to_be_bytes());
+    // A block at a time: an output checks its room for each part that it gets.
+    let mut block = [[0; 2]; 70];
+    let mut units = text.encode_utf16();
+    loop {
+        let mut used = 0;
+        for (octets, unit) in block.iter_mut().zip(&mut units) {
+            *octets = unit.to_be_bytes();
+            used += 1;
+        }
+        match block.get(..used) {
+            Some([]) | None => return,
+            Some(octets) => out.put(octets.as_flattened()),
         }
     }
 }
@@ -55,6 +99,21 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    proptest! {
+        #[test]
+        fn units_are_counted_in_blocks_as_by_characters(text in "[a-zа-я€🎉]{0,150}", capacity in 0..200_usize) {
+            prop_assert_eq!(len(&text), text.encode_utf16().count());
+            let (mut end, mut units) = (0, 0);
+            for character in text.chars() {
+                if units + character.len_utf16() > capacity {
+                    break;
+                }
+                (end, units) = (end + character.len_utf8(), units + character.len_utf16());
+            }
+            prop_assert_eq!(fit(&text, capacity), (end, units));
+        }
+    }
 
     #[test]
     fn decoding_never_fails() {

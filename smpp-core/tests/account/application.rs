@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use smpp_core::account::{
     Ack, BindId, Event, LinkEvent, MessageId, MessageKey, MessageNumber, Priority, ReceiptDestination,
-    ReceiptMatch, SegmentOutcome, SubmitError, Unresolved,
+    ReceiptMatch, SegmentOutcome, StopCause, SubmitError, Unresolved,
 };
 use smpp_core::session::{CloseReason, Instant};
 use smpp_core::{Address, CommandStatus, RegisteredDelivery, SubmitSm};
 
 use super::answers::PRICE;
-use super::content::draw;
+use super::content::{draw, to_several};
 use super::deliveries::Received;
 use super::harness::{span, ticks};
 use super::log::ConnectionId;
@@ -29,6 +29,8 @@ pub(crate) struct Application {
     pub(crate) shutdown: Option<(Instant, Duration)>,
     pub(crate) closed: bool,
     pub(crate) stopped: Option<CommandStatus>,
+    /// What has stopped the account, since it last resumed.
+    stop_causes: Vec<StopCause>,
     /// The binds that were accepted, those that have ended included.
     binds: Vec<(BindId, ConnectionId)>,
 }
@@ -41,6 +43,7 @@ impl Application {
             shutdown: None,
             closed: false,
             stopped: None,
+            stop_causes: Vec::new(),
             binds: Vec::new(),
         }
     }
@@ -125,7 +128,8 @@ impl AccountSimulation {
         let rng = &mut self.context.rng;
         let index = self.messages.all.len();
         let source = index.to_string();
-        let lane = rng.index(3);
+        // The last one stands for several recipients.
+        let lane = if rng.chance(50) { 3 } else { rng.index(3) };
         let destination = format!("659{lane}");
         let registered_delivery = rng.pick(&[
             RegisteredDelivery::RECEIPT,
@@ -139,8 +143,13 @@ impl AccountSimulation {
             registered_delivery,
             ..SubmitSm::default()
         };
-        let (mut message, segments) =
-            draw(rng, &mut self.context.recorder, &self.scenario.options, &template);
+        let recorder = &mut self.context.recorder;
+        let (mut message, segments) = match lane {
+            3 => to_several(recorder, &template),
+            _ => draw(rng, recorder, &self.scenario.options, &template),
+        };
+        let registered_delivery =
+            if message.asks_for_receipts() { registered_delivery } else { RegisteredDelivery::default() };
         message = message.key(index.to_string());
         let policy = rng.chance(300).then(|| unanswered(rng));
         let mut model =
@@ -272,6 +281,9 @@ impl AccountSimulation {
             Event::ReceiptsExpired { ids, .. } if ids.is_empty() => {
                 self.context.count(|| "receipts expired, perhaps none was due".into());
             }
+            Event::ReceiptsExpired { message, key, .. } if self.is_earlier(message, key.as_ref()) => {
+                assert!(!self.scenario.ample_limits, "receipts expired below the limits");
+            }
             Event::ReceiptsExpired { message, key, ids } => {
                 self.check_key(message, key.as_ref());
                 self.context.count(|| "receipts expired".into());
@@ -303,8 +315,10 @@ impl AccountSimulation {
                 }
                 self.slots.handle_link_event(&mut self.context, link.index(), &event);
             }
-            Event::Stopped { status, .. } => {
-                assert_eq!(self.application.stopped, None, "emitted once");
+            Event::Stopped { cause, status, .. } => {
+                let is_new = !self.application.stop_causes.contains(&cause);
+                assert!(is_new, "emitted once for each cause");
+                self.application.stop_causes.push(cause);
                 self.context.count(|| "stopped".into());
                 self.application.stopped = Some(status);
                 self.slots.stop();
@@ -313,6 +327,7 @@ impl AccountSimulation {
             Event::Resumed => {
                 self.context.count(|| "resumed".into());
                 assert!(self.application.stopped.take().is_some(), "emitted after a stop");
+                self.application.stop_causes.clear();
                 self.slots.stopped = false;
             }
             Event::Closed { unresolved } => self.end(unresolved),
@@ -358,6 +373,9 @@ impl AccountSimulation {
 
     /// Checks the key and the destination of a receipt.
     fn check_match(&mut self, matched: &ReceiptMatch) {
+        if self.is_earlier(matched.message, matched.key.as_ref()) {
+            return self.check_earlier(matched);
+        }
         self.check_key(matched.message, matched.key.as_ref());
         let index = self.messages.index(matched.message);
         assert_eq!(matched.destination, self.messages.all[index].receipts_to);
@@ -399,6 +417,7 @@ impl AccountSimulation {
                     assert_eq!(emitted, Some(&outcome), "the outcome in its event");
                     failed.push(message);
                 }
+                Unresolved::NoReceipt { message, key, .. } if self.is_earlier(message, key.as_ref()) => {}
                 Unresolved::NoReceipt { message, key, ids } => {
                     self.check_key(message, key.as_ref());
                     assert!(
@@ -414,6 +433,18 @@ impl AccountSimulation {
         }
         for (index, message) in self.messages.all.iter().enumerate() {
             if message.was_answered_too_late {
+                continue;
+            }
+            // The last segment requests the receipt, and was not accepted.
+            let outcome = message.outcome.as_ref().and_then(|outcome| outcome.segments.last());
+            let is_unrequested = self.scenario.options.receipts.dialect.request_on_last_segment
+                && message.segments.len() > 1
+                && outcome.is_some_and(|last| {
+                    !matches!(last, SegmentOutcome::Accepted { .. } | SegmentOutcome::Unanswered(_))
+                });
+            if is_unrequested {
+                self.context.count(|| "no receipt was requested of a message that failed".into());
+                assert!(!without_receipt.contains_key(&index), "message {index} waits for no receipt");
                 continue;
             }
             let missing: Vec<&[u8]> = (message.segments.iter().zip(0..))

@@ -4,7 +4,7 @@ use smpp_core::account::{Message, Options};
 use smpp_core::provider::LongMessages;
 use smpp_core::sms::Text;
 use smpp_core::sms::udh::{Ports, UserDataHeaderBuf};
-use smpp_core::{DataSm, Destination, List, MessageClass, ShortMessage, SubmitMulti, SubmitSm};
+use smpp_core::{Address, DataSm, Destination, List, MessageClass, ShortMessage, SubmitMulti, SubmitSm};
 
 use super::harness::Recorder;
 use super::harness::rng::Rng;
@@ -63,6 +63,19 @@ pub(crate) fn draw(
             (Message::text(template, content.as_str()), segments)
         }
     }
+}
+
+/// Returns a submit_multi to several recipients, which are always the same, without receipts.
+pub(crate) fn to_several(recorder: &mut Recorder, template: &SubmitSm<'_>) -> (Message, usize) {
+    recorder.count(|| "submitted a submit_multi to several recipients".into());
+    let address = |digits| Destination::Sme(Address::international(digits).expect("digits"));
+    let destinations = [address("6590"), address("6591"), address("6592")];
+    let message = SubmitMulti {
+        source: template.source,
+        destinations: List::new(&destinations).expect("three"),
+        ..SubmitMulti::default()
+    };
+    (Message::submit_multi(&message), 1)
 }
 
 /// Returns a data_sm without a text.

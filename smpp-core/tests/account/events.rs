@@ -107,7 +107,8 @@ impl EventModel {
                 SlotEvents::Bound { paused: false, unbound: false }
             }
             (SlotEvents::Binding, LinkEvent::BindRefused { .. }) => SlotEvents::BindRefused,
-            (SlotEvents::Bound { paused: false, .. }, LinkEvent::Throttled { .. }) => before,
+            (SlotEvents::Bound { paused: false, .. }, LinkEvent::Throttled { .. })
+            | (SlotEvents::Bound { .. }, LinkEvent::Retrying { .. }) => before,
             (SlotEvents::Bound { paused: false, unbound }, LinkEvent::Paused { .. }) => {
                 SlotEvents::Bound { paused: true, unbound }
             }

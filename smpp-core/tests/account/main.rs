@@ -25,6 +25,7 @@ mod content;
 mod context;
 mod deliveries;
 mod events;
+mod expected;
 mod handed;
 #[allow(dead_code, reason = "each simulation uses what it needs")]
 #[path = "../harness/mod.rs"]
@@ -92,6 +93,7 @@ const EXPECTED: &[&str] = &[
     "event receipts_expired",
     "event resolve_failed",
     "event resumed",
+    "event retrying",
     "event stopped",
     "event throttled",
     "failover to another endpoint",
@@ -138,6 +140,7 @@ const EXPECTED: &[&str] = &[
     "outcome NeverSent Stopped",
     "outcome Refused",
     "outcome Unanswered",
+    "receipt of a message of an earlier process",
     "receipt that changes the state",
     "receipt, known false",
     "receipt, known true",
@@ -148,7 +151,10 @@ const EXPECTED: &[&str] = &[
     "reconfigured Endpoints",
     "reconfigured Limits",
     "reconfigured Nothing",
+    "reconfigured Reassembly",
+    "reconfigured Receipts",
     "reconfigured Sending",
+    "reconfigured Statuses",
     "resumed",
     "several groups",
     "request NeverSent BindEnded",
@@ -167,6 +173,7 @@ const EXPECTED: &[&str] = &[
     "submitted a data_sm",
     "submitted a message class",
     "submitted a submit_multi",
+    "submitted a submit_multi to several recipients",
     "submitted ports",
     "submitted, one segment",
     "submitted, several segments",

@@ -2,7 +2,7 @@
 
 mod turns;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use smpp_core::account::{
@@ -126,6 +126,8 @@ struct InFlight {
 
 pub(crate) struct Messages {
     options: Options,
+    /// The statuses with which a segment was refused and could be sent again.
+    retried: BTreeSet<CommandStatus>,
     pub(crate) all: Vec<Message>,
     numbers: BTreeMap<MessageNumber, usize>,
     senders: BTreeMap<ConnectionId, Sender>,
@@ -205,6 +207,7 @@ impl Messages {
     pub(crate) fn new(options: &Options) -> Self {
         Self {
             options: options.clone(),
+            retried: BTreeSet::new(),
             all: Vec::new(),
             numbers: BTreeMap::new(),
             senders: BTreeMap::new(),
@@ -358,6 +361,9 @@ impl Messages {
                 _ => None,
             };
             sender.paused_until = sender.paused_until.max(pauses.map(|delay| entry.at + delay));
+        }
+        if retries(&self.options, status).is_some() {
+            self.retried.insert(status);
         }
         let segment = &mut message.segments[usize::from(segment)];
         if status.is_ok() {
@@ -518,7 +524,7 @@ impl Messages {
                 message.segments.iter().zip(&message.outcome.as_ref().unwrap().segments).zip(0..)
             {
                 let verdicts = by_segment.remove(&(index, number)).unwrap_or_default();
-                let is_throttle = |verdict: &&&Verdict| matches!(verdict, Verdict::Refused(status) if retries(&self.options, *status).is_some());
+                let is_throttle = |verdict: &&&Verdict| matches!(verdict, Verdict::Refused(status) if self.retried.contains(status) || retries(&self.options, *status).is_some());
                 let throttles = verdicts.iter().filter(is_throttle).count();
                 let attempts = verdicts.len() - throttles;
                 let details = || {

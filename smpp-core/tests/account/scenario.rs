@@ -269,26 +269,36 @@ fn dialect(rng: &mut Rng) -> (ReceiptDialect, ReceiptIds) {
     (dialect, ids)
 }
 
-fn options(rng: &mut Rng, ample_limits: bool) -> (Options, ReceiptIds) {
-    let max_binds = rng.within(1..=4) as u16;
-    let first = rng.within(10..=100);
-    let (dialect, ids) = dialect(rng);
-    let full = ReceiptOptions { dialect, ..ReceiptOptions::default() };
-    let tight = ReceiptOptions {
+/// Returns limits of receipts that are reached.
+pub(crate) fn tight_receipts(rng: &mut Rng, options: ReceiptOptions) -> ReceiptOptions {
+    ReceiptOptions {
         capacity: rng.index(10),
         max_age: span(rng, 10, 1000),
         remember_completed: span(rng, 0, 500),
         early_capacity: rng.index(4),
-        ..full
-    };
-    let reassembly = ReassemblyLimits {
+        ..options
+    }
+}
+
+/// Returns limits of reassembly that are reached.
+pub(crate) fn tight_reassembly(rng: &mut Rng) -> ReassemblyLimits {
+    ReassemblyLimits {
         max_messages: rng.index(4),
         max_octets: rng.pick(&[200, 1000, 10_000]),
         max_messages_per_sender: rng.index(4),
         max_octets_per_sender: rng.pick(&[1000, 10_000]),
         max_age: span(rng, 50, 500),
         duplicate_window: span(rng, 0, 200),
-    };
+    }
+}
+
+fn options(rng: &mut Rng, ample_limits: bool) -> (Options, ReceiptIds) {
+    let max_binds = rng.within(1..=4) as u16;
+    let first = rng.within(10..=100);
+    let (dialect, ids) = dialect(rng);
+    let full = ReceiptOptions { dialect, ..ReceiptOptions::default() };
+    let tight = tight_receipts(rng, full);
+    let reassembly = tight_reassembly(rng);
     let ample = ReassemblyLimits {
         // The floods of one sender exceed both.
         max_messages: 100,
@@ -345,7 +355,7 @@ pub(crate) const REFUSALS: [CommandStatus; 5] = [
     CommandStatus::RINVDSTADR,
 ];
 
-fn statuses(rng: &mut Rng) -> Statuses {
+pub(crate) fn statuses(rng: &mut Rng) -> Statuses {
     let mut statuses = Statuses::default();
     for status in REFUSALS {
         let times = rng.pick(&[0, 1, 3, 10]);

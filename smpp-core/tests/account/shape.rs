@@ -3,7 +3,7 @@
 use smpp_core::account::{Binds, Credentials, Options};
 use smpp_core::session::{Config, Rate};
 
-use super::scenario::{binds, endpoints, working_binds};
+use super::scenario::{binds, endpoints, statuses, tight_reassembly, tight_receipts, working_binds};
 use super::simulation::AccountSimulation;
 
 #[derive(Clone, Copy, Debug)]
@@ -13,7 +13,10 @@ enum Change {
     Endpoints,
     Limits,
     Nothing,
+    Reassembly,
+    Receipts,
     Sending,
+    Statuses,
 }
 
 impl AccountSimulation {
@@ -49,7 +52,10 @@ impl AccountSimulation {
             Change::Endpoints,
             Change::Limits,
             Change::Nothing,
+            Change::Reassembly,
+            Change::Receipts,
             Change::Sending,
+            Change::Statuses,
         ];
         let change = rng.pick(&changes);
         let options = self.account.options().clone();
@@ -68,7 +74,12 @@ impl AccountSimulation {
                 let queue_capacity = self.account.queued().max(rng.within(3..=40) as usize);
                 Options { session, queue_capacity, ..options }
             }
+            // Ample limits stay ample.
+            Change::Reassembly | Change::Receipts if self.scenario.ample_limits => return,
             Change::Nothing => options,
+            Change::Reassembly => Options { reassembly: tight_reassembly(rng), ..options },
+            Change::Receipts => Options { receipts: tight_receipts(rng, options.receipts), ..options },
+            Change::Statuses => Options { statuses: statuses(rng), ..options },
             Change::Sending => {
                 let rate = rng.chance(600).then(|| Rate::per_second(rng.within(5..=60) as u32));
                 Options { rate, spread_segments: rng.chance(500), ..options }

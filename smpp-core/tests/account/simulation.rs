@@ -9,6 +9,7 @@ use smpp_core::session::{Instant, State, Timer};
 use super::application::Application;
 use super::context::Context;
 use super::events::EventModel;
+use super::expected::ExpectedMessages;
 use super::harness::rng::Rng;
 use super::harness::{Coverage, Verbosity, span, ticks};
 use super::log::{ConnectionId, Log, LogObserver, LoggedPdu};
@@ -28,6 +29,7 @@ pub(crate) struct AccountSimulation {
     pub(crate) messages: Messages,
     pub(crate) events: EventModel,
     pub(crate) requests: Requests,
+    pub(crate) expected: ExpectedMessages,
     pub(crate) smsc: Smsc,
     pub(crate) application: Application,
     /// The faults that have not begun yet.
@@ -77,6 +79,7 @@ impl AccountSimulation {
             messages: Messages::new(&scenario.options),
             events: EventModel::new(&scenario.options),
             requests: Requests::default(),
+            expected: ExpectedMessages::new(),
             smsc: Smsc::new(&scenario),
             application: Application::new(),
             faults: faults.collect(),
@@ -88,6 +91,7 @@ impl AccountSimulation {
     }
 
     fn run(&mut self) {
+        self.expect_earlier();
         self.after();
         let active = Instant::ZERO + self.scenario.active;
         if self.scenario.shuts_down_early {

@@ -91,7 +91,8 @@ fn a_rate_limited_session_returns_when_to_retry() {
     let config = Config { rate: Some(Rate::per_second(50)), ..Config::default() };
     let mut pair = Pair::bound_with(config, Config::default());
     pair.submit("a");
-    let ready = pair.now + Duration::from_millis(20);
+    // It is due after 20.16 ms, and may be sent up to 8 ms earlier.
+    let ready = pair.now + Duration::from_micros(12_160);
     assert_eq!(pair.esme.submit(pair.now, "b"), Err(Refusal::RateLimited(ready)));
     assert_eq!(pair.esme.session.readiness(pair.now), Readiness::Refusing(Refusal::RateLimited(ready)));
     pair.now = ready;

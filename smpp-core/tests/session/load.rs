@@ -16,6 +16,12 @@ fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
+/// The time from one message to the next at 50 per second.
+const INTERVAL: Duration = Duration::from_micros(20_160);
+
+/// How much earlier a message may be sent.
+const SLACK: Duration = Duration::from_millis(8);
+
 fn fifty_per_second() -> Config {
     Config { rate: Some(Rate::per_second(50)), window: 100, ..Config::default() }
 }
@@ -48,15 +54,16 @@ fn wait_time(esme: &mut Peer<smpp_core::session::Esme>, now: Instant) -> Duratio
 
 #[test]
 fn a_peer_that_throttles_slows_the_session_down() {
+    let full_rate = INTERVAL.saturating_sub(SLACK + millis(5));
     for (status, load, expected) in [
-        (CommandStatus::ROK, None, millis(15)),
-        (CommandStatus::RTHROTTLED, None, millis(40)),
+        (CommandStatus::ROK, None, full_rate),
+        (CommandStatus::RTHROTTLED, None, INTERVAL * 2),
         // It may be about the queue of one subscriber.
-        (CommandStatus::RMSGQFUL, None, millis(15)),
-        (CommandStatus::RSUBMITFAIL, None, millis(15)),
-        (CommandStatus::ROK, Some(89), millis(15)),
-        (CommandStatus::ROK, Some(90), Duration::from_micros(22_500)),
-        (CommandStatus::ROK, Some(100), millis(40)),
+        (CommandStatus::RMSGQFUL, None, full_rate),
+        (CommandStatus::RSUBMITFAIL, None, full_rate),
+        (CommandStatus::ROK, Some(89), full_rate),
+        (CommandStatus::ROK, Some(90), INTERVAL * 9 / 8),
+        (CommandStatus::ROK, Some(100), INTERVAL * 2),
     ] {
         let mut esme = bound_esme(fifty_per_second(), BindMode::Transceiver);
         let now = Instant::ZERO + secs(1);
@@ -75,14 +82,15 @@ fn a_submit_multi_counts_its_destinations() {
     let now = Instant::ZERO + secs(1);
     esme.session.request(now, &to_many, "many").unwrap();
     // The second holds 20 more.
-    assert_eq!(wait_time(&mut esme, now), millis(600));
+    let thirty = (INTERVAL * 30).saturating_sub(SLACK);
+    assert_eq!(wait_time(&mut esme, now), thirty);
     let refused = esme.session.request(now, &to_many, "many").unwrap_err();
-    let at = now + millis(600) + millis(20) * 29;
+    let at = now + thirty + INTERVAL * 29;
     assert_eq!(refused.reason, Refusal::RateLimited(at));
     // Single messages do not delay it further.
     assert_eq!(wait_time(&mut esme, now + millis(600)), at - (now + millis(600)));
     assert!(esme.session.request(at, &to_many, "many").is_ok());
-    assert_eq!(wait_time(&mut esme, at), millis(600));
+    assert_eq!(wait_time(&mut esme, at), thirty);
     let one = SubmitMulti { destinations: List::new(&destinations[..1]).unwrap(), ..SubmitMulti::default() };
     assert!(esme.session.request(at + millis(600), &one, "one").is_ok());
 }
@@ -92,7 +100,7 @@ fn slowing_down_can_be_disabled() {
     let config = Config { slow_down_when_throttled: false, ..fifty_per_second() };
     let mut esme = bound_esme(config, BindMode::Transceiver);
     exchange(&mut esme, Instant::ZERO, millis(5), CommandStatus::RTHROTTLED, Some(100));
-    assert_eq!(wait_time(&mut esme, Instant::ZERO + millis(5)), millis(15));
+    assert_eq!(wait_time(&mut esme, Instant::ZERO + millis(5)), INTERVAL.saturating_sub(SLACK + millis(5)));
     assert_eq!(esme.session.stats().throttled, 1, "the counter still counts");
 }
 

@@ -17,6 +17,7 @@ mod matrix;
 mod observer;
 mod operations;
 mod peer;
+mod rate;
 mod reconfigure;
 mod refused;
 mod shutdown;

@@ -65,13 +65,14 @@ fn a_slower_rate_counts_from_the_last_message() {
         esme.submit(last, "before").unwrap();
         let now = last + Duration::from_millis(30);
         esme.session.reconfigure(now, session(Some(Rate::per_second(10))));
-        let next = last + Duration::from_millis(100);
+        // It is due after 100.8 ms. After a limit, it may be sent up to 8 ms earlier.
+        let next = last + Duration::from_micros(if before.is_some() { 92_800 } else { 100_800 });
         assert_eq!(esme.submit(now, "early"), Err(Refusal::RateLimited(next)));
         esme.submit(next, "after").unwrap();
         // Without a limit for a moment, it is not forgotten.
         esme.session.reconfigure(next, session(None));
         esme.session.reconfigure(next, session(Some(Rate::per_second(20))));
-        let next = next + Duration::from_millis(50);
+        let next = next + Duration::from_micros(50_400);
         assert_eq!(esme.submit(now, "early"), Err(Refusal::RateLimited(next)));
     }
 }

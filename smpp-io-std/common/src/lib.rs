@@ -9,6 +9,8 @@
 mod connect_error;
 mod dial_target;
 mod end;
+#[cfg(feature = "in-place-smsc")]
+pub mod in_place_smsc;
 mod seed;
 pub mod tls;
 mod tls_error;

@@ -14,7 +14,6 @@ use smpp_core::{CommandStatus, DeliverSm, Frame, Operation};
 
 use super::handle::Account;
 use super::shared::Shared;
-use crate::sync::Condvar;
 
 /// Receives what the SMSC delivers on any bind of the account, in the order in which it came: mobile-originated (MO)
 /// messages, and delivery receipts that no [`Ticket`](super::Ticket) or [`Sent`](super::Sent) waits for.
@@ -51,7 +50,6 @@ use crate::sync::Condvar;
 #[derive(Debug)]
 pub struct Arrivals {
     account: Account,
-    condvar: Arc<Condvar>,
 }
 
 /// One delivery of the SMSC.
@@ -136,8 +134,8 @@ impl Arrival {
 }
 
 impl Arrivals {
-    pub(super) fn new(account: Account) -> Self {
-        Self { account, condvar: Arc::default() }
+    pub(super) const fn new(account: Account) -> Self {
+        Self { account }
     }
 
     /// Waits for the next delivery. Returns `None` once the account has ended and every delivery was fetched.
@@ -156,7 +154,7 @@ impl Arrivals {
 
     fn receive(&mut self, deadline: Option<Instant>) -> Result<Option<Arrival>, Ended> {
         let shared = self.account.shared();
-        match shared.wait_until(&self.condvar, deadline, EventRouter::poll_arrival) {
+        match shared.wait_until(deadline, EventRouter::poll_arrival) {
             Some(Some(event)) => Ok(Some(Arrival::new(event, shared))),
             Some(None) => Err(Ended),
             None => Ok(None),

@@ -37,6 +37,9 @@ fn run(shared: &Arc<Shared>) {
         } else if let Some(index) = state.next_deferred(next_link) {
             next_link = index + 1;
             state = shared.write_link(state, index).0;
+            // Wakes the threads that have something to fetch.
+            Shared::unlock(state);
+            state = shared.lock();
         } else {
             state.background_sleeps_until = deadline;
             state = shared.wait(&shared.background_wakeup, state, deadline);

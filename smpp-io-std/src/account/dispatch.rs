@@ -34,30 +34,34 @@ impl Shared {
         for _ in 0..MAX_WRITES {
             let mut wrote = false;
             for index in 0..state.links.len() {
-                if state.links.get(index).is_some_and(|task| task.output == OutputMode::Immediate) {
+                if state.wants_immediate_write(index) {
                     let (next, any) = self.write_link(state, index);
                     (state, wrote) = (next, wrote || any);
                 }
             }
             if !wrote {
-                return;
+                return Self::unlock(state);
             }
         }
         state.defer_output();
         self.background_wakeup.notify_one();
+        Self::unlock(state);
     }
 
     /// Emits the events of the account, starts its actions, and wakes the threads that have something to do.
     fn dispatch(self: &Arc<Self>, state: &mut AccountState) {
-        let now = self.now();
-        // If an observer has panicked, there are threads that were not woken.
-        state.wake_receivers();
+        // The clock is asked once for all events and actions.
+        let mut time = None;
         loop {
             while let Some(event) = state.account.poll_event() {
+                let now = *time.get_or_insert_with(|| self.now());
                 self.handle_event(state, now, event);
             }
             match state.account.poll_action() {
-                Some(action) if !state.router.is_over() => self.start_action(state, now, action),
+                Some(action) if !state.router.is_over() => {
+                    let now = *time.get_or_insert_with(|| self.now());
+                    self.start_action(state, now, action);
+                }
                 Some(_) => {}
                 None => break,
             }
@@ -94,13 +98,11 @@ impl Shared {
             _ => {}
         }
         state.router.handle_event(now, &mut state.account, event);
-        state.wake_receivers();
     }
 
     /// Wakes every thread that waits: the account has ended.
     pub(super) fn end(&self, state: &mut AccountState) {
         state.router.close();
-        state.wake_receivers();
         state.links.iter().for_each(LinkTask::interrupt_ended);
         state.wake_first();
         self.ready.notify_all();
@@ -165,7 +167,7 @@ impl Shared {
                 state.set_output(index, OutputMode::Deferred);
                 break;
             }
-            drop(state);
+            Self::unlock(state);
             let written = writer.write(&transport.stream);
             state = self.lock();
             match written {

@@ -8,7 +8,6 @@ use smpp_core::account::{AccountEvent, EventRouter, ReceiverId};
 
 use super::arrivals::Ended;
 use super::shared::Shared;
-use crate::sync::Condvar;
 
 /// A receiver of the events of an account, in the order in which they happened: [`Account::events`](super::Account::events)
 /// makes it.
@@ -36,14 +35,19 @@ use crate::sync::Condvar;
 /// ```
 pub struct Events {
     shared: Arc<Shared>,
-    condvar: Arc<Condvar>,
     id: ReceiverId,
 }
 
 impl Events {
     pub(super) fn new(shared: &Arc<Shared>) -> Self {
         let id = shared.lock().router.add_receiver();
-        Self { shared: Arc::clone(shared), condvar: Arc::default(), id }
+        Self { shared: Arc::clone(shared), id }
+    }
+
+    /// Receives the detailed stream.
+    pub(super) fn detailed(shared: &Arc<Shared>) -> Self {
+        let id = shared.lock().router.add_detailed_receiver();
+        Self { shared: Arc::clone(shared), id }
     }
 
     /// Waits for the next event. Returns `None` once the account has ended and no event is left.
@@ -62,7 +66,7 @@ impl Events {
 
     fn wait(&self, deadline: Option<Instant>) -> Result<Option<AccountEvent>, Ended> {
         let poll = |router: &mut EventRouter<_>, waiter: &mut Option<_>| router.poll_event(&self.id, waiter);
-        match self.shared.wait_until(&self.condvar, deadline, poll) {
+        match self.shared.wait_until(deadline, poll) {
             Some(Some(event)) => Ok(Some(event)),
             Some(None) => Err(Ended),
             None => Ok(None),
@@ -82,7 +86,7 @@ impl Drop for Events {
     fn drop(&mut self) {
         let mut state = self.shared.lock();
         state.router.remove_receiver(&self.id);
-        state.wake_receivers();
+        Shared::unlock(state);
     }
 }
 

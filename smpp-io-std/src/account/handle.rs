@@ -126,21 +126,23 @@ impl Account {
         let shared = &self.shared;
         let until = deadline.map(|deadline| shared.account_time(deadline));
         let _wake_on_panic = WakeOnPanic(shared);
-        let place = QueuePlace::new(shared);
+        let mut queue = QueuePlace::new(shared);
         let mut state = shared.lock();
-        state.wait_queue.push_back(Arc::clone(&place.condvar));
         let submitted = loop {
             let now = shared.now();
-            let is_first = state.wait_queue.front().is_some_and(|first| Arc::ptr_eq(first, &place.condvar));
+            let is_first = queue.place.map_or(state.is_queue_empty(), |place| state.is_first(place));
             let submitted = if is_first { state.submit(now, message) } else { Err(SubmitError::Full) };
             match submitted {
                 Err(SubmitError::Full) if until.is_none_or(|until| now < until) => {
-                    state = shared.wait(&place.condvar, state, until);
+                    queue.place.get_or_insert_with(|| state.join_queue());
+                    state = shared.park(state, until);
                 }
                 submitted => break submitted,
             }
         };
-        state.leave_queue(&place.condvar);
+        if let Some(place) = queue.place.take() {
+            state.leave_queue(place);
+        }
         // Before the next call, in which an observer may panic: if it does, the ticket releases the message.
         let ticket = submitted.map(|number| Ticket::new(number, message, shared));
         shared.process_and_unlock(state);
@@ -315,6 +317,20 @@ impl Account {
     #[doc(alias = "logging")]
     pub fn events(&self) -> Events {
         Events::new(&self.shared)
+    }
+
+    /// Returns a receiver as [`events`](Self::events) does that also gets [`AccountEvent::HandedToTransport`] for each
+    /// segment, from now on: what may have reached the SMSC and has no outcome yet. Without such a receiver these events cost
+    /// nothing.
+    ///
+    /// The event happens before the octets leave, and the account does not wait for the receiver: a program that must have
+    /// stored it before then embeds the core. Several of these events may arrive at once: raise
+    /// [`events_capacity`](super::AccountConnector::events_capacity) to the segments that you send in the time that the
+    /// receiver takes.
+    ///
+    /// [`AccountEvent::HandedToTransport`]: smpp_core::account::AccountEvent::HandedToTransport
+    pub fn detailed_events(&self) -> Events {
+        Events::detailed(&self.shared)
     }
 
     /// Returns the counters of the account since its start, across all its sessions: of each connection slot, and summed.

@@ -10,6 +10,7 @@ use super::connector::{BoxedObserver, connect_error};
 use super::link_task::{Connection, LinkTask, LinkTransport, OutputMode, ThreadState};
 use super::state::AccountState;
 use crate::error::ConnectErrorKind;
+use crate::halves::try_take;
 
 const PANICKED: &str = "a resolver or observer of the application has panicked";
 
@@ -43,7 +44,7 @@ impl AccountState {
     }
 
     fn link_state(&self, link: LinkId) -> Option<LinkState> {
-        self.account.links().nth(link.index()).map(|(_, state)| state)
+        self.account.link_state(link)
     }
 
     /// Returns whether a deadline of the connection has passed at `now`.
@@ -166,6 +167,18 @@ impl AccountState {
     pub(super) fn writable_link(&self, index: usize) -> Option<(LinkId, Arc<LinkTransport>)> {
         let task = self.links.get(index).filter(|task| !task.wants_writer)?;
         Some((task.link, Arc::clone(task.transport.as_ref()?)))
+    }
+
+    /// Returns whether the thread that calls the account should try to write on this connection.
+    pub(super) fn wants_immediate_write(&self, index: usize) -> bool {
+        self.links.get(index).is_some_and(|task| {
+            task.output == OutputMode::Immediate
+                && task.transport.as_ref().is_some_and(|transport| {
+                    // A writer that is taken may hold octets; its thread checks for output again.
+                    self.account.wants_transmit(task.link)
+                        || try_take(&transport.writer).is_some_and(|writer| writer.is_pending())
+                })
+        })
     }
 
     /// Returns the next connection with deferred output, from `from` on and around.

@@ -11,7 +11,6 @@ use smpp_core::{CancelSm, QuerySm, ReplaceSm};
 use super::handle::Account;
 use super::shared::Shared;
 use super::state::AccountState;
-use crate::sync::Condvar;
 
 /// The registration of a request for its outcome. When it is dropped, a request that was not sent is withdrawn.
 struct Registration<'a> {
@@ -160,9 +159,8 @@ impl Account {
             })
             .map_err(MessageRequestError::NeverSent)?;
         let number = registration.request;
-        let condvar = Arc::new(Condvar::new());
         if let Some(result) =
-            shared.wait_until(&condvar, deadline, |router, waiter| router.poll_request(number, waiter))
+            shared.wait_until(deadline, |router, waiter| router.poll_request(number, waiter))
         {
             return result;
         }

@@ -33,6 +33,7 @@ use super::error::AccountError;
 use super::state::AccountState;
 use crate::sync::{Condvar, Mutex, MutexGuard, thread};
 use crate::transport::MIN_WAIT;
+use crate::waiter::{self, Waiter};
 
 /// The least value of [`max_read`], also for sessions with shorter timeouts.
 const MIN_MAX_READ: Duration = Duration::from_millis(100);
@@ -110,23 +111,36 @@ impl Shared {
         condvar.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
     }
 
+    /// Releases the lock, then wakes the threads that have something to fetch or to check.
+    pub(super) fn unlock(mut state: Guard<'_>) {
+        let (first, others) = state.take_wake_list();
+        drop(state);
+        first.iter().chain(&others).for_each(Waiter::wake);
+    }
+
+    /// Parks the current thread until another thread wakes it, at most until `until`. It may return early.
+    pub(super) fn park<'a>(&'a self, state: Guard<'a>, until: Option<Instant>) -> Guard<'a> {
+        Self::unlock(state);
+        waiter::park(until.map(|until| (until - self.now()).max(MIN_WAIT)));
+        self.lock()
+    }
+
     /// Waits until `poll` returns something from the router. Returns `None` if the deadline comes first.
     pub(super) fn wait_until<T>(
         &self,
-        condvar: &Arc<Condvar>,
         deadline: Option<time::Instant>,
-        poll: impl Fn(&mut EventRouter<Arc<Condvar>>, &mut Option<Arc<Condvar>>) -> Poll<T>,
+        poll: impl Fn(&mut EventRouter<Waiter>, &mut Option<Waiter>) -> Poll<T>,
     ) -> Option<T> {
         let until = deadline.map(|deadline| self.account_time(deadline));
         let mut state = self.lock();
         loop {
-            if let Poll::Ready(found) = poll(&mut state.router, &mut Some(Arc::clone(condvar))) {
+            if let Poll::Ready(found) = poll(&mut state.router, &mut Some(Waiter::current())) {
                 return Some(found);
             }
             if until.is_some_and(|until| until <= self.now()) {
                 return None;
             }
-            state = self.wait(condvar, state, until);
+            state = self.park(state, until);
         }
     }
 
@@ -155,19 +169,22 @@ impl Shared {
 /// A place in the queue of the threads that wait for capacity. If the thread panics, it leaves the queue.
 pub(super) struct QueuePlace<'a> {
     shared: &'a Shared,
-    pub(super) condvar: Arc<Condvar>,
+    /// The place, once the thread is in the queue.
+    pub(super) place: Option<u64>,
 }
 
 impl<'a> QueuePlace<'a> {
-    pub(super) fn new(shared: &'a Shared) -> Self {
-        Self { shared, condvar: Arc::new(Condvar::new()) }
+    pub(super) const fn new(shared: &'a Shared) -> Self {
+        Self { shared, place: None }
     }
 }
 
 impl Drop for QueuePlace<'_> {
     fn drop(&mut self) {
-        if thread::panicking() {
-            self.shared.lock().leave_queue(&self.condvar);
+        if let Some(place) = self.place.take() {
+            let mut state = self.shared.lock();
+            state.leave_queue(place);
+            Shared::unlock(state);
         }
     }
 }

@@ -12,7 +12,6 @@ use smpp_core::account::{
 use smpp_core::session::AcceptedResponse;
 
 use super::shared::Shared;
-use crate::sync::Condvar;
 
 /// A message that the account has accepted into its queue, and whose outcome was not fetched yet.
 ///
@@ -43,15 +42,25 @@ pub struct Ticket {
 struct Registration {
     message: MessageNumber,
     key: Option<MessageKey>,
-    condvar: Arc<Condvar>,
+    /// Why the message gets no further receipt, once it has been released with its outcome. Then no later call needs the
+    /// account's lock.
+    ended: Option<NoMoreReceipts>,
     shared: Arc<Shared>,
 }
 
 impl Registration {
     /// Waits for the outcome. Returns `None` if the deadline passes first.
-    fn outcome(&self, deadline: Option<Instant>) -> Option<Result<AcceptedMessage, SendError>> {
-        self.shared
-            .wait_until(&self.condvar, deadline, |router, waiter| router.poll_outcome(self.message, waiter))
+    fn outcome(&mut self, deadline: Option<Instant>) -> Option<Result<AcceptedMessage, SendError>> {
+        let message = self.message;
+        let outcome = self.shared.wait_until(deadline, |router, waiter| {
+            router
+                .poll_outcome(message, waiter)
+                .map_ok(|accepted| (accepted, router.release_if_ended(message)))
+        })?;
+        Some(outcome.map(|(accepted, ended)| {
+            self.ended = ended;
+            accepted
+        }))
     }
 
     /// Waits for a receipt. Returns `None` if the deadline passes first.
@@ -59,8 +68,10 @@ impl Registration {
         &self,
         deadline: Option<Instant>,
     ) -> Option<Result<(DeliveryReceipt, ReceiptMatch), NoMoreReceipts>> {
-        self.shared
-            .wait_until(&self.condvar, deadline, |router, waiter| router.poll_receipt(self.message, waiter))
+        if let Some(reason) = self.ended {
+            return Some(Err(reason));
+        }
+        self.shared.wait_until(deadline, |router, waiter| router.poll_receipt(self.message, waiter))
     }
 }
 
@@ -94,14 +105,7 @@ pub struct Sent {
 impl Ticket {
     pub(super) fn new(number: MessageNumber, message: &Message, shared: &Arc<Shared>) -> Self {
         let key = message.message_key().cloned();
-        Self {
-            registration: Registration {
-                message: number,
-                key,
-                condvar: Arc::default(),
-                shared: Arc::clone(shared),
-            },
-        }
+        Self { registration: Registration { message: number, key, ended: None, shared: Arc::clone(shared) } }
     }
 
     /// Returns the account's number of the message.
@@ -120,7 +124,7 @@ impl Ticket {
     /// # Errors
     ///
     /// [`SendError::Failed`] with the outcome of each segment, if not all segments were accepted.
-    pub fn outcome(self) -> Result<Sent, SendError> {
+    pub fn outcome(mut self) -> Result<Sent, SendError> {
         // Without a deadline, the wait ends only with an outcome.
         let accepted = self.registration.outcome(None).unwrap_or(Err(SendError::DriverGone))?;
         Ok(Sent { registration: self.registration, accepted })
@@ -132,7 +136,7 @@ impl Ticket {
     ///
     /// The outer error returns the ticket if there is no outcome by then. The message is sent all the same, unless you
     /// [cancel](Self::cancel) it. The inner error is that of [`outcome`](Self::outcome).
-    pub fn outcome_until(self, deadline: Instant) -> Result<Result<Sent, SendError>, Self> {
+    pub fn outcome_until(mut self, deadline: Instant) -> Result<Result<Sent, SendError>, Self> {
         match self.registration.outcome(Some(deadline)) {
             Some(outcome) => Ok(outcome.map(|accepted| Sent { registration: self.registration, accepted })),
             None => Err(self),
@@ -250,9 +254,12 @@ impl Sent {
 
 impl Drop for Registration {
     fn drop(&mut self) {
+        if self.ended.is_some() {
+            return;
+        }
         let mut state = self.shared.lock();
         state.router.release(self.message);
-        state.wake_receivers();
+        Shared::unlock(state);
     }
 }
 

@@ -10,7 +10,7 @@ use smpp_core::session::{Instant, Role, Timer};
 use super::Connection;
 use crate::error::End;
 use crate::halves::SOCKET_BUFFER_MAX;
-use crate::transport::{MIN_WAIT, Transport, is_pause};
+use crate::transport::{MAX_LATENESS, MIN_WAIT, Transport, is_pause};
 
 /// The longest time that one read waits. Most deadlines are further away, so the read timeout seldom changes.
 const MAX_READ: Duration = Duration::from_secs(1);
@@ -45,6 +45,19 @@ impl<R: Role, S: Transport> Connection<R, S> {
         self.read_once(until);
         self.drive_session();
         self.write_output(None);
+    }
+
+    /// Takes a turn that ends at `until` or earlier. A read may return late by [`MAX_LATENESS`], so it ends that much earlier.
+    /// The rest is a sleep, which is exact enough for the rate limit.
+    pub(super) fn wait_for_rate(&mut self, until: Instant) {
+        let now = self.now();
+        let last_read = Instant::after((until - Instant::ZERO).saturating_sub(MAX_LATENESS));
+        if now < last_read {
+            self.turn(Some(last_read));
+        } else {
+            thread::sleep(until - now);
+            self.turn(Some(Instant::ZERO));
+        }
     }
 
     /// Reads once. If the session wants no input, sleeps instead, until its next deadline and at most until `until`. If

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 use rustls::{ClientConfig, ServerConfig};
 use smpp_core::session::{self, Config, Smsc as Role};
 use smpp_core::simulator::{Delivery, Dialect, Rules, SimulatedBind, Simulator};
-use smpp_core::{Bind, BindResp, COctets, Endpoint, Password, SubmitSmResp, Tlv, Tlvs};
+use smpp_core::{Bind, BindResp, COctets, Endpoint, NoBody, Password, SubmitSmResp, Tlv, Tlvs};
 
 use super::Certificate;
 use crate::{Connection, End, Inbound, SentRequest, Stream, TlsStream};
@@ -294,8 +294,36 @@ impl Shared {
                 self.service().simulator.responded(bind);
                 responded
             }
-            Some(other) => connection.refuse(other),
+            Some(request) => self.answer_about_message(connection, *bind, request),
             None => Ok(()),
+        }
+    }
+
+    /// Responds to a request about a message, and refuses any other request.
+    fn answer_about_message(
+        &self,
+        connection: &mut Connection<Role, Stream>,
+        bind: Option<SimulatedBind>,
+        request: Inbound,
+    ) -> Result<(), End> {
+        // The session lets no request through before the bind.
+        let (Some(bind), now) = (bind, self.now()) else { return Ok(()) };
+        match request {
+            Inbound::QuerySm(request) => {
+                let message_id = request.get().message_id.as_bytes().to_vec();
+                let found = self.service().simulator.query(now, bind, &request.get());
+                let response = found.as_ref().map(|found| found.response(&message_id));
+                connection.respond(request, response.map_err(|status| *status))
+            }
+            Inbound::CancelSm(request) => {
+                let result = self.service().simulator.cancel(now, bind, &request.get());
+                connection.respond(request, result.map(|()| NoBody))
+            }
+            Inbound::ReplaceSm(request) => {
+                let result = self.service().simulator.replace(now, bind, &request.get());
+                connection.respond(request, result.map(|()| NoBody))
+            }
+            other => connection.refuse(other),
         }
     }
 

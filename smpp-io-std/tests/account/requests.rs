@@ -1,9 +1,11 @@
 //! Responses with TLVs, flash messages, data_sm, submit_multi, and requests about messages.
 
-use smpp_core::account::{MessageRequest, MessageRequestError, RequestNotSentReason};
+use smpp_core::account::{MessageKey, MessageRequest, MessageRequestError, RequestNotSentReason};
 use smpp_core::session::UnansweredReason;
+use smpp_core::simulator::Rules;
 use smpp_core::{
-    CancelSm, DataSm, Destination, List, MessageClass, QuerySm, ReplaceSm, SubmitMulti, Tag, Tlv, Tlvs,
+    COctets, CancelSm, DataSm, Destination, List, MessageClass, QuerySm, ReplaceSm, SubmitMulti, Tag, Tlv,
+    Tlvs,
 };
 
 use super::smsc::PRICE;
@@ -88,5 +90,56 @@ fn a_request_without_a_bind_is_withdrawn_at_its_deadline() {
         let request = MessageRequest::query_sm(&QuerySm::default()).deadline(Duration::from_millis(1));
         let expired = MessageRequestError::NeverSent(RequestNotSentReason::Expired);
         assert_eq!(account.request(&request), Err(expired));
+    });
+}
+
+#[test]
+fn detailed_events_say_what_is_handed_to_the_transport_and_others_do_not() {
+    watched(|| {
+        let server = Server::start("127.0.0.1:0");
+        let account = connected(&server, unstated());
+        let (mut detailed, events) = (account.detailed_events(), account.events());
+        let sent = account.send(&text("Hello").key("row 1")).unwrap();
+        let handed = detailed.recv().unwrap();
+        let AccountEvent::HandedToTransport { key, segment: 0, bind, .. } = &handed else {
+            panic!("{handed}")
+        };
+        assert_eq!((key.as_ref().map(MessageKey::as_bytes), Some(*bind)), (Some(&b"row 1"[..]), sent.bind()));
+        account.shutdown(SECOND);
+        for event in events {
+            assert_ne!(event.kind(), "handed_to_transport");
+        }
+    });
+}
+
+#[test]
+fn the_simulated_smsc_answers_requests_about_messages() {
+    watched(|| {
+        let rules = Rules { receipt_delay: Duration::from_secs(3600), ..Rules::default() };
+        let smsc = TestSmsc::builder().rules(rules).start().unwrap();
+        let options = Options { credentials: Credentials::new(ACCOUNT.0, ACCOUNT.1), ..unstated() };
+        let endpoint = smsc.endpoint();
+        let (account, _arrivals) = AccountConnector::new(&endpoint, options).connect().unwrap();
+        let template = SubmitSm {
+            destination: Address::international("6591234567").unwrap(),
+            registered_delivery: RegisteredDelivery::RECEIPT,
+            ..SubmitSm::default()
+        };
+        let mut sent = account.send(&Message::text(&template, "Hello")).unwrap();
+        let id = sent.ids()[0].as_bytes().to_vec();
+        let message_id = COctets::new(&id).unwrap();
+        let query = QuerySm { message_id, ..QuerySm::default() };
+        let state = account.query_sm(&query).unwrap().query_sm_resp().unwrap().message_state;
+        assert_eq!(state, MessageState::ENROUTE);
+        let replace = ReplaceSm { message_id, ..ReplaceSm::default() };
+        account.replace_sm(&replace).unwrap();
+        let cancel = CancelSm { message_id, ..CancelSm::default() };
+        account.cancel_sm(&cancel).unwrap();
+        assert_eq!(sent.receipt().unwrap(), MessageState::DELETED);
+        let final_state = account.query_sm(&query).unwrap();
+        assert_eq!(final_state.query_sm_resp().unwrap().message_state, MessageState::DELETED);
+        let again = account.cancel_sm(&cancel).unwrap_err();
+        assert_eq!(again.status(), Some(CommandStatus::RCANCELFAIL));
+        account.shutdown(SECOND);
     });
 }

@@ -15,6 +15,8 @@ mod background;
 mod buffer;
 #[path = "../../src/dial.rs"]
 mod dial;
+#[path = "../../src/end_request.rs"]
+mod end_request;
 #[path = "../../src/error.rs"]
 mod error;
 #[path = "../../src/halves.rs"]
@@ -27,6 +29,7 @@ mod handle_route;
 mod inbound;
 #[path = "../../src/inbox.rs"]
 mod inbox;
+mod one_core;
 #[path = "../../src/pending_requests.rs"]
 mod pending_requests;
 #[path = "../../src/pending_response.rs"]
@@ -48,13 +51,37 @@ mod tls;
 mod tls_stream;
 #[path = "../../src/transport.rs"]
 mod transport;
+#[path = "../../src/waiter.rs"]
+mod waiter;
 #[path = "../../src/waiting_threads.rs"]
 mod waiting_threads;
 
+use shuttle::Runner;
+use shuttle::scheduler::RandomScheduler;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
+}
+
+/// An account needs more than the small stack that the explorer gives each thread.
+fn config() -> shuttle::Config {
+    let mut config = shuttle::Config::new();
+    config.stack_size = 256 << 10;
+    config
+}
+
+/// Checks how many system calls the parks and wake-ups of many threads cost that take turns.
+fn system_calls() {
+    static MESSAGES: AtomicUsize = AtomicUsize::new(0);
+    let count = || _ = MESSAGES.fetch_add(scenarios::many_waiting_threads(), Relaxed);
+    Runner::new(one_core::OneCore::new(), config()).run(count);
+    let calls = sync::thread::SYSTEM_CALLS.load(Relaxed);
+    let messages = MESSAGES.load(Relaxed);
+    println!("{calls} system calls of {messages} messages");
+    assert!(10 * calls <= messages, "{calls} system calls of {messages} messages");
 }
 
 fn main() {
@@ -63,11 +90,14 @@ fn main() {
     let schedules = number("SMPP_SCHEDULES").unwrap_or(200) as usize;
     println!("SMPP_SCHEDULES_SEED={seed}, {schedules} schedules of each scenario");
     let only = std::env::var("SMPP_SCHEDULES_OF").unwrap_or_default();
+    if "system calls".contains(&only) {
+        system_calls();
+    }
     let all = scenarios::ALL.into_iter().chain(account_scenarios::ALL);
     for (name, scenario) in all.filter(|(name, _)| name.contains(&only)) {
         let began = Instant::now();
         println!("schedules of {name} ...");
-        shuttle::check_random_with_seed(scenario, seed, schedules);
+        Runner::new(RandomScheduler::new_from_seed(seed, schedules), config()).run(scenario);
         println!("schedules of {name} ... ok, {:.1?}", began.elapsed());
     }
 }

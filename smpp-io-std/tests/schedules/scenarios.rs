@@ -134,6 +134,15 @@ fn waiting_threads() {
     drop(inbox);
 }
 
+/// Many threads submit and wait. Returns how many messages.
+pub(crate) fn many_waiting_threads() -> usize {
+    let (client, _inbox, smsc) = bound_over(connection(false), Config { window: 64, ..config() }, |_, _| ());
+    let submitting = [(); 8].map(|()| submit(&client, 3));
+    submitting.into_iter().for_each(|thread| thread.join().unwrap());
+    client.abort();
+    count(&smsc.join().unwrap(), CommandId::SUBMIT_SM)
+}
+
 fn full_window() {
     let (client, _inbox, smsc) = bound(Config { window: 1, ..config() }, |_, _| ());
     let submitting = [submit(&client, 1), submit(&client, 1), submit(&client, 1)];

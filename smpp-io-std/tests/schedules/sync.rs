@@ -52,29 +52,57 @@ pub(crate) mod atomic {
 
 pub(crate) mod thread {
     use std::cell::Cell;
+    use std::sync::atomic::AtomicUsize;
+    use std::sync::atomic::Ordering::Relaxed;
     use std::sync::{Arc, PoisonError};
     use std::time::Duration;
 
     use shuttle::sync::{Condvar, Mutex};
 
-    pub(crate) use shuttle::thread::Builder;
+    use shuttle::sync::atomic::AtomicU8;
+    pub(crate) use shuttle::thread::{Builder, ThreadId, yield_now};
+
+    /// How often threads have parked without a token, and woken a parked thread: with the operating system, each is a
+    /// system call.
+    pub(crate) static SYSTEM_CALLS: AtomicUsize = AtomicUsize::new(0);
 
     /// Timeouts below this may pass at any time. Longer ones never do: a thread that needs one to go on is a deadlock.
     pub(crate) const NEVER: Duration = Duration::from_millis(100);
 
     /// A thread that can be parked. The explorer's own `park` also returns by itself, which would hide a lost wake-up.
     #[derive(Clone, Debug, Default)]
-    pub(crate) struct Thread(Arc<(Mutex<bool>, Condvar)>);
+    pub(crate) struct Thread(Arc<(Mutex<Token>, Condvar)>);
+
+    #[derive(Debug, Default)]
+    struct Token {
+        is_set: bool,
+        /// Whether the thread waits for it.
+        is_parked: bool,
+    }
 
     shuttle::thread_local! {
         static CURRENT: Thread = Thread::default();
+        static WOKEN: Arc<AtomicU8> = Arc::new(AtomicU8::new(0));
         /// Whether the thread unwinds. All threads of the explorer are one of the operating system.
         pub(crate) static PANICKING: Cell<bool> = Cell::new(false);
     }
 
+    pub(crate) fn current_id() -> ThreadId {
+        shuttle::thread::current().id()
+    }
+
+    pub(crate) fn woken_flag() -> Arc<AtomicU8> {
+        WOKEN.with(Arc::clone)
+    }
+
     impl Thread {
         pub(crate) fn unpark(&self) {
-            *self.0.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
+            let mut token = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+            token.is_set = true;
+            if token.is_parked {
+                SYSTEM_CALLS.fetch_add(1, Relaxed);
+            }
+            drop(token);
             self.0.1.notify_all();
         }
     }
@@ -86,8 +114,11 @@ pub(crate) mod thread {
     pub(crate) fn park() {
         let Thread(current) = current();
         let mut token = current.0.lock().unwrap_or_else(PoisonError::into_inner);
-        while !std::mem::take(&mut *token) {
+        while !std::mem::take(&mut token.is_set) {
+            SYSTEM_CALLS.fetch_add(1, Relaxed);
+            token.is_parked = true;
             token = current.1.wait(token).unwrap_or_else(PoisonError::into_inner);
+            token.is_parked = false;
         }
     }
 

@@ -220,6 +220,45 @@ fn load_measures_each_variant() {
 }
 
 #[test]
+fn load_through_an_account() {
+    with_timeout(|| {
+        for variant in [
+            &["--connections", "2", "--threads", "2"][..],
+            &["--receipts"],
+            &["--receipts", "--outstanding", "300", "--tasks", "10"],
+            &["--length", "2000", "--receipts"],
+            &["--blocking"],
+            &["--blocking", "--receipts", "--connections", "2"],
+            &["--blocking", "--receipts", "--outstanding", "300", "--threads", "4"],
+        ] {
+            let arguments = [&["load", "--account", "--messages", "1000", "--json"], variant].concat();
+            let (status, text, error) = run(smpp(&arguments));
+            assert_eq!(status, 0, "{variant:?}: {text}{error}");
+            let result: serde_json::Value = serde_json::from_str(&text).unwrap();
+            assert_eq!(result["accepted"], 1000, "{text}");
+            let receipts = if variant.contains(&"--receipts") { 1000 } else { 0 };
+            assert_eq!(result["receipts"], receipts, "{variant:?}: {text}");
+            assert!(result["peak_memory"].as_u64().is_none_or(|octets| octets > 1 << 20), "{text}");
+        }
+    });
+}
+
+#[test]
+fn load_through_an_account_in_two_processes() {
+    with_timeout(|| {
+        let (_server, address) = Running::listening(&["load", "--serve", "127.0.0.1:0", "--receipts"]);
+        for blocking in [None, Some("--blocking")] {
+            let mut command = smpp(&["load", "--account", "--receipts", "--messages", "1000"]);
+            command.args(["--url", &format!("smpp://a:b@{address}")]).args(blocking);
+            let (status, text, error) = run(command);
+            assert_eq!(status, 0, "{text}{error}");
+            assert!(text.starts_with("1000 accepted, 0 refused, 0 never sent, 0 unanswered\n"), "{text}");
+            assert!(text.ends_with("1000 receipts\n"), "{text}");
+        }
+    });
+}
+
+#[test]
 fn load_in_two_processes() {
     with_timeout(|| {
         for blocking in [None, Some("--blocking")] {

@@ -280,10 +280,15 @@ impl AccountConnector {
     /// Returns [`AccountError::Options`] if the options are invalid or a group of binds has no endpoint, and
     /// [`AccountError::Expect`] if the messages of [`expect`](Self::expect) are invalid or too many.
     pub fn start(self) -> Result<(Account, Arrivals), AccountError> {
-        let shared = Shared::new(self.settings)?;
+        let shared = self.shared()?;
         tokio::spawn(Driver(Arc::clone(&shared)).run());
         let account = Account::new(shared);
         Ok((account.clone(), Arrivals::new(account)))
+    }
+
+    /// Creates the account, without a driver.
+    pub(super) fn shared(self) -> Result<Arc<Shared>, AccountError> {
+        Shared::new(self.settings)
     }
 }
 

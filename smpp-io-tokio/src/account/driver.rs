@@ -37,7 +37,7 @@ impl Driver {
                 continue;
             };
             if time::timeout_at(shared.clock.to_tokio(at), wakeup).await.is_err() {
-                shared.with(|inner, now| inner.account.handle_timeout(now));
+                shared.with_now(|inner, now| inner.account.handle_timeout(now));
             }
         }
     }
@@ -59,7 +59,7 @@ impl Driver {
         };
         let Some(attempt) = attempt else {
             // A change of the binds has taken the endpoint.
-            return self.0.with(|inner, now| {
+            return self.0.with_now(|inner, now| {
                 // Each call does nothing unless the connection is in that state.
                 inner.account.handle_resolved(now, link, Err(NO_ENDPOINT));
                 inner.account.handle_connect_failed(now, link, ConnectFailure::Network, NO_ENDPOINT);
@@ -94,10 +94,11 @@ impl Drop for Driver {
         inner.dispatch(now);
         // Connection tasks that still run end when they are woken.
         let tasks = std::mem::take(&mut inner.links);
-        let wakers: Vec<_> = inner.router.take_wakers().collect();
+        let submissions = inner.take_submissions();
         drop(inner);
         shared.notify(true);
-        tasks.into_iter().filter_map(|task| task.waker).chain(wakers).for_each(Waker::wake);
+        tasks.into_iter().filter_map(|task| task.waker).chain(submissions).for_each(Waker::wake);
+        shared.wake();
     }
 }
 
@@ -118,6 +119,7 @@ mod tests {
     use crate::account::shared::Inner;
     use crate::account::ticket::Ticket;
     use crate::dial::ClientTls;
+    use crate::wait::WakeList;
 
     fn shared() -> Arc<Shared> {
         Shared::new(settings()).unwrap()
@@ -247,17 +249,21 @@ mod tests {
             inner.account.handle_resolved(now, link, Ok(&[([192, 0, 2, 1], 2775).into()]));
             assert!(inner.account.handle_connected(now, link, None));
         });
-        let busy = |inner: &mut Inner| inner.busy_links().len();
+        let busy = |inner: &mut Inner| {
+            let mut wake = WakeList::default();
+            inner.schedule_links(&mut wake);
+            wake.wake_all()
+        };
         let mut inner = shared.lock();
         // The transport accepts nothing: the bind stays in the output.
-        inner.end_turn(link, Waker::noop());
-        assert_eq!((inner.account.wants_transmit(link), busy(&mut inner)), (true, 0));
+        inner.end_turn(link, Waker::noop(), &mut None);
+        assert_eq!((inner.account.wants_transmit(link), busy(&mut inner)), (true, false));
         // The transport accepts everything.
         assert!(inner.account.poll_transmit(link, &mut Vec::new()));
-        inner.end_turn(link, Waker::noop());
-        assert_eq!(busy(&mut inner), 0);
+        inner.end_turn(link, Waker::noop(), &mut None);
+        assert!(!busy(&mut inner));
         inner.account.shutdown(now, Duration::from_secs(1));
         inner.account.handle_disconnect(now, link);
-        assert_eq!(busy(&mut inner), 1, "the connection is to be closed");
+        assert!(busy(&mut inner), "the connection is to be closed");
     }
 }

@@ -42,6 +42,12 @@ impl Events {
         Self { shared: Arc::clone(shared), id }
     }
 
+    /// Receives the detailed stream.
+    pub(super) fn detailed(shared: &Arc<Shared>) -> Self {
+        let id = shared.lock().router.add_detailed_receiver();
+        Self { shared: Arc::clone(shared), id }
+    }
+
     /// Waits for the next event. Returns `None` once the account has ended and no event is left.
     ///
     /// # Cancel safety

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use smpp_core::account::{
@@ -13,6 +14,7 @@ use smpp_core::session::Stats;
 
 use super::events::Events;
 use super::shared::Shared;
+use super::submission::Submission;
 use super::ticket::{Sent, Ticket};
 
 /// A handle of an account. Clone it to send from several tasks.
@@ -67,8 +69,9 @@ impl Account {
     /// A future that is dropped while it waits for capacity sends nothing. If it is dropped later, the message is sent all
     /// the same and its outcome is discarded; its receipts arrive through [`Arrivals`](super::Arrivals).
     pub async fn send(&self, message: &Message) -> Result<Sent, SendError> {
-        let ticket = self.submit(message).await.map_err(SendError::NotAccepted)?;
-        ticket.outcome().await
+        let submission = Submission::awaiting_outcome(&self.shared, message);
+        let (number, is_registered) = submission.await.map_err(SendError::NotAccepted)?;
+        Ticket::new(number, message, &self.shared).registered_outcome(is_registered).await
     }
 
     /// Puts a message into the queue, and does not wait for its outcome. Waits for capacity in the queue first
@@ -98,23 +101,8 @@ impl Account {
     ///
     /// A future that is dropped early sends nothing.
     pub async fn submit(&self, message: &Message) -> Result<Ticket, SubmitError> {
-        let _turn = self.shared.submit_lock.lock().await;
-        loop {
-            let mut capacity = pin!(self.shared.capacity.notified());
-            let submitted = self.shared.with(|inner, now| {
-                let submitted = inner.submit(now, message);
-                if submitted.is_err() {
-                    // Enabled under the lock, so that no notification is missed.
-                    capacity.as_mut().enable();
-                }
-                submitted
-            });
-            match submitted {
-                Err(SubmitError::Full) => capacity.await,
-                Err(error) => return Err(error),
-                Ok(number) => return Ok(Ticket::new(number, message, &self.shared)),
-            }
-        }
+        let (number, _) = Submission::new(&self.shared, message).await?;
+        Ok(Ticket::new(number, message, &self.shared))
     }
 
     /// Puts a message into the queue if there is capacity now.
@@ -171,15 +159,18 @@ impl Account {
     ///
     /// Cancel-safe: the future has no effect on the account. It reserves nothing: let one task submit.
     pub async fn ready(&self) -> Result<usize, SubmitError> {
+        let waiting = &self.shared.ready_waiting;
+        waiting.fetch_add(1, Ordering::Relaxed);
+        let _counted = Counted(waiting);
         loop {
-            let mut capacity = pin!(self.shared.capacity.notified());
+            let mut ready = pin!(self.shared.ready.notified());
             // Enabled before the check, so that no notification is missed.
-            capacity.as_mut().enable();
+            ready.as_mut().enable();
             match self.shared.lock().account.ready_capacity()? {
                 0 => {}
                 segments => return Ok(segments),
             }
-            capacity.await;
+            ready.await;
         }
     }
 
@@ -268,9 +259,8 @@ impl Account {
     #[doc(alias = "graceful")]
     #[doc(alias = "disconnect")]
     pub async fn shutdown(&self, timeout: Duration) -> Vec<Unresolved> {
-        self.shared.with(|inner, now| inner.account.shutdown(now, timeout));
         // Wakes the calls that wait for capacity: they fail now.
-        self.shared.capacity.notify_waiters();
+        self.shared.with_now(|inner, now| inner.shutdown(now, timeout));
         self.closed().await;
         self.shared.lock().router.take_unresolved()
     }
@@ -310,6 +300,20 @@ impl Account {
         Events::new(&self.shared)
     }
 
+    /// Returns a receiver as [`events`](Self::events) does that also gets [`AccountEvent::HandedToTransport`] for each
+    /// segment, from now on: what may have reached the SMSC and has no outcome yet. Without such a receiver these events cost
+    /// nothing.
+    ///
+    /// The event happens before the octets leave, and the account does not wait for the receiver: a program that must have
+    /// stored it before then embeds the core. Several of these events may arrive at once: raise
+    /// [`events_capacity`](super::AccountConnector::events_capacity) to the segments that you send in the time that the
+    /// receiver takes.
+    ///
+    /// [`AccountEvent::HandedToTransport`]: smpp_core::account::AccountEvent::HandedToTransport
+    pub fn detailed_events(&self) -> Events {
+        Events::detailed(&self.shared)
+    }
+
     /// Returns the counters of the account since its start, across all its sessions: of each connection slot, and summed.
     ///
     /// ```no_run
@@ -345,6 +349,15 @@ impl Account {
     }
 }
 
+/// Counts a call as long as it lives.
+struct Counted<'a>(&'a AtomicUsize);
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 impl Clone for Account {
     fn clone(&self) -> Self {
         Self::new(Arc::clone(&self.shared))
@@ -358,7 +371,7 @@ impl Drop for Account {
         let last = inner.handles == 0;
         drop(inner);
         if last {
-            self.shared.with(|inner, now| inner.account.shutdown(now, Duration::ZERO));
+            self.shared.with_now(|inner, now| inner.shutdown(now, Duration::ZERO));
         }
     }
 }

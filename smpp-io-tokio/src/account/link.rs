@@ -22,6 +22,7 @@ use crate::clock::Timer;
 use crate::dial::{BoxedTransport, handshake, in_time, tcp};
 use crate::error::ConnectErrorKind;
 use crate::pump::{self, Progress, Pump};
+use crate::wait::WakeList;
 
 /// How long the task waits for the transport to close, for example for the close_notify of TLS to leave.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
@@ -40,14 +41,14 @@ pub(super) async fn resolve(shared: &Arc<Shared>, attempt: &Attempt, cancelled: 
     let Attempt { link, endpoint, timeout } = attempt;
     let (link, resolving) = (*link, (shared.settings.resolver)(endpoint));
     let Some(resolved) = unless_cancelled(cancelled, time::timeout(*timeout, resolving)).await else {
-        return shared.with(|inner, now| inner.account.handle_closed(now, link));
+        return shared.with_now(|inner, now| inner.account.handle_closed(now, link));
     };
     let resolved = resolved.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
     let resolved = match resolved {
         Ok(addresses) if addresses.is_empty() => Err(ConnectErrorKind::no_address()),
         resolved => resolved.map_err(ConnectErrorKind::Resolve),
     };
-    shared.with(|inner, now| match resolved {
+    shared.with_now(|inner, now| match resolved {
         Ok(addresses) => inner.account.handle_resolved(now, link, Ok(&addresses)),
         Err(failure) => {
             let detail = failure.detail();
@@ -72,13 +73,13 @@ pub(super) async fn connect(
         Some(Err(kind)) => {
             let (failure, detail) = (kind.failure(), kind.detail());
             let error = connect_error(&attempt.endpoint, kind);
-            return shared.with(|inner, now| {
+            return shared.with_now(|inner, now| {
                 inner.last_error = Some(error);
                 inner.account.handle_connect_failed(now, link, failure, &detail);
             });
         }
     }
-    shared.with(|inner, now| inner.account.handle_closed(now, link));
+    shared.with_now(|inner, now| inner.account.handle_closed(now, link));
 }
 
 /// Runs the task of a connection. If it panics, for example in the resolver or an observer, the connection has failed.
@@ -94,13 +95,14 @@ pub(super) async fn catch_panic(shared: &Shared, link: LinkId, task: impl Future
         }
     }
     // The task has dropped its transport.
-    shared.with(|inner, now| {
+    let unused = shared.lock().begin_turn(link);
+    drop(unused);
+    shared.with_now(|inner, now| {
         inner.last_error = Some(PANICKED.into());
         let (account, failure) = (&mut inner.account, ConnectFailure::Network);
-        let state = account.links().nth(link.index());
-        match state {
-            Some((_, LinkState::Resolving)) => account.handle_resolved(now, link, Err(PANICKED)),
-            Some((_, LinkState::Connecting(_))) => {
+        match account.link_state(link) {
+            Some(LinkState::Resolving) => account.handle_resolved(now, link, Err(PANICKED)),
+            Some(LinkState::Connecting(_)) => {
                 account.handle_connect_failed(now, link, failure, PANICKED);
             }
             _ => account.handle_closed(now, link),
@@ -158,9 +160,16 @@ async fn dial(
 /// Carries octets until the session has ended, then closes the transport.
 async fn run_session(shared: &Arc<Shared>, link: LinkId, io: impl AsyncRead + AsyncWrite + Unpin) {
     let observer = shared.settings.observer.as_ref().map(|observer| observer(link));
-    let mut driver =
-        LinkDriver { shared, link, pump: Pump::new(io), wants_input: true, timer: Timer::new(shared.clock) };
-    if shared.with(|inner, now| inner.account.handle_connected(now, link, observer)) {
+    let mut driver = LinkDriver {
+        shared,
+        link,
+        pump: Pump::new(io),
+        wants_input: true,
+        timer: Timer::new(shared.clock),
+        wake: WakeList::default(),
+        has_yielded: false,
+    };
+    if shared.with_now(|inner, now| inner.account.handle_connected(now, link, observer)) {
         std::future::poll_fn(|cx| driver.poll(cx)).await;
     }
     // The result does not matter: the session has ended already.
@@ -175,72 +184,108 @@ struct LinkDriver<'a, S> {
     pump: Pump<S>,
     wants_input: bool,
     timer: Timer,
+    /// Empty between two turns.
+    wake: WakeList,
+    /// The task has let the tasks run that it has woken. What they have sent is in the output of the session.
+    has_yielded: bool,
+}
+
+/// How a turn has ended.
+enum Turn {
+    /// The task may wait. `refilled`: there is new output. `deadline`: when it has to act at the latest.
+    Done { refilled: bool, deadline: Option<session::Instant> },
+    /// The tasks that were woken run first, then this one again.
+    Yield,
+    /// The session has ended.
+    Ended,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> LinkDriver<'_, S> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut memory = pump::scratch();
         let mut scratch = ReadBuf::uninit(&mut memory);
+        if std::mem::take(&mut self.has_yielded) {
+            let Self { shared, link, pump, .. } = self;
+            // What the woken tasks have sent leaves in one write.
+            let mut inner = shared.lock();
+            pump.refill(|output| inner.account.poll_transmit(*link, output));
+        }
         loop {
             let wanted_input = self.wants_input;
             let progress = self.pump.poll(cx, wanted_input, &mut scratch);
-            let any = progress.any();
-            let Some((refilled, deadline)) = self.turn(cx, progress, &scratch) else {
-                return Poll::Ready(());
+            let read = progress.read > 0;
+            let (refilled, deadline) = match self.turn(cx, progress, &scratch) {
+                Turn::Done { refilled, deadline } => (refilled, deadline),
+                Turn::Yield => {
+                    self.has_yielded = true;
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                Turn::Ended => return Poll::Ready(()),
             };
             let deadline = deadline.map(|at| self.shared.clock.to_tokio(at));
             let elapsed = deadline.is_some_and(|at| self.timer.poll(cx, at).is_ready());
             if self.timer.take_fired() {
                 // A bind that was busy may be quiet by now.
                 self.pump.shrink();
+                self.wake = WakeList::default();
                 let mut inner = self.shared.lock();
                 inner.account.shrink(self.link);
                 inner.router.shrink();
             }
-            if !any && !refilled && !elapsed && wanted_input >= self.wants_input {
+            if !read && !refilled && !elapsed && wanted_input >= self.wants_input {
                 return Poll::Pending;
             }
         }
     }
 
-    /// Lets the session process what was sent and read and the current time. Returns whether there is new output, and the
-    /// next deadline; `None` if the session has ended.
-    fn turn(
-        &mut self,
-        cx: &mut Context<'_>,
-        progress: Progress,
-        scratch: &ReadBuf<'_>,
-    ) -> Option<(bool, Option<session::Instant>)> {
-        let Self { shared, link, pump, .. } = self;
+    /// Lets the session process what was sent and read and the current time, and wakes the tasks that have something to do.
+    fn turn(&mut self, cx: &mut Context<'_>, progress: Progress, scratch: &ReadBuf<'_>) -> Turn {
+        let Self { shared, link, pump, wake, .. } = self;
         let link = *link;
-        let (is_running, refilled, wants_input, deadline) = shared.with(|inner, now| {
-            let account = &mut inner.account;
-            account.handle_transmitted(now, link, progress.sent);
-            let input = pump.input(scratch);
-            let mut rest = input;
-            account.handle_input(now, link, &mut rest);
-            let consumed = input.len() - rest.len();
-            pump.consume(consumed, scratch);
-            if let Some(error) = progress.error {
-                inner.last_error = Some(error.to_string());
-                inner.transport_error = Some(Arc::new(error));
-                account.handle_disconnect(now, link);
-            } else if pump.is_at_end() && account.wants_input(link) {
-                // The session has read all that the SMSC sent before it closed its side.
-                account.handle_eof(now, link);
-            }
-            // Timeouts are checked after the input that has arrived is processed, so that a busy runtime does not look like
-            // a silent peer. A peer that sends without a pause does not stop the clock: see `is_caught_up`.
-            if pump.is_caught_up() {
-                account.handle_link_timeout(now, link);
-            }
-            let refilled = pump.refill(|output| account.poll_transmit(link, output));
-            let (wants_input, deadline) = inner.end_turn(link, cx.waker());
-            let is_open = |(_, state)| matches!(state, LinkState::Open(..));
-            let is_running = inner.account.links().nth(link.index()).is_some_and(is_open);
-            (is_running, refilled, wants_input, deadline)
-        });
-        self.wants_input = wants_input;
-        is_running.then_some((refilled, deadline))
+        let has_read = progress.read > 0;
+        let now = shared.clock.now();
+        let mut locked = shared.lock();
+        let inner = &mut *locked;
+        let mut known = inner.begin_turn(link);
+        let now = inner.advance_clock(now);
+        let account = &mut inner.account;
+        account.handle_transmitted(now, link, progress.sent);
+        let input = pump.input(scratch);
+        let mut rest = input;
+        account.handle_input(now, link, &mut rest);
+        let consumed = input.len() - rest.len();
+        pump.consume(consumed, scratch);
+        if let Some(error) = progress.error {
+            inner.last_error = Some(error.to_string());
+            inner.transport_error = Some(Arc::new(error));
+            account.handle_disconnect(now, link);
+        } else if pump.is_at_end() && account.wants_input(link) {
+            // The session has read all that the SMSC sent before it closed its side.
+            account.handle_eof(now, link);
+        }
+        // Timeouts are checked after the input that has arrived is processed, so that a busy runtime does not look like a
+        // silent peer. A peer that sends without a pause does not stop the clock: see `is_caught_up`.
+        if pump.is_caught_up() {
+            account.handle_link_timeout(now, link);
+        }
+        // Acknowledges the receipts: their responses leave with the next write.
+        let notices = inner.end_call(now, shared, wake, true);
+        let is_running = matches!(inner.account.link_state(link), Some(LinkState::Open(..)));
+        let turn = if !is_running {
+            Turn::Ended
+        } else if has_read && !wake.is_empty() {
+            self.wants_input = inner.account.wants_input(link);
+            inner.yield_turn(link);
+            Turn::Yield
+        } else {
+            let refilled = pump.refill(|output| inner.account.poll_transmit(link, output));
+            let (wants_input, deadline) = inner.end_turn(link, cx.waker(), &mut known);
+            self.wants_input = wants_input;
+            Turn::Done { refilled, deadline }
+        };
+        drop(locked);
+        shared.announce(notices, wake);
+        turn
     }
 }

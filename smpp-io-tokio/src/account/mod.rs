@@ -81,6 +81,7 @@ mod link;
 mod requests;
 mod settings;
 pub(crate) mod shared;
+mod submission;
 mod ticket;
 
 pub use arrivals::{Arrival, Arrivals, Unacknowledged};

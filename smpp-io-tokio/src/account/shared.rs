@@ -4,9 +4,12 @@ use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
+use smpp_core::CommandId;
 use smpp_core::account::{
     Account, Action, Event, EventRouter, FirstBindError, LinkEvent, LinkId, LinkState, Message,
     MessageNumber, Options, OptionsError, SubmitError,
@@ -19,15 +22,20 @@ use super::settings::{BoxedObserver, Settings, connect_error};
 use crate::clock::Clock;
 use crate::error::ConnectErrorKind;
 use crate::telemetry::account::AccountTelemetry;
+use crate::wait::WakeList;
+use crate::wait_queue::WaitQueue;
+
+/// The most tasks that are woken after one call: the lock is released between two batches.
+const WAKE_BATCH: usize = 256;
 
 pub(crate) struct Shared {
     inner: Mutex<Inner>,
     pub(super) clock: Clock,
     pub(super) settings: Settings,
-    /// Held by the call of `submit` that waits for capacity: calls wait in order.
-    pub(super) submit_lock: tokio::sync::Mutex<()>,
-    /// Notified when the queue has capacity again, or the account accepts no more messages.
-    pub(super) capacity: Notify,
+    /// Notified when the account can send at once, or accepts no more messages.
+    pub(super) ready: Notify,
+    /// How many calls wait for `ready`. A call counts itself before it locks the account and looks.
+    pub(super) ready_waiting: AtomicUsize,
     /// Notified when the driver has something to do.
     pub(super) driver_wakeup: Notify,
     /// Notified when a bind is made, or none will be.
@@ -45,9 +53,19 @@ pub(crate) struct Inner {
     pub(super) handles: usize,
     /// The actions for the driver.
     pub(super) actions: VecDeque<Action>,
-    /// The deadline that the driver sleeps until.
+    /// The deadline that the driver sleeps until, at the latest. Zero: it is awake.
     pub(super) driver_deadline: Option<Instant>,
     pub(super) links: Vec<LinkTask>,
+    /// How many tasks of `links` are woken and have not had their turn.
+    scheduled: usize,
+    /// The time of the last turn, or of the first call after which a task is woken.
+    now: Instant,
+    /// The calls of `submit` that wait for capacity, in order.
+    submit_queue: WaitQueue,
+    /// The first of them does not fit into this capacity.
+    refused_capacity: usize,
+    /// A message could not be submitted: the next one may.
+    submission_failed: bool,
     /// An event of a connection or of the account has been dispatched: the tasks that wait for one are notified after the
     /// lock is released.
     state_changed: bool,
@@ -62,7 +80,10 @@ pub(crate) struct Inner {
 pub(super) struct LinkTask {
     /// Cancels the task when it is dropped.
     pub(super) cancel: Option<oneshot::Sender<()>>,
+    /// Its waker, unless it is woken or has its turn.
     pub(super) waker: Option<Waker>,
+    /// It is woken, and has not had its turn.
+    is_scheduled: bool,
     /// What the task waits for, since the end of its last turn.
     waits: Waits,
 }
@@ -77,6 +98,27 @@ struct Waits {
     for_input: bool,
     /// It sleeps until this time at most.
     until: Option<Instant>,
+}
+
+/// Whom to notify once the lock is released.
+#[derive(Clone, Copy)]
+pub(super) struct Notices {
+    change: Change,
+    driver: bool,
+    /// More tasks than fit into one batch are to be woken.
+    more: bool,
+}
+
+/// What has changed for the tasks that look at the account's state.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Change {
+    Nothing,
+    /// The account can send at once.
+    Ready,
+    /// An event of a connection or of the account.
+    State,
+    /// The account has ended.
+    Over,
 }
 
 impl Shared {
@@ -95,7 +137,12 @@ impl Shared {
                 .with_events_capacity(settings.events_capacity),
             handles: 0,
             actions: VecDeque::new(),
-            driver_deadline: None,
+            driver_deadline: Some(Instant::ZERO),
+            scheduled: 0,
+            now: Instant::ZERO,
+            submit_queue: WaitQueue::default(),
+            refused_capacity: 0,
+            submission_failed: false,
             state_changed: false,
             last_error: None,
             transport_error: None,
@@ -104,8 +151,8 @@ impl Shared {
             inner: Mutex::new(inner),
             clock: Clock::start(),
             settings,
-            submit_lock: tokio::sync::Mutex::new(()),
-            capacity: Notify::new(),
+            ready: Notify::new(),
+            ready_waiting: AtomicUsize::new(0),
             driver_wakeup: Notify::new(),
             bind_settled: Notify::new(),
             ended: Notify::new(),
@@ -126,36 +173,57 @@ impl Shared {
     }
 
     /// Calls `call` with the locked account, dispatches the events, and wakes the tasks that have something to do.
+    ///
+    /// The calls between the wake-up of a connection's task and its turn get the time of the first one, so that the clock is
+    /// read once. Their output leaves in one write.
     pub(super) fn with<T>(&self, call: impl FnOnce(&mut Inner, Instant) -> T) -> T {
+        let mut wake = WakeList::default();
+        let mut inner = self.lock();
+        if inner.scheduled == 0 {
+            inner.now = inner.now.max(self.clock.now());
+        }
+        let now = inner.now;
+        let value = call(&mut inner, now);
+        let notices = inner.end_call(now, self, &mut wake, false);
+        drop(inner);
+        self.announce(notices, &mut wake);
+        value
+    }
+
+    /// As [`with`](Self::with), at the current time: for the tasks of the account.
+    pub(super) fn with_now<T>(&self, call: impl FnOnce(&mut Inner, Instant) -> T) -> T {
+        let mut wake = WakeList::default();
         let now = self.clock.now();
         let mut inner = self.lock();
-        let before = inner.capacity();
+        let now = inner.advance_clock(now);
         let value = call(&mut inner, now);
-        inner.dispatch(now);
-        let mut wakers = inner.busy_links();
-        wakers.extend(inner.router.take_wakers());
-        let (state_changed, is_over) = (std::mem::take(&mut inner.state_changed), inner.router.is_over());
-        let after = inner.capacity();
-        let has_capacity = after.0 > before.0 || after.1 > before.1;
-        let driver_has_work =
-            is_over || !inner.actions.is_empty() || inner.account.poll_timeout() != inner.driver_deadline;
+        let notices = inner.end_call(now, self, &mut wake, true);
         drop(inner);
-        if state_changed {
-            self.notify(is_over);
-        } else if has_capacity {
-            self.capacity.notify_waiters();
+        self.announce(notices, &mut wake);
+        value
+    }
+
+    /// Notifies and wakes the tasks, without the lock.
+    pub(super) fn announce(&self, notices: Notices, wake: &mut WakeList) {
+        let Notices { change, driver, more } = notices;
+        match change {
+            Change::Nothing => {}
+            Change::Ready => self.ready.notify_waiters(),
+            Change::State | Change::Over => self.notify(change == Change::Over),
         }
-        if driver_has_work {
+        if driver {
             self.driver_wakeup.notify_one();
         }
-        wakers.into_iter().for_each(Waker::wake);
-        value
+        wake.wake_all();
+        if more {
+            self.wake();
+        }
     }
 
     /// Notifies the tasks that wait for a bind, for capacity or for the end: they check again.
     pub(super) fn notify(&self, is_over: bool) {
         self.bind_settled.notify_waiters();
-        self.capacity.notify_waiters();
+        self.ready.notify_waiters();
         if is_over {
             self.ended.notify_waiters();
         }
@@ -163,14 +231,27 @@ impl Shared {
 
     /// Ends the registration of a message.
     pub(super) fn release(&self, message: MessageNumber) {
-        self.lock().router.release(message);
-        self.wake();
+        let mut wake = WakeList::default();
+        let mut inner = self.lock();
+        inner.router.release(message);
+        let more = inner.take_router_wakers(&mut wake);
+        drop(inner);
+        wake.wake_all();
+        if more {
+            self.wake();
+        }
     }
 
     /// Wakes the tasks for which the router has something, without the lock.
     pub(super) fn wake(&self) {
-        let wakers: Vec<_> = self.lock().router.take_wakers().collect();
-        wakers.into_iter().for_each(Waker::wake);
+        let mut wake = WakeList::default();
+        loop {
+            let more = self.lock().take_router_wakers(&mut wake);
+            wake.wake_all();
+            if !more {
+                return;
+            }
+        }
     }
 
     /// Waits until `poll` finds an event in the router.
@@ -216,9 +297,140 @@ impl Shared {
 }
 
 impl Inner {
-    /// Returns how many segments the queue can hold, and how many the account can send at once.
-    fn capacity(&self) -> (usize, usize) {
-        (self.account.available_capacity(), self.account.ready_capacity().unwrap_or_default())
+    /// Sets the clock, which never goes back. Returns its time.
+    pub(super) fn advance_clock(&mut self, now: Instant) -> Instant {
+        self.now = self.now.max(now);
+        self.now
+    }
+
+    /// Dispatches the events of a call. Adds the tasks to wake to `wake`, and returns whom to notify: the driver, if there are
+    /// actions, or if it has to wake up earlier. If the task of a connection is woken, its turn looks at that for the calls
+    /// before it; a call by a task of the account, `by_task`, looks at that itself.
+    pub(super) fn end_call(
+        &mut self,
+        now: Instant,
+        shared: &Shared,
+        wake: &mut WakeList,
+        by_task: bool,
+    ) -> Notices {
+        self.dispatch(now);
+        self.schedule_links(wake);
+        let more = self.take_router_wakers(wake);
+        let state_changed = std::mem::take(&mut self.state_changed);
+        if !self.submit_queue.is_unused() {
+            self.wake_submissions(wake, state_changed);
+        }
+        let is_ready = shared.ready_waiting.load(Ordering::Relaxed) > 0
+            && self.account.ready_capacity().is_ok_and(|capacity| capacity > 0);
+        let is_over = self.router.is_over();
+        let is_awake = self.driver_deadline == Some(Instant::ZERO);
+        let checks_timeout = by_task || self.scheduled == 0;
+        let driver =
+            !is_awake && (is_over || !self.actions.is_empty() || checks_timeout && self.is_driver_late());
+        if driver {
+            self.driver_deadline = Some(Instant::ZERO);
+        }
+        let change = match state_changed {
+            true if is_over => Change::Over,
+            true => Change::State,
+            false if is_ready => Change::Ready,
+            false => Change::Nothing,
+        };
+        Notices { change, driver, more }
+    }
+
+    /// Adds the calls of `submit` that may proceed to `wake`: as many as segments fit, unless the first does not fit.
+    #[cold]
+    fn wake_submissions(&mut self, wake: &mut WakeList, all: bool) {
+        let available = self.account.available_capacity();
+        let fitting = if available > self.refused_capacity { available } else { 0 };
+        let failing = usize::from(std::mem::take(&mut self.submission_failed));
+        let count = if all { usize::MAX } else { fitting.max(failing) };
+        self.submit_queue.take_first_wakers(count).for_each(|waker| wake.add(Some(waker)));
+    }
+
+    /// Puts a message into the queue of the account if it is its turn: `ticket` is its place among those that wait for
+    /// capacity. Otherwise it waits, with this waker. Returns a waker that is not needed as well: drop it without the lock.
+    pub(super) fn submit_or_wait(
+        &mut self,
+        now: Instant,
+        message: &Message,
+        ticket: &mut Option<u32>,
+        waker: &Waker,
+    ) -> (Poll<Result<MessageNumber, SubmitError>>, Option<Waker>) {
+        let is_next = match *ticket {
+            None => self.submit_queue.is_unused(),
+            Some(ticket) => self.submit_queue.is_first(ticket),
+        };
+        let submitted = if is_next { self.submit(now, message) } else { Err(SubmitError::Full) };
+        if let Err(SubmitError::Full) = submitted {
+            if is_next {
+                self.refused_capacity = self.account.available_capacity();
+            }
+            let unused = if let Some(ticket) = *ticket {
+                self.submit_queue.wait(ticket, waker)
+            } else {
+                // All messages wait for the same capacity: the command does not matter.
+                *ticket = Some(self.submit_queue.push(CommandId::SUBMIT_SM, waker.clone()));
+                None
+            };
+            return (Poll::Pending, unused);
+        }
+        // The next one may fit, or fails as well.
+        self.submission_failed |= submitted.is_err();
+        let unused = ticket.take().and_then(|ticket| self.leave_submit_queue(ticket));
+        (Poll::Ready(submitted), unused)
+    }
+
+    /// Removes a message from those that wait for capacity, and returns its waker.
+    pub(super) fn leave_submit_queue(&mut self, ticket: u32) -> Option<Waker> {
+        if self.submit_queue.is_first(ticket) {
+            self.refused_capacity = 0;
+        }
+        self.submit_queue.remove(ticket)
+    }
+
+    /// Shuts down the account. All who wait for capacity are notified: their calls fail.
+    pub(super) fn shutdown(&mut self, now: Instant, timeout: Duration) {
+        self.account.shutdown(now, timeout);
+        self.state_changed = true;
+    }
+
+    /// Returns whether a timeout of the account is due before the driver wakes up.
+    fn is_driver_late(&self) -> bool {
+        match (self.driver_deadline, self.account.poll_timeout()) {
+            (_, None) => false,
+            (None, Some(_)) => true,
+            (Some(deadline), Some(at)) => at < deadline,
+        }
+    }
+
+    /// Adds the tasks for which the router has something to `wake`, as many as one batch has. Returns whether there are more.
+    pub(super) fn take_router_wakers(&mut self, wake: &mut WakeList) -> bool {
+        let mut count = 0;
+        for waker in self.router.take_wakers().take(WAKE_BATCH) {
+            wake.add(Some(waker));
+            count += 1;
+        }
+        count == WAKE_BATCH
+    }
+
+    /// Begins the turn of a connection's task. Returns its waker, for the end of the turn.
+    pub(super) fn begin_turn(&mut self, link: LinkId) -> Option<Waker> {
+        let task = self.links.get_mut(link.index())?;
+        if std::mem::take(&mut task.is_scheduled) {
+            self.scheduled -= 1;
+        }
+        task.waker.take()
+    }
+
+    /// Ends the turn of a connection's task that runs again at once: it needs no waker before that.
+    pub(super) fn yield_turn(&mut self, link: LinkId) {
+        if let Some(task) = self.links.get_mut(link.index())
+            && !std::mem::replace(&mut task.is_scheduled, true)
+        {
+            self.scheduled += 1;
+        }
     }
 
     /// Puts a message into the queue and registers it for its outcome.
@@ -230,6 +442,8 @@ impl Inner {
     pub(super) fn reconfigure(&mut self, now: Instant, options: Options) -> Result<(), OptionsError> {
         options.check_endpoints()?;
         self.account.reconfigure(now, options)?;
+        // A message that waits may have fewer segments now.
+        self.refused_capacity = 0;
         let links = self.account.links().count();
         if links > self.links.len() {
             self.links.resize_with(links, LinkTask::default);
@@ -249,15 +463,23 @@ impl Inner {
             self.telemetry.record(now, &event, self.last_error.as_deref());
             self.router.handle_event(now, &mut self.account, event);
         }
+        for event in self.router.take_lost() {
+            self.telemetry.record_event(now, &event);
+        }
         self.transport_error = None;
         self.actions.extend(std::iter::from_fn(|| self.account.poll_action()));
     }
 
-    /// Takes the wakers of the connections whose tasks have something else to do than what they wait for.
-    pub(super) fn busy_links(&mut self) -> Vec<Waker> {
-        let Self { account, links, .. } = self;
-        let waker = |(link, state): (LinkId, LinkState)| {
-            let task = links.get_mut(link.index()).filter(|task| task.waker.is_some())?;
+    /// Adds the wakers of the connections whose tasks have something else to do than what they wait for to `wake`.
+    pub(super) fn schedule_links(&mut self, wake: &mut WakeList) {
+        let Self { account, links, scheduled, .. } = self;
+        if *scheduled == links.len() {
+            return;
+        }
+        for ((link, state), task) in account.links().zip(links) {
+            if task.waker.is_none() {
+                continue;
+            }
             let waits = task.waits;
             let is_busy = state == LinkState::Closing
                 || account.wants_transmit(link) && !waits.for_transport
@@ -265,15 +487,23 @@ impl Inner {
                 || account
                     .poll_link_timeout(link)
                     .is_some_and(|(at, _)| waits.until.is_none_or(|until| at < until));
-            if is_busy { task.waker.take() } else { None }
-        };
-        account.links().filter_map(waker).collect()
+            if is_busy {
+                wake.add(task.waker.take());
+                task.is_scheduled = true;
+                *scheduled += 1;
+            }
+        }
     }
 
     /// Records what the task of a connection waits for at the end of its turn, and its waker. Output that is left waits for
-    /// the transport: without this distinction, two connections that cannot write would wake each other forever. Returns
-    /// whether the task reads from the transport, and when it has to act at the latest.
-    pub(super) fn end_turn(&mut self, link: LinkId, waker: &Waker) -> (bool, Option<Instant>) {
+    /// the transport: without this distinction, two connections that cannot write would wake each other forever. `known` is the
+    /// waker of the turn before. Returns whether the task reads from the transport, and when it has to act at the latest.
+    pub(super) fn end_turn(
+        &mut self,
+        link: LinkId,
+        waker: &Waker,
+        known: &mut Option<Waker>,
+    ) -> (bool, Option<Instant>) {
         let waits = Waits {
             for_transport: self.account.wants_transmit(link),
             for_input: self.account.wants_input(link),
@@ -281,10 +511,14 @@ impl Inner {
         };
         if let Some(task) = self.links.get_mut(link.index()) {
             task.waits = waits;
-            if !task.waker.as_ref().is_some_and(|known| known.will_wake(waker)) {
-                task.waker = Some(waker.clone());
-            }
+            let known = known.take_if(|known| known.will_wake(waker));
+            task.waker = Some(known.unwrap_or_else(|| waker.clone()));
         }
         (waits.for_input, waits.until)
+    }
+
+    /// Takes the wakers of all who wait for capacity.
+    pub(super) fn take_submissions(&mut self) -> Vec<Waker> {
+        self.submit_queue.take_wakers().collect()
     }
 }

@@ -1,7 +1,9 @@
 //! A submitted message: its outcome, then its delivery receipts.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 
 use smpp_core::MessageState;
 use smpp_core::account::{
@@ -36,6 +38,8 @@ pub struct Ticket {
 /// `Arrivals`.
 struct Registration {
     message: MessageNumber,
+    /// Why there are no receipts, if that was known with the outcome: then nothing is registered any more.
+    no_receipts: Option<NoMoreReceipts>,
     key: Option<MessageKey>,
     shared: Arc<Shared>,
 }
@@ -67,7 +71,14 @@ pub struct Sent {
 impl Ticket {
     pub(super) fn new(number: MessageNumber, message: &Message, shared: &Arc<Shared>) -> Self {
         let key = message.message_key().cloned();
-        Self { registration: Registration { message: number, key, shared: Arc::clone(shared) } }
+        Self {
+            registration: Registration {
+                message: number,
+                no_receipts: None,
+                key,
+                shared: Arc::clone(shared),
+            },
+        }
     }
 
     /// Returns the account's number of the message.
@@ -91,9 +102,25 @@ impl Ticket {
     ///
     /// Dropping the future drops the ticket: the message is sent all the same.
     pub async fn outcome(self) -> Result<Sent, SendError> {
-        let Registration { message, ref shared, .. } = self.registration;
-        let accepted = shared.wait(|router, waker| router.poll_outcome(message, waker)).await?;
-        Ok(Sent { registration: self.registration, accepted })
+        self.registered_outcome(false).await
+    }
+
+    /// As [`outcome`](Self::outcome). If the task is registered for the outcome, the first poll does not look for it.
+    pub(super) async fn registered_outcome(self, mut is_registered: bool) -> Result<Sent, SendError> {
+        let mut registration = self.registration;
+        let Registration { message, ref shared, .. } = registration;
+        let outcome = poll_fn(|cx| {
+            if std::mem::take(&mut is_registered) {
+                return Poll::Pending;
+            }
+            shared.poll(cx, |router, waker| {
+                let outcome = router.poll_outcome(message, waker);
+                outcome.map_ok(|accepted| (accepted, router.release_if_ended(message)))
+            })
+        });
+        let (accepted, no_receipts) = outcome.await?;
+        registration.no_receipts = no_receipts;
+        Ok(Sent { registration, accepted })
     }
 
     /// Cancels the segments that are not sent yet. Those in flight still get their response; the
@@ -179,14 +206,19 @@ impl Sent {
     ///
     /// Cancel-safe: a future that is dropped consumes no receipt.
     pub async fn next_receipt(&mut self) -> Result<(DeliveryReceipt, ReceiptMatch), NoMoreReceipts> {
-        let Registration { message, ref shared, .. } = self.registration;
-        shared.wait(|router, waker| router.poll_receipt(message, waker)).await
+        let Registration { message, no_receipts, ref shared, .. } = self.registration;
+        match no_receipts {
+            Some(reason) => Err(reason),
+            None => shared.wait(|router, waker| router.poll_receipt(message, waker)).await,
+        }
     }
 }
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        self.shared.release(self.message);
+        if self.no_receipts.is_none() {
+            self.shared.release(self.message);
+        }
     }
 }
 

@@ -85,7 +85,7 @@
 //! | --- | --- | --- |
 //! | a message whose [`Ticket`] or [`Sent`] you hold | that [`Sent`]; at most 1,024 wait there, more are refused with `ESME_RX_T_APPN` | at once, before you read it |
 //! | a message whose [`Sent`] you dropped | [`Arrivals`] | by `accept()`; those that had arrived before the drop were acknowledged already: `accept()` and `refuse()` return [`AckError::AlreadyAcknowledged`](crate::account::AckError::AlreadyAcknowledged) |
-//! | a message with [`receipts_to`](smpp_core::account::Message::receipts_to)`(ReceiptDestination::Arrivals)`, or a `submit_multi` to several recipients | [`Arrivals`]; [`Sent`] returns [`NoMoreReceipts::ToArrivals`](crate::account::NoMoreReceipts::ToArrivals) | by `accept()` |
+//! | a message with [`receipts_to`](smpp_core::account::Message::receipts_to)`(ReceiptDestination::Arrivals)`, or a `submit_multi` to a distribution list | [`Arrivals`]; [`Sent`] returns [`NoMoreReceipts::ToArrivals`](crate::account::NoMoreReceipts::ToArrivals) | by `accept()` |
 //! | a message of which only some segments were accepted | [`Arrivals`] | by `accept()` |
 //! | a message of an earlier process that is [expected](crate::account::AccountConnector::expect) | [`Arrivals`], with its match and key | by `accept()` |
 //! | no message of this process | [`Arrivals`], with `None` as the match | by `accept()` |

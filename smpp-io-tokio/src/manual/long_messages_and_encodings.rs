@@ -175,8 +175,9 @@
 //! # }
 //! ```
 //!
-//! The receipts of a `submit_multi` to several recipients all have the id of the message: they come out of
-//! [`Arrivals`](crate::account::Arrivals), and each names its recipient.
+//! The receipts of a `submit_multi` to several recipients all have the id of the message. The account matches one for each
+//! recipient that the SMSC has accepted; the source of the receipt is the recipient. Those of a distribution list come out of
+//! [`Arrivals`](crate::account::Arrivals).
 //!
 //! # Receive long MO messages (reassembly)
 //!

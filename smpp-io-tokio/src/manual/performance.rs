@@ -1,7 +1,7 @@
 //! How fast is it, what does a message cost, and how do I measure it on my machine?
 //!
 //! **Short answer.** On two cores, client and server in two processes exchange 4 to 5 million `submit_sm` and responses
-//! a second over four connections. A message costs each side fewer than 1,000 instructions, no allocation for the
+//! a second over four connections. A message costs each side about 1,000 instructions, no allocation for the
 //! request, and at most one for its response. The network, the SMSC's rate and your database limit a real system long
 //! before this crate does.
 //!
@@ -17,6 +17,8 @@
 //! | CPU time for a million messages | 0.4 s; 0.9 s on two cores with one connection |
 //! | instructions for a message, on each side | about 1,005 (ESME) and 920 (SMSC); the checks fail above 1,050 |
 //! | allocations for a message | none for a request, at most one for its response |
+//! | a server, requests from the inbox | 1,373 instructions, at most 0.55 allocations |
+//! | a server, a service that waits once for each request | 2,009 instructions, at most 0.55 allocations |
 //! | instructions to decode a `submit_sm` of 110 octets | 242 |
 //! | decoding a mix of PDUs | takes 1.2 to 1.3 times as long as reading the same octets once |
 //! | an idle bound session (`smpp-core` only) | less than 1 KiB |
@@ -37,7 +39,26 @@
 //! when its response has come.
 //!
 //! An [`Account`](crate::account::Account) costs more for each message than a session: it stores the message, splits
-//! texts and keeps a table for receipts.
+//! texts and keeps a table for receipts. `.ci/instructions` has the limits, with and without receipts, for both adapters.
+//!
+//! # Scale
+//!
+//! `.ci/scale` prints throughput, CPU time and peak memory of the client for each of these; the SMSC is another process
+//! that responds in place.
+//!
+//! | what | command |
+//! | --- | --- |
+//! | an account beside a session, in turn: the ratio of their rates | `.ci/scale session` |
+//! | four connections beside one | `.ci/scale connections` |
+//! | two threads beside one, with four connections | `.ci/scale threads` |
+//! | 1, 4 and 32 binds | `.ci/scale binds` |
+//! | 1,000, 100,000 and 1,000,000 outstanding receipts | `.ci/scale outstanding` |
+//! | 1, 64, 10,000 and 100,000 waiting tasks, on one thread and on two | `.ci/scale tasks` |
+//! | messages of 60 octets and of 1 to 63 KiB | `.ci/scale sizes` |
+//! | TLS beside TCP | `.ci/scale tls` |
+//! | compile time and size of the example `minimal` (two jobs, release, stripped) | `.ci/scale program` |
+//!
+//! `ADAPTER=--blocking` in front measures the blocking account, `MESSAGES=100000` makes the runs shorter.
 //!
 //! # Measure throughput on your machine
 //!
@@ -54,17 +75,28 @@
 //! cargo run --release --bin smpp -- load --url smpp://a:b@127.0.0.1:2775 --messages 1000000 --connections 4
 //! ```
 //!
+//! An account, whose receipts are awaited and matched, against an SMSC that sends them in place:
+//!
+//! ```sh
+//! cargo run --release --bin smpp -- load --serve 127.0.0.1:2775 --receipts
+//! cargo run --release --bin smpp -- load --url smpp://a:b@127.0.0.1:2775 --messages 1000000 --account --receipts
+//! ```
+//!
 //! | flag | meaning | default |
 //! | --- | --- | --- |
 //! | `--url` | the SMSC to load | one in the same process |
 //! | `--connections` | connections, each with a bind | 1 |
 //! | `--window` | messages in flight on each connection | 64 |
 //! | `--messages` | messages in all | 100,000 |
-//! | `--length` | octets of each text | 60 |
+//! | `--length` | octets of each text; more than 254 go into `message_payload` | 60 |
 //! | `--rate` | messages a second on each connection, at most | none |
 //! | `--threads` | threads of the runtime | 1 |
 //! | `--serve`, `--sessions` | be the SMSC; end after so many sessions | |
 //! | `--queued` | the SMSC responds from the inbox instead of inline | off |
+//! | `--account` | an account instead of sessions | off |
+//! | `--receipts` | await a receipt for each message; with `--serve`, send them | off |
+//! | `--outstanding` | receipts that are outstanding while more messages are sent | 0 |
+//! | `--tasks` | tasks that wait, each for one message at a time | the windows together |
 //! | `--blocking` | measure `smpp-io-std` instead | off |
 //! | `--json` | one JSON object as the result | off |
 //!
@@ -74,14 +106,14 @@
 //!
 //! | what | command |
 //! | --- | --- |
-//! | instructions for a message on each side (needs valgrind) | `.ci/instructions` |
+//! | instructions for a message: sessions, servers, accounts (needs valgrind) | `.ci/instructions` |
 //! | more tasks than places, polls, allocations, throughput and fairness | `cargo bench -p smpp-io-tokio --bench contention` |
 //! | instructions for each PDU (needs valgrind) | `cargo bench -p smpp-core --bench instructions` |
 //! | decoding and encoding, beside a scan of the same octets | `cargo bench -p smpp-core --bench codec` |
 //! | a `submit_sm` and its response through both sessions, windows of 1, 64 and 4,096 | `cargo bench -p smpp-core --bench session` |
 //! | texts encoded, split, decoded and reassembled; a receipt | `cargo bench -p smpp-core --bench text --bench receipt` |
 //! | no allocation for a message | `cargo test -p smpp-core --test allocations --test receipts` |
-//! | allocations and memory of the adapters | `cargo test -p smpp-io-tokio -p smpp-io-std --test allocations` |
+//! | allocations and memory of the adapters | `cargo test -p smpp-io-tokio -p smpp-io-std --test allocations --test account_allocations` |
 //!
 //! # Get this speed in your program
 //!

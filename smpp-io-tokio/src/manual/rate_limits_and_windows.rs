@@ -23,24 +23,45 @@
 //!
 //! # Rate: messages a second
 //!
-//! [`Rate::per_second`]`(50)` spaces messages evenly, 20 ms apart: at most 50 in *any* sliding second, not only in each
-//! calendar second. It is a token bucket (GCRA).
+//! [`Rate::per_second`]`(50)` sends at most 50 messages in *any* sliding second, not only in each calendar second, and
+//! sustains 99.2 % of that. It is a token bucket (GCRA).
+//!
+//! Timers are late: tokio's by 1 to 2 ms, those of a busy machine by more. So each message has a turn, and may leave from 8 ms
+//! before its turn on. A message that leaves late, but before its turn, does not delay the next ones. To keep the limit in
+//! every sliding second, the turns are 1.008 s / `per_second` apart. What that means at different rates:
+//!
+//! | rate | turns apart | at once after a pause | leave together under load | timers a second |
+//! | --- | --- | --- | --- | --- |
+//! | 1 | 1.008 s | 1 | 1 | 1 |
+//! | 50 | 20.16 ms | 1 | 1 | 50 |
+//! | 200 | 5.04 ms | 2 | 1 | 198 |
+//! | 1,000 | 1.008 ms | 8 | 2 or more | at most 496 |
+//! | 5,000 | 0.2 ms | 40 | 10 or more | at most 496 |
+//! | 50,000 | 20 us | 397 | 100 or more | at most 500 |
+//!
+//! Above 500 messages a second, the session waits up to 2 ms for messages to leave together: one timer and one write carry
+//! those of 2 ms, and the cost of a message falls. A turn that comes more than 6 ms late, because the process did not get the
+//! processor, loses the time beyond 6 ms.
 //!
 //! - It counts `submit_sm`, `deliver_sm`, `data_sm`, `submit_multi` and `broadcast_sm`; each segment of a long message
 //!   counts. Binds, `query_sm`, `enquire_link` and responses do not count.
-//! - A message counts when it is encoded. If the transport takes nothing for a while, encoded messages (at most
-//!   `window`) leave together afterwards.
+//! - A message counts when it is encoded. If the driver takes the octets later than the limit assumes, the next messages
+//!   wait for longer. If the transport takes nothing for a while, encoded messages (at most `window`) leave together
+//!   afterwards.
 //! - The default is no limit. [`Provider::config`] and [`Options::new`] set the rate that the provider publishes.
 //! - It is for each bind. For all binds together see [a rate for the whole account](#a-rate-for-the-whole-account).
 //!
 //! [`Rate::with_burst`] lets messages leave together after a pause. The sliding-second limit still holds, so a burst
-//! lowers the sustained rate to `per_second - burst + 1`:
+//! lowers the sustained rate to `per_second - burst + 1`. Late timers use the burst as well, so it costs nothing beyond. A
+//! burst that is no more than the messages of 8 ms changes nothing: they may leave at once by default.
 //!
 //! | rate | burst | sustained messages a second |
 //! | --- | --- | --- |
-//! | 50 | 1 (default) | 50 |
+//! | 50 | 1 (default) | 49.6 |
 //! | 50 | 10 | 41 |
 //! | 50 | 50 | 1 |
+//! | 1,000 | 8 | 992 |
+//! | 1,000 | 100 | 901 |
 //!
 //! # Window: requests in flight
 //!

@@ -58,9 +58,10 @@
 //! | bursts of 3,000 requests, half-close, deadlines that move nearer, transports of the application, failed reads and writes, what answers instead of an SMSC | `cargo test -p smpp-io-tokio --test drivers`, `cargo test -p smpp-io-std --test backpressure --test wake_ups --test dial --test connect_errors` |
 //! | arrivals, events and inboxes as streams; arrivals and events as iterators | `cargo test -p smpp-io-tokio --features stream --test streams`, `cargo test -p smpp-io-std --test account` |
 //! | certificates that are trusted or not, and the texts of the errors | `cargo test -p smpp-io-common` |
-//! | the locks and threads of the blocking adapter under a schedule explorer: no lost wake-up, no deadlock | `cargo test -p smpp-io-std --test schedules`; `SMPP_SCHEDULES=`, `SMPP_SCHEDULES_SEED=` |
+//! | the locks and threads of the blocking adapter under a schedule explorer: no lost wake-up, no deadlock, at most one system call for ten messages of threads that take turns | `cargo test -p smpp-io-std --test schedules`; `SMPP_SCHEDULES=`, `SMPP_SCHEDULES_SEED=` |
 //! | no deadlock with full windows in both directions over tiny buffers, handles dropped in any order, panics in user threads | `cargo test -p smpp-io-std --test deadlocks` |
 //! | refusals with everything that the peer says, PDUs that a session rejects, in both adapters | `cargo test -p smpp-io-tokio -p smpp-io-std --test refusals` |
+//! | a quiet session of the blocking adapter sleeps in one read, and keeps deadlines that are set meanwhile | `cargo test -p smpp-io-std --test long_reads` |
 //! | late responses, memory of quiet binds, and the shutdown of a server with observers that block, in the blocking adapter | `cargo test -p smpp-io-std --test late_responses --test idle_memory --test server_shutdown` |
 //! | a receiver (`smpp receive`) that is killed again and again acknowledges nothing that is not on disk | `cargo test -p smpp-cli --test receive` |
 //! | the example `outbox`, killed a hundred times under load: no message is lost or sent twice, what is in doubt is marked, every receipt reaches its row | `cargo build -p smpp-io-tokio --all-features --example outbox`, then `cargo test -p smpp-io-tokio --all-features --test outbox -- --include-ignored` |

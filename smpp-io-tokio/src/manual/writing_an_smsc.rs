@@ -121,12 +121,13 @@
 //! # Respond to requests
 //!
 //! [`Service::request`] is called for one request of a session after another. Each call runs until its first wait; from
-//! there the calls of one bind run side by side, at most [`Config::max_unanswered`] (256). Responses may therefore
+//! there the calls of one bind take turns in the task of its session, at most [`Config::max_unanswered`] (256). Responses may therefore
 //! leave in another order than the requests came; SMPP allows that. Keep an [`InboundRequest`](crate::InboundRequest)
 //! to respond to it later, from any task. Dropped unanswered, it is refused with an error (`submit_sm`:
 //! `ESME_RSYSERR`). A call of `Service::request` goes on when its session ends, so that its work is finished; its response
-//! then fails, and the ESME may send the request again. Above [`ServerLimits::running_requests`] calls on the server, those
-//! of a session are cancelled with it. A panic refuses that request only.
+//! then fails, and the ESME may send the request again. Above [`ServerLimits::detached_requests`] such calls on the server,
+//! those of a session are cancelled with it. Move work that keeps a thread busy into `spawn_blocking`: a call that does not
+//! wait stops its session. A panic refuses that request only.
 //!
 //! The fastest way is [`Handle::respond_inline`](crate::Handle::respond_inline) on [`BoundSession::peer`]: it responds
 //! where the request is read, without a copy or a queue. It must not wait, and the server's rate limit does not count
@@ -224,7 +225,7 @@
 //! [`Server::queue`]: crate::Server::queue
 //! [`ServerLimits::account_rate`]: crate::ServerLimits::account_rate
 //! [`ServerLimits::deliveries`]: crate::ServerLimits::deliveries
-//! [`ServerLimits::running_requests`]: crate::ServerLimits::running_requests
+//! [`ServerLimits::detached_requests`]: crate::ServerLimits::detached_requests
 //! [`ServerLimits::unbound_connections`]: crate::ServerLimits::unbound_connections
 //! [`ServerLimits::unbound_octets`]: crate::ServerLimits::unbound_octets
 //! [`ServerLimits::unbound_pdu`]: crate::ServerLimits::unbound_pdu

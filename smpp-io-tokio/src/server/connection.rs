@@ -6,7 +6,6 @@ use std::ops::DerefMut;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -15,10 +14,10 @@ use smpp_core::session::{CloseReason, Config, Observer, RateMeter, Smsc};
 use smpp_core::{COctets, CommandStatus, InterfaceVersion, Operation as _};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
-use tokio::task::{JoinSet, coop};
 use tokio::time::timeout;
 
 use super::bound::{BindId, BoundSession};
+use super::handlers::Handlers;
 use super::listener::{BindRequest, IncomingConnection, first_bind};
 use super::registry::{Registry, Slot};
 use super::service::{ServerEvent, Service};
@@ -58,22 +57,6 @@ impl Drop for RegisteredBind {
     fn drop(&mut self) {
         let reason = self.bound.peer().end().map_or(CloseReason::Aborted, |end| end.reason);
         self.slot.registry.ended(self.slot.id, reason);
-    }
-}
-
-/// Counts a future of the service that runs as a task.
-struct RunningRequest(Arc<Registry>);
-
-impl RunningRequest {
-    fn new(registry: &Arc<Registry>) -> Self {
-        registry.running_requests.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(registry))
-    }
-}
-
-impl Drop for RunningRequest {
-    fn drop(&mut self) {
-        self.0.running_requests.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -131,10 +114,18 @@ impl<S: Service> ServerContext<S> {
         let stopped = pin!(stop.notified());
         let decided = driver.run_before_bind(&slot, pin!(unless_stopped(deciding, stopped))).await;
         match decided {
-            Some(Ok((registered, inbox, parts))) => {
+            Some(Ok((registered, inbox, meter))) => {
                 self.emit(ServerEvent::Bound(&registered.bound));
                 let (context, registered) = (Arc::clone(&self), Some(registered));
-                tokio::spawn(BoundConnection { context, driver, registered, inbox, parts });
+                let handle = handle::<S>;
+                tokio::spawn(BoundConnection {
+                    context,
+                    driver,
+                    registered,
+                    inbox,
+                    handle,
+                    parts: meter.map(|meter| Box::new(OptionalParts { meter: Some(meter), handlers: None })),
+                });
                 return;
             }
             Some(Err(NotBound::Refused)) => {
@@ -161,7 +152,7 @@ impl<S: Service> ServerContext<S> {
         config: Config,
         peer: &Peer,
         inbox: Inbox<Smsc>,
-    ) -> Result<(RegisteredBind, Inbox<Smsc>, Option<Box<OptionalParts>>), NotBound> {
+    ) -> Result<(RegisteredBind, Inbox<Smsc>, Option<RateMeter>), NotBound> {
         let request = first_bind(peer, inbox, from).await.map_err(NotBound::Failed)?;
         let limits = self.registry.limits;
         let deciding = Box::pin(timeout(limits.decision_timeout, catch_panic(self.service.bind(&request))));
@@ -207,8 +198,7 @@ impl<S: Service> ServerContext<S> {
         let slot: Arc<dyn OnUnbound> = registered.slot.clone();
         peer.shared.lock().on_unbound = Some(Arc::downgrade(&slot));
         let meter = rate.or(limits.rate).map(RateMeter::new);
-        let parts = meter.map(|meter| Box::new(OptionalParts { meter: Some(meter), handlers: None }));
-        Ok((registered, inbox, parts))
+        Ok((registered, inbox, meter))
     }
 
     fn refuse(&self, request: BindRequest, status: CommandStatus) {
@@ -267,25 +257,43 @@ impl<T: AsyncRead + AsyncWrite + Unpin> GuardedDriver<T> {
 
 /// A bound ESME. The future is written by hand, because it is most of the memory of an idle bind: an `async fn` would store
 /// its arguments twice, and reserve memory for everything that can ever run in it.
-struct BoundConnection<S, T> {
+struct BoundConnection<S, T, H, F> {
     context: Arc<ServerContext<S>>,
     driver: GuardedDriver<T>,
     /// Dropped when the session has ended. Closing the transport may take longer.
     registered: Option<RegisteredBind>,
     inbox: Inbox<Smsc>,
-    /// What many idle binds do not have.
-    parts: Option<Box<OptionalParts>>,
+    /// [`handle`]: a parameter, because the type of its futures has no name.
+    handle: H,
+    /// What an idle bind does not have.
+    parts: Option<Box<OptionalParts<F>>>,
 }
 
-#[derive(Default)]
-struct OptionalParts {
+struct OptionalParts<F> {
     /// What the rate limit of the bind has counted.
     meter: Option<RateMeter>,
-    /// The futures of the service that have not completed at once.
-    handlers: Option<JoinSet<()>>,
+    /// The futures of the service; `None` until the first request, and after the session was quiet.
+    handlers: Option<Handlers<F>>,
 }
 
-impl<S: Service, T: AsyncRead + AsyncWrite + Unpin> Future for BoundConnection<S, T> {
+impl<F> Default for OptionalParts<F> {
+    fn default() -> Self {
+        Self { meter: None, handlers: None }
+    }
+}
+
+/// The future of one request.
+async fn handle<S: Service>(context: Arc<ServerContext<S>>, bound: BoundSession, request: Inbound<Smsc>) {
+    context.service.request(&bound, request).await;
+}
+
+impl<S, T, H, F> Future for BoundConnection<S, T, H, F>
+where
+    S: Service,
+    T: AsyncRead + AsyncWrite + Unpin,
+    H: Fn(Arc<ServerContext<S>>, BoundSession, Inbound<Smsc>) -> F + Unpin,
+    F: Future<Output = ()> + Send + 'static,
+{
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
@@ -295,7 +303,7 @@ impl<S: Service, T: AsyncRead + AsyncWrite + Unpin> Future for BoundConnection<S
         if let Some(RegisteredBind { bound, .. }) = &this.registered {
             let bound = bound.clone();
             ready!(this.poll_requests(cx, &bound));
-            this.end_handlers();
+            this.detach_handlers();
             this.registered = None;
             if let Some(end) = bound.peer().end() {
                 this.context.emit(ServerEvent::Ended { bound: &bound, end: &end });
@@ -305,23 +313,44 @@ impl<S: Service, T: AsyncRead + AsyncWrite + Unpin> Future for BoundConnection<S
     }
 }
 
-impl<S: Service, T> BoundConnection<S, T> {
+impl<S, T, H, F> BoundConnection<S, T, H, F>
+where
+    S: Service,
+    H: Fn(Arc<ServerContext<S>>, BoundSession, Inbound<Smsc>) -> F,
+    F: Future<Output = ()> + Send + 'static,
+{
     /// Lets the futures that still run go on without the session, unless too many do.
-    fn end_handlers(&mut self) {
-        let registry = &self.context.registry;
-        let running = registry.running_requests.load(Ordering::Relaxed);
-        if let Some(mut handlers) = self.parts.as_mut().and_then(|parts| parts.handlers.take())
-            && running <= registry.limits.running_requests
-        {
-            handlers.detach_all();
+    fn detach_handlers(&mut self) {
+        if let Some(handlers) = self.parts.as_mut().and_then(|parts| parts.handlers.take()) {
+            self.context.registry.detach(handlers);
         }
     }
 
-    /// Passes the requests to the service. Ready once the session has ended.
+    /// Frees the memory of the futures if none runs.
+    fn shrink(&mut self) {
+        let Some(parts) = &mut self.parts else { return };
+        parts.handlers.take_if(|handlers| handlers.running() == 0);
+        if parts.handlers.is_none() && parts.meter.is_none() {
+            self.parts = None;
+        }
+    }
+
+    /// Runs the futures of the service, and passes the requests to it. Ready once the session has ended.
     fn poll_requests(&mut self, cx: &mut Context<'_>, bound: &BoundSession) -> Poll<()> {
+        if let Some(handlers) = self.parts.as_mut().and_then(|parts| parts.handlers.as_mut()) {
+            handlers.poll(cx);
+        }
         for _ in 0..MAX_REQUESTS_PER_POLL {
-            if !ready!(self.poll_request(cx, bound)) {
-                return Poll::Ready(());
+            match self.poll_request(cx, bound) {
+                Poll::Ready(true) => {}
+                Poll::Ready(false) => return Poll::Ready(()),
+                Poll::Pending => {
+                    if self.inbox.is_shrunk() {
+                        // The session is quiet.
+                        self.shrink();
+                    }
+                    return Poll::Pending;
+                }
             }
         }
         // A peer that sends without a pause does not block the thread for other tasks.
@@ -331,12 +360,11 @@ impl<S: Service, T> BoundConnection<S, T> {
 
     /// Passes the next request to the service. Returns `false` once the session has ended.
     fn poll_request(&mut self, cx: &mut Context<'_>, bound: &BoundSession) -> Poll<bool> {
-        let running = self.poll_handlers(cx);
-        if running > 0 {
-            let core = bound.peer().shared.lock();
-            if running >= core.max_unanswered {
-                return if core.end.is_some() { Poll::Ready(false) } else { Poll::Pending };
-            }
+        let handlers = self.parts.as_ref().and_then(|parts| parts.handlers.as_ref());
+        let running = handlers.map_or(0, Handlers::running);
+        if running >= self.inbox.max_unanswered() {
+            let has_ended = bound.peer().shared.lock().end.is_some();
+            return if has_ended { Poll::Ready(false) } else { Poll::Pending };
         }
         let Some(inbound) = ready!(self.inbox.poll_recv(cx)) else { return Poll::Ready(false) };
         let registry = &self.context.registry;
@@ -361,35 +389,10 @@ impl<S: Service, T> BoundConnection<S, T> {
         }
         bound.set_throttled(false);
         let (context, bound) = (Arc::clone(&self.context), bound.clone());
-        let mut handler = Box::pin(async move { context.service.request(&bound, inbound).await });
-        // Most futures complete at once; only the others get a task. A panic drops the request, which refuses it.
-        let is_pending = catch_unwind(AssertUnwindSafe(|| handler.as_mut().poll(cx).is_pending()));
-        if is_pending.unwrap_or(false) {
-            let running = RunningRequest::new(&self.context.registry);
-            let parts = self.parts.get_or_insert_default();
-            parts.handlers.get_or_insert_default().spawn(async move {
-                let _running = running;
-                handler.await;
-            });
-        }
+        let parts = self.parts.get_or_insert_default();
+        let handlers = parts.handlers.get_or_insert_with(|| Handlers::new(cx));
+        handlers.start((self.handle)(context, bound, inbound));
         Poll::Ready(true)
-    }
-
-    /// Removes the futures that have completed. Returns the number of those that still run.
-    fn poll_handlers(&mut self, cx: &mut Context<'_>) -> usize {
-        let Some(parts) = &mut self.parts else { return 0 };
-        let Some(handlers) = &mut parts.handlers else { return 0 };
-        // Their number is bounded. Without `unconstrained` nothing would be joined after the driver has used up the task's
-        // budget.
-        while let Poll::Ready(completed) =
-            pin!(coop::unconstrained(poll_fn(|cx| handlers.poll_join_next(cx)))).poll(cx)
-        {
-            if completed.is_none() {
-                parts.handlers = None;
-                return 0;
-            }
-        }
-        handlers.len()
     }
 }
 

@@ -56,9 +56,9 @@ pub struct ServerLimits {
     pub decision_timeout: Duration,
     /// The bounds of the delivery queues.
     pub deliveries: DeliveryOptions,
-    /// How many futures of [`Service::request`](super::Service::request) may run at once so that those of a session that ends
-    /// go on without it. Above it they are dropped with their session. Default 10,000.
-    pub running_requests: usize,
+    /// How many futures of [`Service::request`](super::Service::request) may go on after the end of their session. Above it
+    /// those of a session are dropped with it. Default 10,000.
+    pub detached_requests: usize,
 }
 
 impl Default for ServerLimits {
@@ -91,7 +91,7 @@ impl Default for ServerLimits {
             rate_status,
             decision_timeout,
             deliveries,
-            running_requests: 10_000,
+            detached_requests: 10_000,
         }
     }
 }

@@ -6,6 +6,7 @@ mod binds;
 mod bound;
 mod connection;
 mod events;
+mod handlers;
 mod limits;
 mod listener;
 mod registry;

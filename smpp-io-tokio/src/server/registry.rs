@@ -1,6 +1,7 @@
 //! Drives the registry of `smpp-core`: its connections, binds, deliveries and events.
 
 use std::collections::{HashMap, VecDeque};
+use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,6 +18,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout_at;
 
 use super::bound::BoundSession;
+use super::handlers::Handlers;
 use super::limits::ServerLimits;
 use crate::clock::Clock;
 use crate::shared::OnUnbound;
@@ -50,8 +52,8 @@ pub(super) struct Registry {
     /// Whether [`flush`](Self::flush) has something to do after a call under the lock of a session.
     pub(super) needs_flush: AtomicBool,
     has_account_rates: AtomicBool,
-    /// The futures of the service that run as tasks.
-    pub(super) running_requests: AtomicUsize,
+    /// The futures of the service whose sessions have ended.
+    detached_requests: AtomicUsize,
     runtime: Handle,
 }
 
@@ -70,6 +72,18 @@ enum Connection {
     /// It has to close at once when it is notified.
     Unbound(Arc<Notify>),
     Bound(BoundSession),
+}
+
+/// Counts futures of the service whose session has ended.
+struct DetachedRequests {
+    registry: Arc<Registry>,
+    count: usize,
+}
+
+impl Drop for DetachedRequests {
+    fn drop(&mut self) {
+        self.registry.detached_requests.fetch_sub(self.count, Ordering::Relaxed);
+    }
 }
 
 /// What happens after the lock is released.
@@ -99,7 +113,7 @@ impl Registry {
             publishing: Mutex::new(()),
             needs_flush: AtomicBool::new(false),
             has_account_rates: AtomicBool::new(limits.account_rate.is_some()),
-            running_requests: AtomicUsize::new(0),
+            detached_requests: AtomicUsize::new(0),
             runtime: Handle::current(),
         });
         let timers = tokio::spawn(Arc::clone(&registry).run_timers());
@@ -267,11 +281,10 @@ impl Registry {
 
     /// Counts messages against the rate limits. Returns whether they are within them.
     pub(super) fn take_rate(&self, id: ConnectionId, meter: Option<&mut RateMeter>, messages: u32) -> bool {
-        let now = self.clock.now();
         if self.has_account_rates() {
-            return self.lock().core.take_rate(now, id, meter, messages);
+            return self.lock().core.take_rate(self.clock.now(), id, meter, messages);
         }
-        meter.is_none_or(|meter| meter.take_many(now, messages).is_ok())
+        meter.is_none_or(|meter| meter.take_many(self.clock.now(), messages).is_ok())
     }
 
     /// Reports that messages of a bind are refused.
@@ -283,6 +296,25 @@ impl Registry {
     pub(super) fn unbinding(&self, id: ConnectionId) {
         self.lock().core.unbinding(id);
         self.needs_flush.store(true, Ordering::Release);
+    }
+
+    /// Lets the futures of a session that has ended go on in a task, unless too many do.
+    pub(super) fn detach<F>(self: &Arc<Self>, mut handlers: Handlers<F>)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let running = handlers.running();
+        if running == 0 {
+            return;
+        }
+        let detached = DetachedRequests { registry: Arc::clone(self), count: running };
+        let before = self.detached_requests.fetch_add(running, Ordering::Relaxed);
+        if before + running <= self.limits.detached_requests {
+            drop(self.runtime.spawn(async move {
+                let _detached = detached;
+                poll_fn(|cx| handlers.poll_all(cx)).await;
+            }));
+        }
     }
 
     /// Records the end of a session.

@@ -70,14 +70,15 @@ pub trait Service: Send + Sync + 'static {
     /// without a response, it is refused with a temporary error, so that the ESME keeps the message.
     ///
     /// The requests of a session are passed one after the other, each until its future waits for the first time. From
-    /// there on the futures run concurrently, [`max_unanswered`](smpp_core::session::Config::max_unanswered) at most. The
-    /// first poll runs in the task of the session, so it must not block the thread.
+    /// there on the futures run concurrently, [`max_unanswered`](smpp_core::session::Config::max_unanswered) at most. They
+    /// run in the task of the session, so they must not block the thread: pass work that takes long to
+    /// [`spawn_blocking`](tokio::task::spawn_blocking) or a task of its own.
     ///
     /// # Cancel safety
     ///
     /// A future that has begun goes on when its session ends, so that its work completes; its response then fails, and the ESME
     /// may send the request again. Only if more than
-    /// [`running_requests`](super::ServerLimits::running_requests) run on the server are those of the session dropped at their
+    /// [`detached_requests`](super::ServerLimits::detached_requests) run on the server are those of the session dropped at their
     /// next await. A future that does not complete outlives the server.
     fn request(&self, bound: &BoundSession, request: Inbound<Smsc>) -> impl Future<Output = ()> + Send;
 

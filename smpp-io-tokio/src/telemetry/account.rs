@@ -1,8 +1,8 @@
 //! Logs the events of one account.
 
-use smpp_core::account::Event;
 #[cfg(feature = "tracing")]
-use smpp_core::account::{AccountEvent, LinkEvent};
+use smpp_core::account::LinkEvent;
+use smpp_core::account::{AccountEvent, Event};
 #[cfg(feature = "tracing")]
 use smpp_core::session::CloseReason;
 use smpp_core::session::Instant;
@@ -43,6 +43,14 @@ impl AccountTelemetry {
         let _ = (now, event, error);
     }
 
+    /// Logs an event that is none of the core's account.
+    pub(crate) fn record_event(&mut self, now: Instant, event: &AccountEvent) {
+        #[cfg(feature = "tracing")]
+        self.trace(now, event, None);
+        #[cfg(not(feature = "tracing"))]
+        let _ = (now, event);
+    }
+
     /// Logs an event with the text of its `Display`, unless there are too many of its kind.
     #[cfg(feature = "tracing")]
     fn trace(&mut self, now: Instant, event: &AccountEvent, error: Option<&str>) {
@@ -81,7 +89,7 @@ const fn is_failure(event: &AccountEvent) -> bool {
 const fn level(event: &AccountEvent) -> Level {
     match event {
         AccountEvent::Stopped { .. } => Level::ERROR,
-        AccountEvent::MessageInDoubt { .. } => Level::WARN,
+        AccountEvent::MessageInDoubt { .. } | AccountEvent::InboundMessageLost { .. } => Level::WARN,
         AccountEvent::Closed { .. } | AccountEvent::Resumed => Level::INFO,
         AccountEvent::Link { event, .. } => match event {
             LinkEvent::BindRefused { .. }
@@ -91,7 +99,10 @@ const fn level(event: &AccountEvent) -> Level {
                 CloseReason::Unbound | CloseReason::PeerUnbound | CloseReason::Aborted => Level::INFO,
                 _ => Level::WARN,
             },
-            LinkEvent::Bound { .. } | LinkEvent::Paused { .. } | LinkEvent::PeerUnbind => Level::INFO,
+            LinkEvent::Bound { .. }
+            | LinkEvent::Paused { .. }
+            | LinkEvent::Retrying { .. }
+            | LinkEvent::PeerUnbind => Level::INFO,
             _ => Level::DEBUG,
         },
         _ => Level::DEBUG,

@@ -15,7 +15,8 @@ use smpp_core::simulator::{
     self, Delivery, DeliveryRoute, Dialect, OriginateError, ReceiptTiming, Rng, Rules, Simulator,
 };
 use smpp_core::{
-    Address, Bind, COctets, CommandStatus, Endpoint, MessageState, Password, SubmitSm, SubmitSmResp, Tlvs,
+    Address, Bind, COctets, CommandStatus, Endpoint, MessageState, NoBody, Password, SubmitSm, SubmitSmResp,
+    Tlvs,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
@@ -25,8 +26,8 @@ use tokio::time;
 use super::faults;
 use super::{Certificate, Faults};
 use crate::{
-    Admission, BindId, BindRegistry, BindRequest, BoundSession, Inbound, Listener, Server, ServerBuilder,
-    ServerEvent, ServerLimits, ServerStream, Service, Shutdown,
+    Admission, BindId, BindRegistry, BindRequest, BoundSession, Inbound, InboundRequest, Listener, Server,
+    ServerBuilder, ServerEvent, ServerLimits, ServerStream, Service, Shutdown,
 };
 
 /// The account of the SMSC if the builder adds none: system_id and password.
@@ -371,10 +372,9 @@ impl Service for SimulatorService {
     }
 
     async fn request(&self, bound: &BoundSession, request: Inbound<Role>) {
-        // Dropping any other request refuses it: 8x8 offers nothing else.
-        let Inbound::SubmitSm(message) = request else { return };
         let shared = &self.0;
         let Some(id) = shared.binds().get(&bound.id()).copied() else { return };
+        let Some(message) = shared.answer(id, request) else { return };
         let submitted = shared.simulator().submit(shared.now(), id, &message.get());
         let outcome = submitted.as_deref().map_err(|status| *status);
         (shared.subscriber)(TestSmscEvent::Submitted { bound, message: &message.get(), outcome });
@@ -497,6 +497,37 @@ impl Shared {
 
     fn now(&self) -> Instant {
         Instant::after(self.start.elapsed())
+    }
+
+    /// Responds to a request about a message, and returns a message. Refuses any other request, by dropping it.
+    fn answer(
+        &self,
+        id: simulator::SimulatedBind,
+        request: Inbound<Role>,
+    ) -> Option<InboundRequest<Role, SubmitSm<'static>>> {
+        let now = self.now();
+        // They fail only if the session has ended: no response is expected then.
+        let _ = match request {
+            Inbound::SubmitSm(message) => return Some(message),
+            Inbound::QuerySm(request) => {
+                let found = self.simulator().query(now, id, &request.get());
+                let message_id = request.get().message_id.as_bytes().to_vec();
+                request.respond(
+                    found.as_ref().map(|found| found.response(&message_id)).map_err(|status| *status),
+                )
+            }
+            Inbound::CancelSm(request) => {
+                let result = self.simulator().cancel(now, id, &request.get());
+                self.changed.notify_one();
+                request.respond(result.map(|()| NoBody))
+            }
+            Inbound::ReplaceSm(request) => {
+                let result = self.simulator().replace(now, id, &request.get());
+                request.respond(result.map(|()| NoBody))
+            }
+            _ => Ok(()),
+        };
+        None
     }
 
     fn simulator(&self) -> MutexGuard<'_, Simulator> {

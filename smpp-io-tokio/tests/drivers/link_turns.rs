@@ -59,6 +59,30 @@ async fn responses_that_arrived_before_their_timeout_count_however_late_they_are
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_the_tasks_send_that_a_read_wakes_leaves_in_one_write() {
+    let (transport, account, arrivals) = bound(100).await;
+    drop(arrivals);
+    let send_twice = |account: Account| async move {
+        for _ in 0..2 {
+            account.send(&message()).await.unwrap();
+        }
+    };
+    let tasks: Vec<_> = (0..3).map(|_| tokio::spawn(send_twice(account.clone()))).collect();
+    sleep(SECOND).await;
+    transport.change(|smsc| {
+        smsc.is_held = false;
+        // In one read: all three responses, and a message, which is refused at once.
+        let responses = smsc.responses.drain(..).collect::<Vec<_>>().concat();
+        smsc.responses = [[responses, messages(DELIVER_SM, 1)].concat()].into();
+    });
+    for task in tasks {
+        task.await.unwrap();
+    }
+    // No write begins with the second submit_sm: they are behind the deliver_sm_resp.
+    assert_eq!(transport.log(), "wrrrr");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_deadline_that_passes_while_tasks_are_woken_is_kept() {
     let (_transport, account, _arrivals) = bound(100).await;
     let message = message();

@@ -69,6 +69,11 @@ impl Transport {
         drop(smsc);
         reader.into_iter().for_each(Waker::wake);
     }
+
+    /// Returns `w` for each write of submit_sm, `r` for each read of a submit_sm_resp.
+    pub(crate) fn log(&self) -> String {
+        self.0.lock().unwrap().log.clone()
+    }
 }
 
 impl AsyncRead for Transport {
@@ -179,7 +184,7 @@ async fn tasks_that_a_read_wakes_run_although_there_is_more_to_read() {
     }
     // The first write has two messages. While the driver has more to read, the task of the first response sends its next
     // message, which the turn after the second read writes: not one write for both.
-    assert_eq!(transport.0.lock().unwrap().log, "wrrwrwr");
+    assert_eq!(transport.log(), "wrrwrwr");
 }
 
 #[tokio::test(start_paused = true)]

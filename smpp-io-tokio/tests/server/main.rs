@@ -315,7 +315,7 @@ async fn requests_run_concurrently_and_outlive_their_session() {
 
 #[tokio::test]
 async fn too_many_requests_are_cancelled_with_their_session() {
-    let limits = ServerLimits { running_requests: 0, ..ServerLimits::default() };
+    let limits = ServerLimits { detached_requests: 0, ..ServerLimits::default() };
     let (_server, address, test) = serve(limits, Config::default()).await;
     let mut events = test.echo();
     let (client, _inbox) = esme(address, "shop", TRX).await;

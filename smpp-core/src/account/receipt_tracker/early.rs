@@ -3,9 +3,10 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
+use super::node::{UNKNOWN_RECIPIENT, recipient};
 use crate::account::ack::Ack;
 use crate::account::receipt::DeliveryReceipt;
-use crate::pdu::MessageState;
+use crate::pdu::{MessageState, Pdu};
 use crate::sms::MessageIdKey;
 
 /// How many octets the PDUs of the held receipts may have on average, before the oldest is given up.
@@ -90,6 +91,15 @@ impl EarlyReceipt {
     /// Returns the state, and whether it is final.
     pub(in crate::account) const fn state(&self) -> (MessageState, bool) {
         (self.receipt.state, self.receipt.is_final)
+    }
+
+    /// Returns the number of the phone that it is about: see [`recipient`].
+    pub(in crate::account) fn recipient(&self) -> u32 {
+        match self.receipt.pdu() {
+            Some(Pdu::DeliverSm(message)) => recipient(message.source.digits.as_bytes()),
+            Some(Pdu::DataSm(message)) => recipient(message.source.digits.as_bytes()),
+            _ => UNKNOWN_RECIPIENT,
+        }
     }
 
     fn octets(&self) -> usize {

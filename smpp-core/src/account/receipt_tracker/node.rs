@@ -2,13 +2,12 @@
 
 use alloc::boxed::Box;
 
-use super::index::Chain;
-use super::slab::{NONE, Slot};
 use crate::account::message_key::MessageKey;
 use crate::account::outcome::{MessageId, MessageNumber};
 use crate::account::receipt::ReceiptDestination;
 use crate::pdu::MessageState;
-use crate::sms::{MessageIdKey, MessageIdPolicy};
+use crate::sms::{MessageIdKey, MessageIdPolicy, digest};
+use crate::table::{Chain, NONE, Slot};
 use crate::time::Instant;
 
 /// A tracked segment: 128 octets, without the memory of a longer id. The alignment puts each into two cache lines that
@@ -29,6 +28,8 @@ pub(super) struct Node {
     pub(super) reported: u32,
     /// The receipts of `reported` that the application has not acknowledged yet.
     pub(super) unacknowledged: u32,
+    /// Of a submit_multi with several recipients, a number made of the address of this one: see [`recipient`]. Otherwise 0.
+    pub(super) recipient: u32,
     pub(super) segment: u8,
     /// The state in the last final receipt.
     pub(super) last: Option<MessageState>,
@@ -64,6 +65,15 @@ pub(super) fn bit(state: MessageState, is_final: bool) -> u32 {
     1 << (state.0.min(15) + if is_final { 16 } else { 0 })
 }
 
+/// Returns a number for the address of a recipient, above [`UNKNOWN_RECIPIENT`]. A leading `+` or zeros do not count.
+pub(in crate::account) fn recipient(address: &[u8]) -> u32 {
+    let digits = address.iter().copied().skip_while(|octet| matches!(octet, b'+' | b'0'));
+    ((digest(digits) >> 32) as u32).max(UNKNOWN_RECIPIENT + 1)
+}
+
+/// The number of a recipient whose address is not known any more.
+pub(in crate::account) const UNKNOWN_RECIPIENT: u32 = 1;
+
 impl Node {
     /// Returns the final state that counts once the application has refused the last one: `previous`. If it has refused that
     /// too, another one that was emitted and not refused, rather one that it has accepted.
@@ -85,6 +95,7 @@ impl Default for Node {
             sibling: NONE,
             reported: 0,
             unacknowledged: 0,
+            recipient: 0,
             segment: 0,
             last: None,
             is_indexed: false,
@@ -106,6 +117,8 @@ impl Default for Node {
 }
 
 impl Slot for Node {
+    const CHUNK: u32 = 128;
+
     fn vacant_link(&mut self) -> &mut u32 {
         &mut self.id_next
     }
@@ -116,6 +129,10 @@ pub(super) struct ById;
 
 impl Chain for ById {
     type Node = Node;
+
+    const BUCKETS: usize = 512;
+
+    const PER_NODE: u32 = 2;
 
     fn hash(node: &Node) -> u32 {
         node.id_hash
@@ -142,6 +159,10 @@ impl ByNumber {
 
 impl Chain for ByNumber {
     type Node = Node;
+
+    const BUCKETS: usize = 512;
+
+    const PER_NODE: u32 = 2;
 
     fn hash(node: &Node) -> u32 {
         Self::hash_of(node.number)
@@ -183,7 +204,9 @@ impl StoredId {
         match u8::try_from(id.len()) {
             Ok(length) if id.len() <= INLINE => {
                 let mut octets = [0; INLINE];
-                octets.iter_mut().zip(id).for_each(|(to, from)| *to = *from);
+                if let Some(to) = octets.get_mut(..id.len()) {
+                    to.copy_from_slice(id);
+                }
                 Self::Inline { length, octets }
             }
             _ => match MessageId::new(id) {

@@ -7,6 +7,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use super::expiry::REMOVED_AT_ONCE;
 use super::*;
 use crate::account::message_key::MessageKey;
 use crate::account::outcome::MessageId;
@@ -54,16 +55,16 @@ impl ReceiptTracker {
     /// Receives a receipt, and acknowledges it if it is new.
     fn settle_receipt(&mut self, now: Instant, id: &str, state: S) -> Match {
         let result = self.receive(now, id, state);
-        if let Match::New(matched) = &result {
-            self.answer(now, matched, state, true);
+        if let Match::New(matched, node) = &result {
+            self.answer(now, (matched, *node), state, true);
         }
         result
     }
 
-    fn answer(&mut self, now: Instant, matched: &ReceiptMatch, state: S, is_accepted: bool) {
-        let ReceiptMatch { message, segment, previous, .. } = *matched;
+    fn answer(&mut self, now: Instant, (matched, node): (&ReceiptMatch, u32), state: S, is_accepted: bool) {
+        let ReceiptMatch { message, previous, .. } = *matched;
         let is_final = !matches!(state, S::ENROUTE | S::UNKNOWN);
-        let reported = ReportedReceipt { message, segment, state, is_final, previous };
+        let reported = ReportedReceipt { message, state, is_final, previous, node };
         self.acknowledge(now, &reported, is_accepted);
     }
 
@@ -79,7 +80,7 @@ impl ReceiptTracker {
 
 /// Returns segment, pending segments, state of the message and previous state.
 fn new(result: Match) -> (u8, u8, Option<S>, Option<S>) {
-    let Match::New(matched) = result else { panic!("{result:?}") };
+    let Match::New(matched, _) = result else { panic!("{result:?}") };
     (matched.segment, matched.pending, matched.message_state, matched.previous)
 }
 
@@ -169,11 +170,11 @@ fn two_changes_that_the_application_refuses_leave_the_state_that_it_has_accepted
         let mut tracker = tracker(scope);
         tracker.add(NOW, &message(1, 1), &["1"]);
         tracker.settle_receipt(NOW, "1", S::UNDELIVERABLE);
-        let Match::New(first) = tracker.receive(NOW, "1", S::DELIVERED) else { panic!() };
-        let Match::New(second) = tracker.receive(NOW, "1", S::REJECTED) else { panic!() };
+        let Match::New(first, node) = tracker.receive(NOW, "1", S::DELIVERED) else { panic!() };
+        let Match::New(second, _) = tracker.receive(NOW, "1", S::REJECTED) else { panic!() };
         assert_eq!(second.previous, Some(S::DELIVERED));
-        tracker.answer(NOW, &first, S::DELIVERED, false);
-        tracker.answer(NOW, &second, S::REJECTED, false);
+        tracker.answer(NOW, (&first, node), S::DELIVERED, false);
+        tracker.answer(NOW, (&second, node), S::REJECTED, false);
         assert_eq!(tracker.awaited(), 0, "the message has its final state");
         assert_eq!(
             new(tracker.receive(NOW, "1", S::DELIVERED)),
@@ -187,9 +188,9 @@ fn a_change_that_the_application_refuses_is_undone() {
     let mut tracker = tracker(ReceiptScope::Segment);
     tracker.add(NOW, &message(1, 1), &["1"]);
     tracker.settle_receipt(NOW, "1", S::UNDELIVERABLE);
-    let Match::New(change) = tracker.receive(NOW, "1", S::DELIVERED) else { panic!() };
+    let Match::New(change, node) = tracker.receive(NOW, "1", S::DELIVERED) else { panic!() };
     assert_eq!(tracker.receive(NOW, "1", S::DELIVERED), Match::Unacknowledged);
-    tracker.answer(NOW, &change, S::DELIVERED, false);
+    tracker.answer(NOW, (&change, node), S::DELIVERED, false);
     assert_eq!(tracker.awaited(), 0, "the first final state counts");
     assert_eq!(
         new(tracker.receive(NOW, "1", S::DELIVERED)),
@@ -198,10 +199,10 @@ fn a_change_that_the_application_refuses_is_undone() {
 
     // If both are refused, the message waits again.
     tracker.add(NOW, &message(2, 1), &["2"]);
-    let Match::New(first) = tracker.receive(NOW, "2", S::UNDELIVERABLE) else { panic!() };
-    let Match::New(change) = tracker.receive(NOW, "2", S::DELIVERED) else { panic!() };
-    tracker.answer(NOW, &first, S::UNDELIVERABLE, false);
-    tracker.answer(NOW, &change, S::DELIVERED, false);
+    let Match::New(first, node) = tracker.receive(NOW, "2", S::UNDELIVERABLE) else { panic!() };
+    let Match::New(change, _) = tracker.receive(NOW, "2", S::DELIVERED) else { panic!() };
+    tracker.answer(NOW, (&first, node), S::UNDELIVERABLE, false);
+    tracker.answer(NOW, (&change, node), S::DELIVERED, false);
     assert_eq!(tracker.awaited(), 1);
     assert_eq!(new(tracker.receive(NOW, "2", S::DELIVERED)), (0, 0, Some(S::DELIVERED), None));
 }
@@ -225,7 +226,7 @@ fn an_id_that_is_given_twice_belongs_to_the_later_message() {
         tracker.add(NOW, &message(number, 1), &["same"]);
     }
     assert_eq!(tracker.len(), 500);
-    let Match::New(matched) = tracker.receive(NOW, "same", S::DELIVERED) else { panic!() };
+    let Match::New(matched, _) = tracker.receive(NOW, "same", S::DELIVERED) else { panic!() };
     assert_eq!(matched.message, MessageNumber(500));
     let expired = tracker.expire_all(NOW + 3600 * SECOND);
     assert_eq!(expired.len(), 499);
@@ -246,7 +247,7 @@ fn ids_of_any_length_are_told_apart_by_all_their_octets() {
     }
     for (number, id) in (1..).zip(&ids).step_by(2) {
         let key = tracker.submitted_key(id);
-        let Match::New(matched) = tracker.match_receipt(NOW, &key, (S::DELIVERED, true)) else { panic!() };
+        let Match::New(matched, _) = tracker.match_receipt(NOW, &key, (S::DELIVERED, true)) else { panic!() };
         assert_eq!(matched.message, MessageNumber(number), "{} octets", id.len());
     }
     let expired = tracker.expire_all(NOW + 3600 * SECOND);
@@ -272,9 +273,50 @@ fn expected_ids_and_keys_of_an_earlier_run_are_matched_and_keep_the_key_of_the_u
     assert_eq!(expired, [ExpiredMessage { number: MessageNumber(1), ids, key: expected.key }]);
 
     tracker.expect(NOW, &message(2, 1), [(0, SegmentId::Key(policy.submitted_key(b"9")))], None);
-    let drained: Vec<_> = tracker.drain().collect();
-    assert_eq!(drained, [], "its id is not known");
+    let removed = tracker.remove_oldest().map(|message| message.ids);
+    assert_eq!((removed, tracker.remove_oldest()), (Some(Vec::new()), None), "its id is not known");
     assert_eq!((tracker.len(), tracker.key(MessageNumber(2))), (0, None));
+}
+
+/// However far the capacity is lowered, one call removes few messages, and the next one is due at once.
+#[test]
+fn a_lower_capacity_takes_effect_in_slices() {
+    let mut tracker = tracker(ReceiptScope::Segment);
+    for number in 1..=500 {
+        let id = alloc::format!("{number}");
+        tracker.add(NOW, &message(number, 1), &[&id]);
+        tracker.settle_receipt(NOW, &id, S::DELIVERED);
+    }
+    tracker.set_options(ReceiptOptions { capacity: 10, ..options(ReceiptScope::Segment) });
+    assert!(!tracker.make_room(1));
+    assert_eq!(tracker.len(), 500 - 1 - REMOVED_AT_ONCE);
+    assert_eq!(tracker.poll_timeout(), Some(NOW));
+    tracker.expire_all(NOW);
+    assert!(!tracker.exceeds_capacity() && tracker.make_room(1));
+}
+
+/// Messages that have all their receipts have no deadline any more: one call passes over few of them.
+#[test]
+fn deadlines_that_do_not_count_any_more_are_passed_in_slices() {
+    let mut tracker = tracker(ReceiptScope::Segment);
+    for number in 1..=200 {
+        let id = alloc::format!("{number}");
+        tracker.expect(NOW, &message(number, 1), [(0, SegmentId::Id(id.as_bytes()))], Some(SECOND));
+        tracker.settle_receipt(NOW, &id, S::DELIVERED);
+    }
+    tracker.expect(NOW, &message(201, 1), [(0, SegmentId::Id(b"201"))], Some(2 * SECOND));
+    let mut calls = 0;
+    while tracker.poll_timeout() == Some(NOW + SECOND) {
+        let before = tracker.deadlines.len();
+        assert_eq!(tracker.expire(NOW + SECOND), None);
+        assert!(before - tracker.deadlines.len() <= REMOVED_AT_ONCE);
+        calls += 1;
+    }
+    assert_eq!((calls, tracker.poll_timeout()), (4, Some(NOW + 2 * SECOND)));
+    assert!(
+        matches!(tracker.expire(NOW + 2 * SECOND), Some(Removed::Expired(expired)) if expired.ids.len() == 1)
+    );
+    assert!(tracker.limited.is_empty() && tracker.deadlines.is_empty());
 }
 
 #[test]

@@ -10,8 +10,9 @@ use crate::sms::MessageIdKey;
 /// The result of matching a receipt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::account) enum Match {
-    /// It belongs to this message, and is new.
-    New(ReceiptMatch),
+    /// It belongs to this message, and is new. The number is that of the node that recorded it, for
+    /// [`ReportedReceipt::node`](crate::account::receipt::ReportedReceipt::node).
+    New(ReceiptMatch, u32),
     /// It was emitted before, and the application acknowledged it.
     Repeated,
     /// It was emitted before, and the application has not acknowledged it yet.

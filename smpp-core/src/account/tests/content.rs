@@ -1,5 +1,6 @@
 //! What a message and its template state is sent, or refused.
 
+use super::super::outbound_pdu::Frames;
 use super::*;
 use crate::frame::Frame;
 use crate::pdu::{DataCoding, DataSm, MessageClass, Pdu, ReplaceIfPresent, SubmitMulti};
@@ -14,7 +15,9 @@ fn stating(data_coding: u8) -> SubmitSm<'static> {
 }
 
 fn segments(options: &Options, message: &Message) -> Result<Vec<Frame<Vec<u8>>>, SubmitError> {
-    message.segments(options, 0x0102)
+    let mut frames = Frames::default();
+    message.encode(options, 0x0102, &mut frames)?;
+    Ok((0..frames.len()).map(|index| Frame::new(frames.get(index).to_vec()).unwrap()).collect())
 }
 
 /// Returns the `data_coding` and the octets of each segment.

@@ -345,7 +345,7 @@ fn close_ends_all_waits_with_driver_gone() {
     assert_eq!(test.poll_outcome(number), Pending);
     assert!(test.poll_arrival().is_none());
     test.router.close();
-    assert_eq!(test.take_wakers(), ["sender", "receiver"]);
+    assert_eq!(test.take_wakers(), ["receiver", "sender"]);
     assert_eq!(test.poll_outcome(number), Ready(Err(SendError::DriverGone)));
     assert!(matches!(test.router.poll_arrival(&mut Some("receiver")), Ready(None)));
 }

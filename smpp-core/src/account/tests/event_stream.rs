@@ -27,7 +27,7 @@ fn next(router: &mut Router, id: &ReceiverId) -> Poll<Option<AccountEvent>> {
 }
 
 fn numbered(number: usize) -> Poll<Option<AccountEvent>> {
-    Ready(Some(AccountEvent::ReceiptsExpired { message: MessageNumber(1), segments: number }))
+    Ready(Some(AccountEvent::ReceiptsExpired { message: MessageNumber(1), key: None, segments: number }))
 }
 
 fn lagged(lost: u64) -> Poll<Option<AccountEvent>> {
@@ -89,6 +89,42 @@ fn an_event_wakes_every_receiver_that_waits_and_the_end_does_too() {
     assert_eq!(router.take_wakers().collect::<Vec<_>>(), ["later"]);
     assert_eq!(next(&mut router, &second), numbered(1), "what is there is not lost");
     assert_eq!((next(&mut router, &first), next(&mut router, &second)), (Ready(None), Ready(None)));
+}
+
+#[test]
+fn a_detailed_receiver_gets_what_is_handed_to_the_transport_in_order_and_others_do_not() {
+    let mut account = Account::new(options(), Instant::ZERO).unwrap();
+    let mut router = Router::new(1);
+    let receiver = router.add_receiver();
+    let (message, bind) = (MessageNumber(1), BindId::new(LinkId(0), 1));
+    let key = Some(MessageKey::new(b"row 1".to_vec()));
+    let mut hand = |router: &mut Router, segment| {
+        let event = Event::HandedToTransport { message, key: key.clone(), segment, bind };
+        router.handle_event(Instant::ZERO, &mut account, event);
+        push(router, &mut account, 1);
+    };
+    hand(&mut router, 0);
+    let detailed = router.add_detailed_receiver();
+    assert_eq!(router.poll_event(&detailed, &mut Some("detailed")), Pending, "from now on");
+    hand(&mut router, 1);
+    assert_eq!(router.take_wakers().collect::<Vec<_>>(), ["detailed"]);
+    let Ready(Some(handed)) = next(&mut router, &detailed) else { panic!() };
+    assert_eq!(
+        (handed.message(), handed.key(), handed.link()),
+        (Some(message), key.as_ref(), Some(LinkId(0)))
+    );
+    assert!(matches!(handed, AccountEvent::HandedToTransport { segment: 1, .. }));
+    assert_eq!(next(&mut router, &detailed), numbered(1));
+    router.remove_receiver(&detailed);
+    hand(&mut router, 2);
+    assert_eq!(next(&mut router, &detailed), Ready(None), "it is removed");
+    for _ in 0..3 {
+        assert_eq!(next(&mut router, &receiver), numbered(1));
+    }
+    assert_eq!(next(&mut router, &receiver), Pending);
+    let detailed = router.add_detailed_receiver();
+    router.close();
+    assert_eq!(next(&mut router, &detailed), Ready(None), "nothing is kept without a receiver");
 }
 
 #[test]
@@ -250,19 +286,44 @@ fn link_cases() -> Vec<(AccountEvent, &'static str)> {
             at(LinkEvent::Paused { status: CommandStatus::RTHROTTLED, resume_in: SECOND }),
             "link 1: sending is paused for 1.0 s: ESME_RTHROTTLED (0x00000058): sending faster than allowed",
         ),
+        (
+            at(LinkEvent::Retrying { status: CommandStatus::RMSGQFUL, retry_in: SECOND }),
+            "link 1: the SMSC refuses messages for the moment: ESME_RMSGQFUL (0x00000014): message queue full; each is sent \
+             again in 1.0 s, others meanwhile",
+        ),
         (at(LinkEvent::Resumed), "link 1: sending is resumed"),
         (at(LinkEvent::PeerUnbind), "link 1: the SMSC sent unbind; the account answers it and rebinds"),
         (
-            at(LinkEvent::Closed { address, reason: CloseReason::LinkDead, retry_in: Some(90 * SECOND) }),
+            at(LinkEvent::Closed {
+                address,
+                reason: CloseReason::LinkDead,
+                refused: None,
+                retry_in: Some(90 * SECOND),
+            }),
             "link 1: connection to 192.0.2.1:2776 closed: the peer did not answer enquire_link within response_timeout; \
              rebinding in 90 s",
         ),
         (
-            at(LinkEvent::Closed { address, reason: CloseReason::Unbound, retry_in: Some(Duration::ZERO) }),
+            at(LinkEvent::Closed {
+                address,
+                reason: CloseReason::Unbound,
+                refused: None,
+                retry_in: Some(Duration::ZERO),
+            }),
             "link 1: connection to 192.0.2.1:2776 closed: closed by unbind of this side; rebinding now",
         ),
         (
-            at(LinkEvent::Closed { address, reason: CloseReason::Unbound, retry_in: None }),
+            at(LinkEvent::Closed {
+                address,
+                reason: CloseReason::Unbound,
+                refused: Some(CommandStatus::RALYBND),
+                retry_in: Some(SECOND),
+            }),
+            "link 1: connection to 192.0.2.1:2776 closed: the SMSC refused the bind: ESME_RALYBND (0x00000005): the \
+             account is already at its limit of binds, or the session is bound; rebinding in 1.0 s",
+        ),
+        (
+            at(LinkEvent::Closed { address, reason: CloseReason::Unbound, refused: None, retry_in: None }),
             "link 1: connection to 192.0.2.1:2776 closed: closed by unbind of this side",
         ),
     ]
@@ -273,8 +334,13 @@ fn account_cases() -> Vec<(AccountEvent, &'static str)> {
     let (link, message) = (LinkId(1), MessageNumber(17));
     vec![
         (
+            AccountEvent::HandedToTransport { message, key: None, segment: 2, bind: BindId::new(link, 3) },
+            "message 17, segment 2: handed to the transport on link 1",
+        ),
+        (
             AccountEvent::MessageInDoubt {
                 message,
+                key: None,
                 segment: 2,
                 link,
                 reason: UnansweredReason::Closed(CloseReason::Disconnected),
@@ -286,6 +352,7 @@ fn account_cases() -> Vec<(AccountEvent, &'static str)> {
         (
             AccountEvent::MessageFailed {
                 message,
+                key: None,
                 outcome: super::refused(CommandStatus::RINVDSTADR),
                 is_safe_to_resend: true,
             },
@@ -294,6 +361,7 @@ fn account_cases() -> Vec<(AccountEvent, &'static str)> {
         (
             AccountEvent::MessageFailed {
                 message,
+                key: None,
                 outcome: SegmentOutcome::NeverSent(SegmentNotSentReason::Expired),
                 is_safe_to_resend: false,
             },
@@ -302,6 +370,7 @@ fn account_cases() -> Vec<(AccountEvent, &'static str)> {
         (
             AccountEvent::LateOutcome {
                 message,
+                key: None,
                 segment: 0,
                 outcome: SegmentOutcome::Accepted {
                     id: MessageId::new(b"7"),
@@ -311,7 +380,7 @@ fn account_cases() -> Vec<(AccountEvent, &'static str)> {
             "message 17, segment 0: late response: accepted as 7",
         ),
         (
-            AccountEvent::ReceiptsExpired { message, segments: 1 },
+            AccountEvent::ReceiptsExpired { message, key: None, segments: 1 },
             "message 17: no final delivery receipt for 1 segment; the account waits no longer",
         ),
         (
@@ -349,5 +418,5 @@ fn each_event_is_one_line_that_says_what_where_and_what_next() {
             kinds.push(event.kind());
         }
     }
-    assert_eq!(kinds.len(), 18, "each variant has a kind of its own: {kinds:?}");
+    assert_eq!(kinds.len(), 20, "each variant has a kind of its own: {kinds:?}");
 }

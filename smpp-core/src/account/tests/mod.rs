@@ -19,6 +19,7 @@ mod requesting;
 mod routes;
 mod sending;
 mod shape;
+mod slices;
 mod statuses;
 mod whole_pdus;
 
@@ -161,36 +162,41 @@ impl Simulation {
     fn settle(&mut self) {
         loop {
             self.events.extend(core::iter::from_fn(|| self.account.poll_event()));
-            let action = self.account.poll_action();
-            match action {
-                Some(Action::Resolve { link }) => {
-                    let host = self.account.endpoint(link).map(|endpoint| endpoint.host.as_str());
-                    let known = self.hosts.iter().find(|(name, _)| host == Some(*name));
-                    let addresses = known.map_or(&self.addresses, |(_, addresses)| addresses);
-                    self.account.handle_resolved(self.now, link, Ok(addresses));
+            if let Some(action) = self.account.poll_action() {
+                self.do_action(action);
+            } else if !self.exchange() {
+                return;
+            }
+        }
+    }
+
+    fn do_action(&mut self, action: Action) {
+        match action {
+            Action::Resolve { link } => {
+                let host = self.account.endpoint(link).map(|endpoint| endpoint.host.as_str());
+                let known = self.hosts.iter().find(|(name, _)| host == Some(*name));
+                let addresses = known.map_or(&self.addresses, |(_, addresses)| addresses);
+                self.account.handle_resolved(self.now, link, Ok(addresses));
+            }
+            Action::Connect { link, address } => {
+                self.connects.push((self.now, address));
+                if self.unreachable.contains(&address) {
+                    self.account.handle_connect_failed(
+                        self.now,
+                        link,
+                        ConnectFailure::Network,
+                        "Connection refused (os error 111)",
+                    );
+                } else {
+                    let session =
+                        Session::new(Config { rate: None, window: 2_000, ..Config::default() }, self.now);
+                    self.servers.push(Server { link, session });
+                    assert!(self.account.handle_connected(self.now, link, ()));
                 }
-                Some(Action::Connect { link, address }) => {
-                    self.connects.push((self.now, address));
-                    if self.unreachable.contains(&address) {
-                        self.account.handle_connect_failed(
-                            self.now,
-                            link,
-                            ConnectFailure::Network,
-                            "Connection refused (os error 111)",
-                        );
-                    } else {
-                        let session =
-                            Session::new(Config { rate: None, window: 2_000, ..Config::default() }, self.now);
-                        self.servers.push(Server { link, session });
-                        assert!(self.account.handle_connected(self.now, link, ()));
-                    }
-                }
-                Some(Action::Close { link }) => {
-                    self.servers.retain(|server| server.link != link);
-                    self.account.handle_closed(self.now, link);
-                }
-                None if self.exchange() => {}
-                None => return,
+            }
+            Action::Close { link } => {
+                self.servers.retain(|server| server.link != link);
+                self.account.handle_closed(self.now, link);
             }
         }
     }

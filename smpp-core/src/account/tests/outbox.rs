@@ -52,6 +52,16 @@ fn every_event_of_a_message_has_its_key() {
     sim.receipt(0, "late-1", "DELIVRD");
     sim.settle();
     assert_eq!(keys(&sim), ["handed", "outcome", "late", "receipt"].map(|event| (event, key("row 2"))));
+    let seen: Vec<_> = sim.events.iter().filter_map(AccountEvent::new).collect();
+    let seen = seen.iter().filter(|event| event.message().is_some());
+    let expected = ["message_in_doubt", "message_failed", "late_outcome"].map(|kind| (kind, key("row 2")));
+    assert_eq!(seen.map(|event| (event.kind(), event.key().cloned())).collect::<Vec<_>>(), expected);
+    let expired = Event::ReceiptsExpired {
+        message: MessageNumber(1),
+        key: key("row 3"),
+        ids: vec![MessageId::new(b"1")],
+    };
+    assert_eq!(AccountEvent::new(&expired).unwrap().key(), key("row 3").as_ref());
 }
 
 #[test]
@@ -162,16 +172,14 @@ fn refusing_a_message_with_an_acknowledged_segment_is_an_error() {
             sim.advance(SECOND);
             let text = "A text from a phone. ".repeat(12);
             let segments = crate::sms::Text::new(&text).segments(crate::sms::ConcatRef::Wide(9)).unwrap();
-            for submission in segments.submissions(template()) {
-                let submit_sm = submission.submit_sm();
-                sim.deliver(
-                    0,
-                    &DeliverSm {
-                        esm_class: submit_sm.esm_class,
-                        short_message: submit_sm.short_message,
-                        ..DeliverSm::default()
-                    },
-                );
+            let submissions: Vec<_> = segments.submissions(template()).collect();
+            let segment = |index: usize| {
+                let submit_sm = submissions[index].submit_sm();
+                let (esm_class, short_message) = (submit_sm.esm_class, submit_sm.short_message);
+                DeliverSm { esm_class, short_message, ..DeliverSm::default() }
+            };
+            for index in 0..submissions.len() {
+                sim.deliver(0, &segment(index));
                 sim.advance(wait);
             }
             let ack = sim.events.drain(..).find_map(|event| match event {
@@ -184,6 +192,19 @@ fn refusing_a_message_with_an_acknowledged_segment_is_an_error() {
                 if status.is_ok() { Ok(()) } else { result },
                 "{status:?} after {wait:?}"
             );
+            sim.settle();
+            // The SMSC redelivers the last segment, which was refused.
+            sim.deliver(0, &segment(submissions.len() - 1));
+            sim.advance(SECOND);
+            let is_kept = status.is_ok() || result.is_err();
+            assert_eq!(
+                sim.servers[0].session.in_flight(),
+                usize::from(!is_kept),
+                "{status:?} after {wait:?}"
+            );
+            sim.advance(700 * SECOND);
+            let emitted = sim.events.iter().filter(|event| matches!(event, Event::Message { .. })).count();
+            assert_eq!(emitted, usize::from(!is_kept), "{status:?} after {wait:?}");
         }
     }
 }

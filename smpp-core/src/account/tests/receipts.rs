@@ -4,6 +4,7 @@ use alloc::string::ToString;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use super::super::outbound_pdu::Frames;
 use super::*;
 use crate::pdu::Pdu;
 use crate::provider::{ReceiptDialect, ReceiptScope, StateWord};
@@ -97,8 +98,10 @@ fn only_the_last_segment_requests_a_receipt_and_it_completes_the_message() {
     for (text, expected) in
         [("Hello", vec![0b1_0101]), (&"A text that is cut. ".repeat(18), vec![0b100, 0b100, 0b1_0101])]
     {
-        let frames = Message::text(&template, text).segments(&options, 1).unwrap();
-        let requested = frames.iter().map(|frame| {
+        let mut frames = Frames::default();
+        Message::text(&template, text).encode(&options, 1, &mut frames).unwrap();
+        let requested = (0..frames.len()).map(|index| {
+            let frame = crate::Frame::new(frames.get(index)).unwrap();
             let Ok((Pdu::SubmitSm(message), _)) = frame.pdu(crate::wire::Tolerance::STRICT) else { panic!() };
             message.registered_delivery.bits()
         });
@@ -108,6 +111,39 @@ fn only_the_last_segment_requests_a_receipt_and_it_completes_the_message() {
         let mut sim = with_three_segments(dialect, None);
         sim.receipt(0, named, "UNDELIV");
         let [Some((_, 0, Some(S::UNDELIVERABLE), None))] = take_matches(&mut sim)[..] else { panic!() };
+    }
+}
+
+#[test]
+fn no_receipt_is_awaited_if_the_segment_that_requests_it_was_not_accepted() {
+    for (request_on_last_segment, pending) in [(true, 0), (false, 2)] {
+        let dialect = ReceiptDialect { request_on_last_segment, ..UNSTATED };
+        let mut sim = Simulation::new(with_dialect(dialect));
+        sim.submit_status = vec![CommandStatus::ROK, CommandStatus::ROK, CommandStatus::RINVDSTADR];
+        sim.advance(SECOND);
+        sim.send(&"A text that is cut. ".repeat(18));
+        sim.advance(SECOND);
+        let (_, outcome) = &sim.outcomes()[0];
+        assert_eq!(outcome.segments[1..], [accepted(b"2"), refused(CommandStatus::RINVDSTADR)]);
+        assert_eq!(sim.account.pending_receipts(), pending);
+        assert_eq!(sim.account.tracked_receipts(), pending);
+    }
+}
+
+#[test]
+fn a_late_acceptance_of_an_earlier_segment_is_not_tracked_if_the_last_was_not_accepted() {
+    for (request_on_last_segment, pending) in [(true, 0), (false, 1)] {
+        let mut options = with_dialect(ReceiptDialect { request_on_last_segment, ..UNSTATED });
+        options.session.window = 1;
+        let mut sim = Simulation::new(options);
+        sim.advance(SECOND);
+        sim.answers = false;
+        sim.send(&"A text that is cut. ".repeat(18));
+        sim.advance(sim.account.options.session.response_timeout);
+        assert_eq!((sim.submitted.len(), sim.outcomes().len(), sim.account.tracked_receipts()), (1, 1, 0));
+        sim.answer_late(Ok("4711"));
+        assert_eq!(sim.late_outcomes().len(), 1);
+        assert_eq!((sim.account.pending_receipts(), sim.account.tracked_receipts()), (pending, pending));
     }
 }
 
@@ -326,5 +362,5 @@ fn a_message_id_is_kept_in_64_octets_and_compared_as_a_whole() {
     let whole = MessageId::new(&[b'x'; 64]);
     assert_eq!((whole.as_bytes(), whole.sent_length()), (&[b'x'; 64][..], 64));
     assert_ne!(whole, MessageId::new(&[b'x'; 65]));
-    assert_eq!(size_of::<MessageId>(), 16);
+    assert!(size_of::<MessageId>() <= 40, "an id of 36 octets needs no allocation");
 }

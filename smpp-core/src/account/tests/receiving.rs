@@ -90,6 +90,34 @@ fn pop_receipt(sim: &mut Simulation) -> (S, Option<ReceiptMatch>, Ack) {
     }
 }
 
+/// However many messages are too old at once, one call emits few of them, and the next one is due at once.
+#[test]
+fn messages_that_are_too_old_are_emitted_in_slices() {
+    let mut sim = Simulation::new(options());
+    sim.advance(SECOND);
+    for number in 0..100 {
+        let sender = alloc::format!("65912345{number:02}");
+        let user_data = [5, 0, 3, number, 2, 1, b'a'];
+        let first = DeliverSm {
+            source: crate::Address::international(&sender).unwrap(),
+            esm_class: EsmClass::UDHI,
+            short_message: ShortMessage::new(&user_data).unwrap(),
+            ..DeliverSm::default()
+        };
+        sim.deliver(0, &first);
+        sim.advance(SECOND);
+    }
+    let late = sim.now + 700 * SECOND;
+    let mut emitted = vec![];
+    while emitted.iter().sum::<usize>() < 100 {
+        assert!(sim.account.poll_timeout().is_some_and(|at| at <= late), "{emitted:?}");
+        sim.account.handle_timeout(late);
+        let events = core::iter::from_fn(|| sim.account.poll_event());
+        emitted.push(events.filter(|event| matches!(event, Event::Message { .. })).count());
+    }
+    assert_eq!(emitted, [64, 36]);
+}
+
 #[test]
 fn a_refused_receipt_is_emitted_again_when_redelivered() {
     let mut sim = with_accepted_message();

@@ -36,7 +36,9 @@ fn refused_credentials_stop_the_account() {
         sim.outcomes(),
         [(
             number,
-            MessageOutcome { segments: vec![SegmentOutcome::NeverSent(SegmentNotSentReason::Stopped)] }
+            MessageOutcome {
+                segments: vec![SegmentOutcome::NeverSent(SegmentNotSentReason::Stopped)].into()
+            }
         )]
     );
     assert_eq!(sim.account.submit(sim.now, &Message::text(&template(), "x")), Err(SubmitError::Stopped));
@@ -123,7 +125,12 @@ fn a_stopped_account_with_only_a_receiver_abandons_its_messages() {
     assert!(matches!(outcomes[0], (first, ref outcome) if first == number && outcome.result().is_err()));
     assert_eq!(
         outcomes[1],
-        (late, MessageOutcome { segments: vec![SegmentOutcome::NeverSent(SegmentNotSentReason::Stopped)] })
+        (
+            late,
+            MessageOutcome {
+                segments: vec![SegmentOutcome::NeverSent(SegmentNotSentReason::Stopped)].into()
+            }
+        )
     );
 }
 

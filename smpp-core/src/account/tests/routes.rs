@@ -180,7 +180,9 @@ fn a_message_ends_with_the_bind_that_it_names() {
     let ended = |number| {
         (
             number,
-            MessageOutcome { segments: vec![SegmentOutcome::NeverSent(SegmentNotSentReason::BindEnded)] },
+            MessageOutcome {
+                segments: vec![SegmentOutcome::NeverSent(SegmentNotSentReason::BindEnded)].into(),
+            },
         )
     };
     assert!(matches!(sim.outcomes()[0].1.segments[..], [SegmentOutcome::Unanswered(_)]));
@@ -275,6 +277,43 @@ fn the_rate_of_the_account_holds_over_all_binds_and_across_reconnects() {
     };
     assert!(sim.events.iter().filter(|event| unbound(event)).count() >= 12, "all binds were lost");
     assert!(links_of(&sim).contains(&2), "all binds send");
+}
+
+/// The account hands messages to its binds at one time, and their octets leave up to `late` milliseconds later.
+#[test]
+fn the_rate_of_the_account_holds_for_octets_that_leave_late() {
+    for (limit, late) in [(10, 3), (50, 1), (50, 20), (200, 12), (1_000, 2), (2_000, 30)] {
+        let session = Config { rate: None, window: 10_000, ..Config::default() };
+        let rate = Some(Rate::per_second(limit));
+        let mut sim = Simulation::new(Options { rate, queue_capacity: 10_000, session, ..binds(3) });
+        sim.advance(SECOND);
+        for _ in 0..3 * limit {
+            sim.send("Hello");
+        }
+        let (start, end) = (sim.now, sim.now + 2 * SECOND);
+        let mut random = u64::from(limit);
+        let mut pause = || {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            Duration::from_micros((random >> 33) % (late * 1_000))
+        };
+        while sim.now < end {
+            sim.account.handle_timeout(sim.now);
+            sim.now = sim.now + pause();
+            for link in 0..3 {
+                sim.account.handle_link_timeout(sim.now, LinkId(link));
+            }
+            sim.settle();
+            let next = sim.account.poll_timeout().unwrap_or(end);
+            sim.now = sim.now.max(next) + pause();
+        }
+        let times: Vec<Instant> = sim.submitted.iter().map(|(_, at, _)| *at).collect();
+        for (index, at) in times.iter().enumerate().skip(limit as usize) {
+            let before = times[index - limit as usize];
+            assert!(*at - before >= SECOND, "{:?} for {} messages", *at - before, limit + 1);
+        }
+        let sent = times.iter().filter(|at| (start..end).contains(*at)).count() as u32;
+        assert!(late > 2 || sent * 100 >= limit * 2 * 99, "{sent} in two seconds at {limit}");
+    }
 }
 
 #[test]

@@ -186,7 +186,7 @@ fn twenty_thousand_in_order_messages_to_one_number_are_fast() {
         sim.account.submit(sim.now, &Message::submit_sm(&template()).in_order()).unwrap();
     }
     sim.account.shutdown(sim.now, Duration::ZERO);
-    sim.settle();
+    sim.advance(Duration::ZERO);
     assert_eq!(sim.outcomes().len(), 20_000);
 }
 
@@ -330,8 +330,8 @@ fn oldest_unanswered(sim: &Simulation) -> usize {
 
 #[test]
 fn a_send_error_says_whether_resending_is_safe() {
-    let failed = |segments| {
-        let outcome = MessageOutcome { segments };
+    let failed = |segments: Vec<SegmentOutcome>| {
+        let outcome = MessageOutcome { segments: segments.into() };
         SendError::Failed { message: MessageNumber(1), key: None, outcome }.is_safe_to_resend()
     };
     let unanswered = SegmentOutcome::Unanswered(session::UnansweredReason::Timeout);

@@ -206,7 +206,7 @@ fn without_any_bind_messages_and_receipts_are_kept() {
     sim.events.clear();
     sim.advance(60 * SECOND);
     let expired = SegmentOutcome::NeverSent(SegmentNotSentReason::Expired);
-    assert_eq!(sim.outcomes(), [(late, MessageOutcome { segments: vec![expired] })]);
+    assert_eq!(sim.outcomes(), [(late, MessageOutcome { segments: vec![expired].into() })]);
     assert_eq!(sim.connects.len(), 1);
 
     sim.hosts[0].1.reverse();

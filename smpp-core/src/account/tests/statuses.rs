@@ -1,6 +1,7 @@
 //! What the account does about each status of a refusal.
 
 use alloc::format;
+use alloc::string::ToString;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -185,7 +186,7 @@ fn a_status_that_stops_the_account_ends_the_queued_messages() {
     assert_eq!(stopped.collect::<Vec<_>>(), [(StopCause::Message, CommandStatus(0x450))]);
     assert_eq!(sim.outcomes()[0].1.segments, [refused(CommandStatus(0x450))]);
     let never_sent =
-        MessageOutcome { segments: vec![SegmentOutcome::NeverSent(SegmentNotSentReason::Stopped)] };
+        MessageOutcome { segments: vec![SegmentOutcome::NeverSent(SegmentNotSentReason::Stopped)].into() };
     assert_eq!(sim.outcomes()[1], (queued, never_sent));
     assert_eq!(sim.bound_links(), 1, "the bind stays for receipts");
     let message = Message::text(&to("6502"), "late");
@@ -231,7 +232,7 @@ fn a_delayed_message_can_be_cancelled_and_expires() {
     sim.advance(9 * SECOND);
     let ended: Vec<_> =
         sim.outcomes().into_iter().map(|(number, outcome)| (number, outcome.segments)).collect();
-    let system_error = vec![refused(CommandStatus::RSYSERR)];
+    let system_error = PerSegment::from(vec![refused(CommandStatus::RSYSERR)]);
     assert_eq!(ended, [(cancelled, system_error.clone()), (expired, system_error)]);
     assert_eq!(sim.submitted.len(), 3, "nothing is sent before its time");
     sim.advance(2 * SECOND);
@@ -244,4 +245,96 @@ fn a_delayed_message_can_be_cancelled_and_expires() {
 fn the_refusal_of_a_bind_at_the_limit_says_so() {
     let shown = CommandStatus::RALYBND.to_string();
     assert!(shown.contains("already at its limit of binds"), "{shown}");
+}
+
+#[test]
+fn a_retry_that_pauses_no_bind_is_reported_once_for_each_status() {
+    let session = Config { rate: None, ..options().session };
+    let mut sim = Simulation::new(Options { session, ..options() });
+    sim.advance(SECOND);
+    for number in 6500..6510 {
+        sim.submit_status = vec![CommandStatus::RMSGQFUL];
+        send_to(&mut sim, &format!("{number}"));
+        // It is accepted the next time.
+        sim.advance(2 * SECOND);
+    }
+    sim.submit_status = vec![CommandStatus::RSYSERR];
+    send_to(&mut sim, "6510");
+    sim.advance(10 * SECOND);
+    let retrying = |event: &Event| match event {
+        Event::Link { event: LinkEvent::Retrying { status, retry_in }, .. } => Some((*status, *retry_in)),
+        _ => None,
+    };
+    let reported: Vec<_> = sim.events.iter().filter_map(retrying).collect();
+    let delay = |status| match Statuses::default().submit_action(status) {
+        SubmitAction::Retry { delay, .. } => (status, delay),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(reported, [delay(CommandStatus::RMSGQFUL), delay(CommandStatus::RSYSERR)]);
+    let pauses = |event: &Event| matches!(event, Event::Link { event: LinkEvent::Paused { .. }, .. });
+    assert!(!sim.events.iter().any(pauses));
+}
+
+#[test]
+fn the_end_of_a_refused_bind_says_that_the_smsc_refused_it() {
+    let mut sim = Simulation::new(options());
+    sim.bind_status = vec![CommandStatus::RALYBND];
+    sim.settle();
+    let closed = sim.events.iter().find_map(|event| match event {
+        Event::Link { event: event @ LinkEvent::Closed { refused, .. }, .. } => {
+            Some((event.to_string(), *refused))
+        }
+        _ => None,
+    });
+    let (text, refused) = closed.unwrap();
+    assert_eq!(refused, Some(CommandStatus::RALYBND));
+    assert!(text.contains("the SMSC refused the bind: ESME_RALYBND"), "{text}");
+    assert!(!text.contains("this side"), "{text}");
+    // The next bind is accepted, and ends as usual.
+    sim.events.clear();
+    sim.advance(60 * SECOND);
+    sim.account.set_binds(sim.now, Binds::NONE).unwrap();
+    sim.settle();
+    let is_unbound = |event: &Event| {
+        matches!(event, Event::Link { event: event @ LinkEvent::Closed { refused: None, .. }, .. }
+            if event.to_string().contains("closed by unbind of this side"))
+    };
+    assert!(sim.events.iter().any(is_unbound));
+}
+
+#[test]
+fn a_refused_bind_that_stops_the_account_is_reported_also_after_a_message_that_does() {
+    let stop = on_submit(CommandStatus::RINVDSTADR, SubmitAction::Stop);
+    let mut sim = Simulation::new(Options { binds: Binds::transceivers(2), ..stop });
+    sim.advance(SECOND);
+    let mut bound = sim.events.iter().filter_map(|event| match event {
+        Event::Link { event: LinkEvent::Bound { bind, .. }, .. } => Some(*bind),
+        _ => None,
+    });
+    let second = bound.next_back().unwrap();
+    sim.answers = false;
+    sim.account.submit(sim.now, &Message::text(&template(), "Hello").bind(second)).unwrap();
+    sim.settle();
+    // The first bind is replaced: the SMSC refuses it just after the message.
+    let credentials = Credentials::new("shop", "n3w");
+    sim.account.reconfigure(sim.now, Options { credentials, ..sim.account.options().clone() }).unwrap();
+    sim.exchange();
+    while let Some(action) = sim.account.poll_action() {
+        sim.do_action(action);
+    }
+    sim.bind_status = vec![CommandStatus::RINVPASWD];
+    sim.answer_late(Err(CommandStatus::RINVDSTADR));
+    let stops = |event: &Event| match event {
+        Event::Stopped { cause, status, .. } => Some((*cause, *status)),
+        _ => None,
+    };
+    let message = (StopCause::Message, CommandStatus::RINVDSTADR);
+    let bind = (StopCause::Bind, CommandStatus::RINVPASWD);
+    assert_eq!(sim.events.iter().filter_map(stops).collect::<Vec<_>>(), [message, bind]);
+    assert_eq!(sim.account.submit(sim.now, &Message::text(&template(), "Hello")), Err(SubmitError::Stopped));
+    sim.account.resume(sim.now);
+    sim.events.clear();
+    sim.bind_status = vec![CommandStatus::RINVPASWD];
+    sim.advance(SECOND);
+    assert_eq!(sim.events.iter().filter_map(stops).collect::<Vec<_>>(), [bind], "it is reported again");
 }

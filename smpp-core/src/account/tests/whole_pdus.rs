@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::pdu::{DataSm, SubmitMulti};
+use crate::provider::{ReceiptDialect, ReceiptScope};
 use crate::session::Operations;
 use crate::tlv::{Tag, Tlv, Tlvs};
 
@@ -65,28 +66,99 @@ fn the_outcome_of_a_submit_multi_has_the_recipients_that_the_smsc_refused() {
     assert_eq!(outcome.result().map(|ids| ids.len()), Ok(1));
 }
 
-#[test]
-fn receipts_of_several_recipients_are_not_matched_and_none_is_swallowed() {
-    let mut sim = sim();
-    let several = submit_multi(&["6591234567", "6591234568"]);
-    sim.account.submit(sim.now, &several).unwrap();
+fn receipt_from(sim: &mut Simulation, phone: &str, stat: &str) {
+    let text = alloc::format!("id:other-1 stat:{stat} err:000");
+    let message = DeliverSm {
+        source: crate::Address::international(phone).unwrap(),
+        esm_class: EsmClass::DELIVERY_RECEIPT,
+        short_message: ShortMessage::new(text.as_bytes()).unwrap(),
+        ..DeliverSm::default()
+    };
+    sim.deliver(0, &message);
     sim.settle();
-    for _ in 0..2 {
+}
+
+/// The recipient, how many there are, how many are pending, and the state of the message.
+type Matched = (u8, u8, u8, Option<S>);
+
+/// Returns the state and the match of each receipt, and acknowledges it.
+fn take_receipts(sim: &mut Simulation) -> Vec<(S, Option<Matched>)> {
+    let mut receipts = Vec::new();
+    for event in core::mem::take(&mut sim.events) {
+        if let Event::Receipt { receipt, matched, ack } = event {
+            let matched = matched
+                .map(|matched| (matched.segment, matched.segments, matched.pending, matched.message_state));
+            receipts.push((receipt.state, matched));
+            sim.account.acknowledge(sim.now, ack, Ok(())).unwrap();
+        }
+    }
+    sim.settle();
+    receipts
+}
+
+#[test]
+fn each_recipient_of_a_submit_multi_has_its_receipt() {
+    let mut sim = sim();
+    // The SMSC refuses the last one.
+    let phones = ["6591234561", "6591234562", "6591234563", "6591234564"];
+    sim.account.submit(sim.now, &submit_multi(&phones)).unwrap();
+    sim.settle();
+    assert_eq!((sim.account.pending_receipts(), sim.account.tracked_receipts()), (3, 3));
+    receipt_from(&mut sim, phones[2], "DELIVRD");
+    assert_eq!(take_receipts(&mut sim), [(S::DELIVERED, Some((2, 3, 2, None)))]);
+    receipt_from(&mut sim, phones[2], "DELIVRD");
+    assert_eq!(take_receipts(&mut sim), [], "it is a repetition");
+    receipt_from(&mut sim, phones[1], "ENROUTE");
+    assert_eq!(take_receipts(&mut sim), [(S::ENROUTE, Some((1, 3, 2, None)))]);
+    receipt_from(&mut sim, "+6591234561", "UNDELIV");
+    assert_eq!(take_receipts(&mut sim), [(S::UNDELIVERABLE, Some((0, 3, 1, None)))]);
+    receipt_from(&mut sim, phones[1], "DELIVRD");
+    assert_eq!(take_receipts(&mut sim), [(S::DELIVERED, Some((1, 3, 0, Some(S::UNDELIVERABLE))))]);
+    assert_eq!(sim.account.pending_receipts(), 0);
+    receipt_from(&mut sim, phones[1], "DELIVRD");
+    assert_eq!(take_receipts(&mut sim), [], "it is a repetition");
+}
+
+#[test]
+fn receipts_of_a_submit_multi_that_do_not_name_the_recipient_are_counted() {
+    let mut sim = sim();
+    sim.account.submit(sim.now, &submit_multi(&["6591234561", "6591234562", "6591234563"])).unwrap();
+    sim.settle();
+    for expected in [(0, 2, 1, None), (1, 2, 0, Some(S::DELIVERED))] {
         sim.receipt(0, "other-1", "DELIVRD");
         sim.settle();
+        assert_eq!(take_receipts(&mut sim), [(S::DELIVERED, Some(expected))]);
     }
-    assert_eq!(sim.matches(), [(S::DELIVERED, None), (S::DELIVERED, None)]);
-    let mut router = EventRouter::<()>::new(1);
-    let number = router.submit(sim.now, &mut sim.account, &several).unwrap();
-    let to_arrivals = core::task::Poll::Ready(Err(NoMoreReceipts::ToArrivals));
-    assert_eq!(router.poll_receipt(number, &mut None), to_arrivals);
+}
 
-    let one = sim.account.submit(sim.now, &submit_multi(&["6591234567"])).unwrap();
-    sim.advance(SECOND);
-    sim.receipt(0, "other-1", "DELIVRD");
-    sim.settle();
-    let matches = sim.matches();
-    assert_eq!(matches.last().unwrap().1.as_ref().map(|matched| matched.message), Some(one));
+#[test]
+fn the_caller_of_a_submit_multi_waits_for_the_receipts_unless_they_cannot_be_matched() {
+    let list = [Destination::DistributionList(COctets::new(b"friends").unwrap())];
+    let to_list = Message::submit_multi(&SubmitMulti {
+        destinations: List::new(&list).unwrap(),
+        registered_delivery: RegisteredDelivery::RECEIPT,
+        ..SubmitMulti::default()
+    });
+    let several = submit_multi(&["6591234567", "6591234568", "6591234569"]);
+    let (segment, message) = (ReceiptScope::Segment, ReceiptScope::Message);
+    for (submitted, scope, is_matched) in
+        [(&several, segment, true), (&several, message, false), (&to_list, segment, false)]
+    {
+        let mut sim = sim();
+        let dialect = ReceiptDialect { scope, ..ReceiptDialect::UNSTATED };
+        let receipts = ReceiptOptions { dialect, ..ReceiptOptions::default() };
+        sim.account.reconfigure(sim.now, Options { receipts, ..sim.account.options().clone() }).unwrap();
+        let mut router = EventRouter::<()>::new(1);
+        let number = router.submit(sim.now, &mut sim.account, submitted).unwrap();
+        sim.settle();
+        let waits = router.poll_receipt(number, &mut None);
+        let to_arrivals = core::task::Poll::Ready(Err(NoMoreReceipts::ToArrivals));
+        assert_eq!(if is_matched { core::task::Poll::Pending } else { to_arrivals }, waits);
+        assert_eq!(sim.account.tracked_receipts(), if is_matched { 2 } else { 0 });
+        sim.receipt(0, "other-1", "DELIVRD");
+        sim.settle();
+        assert_eq!(sim.matches()[0].1.is_some(), is_matched);
+    }
 }
 
 #[test]

@@ -147,8 +147,28 @@ impl Shifts {
 
     /// Like [`len`], with these tables.
     pub fn len(self, text: &str) -> Option<usize> {
+        let (end, septets) = self.fit(text, usize::MAX);
+        (end == text.len()).then_some(septets)
+    }
+
+    /// Returns how many octets of `text` fit into so many septets, and the septets that they take. Stops at a character that
+    /// the tables lack.
+    pub(super) fn fit(self, text: &str, capacity: usize) -> (usize, usize) {
         let (locking, single) = self.tables();
-        text.chars().map(|character| find(locking, single, character).map(Septets::count)).sum()
+        let (mut rest, mut used) = (text, 0);
+        loop {
+            // Most characters of most texts are ASCII, and are their own septets.
+            let run = locking.ascii_run(rest, capacity - used);
+            used += run;
+            rest = rest.get(run..).unwrap_or_default();
+            let mut characters = rest.chars();
+            let septets = characters.next().and_then(|character| find(locking, single, character));
+            match septets.map(Septets::count) {
+                Some(septets) if septets <= capacity - used => used += septets,
+                _ => return (text.len() - rest.len(), used),
+            }
+            rest = characters.as_str();
+        }
     }
 
     /// Like [`encode`], with these tables.
@@ -161,21 +181,22 @@ impl Shifts {
     /// Appends the septets up to the first character that the tables lack.
     pub(super) fn encode_to<S: Sink>(self, text: &str, out: &mut S) -> Result<(), Unencodable> {
         let (locking, single) = self.tables();
-        for (position, character) in text.char_indices() {
+        let mut rest = text;
+        loop {
+            let run = locking.ascii_run(rest, rest.len());
+            let (ascii, after) = rest.split_at_checked(run).unwrap_or((rest, ""));
+            if !ascii.is_empty() {
+                out.put(ascii.as_bytes());
+            }
+            let mut characters = after.chars();
+            let Some(character) = characters.next() else { return Ok(()) };
             match find(locking, single, character) {
                 Some(Septets::Default(septet)) => out.octet(septet),
                 Some(Septets::Extension(septet)) => out.put(&[ESCAPE, septet]),
-                None => return Err(Unencodable { character, position }),
+                None => return Err(Unencodable { character, position: text.len() - after.len() }),
             }
+            rest = characters.as_str();
         }
-        Ok(())
-    }
-
-    /// Returns a function that counts the septets of a character: 0 if the tables lack it.
-    #[inline]
-    pub(super) fn septet_counter(self) -> impl Fn(char) -> usize {
-        let (locking, single) = self.tables();
-        move |character| find(locking, single, character).map_or(0, Septets::count)
     }
 
     /// Like [`decode`], with these tables.

@@ -7,6 +7,9 @@ pub(super) const ESCAPE: u8 = 0x1B;
 /// capitals, the euro sign and infinity are above.
 const DIRECT: usize = 0x180;
 
+/// The most characters of a table that are not below [`DIRECT`].
+const HIGH: usize = 11;
+
 /// Marks a character without a septet.
 const NONE: u8 = 0xFF;
 
@@ -17,8 +20,10 @@ struct Reverse([u8; DIRECT]);
 pub(super) struct Locking {
     characters: &'static [char; 128],
     reverse: Reverse,
+    /// The characters that are not below [`DIRECT`], with their septets.
+    high: [(char, u8); HIGH],
     /// Whether a septet equals the ASCII octet of its character.
-    ascii: [bool; 128],
+    ascii: [bool; 256],
 }
 
 /// A table for one septet after an escape: the extension table, or one that a single shift selects.
@@ -54,16 +59,21 @@ impl Reverse {
 #[expect(clippy::indexing_slicing, reason = "runs in the compiler, where a bad index is an error")]
 impl Locking {
     const fn new(characters: &'static [char; 128]) -> Self {
-        let (mut reverse, mut ascii) = (Reverse::EMPTY, [false; 128]);
+        let (mut reverse, mut ascii) = (Reverse::EMPTY, [false; 256]);
+        let (mut high, mut highs) = ([('\0', 0); HIGH], 0);
         let mut septet = 0;
         while septet < characters.len() {
             if septet != ESCAPE as usize {
                 reverse = reverse.with(septet as u8, characters[septet]);
                 ascii[septet] = characters[septet] as usize == septet;
+                if characters[septet] as usize >= DIRECT {
+                    high[highs] = (characters[septet], septet as u8);
+                    highs += 1;
+                }
             }
             septet += 1;
         }
-        Self { characters, reverse, ascii }
+        Self { characters, reverse, high, ascii }
     }
 }
 
@@ -85,10 +95,22 @@ impl Locking {
         self.ascii.get(usize::from(octet)) == Some(&true)
     }
 
+    /// Returns how many of the first octets are the septets of their characters: at most `limit`.
+    #[inline]
+    pub(super) fn ascii_run(&self, text: &str, limit: usize) -> usize {
+        let octets = text.as_bytes();
+        let octets = octets.get(..limit).unwrap_or(octets);
+        // Eight at a time, without a branch for each.
+        let all_ascii = |octets: &[u8; 8]| octets.iter().fold(true, |all, octet| all & self.is_ascii(*octet));
+        let (blocks, _) = octets.as_chunks();
+        let run = 8 * blocks.iter().position(|block| !all_ascii(block)).unwrap_or(blocks.len());
+        let rest = octets.get(run..).unwrap_or_default();
+        run + rest.iter().position(|&octet| !self.is_ascii(octet)).unwrap_or(rest.len())
+    }
+
     #[cold]
     fn search(&self, character: char) -> Option<u8> {
-        let at = self.characters.iter().position(|known| *known == character)?;
-        u8::try_from(at).ok()
+        self.high.iter().find(|(known, _)| *known == character).map(|(_, septet)| *septet)
     }
 }
 

@@ -4,6 +4,8 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
+use core::mem;
+use core::slice;
 
 use super::key::MessageKey;
 use super::store::MemoryCost;
@@ -48,15 +50,51 @@ pub struct MessageIdentity(pub(super) MessageKey);
 /// not recognised when it comes again.
 pub(super) const MISSING: u64 = 0;
 
+/// The most digests that need no allocation.
+const FEW: usize = 3;
+
+/// The digests of the segments of a message, in the order of their numbers; [`MISSING`] for one that was not received.
+#[derive(Debug)]
+pub(super) enum Digests {
+    Few([u64; FEW]),
+    Many(Box<[u64]>),
+}
+
+impl Digests {
+    pub(super) fn get(&self, number: u8) -> Option<u64> {
+        let digests = match self {
+            Self::Few(digests) => &digests[..],
+            Self::Many(digests) => digests,
+        };
+        digests.get(usize::from(number).checked_sub(1)?).copied()
+    }
+}
+
+impl MemoryCost for Digests {
+    fn memory_octets(&self) -> usize {
+        match self {
+            Self::Few(_) => 0,
+            Self::Many(digests) => size_of_val(&**digests),
+        }
+    }
+}
+
 /// The segments of one message that were received so far.
 #[derive(Clone)]
 pub(super) struct StoredSegments<T> {
     /// When the first segment was received.
     pub(super) started_at: Instant,
+    segments: Segments<T>,
+    /// The memory of all segments: at most 255, each with at most 64 KiB.
+    octets: u32,
+}
+
+/// The first segment needs no allocation.
+#[derive(Clone)]
+enum Segments<T> {
+    Only(StoredSegment<T>),
     /// Sorted by number.
-    segments: Vec<StoredSegment<T>>,
-    /// The memory of all segments.
-    octets: usize,
+    Several(Box<[StoredSegment<T>]>),
 }
 
 #[derive(Clone)]
@@ -73,22 +111,22 @@ pub(super) struct StoredSegment<T> {
 impl<T> ReassembledMessage<T> {
     /// Returns the sender.
     pub fn source(&self) -> Address<'_, 65> {
-        self.key.source.as_address()
+        self.key.source()
     }
 
     /// Returns the recipient.
     pub fn destination(&self) -> Address<'_, 65> {
-        self.key.destination.as_address()
+        self.key.destination()
     }
 
     /// Returns the reference that all segments share.
-    pub const fn reference(&self) -> MessageReference {
-        self.key.reference
+    pub fn reference(&self) -> MessageReference {
+        self.key.reference()
     }
 
     /// Returns the number of segments of the whole message: 1 to 255.
-    pub const fn total(&self) -> u8 {
-        self.key.total
+    pub fn total(&self) -> u8 {
+        self.key.total()
     }
 
     /// Returns when the first segment was received.
@@ -97,13 +135,13 @@ impl<T> ReassembledMessage<T> {
     }
 
     /// Returns whether all segments were received.
-    pub const fn is_complete(&self) -> bool {
-        self.stored.count() == self.key.total
+    pub fn is_complete(&self) -> bool {
+        self.stored.count() == self.key.total()
     }
 
     /// Returns the received segments in the order of their numbers.
     pub fn segments(&self) -> impl Iterator<Item = ReceivedSegment<'_>> {
-        self.stored.segments.iter().map(StoredSegment::received)
+        self.stored.as_slice().iter().map(StoredSegment::received)
     }
 
     /// Returns the octets of the received segments without their headers.
@@ -131,12 +169,16 @@ impl<T> ReassembledMessage<T> {
 
     /// Returns the tags of the received segments in the order of the segment numbers.
     pub fn tags(&self) -> impl Iterator<Item = &T> {
-        self.stored.segments.iter().map(|segment| &segment.tag)
+        self.stored.as_slice().iter().map(|segment| &segment.tag)
     }
 
     /// Consumes the message and returns the tags in the order of the segment numbers.
     pub fn into_tags(self) -> impl Iterator<Item = T> {
-        self.stored.segments.into_iter().map(|segment| segment.tag)
+        let (only, all) = match self.stored.segments {
+            Segments::Only(segment) => (Some(segment), Vec::new()),
+            Segments::Several(segments) => (None, segments.into_vec()),
+        };
+        only.into_iter().chain(all).map(|segment| segment.tag)
     }
 }
 
@@ -147,43 +189,64 @@ impl<T> From<(MessageKey, StoredSegments<T>)> for ReassembledMessage<T> {
 }
 
 impl<T> StoredSegments<T> {
-    pub(super) const fn new(started_at: Instant) -> Self {
-        Self { started_at, segments: Vec::new(), octets: 0 }
+    pub(super) fn new(started_at: Instant, segment: StoredSegment<T>) -> Self {
+        let octets = segment.memory_octets() as u32;
+        Self { started_at, segments: Segments::Only(segment), octets }
+    }
+
+    fn as_slice(&self) -> &[StoredSegment<T>] {
+        match &self.segments {
+            Segments::Only(segment) => slice::from_ref(segment),
+            Segments::Several(segments) => segments,
+        }
     }
 
     /// Returns the number of segments: at most 255, because their numbers differ.
-    pub(super) const fn count(&self) -> u8 {
-        self.segments.len() as u8
+    pub(super) fn count(&self) -> u8 {
+        self.as_slice().len() as u8
     }
 
     pub(super) fn get(&self, number: u8) -> Option<&StoredSegment<T>> {
-        self.segments.get(self.find(number).ok()?)
+        self.as_slice().get(self.find(number).ok()?)
     }
 
     /// Adds a segment, unless there is one with its number.
     pub(super) fn add(&mut self, segment: StoredSegment<T>) {
         if let Err(index) = self.find(segment.number) {
-            self.octets += segment.memory_octets();
-            // `octets` does not count spare capacity.
-            self.segments.reserve_exact(1);
-            self.segments.insert(index, segment);
+            self.octets += segment.memory_octets() as u32;
+            let (only, mut segments) =
+                match mem::replace(&mut self.segments, Segments::Several(Box::default())) {
+                    Segments::Only(only) => (Some(only), Vec::new()),
+                    Segments::Several(segments) => (None, segments.into_vec()),
+                };
+            // The box has no spare capacity.
+            segments.reserve_exact(1 + usize::from(only.is_some()));
+            segments.extend(only);
+            segments.insert(index, segment);
+            self.segments = Segments::Several(segments.into());
         }
     }
 
-    /// Returns the digest of each of the `total` segments; [`MISSING`] for a segment that was not received.
-    pub(super) fn digests(&self, total: u8) -> Box<[u64]> {
-        (1..=total).map(|number| self.get(number).map_or(MISSING, StoredSegment::digest)).collect()
+    /// Returns the digest of each of the `total` segments.
+    pub(super) fn digests(&self, total: u8) -> Digests {
+        let digests = (1..=total).map(|number| self.get(number).map_or(MISSING, StoredSegment::digest));
+        if usize::from(total) > FEW {
+            return Digests::Many(digests.collect());
+        }
+        let mut few = [MISSING; FEW];
+        few.iter_mut().zip(digests).for_each(|(to, digest)| *to = digest);
+        Digests::Few(few)
     }
 
     /// Returns the index of the segment with the number, or as an error the index where it would be inserted.
     fn find(&self, number: u8) -> Result<usize, usize> {
-        self.segments.binary_search_by_key(&number, |segment| segment.number)
+        self.as_slice().binary_search_by_key(&number, |segment| segment.number)
     }
 }
 
 impl<T> MemoryCost for StoredSegments<T> {
     fn memory_octets(&self) -> usize {
-        self.octets
+        self.octets as usize
     }
 }
 
@@ -229,7 +292,7 @@ impl<T> StoredSegment<T> {
 /// Omits the addresses, which are personal data.
 impl fmt::Debug for MessageIdentity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("MessageIdentity").field(&self.0.reference).finish()
+        f.debug_tuple("MessageIdentity").field(&self.0.reference()).finish()
     }
 }
 

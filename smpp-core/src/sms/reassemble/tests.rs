@@ -175,8 +175,8 @@ fn a_segment_above_the_limits_is_returned_until_there_is_room() {
 
 #[test]
 fn too_large_and_full_are_different_errors() {
-    let mut sender = Sender::new(ReassemblyLimits { max_octets: 2_000, ..limits() });
-    let refused = sender.refused(after(0), &segment(1, 2, 1, &[0; 2_000]), 1);
+    let mut sender = Sender::new(ReassemblyLimits { max_octets: 1_700, ..limits() });
+    let refused = sender.refused(after(0), &segment(1, 2, 1, &[0; 1_700]), 1);
     assert_eq!(refused, Some(PushErrorReason::TooLarge), "one segment");
     assert!(sender.push(after(0), &segment(1, 3, 1, &[0; 800]), 2).is_ok());
     let refused = sender.refused(after(0), &segment(1, 3, 2, &[0; 800]), 3);
@@ -222,7 +222,7 @@ fn one_sender_does_not_keep_out_others() {
 
 #[test]
 fn a_segment_does_not_displace_its_own_message() {
-    let limits = ReassemblyLimits { max_octets_per_sender: 3_000, ..limits() };
+    let limits = ReassemblyLimits { max_octets_per_sender: 2_200, ..limits() };
     let mut sender = Sender::new(limits);
     sender.push(after(0), &segment(1, 3, 1, &[b'a'; 700]), 1).unwrap();
     sender.push(after(1), &segment(2, 3, 1, &[b'b'; 700]), 2).unwrap();
@@ -238,7 +238,7 @@ fn a_segment_does_not_displace_its_own_message() {
 
 #[test]
 fn a_segment_displaces_the_oldest_message_but_its_own_when_all_is_full() {
-    let limits = ReassemblyLimits { max_octets: 3_000, ..limits() };
+    let limits = ReassemblyLimits { max_octets: 2_200, ..limits() };
     let mut sender = Sender::new(limits);
     for (number, tag) in [("1", 1), ("2", 2)] {
         sender.number = number;
@@ -266,6 +266,35 @@ fn segments_of_a_message_that_was_used_incomplete_are_duplicates() {
         sender.push(after(109), &segment(1, 3, 2, b"b"), 5),
         Ok(Pushed::Stored { segments: 2, .. })
     ));
+}
+
+/// However many records are too old, one call forgets few of them, and none of them counts.
+#[test]
+fn records_that_are_too_old_are_forgotten_in_slices() {
+    let limits = ReassemblyLimits { max_messages: 1_000, max_octets: 1_000_000, ..limits() };
+    let mut sender = Sender::new(limits);
+    for reference in 0..200 {
+        assert!(matches!(
+            sender.push(after(0), &segment(reference, 1, 1, b"a"), ()),
+            Ok(Pushed::Complete(_))
+        ));
+    }
+    let mut left = 200;
+    for reference in (150..200).rev() {
+        let again = sender.push(after(30), &segment(reference, 1, 1, b"a"), ()).unwrap();
+        assert!(matches!(again, Pushed::Complete(_)), "the record of {reference} is too old");
+        let records = sender.reassembler.completed.len();
+        assert!(left <= records + FORGOTTEN_AT_ONCE, "{left} before, {records} after");
+        left = records;
+    }
+    assert_eq!(left, 50, "the new ones");
+
+    // A lower limit takes effect with the next records.
+    sender.reassembler.set_limits(ReassemblyLimits { max_messages: 1, ..limits });
+    for reference in 0..10 {
+        sender.push(after(30), &segment(reference, 1, 1, b"a"), ()).unwrap();
+    }
+    assert_eq!(sender.reassembler.completed.len(), 1);
 }
 
 #[test]
@@ -547,8 +576,9 @@ proptest! {
             }
             let mut sum = 0;
             for number in NUMBERS {
-                let number = key::OwnedAddress::new(Address::<21>::international(number).unwrap());
-                let usage = sender.reassembler.incomplete.usage(&number);
+                let number = Address::<21>::international(number).unwrap();
+                let any = SegmentInfo { reference: MessageReference::Sar(0), total: 1, number: 1 };
+                let usage = sender.reassembler.incomplete.usage(&MessageKey::new(number, number, any));
                 prop_assert!(usage.messages <= limits.max_messages_per_sender);
                 prop_assert!(usage.octets <= limits.max_octets_per_sender);
                 sum += usage.octets;

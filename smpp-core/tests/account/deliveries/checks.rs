@@ -1,5 +1,6 @@
 //! What must hold when the SMSC has an acknowledgement, and at the end.
 
+use smpp_core::MessageState;
 use smpp_core::session::Instant;
 
 use super::super::messages::Messages;
@@ -11,7 +12,7 @@ impl Deliveries {
         let delivery = &self.all[index];
         let good = match delivery.kind {
             _ if delivery.accepted || self.fixed_id => true,
-            DeliveryKind::Foreign => false,
+            DeliveryKind::Foreign | DeliveryKind::Earlier => false,
             DeliveryKind::Flood => {
                 delivery.arrived.is_some_and(|arrived| now - arrived >= ack_delay(&self.options))
             }
@@ -80,5 +81,18 @@ impl Deliveries {
     /// Returns whether the account has emitted the final receipt of a segment.
     pub(crate) fn has_final_receipt(&self, message: usize, segment: u8) -> bool {
         self.reported.get(&self.subject(message, segment)).is_some_and(|reported| reported.last.is_some())
+    }
+}
+
+/// Returns the word of a receipt for a state.
+pub(super) fn word(state: MessageState) -> &'static str {
+    match state {
+        MessageState::ENROUTE => "ENROUTE",
+        MessageState::ACCEPTED => "ACCEPTD",
+        MessageState::DELIVERED => "DELIVRD",
+        MessageState::EXPIRED => "EXPIRED",
+        MessageState::UNKNOWN => "UNKNOWN",
+        MessageState::REJECTED => "nack",
+        _ => "UNDELIV",
     }
 }

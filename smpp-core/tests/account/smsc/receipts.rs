@@ -25,7 +25,7 @@ impl Smsc {
     }
 
     /// Returns a new id, as the response writes it and as the receipt does.
-    pub(super) fn next_id(&mut self) -> (String, String) {
+    pub(crate) fn next_id(&mut self) -> (String, String) {
         self.ids += 1;
         let number = self.ids;
         if let Some(fixed_id) = self.fixed_id {

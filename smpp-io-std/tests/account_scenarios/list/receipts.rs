@@ -70,7 +70,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             "smsc: bind_transceiver shop secret",
             "smsc: submit_sm to 6591: Hello",
             "m: accepted as id1 on bind 0.1, key row 1",
-            "m: the receipts of the message arrive through Arrivals: it says so with Message::receipts_to, or it is a submit_multi to several recipients",
+            "m: the receipts of the message arrive through Arrivals: it says so with Message::receipts_to, or it is a submit_multi whose receipts cannot be matched",
             "arrives: receipt id1 DELIVERED on bind 0.1, message DELIVERED, key row 1",
             "smsc: enquire_link_resp ESME_ROK",
             "refuse",

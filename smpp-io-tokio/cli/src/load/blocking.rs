@@ -8,11 +8,14 @@ use std::env;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
-use super::Arguments;
+use super::{Arguments, account};
 use crate::failure::Failure;
 
 /// Measures, or serves. Returns whether every message was accepted.
 pub(super) fn run(arguments: &Arguments) -> Result<bool, Failure> {
+    if arguments.account {
+        return account::blocking::submit(arguments, &account::url(arguments)?);
+    }
     if let Some(address) = &arguments.serve {
         return match (arguments.raw, arguments.alone) {
             (true, _) => raw::serve(address),

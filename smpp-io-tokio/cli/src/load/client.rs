@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use smpp_core::Endpoint;
 use smpp_core::session::NotSentReason;
+use smpp_core::{Endpoint, SubmitSm, Tlvs};
 use smpp_io_tokio::{Client, Connector, RequestError, Response};
 use tokio::task::JoinSet;
 use tokio::time;
@@ -80,7 +80,8 @@ impl Load {
     /// Keeps so many messages in flight until none is left, or the session has ended. Each slot submits one message after
     /// another and awaits each.
     async fn run(self: Arc<Self>, client: Client, in_flight: usize, mut results: Results) -> Results {
-        let message = message::submit_sm(&self.text, &self.to);
+        let payload = message::payload(&self.text);
+        let message = SubmitSm { tlvs: Tlvs::list(&payload), ..message::submit_sm(&self.text, &self.to) };
         // `None`: the slot has ended.
         let mut slots: Vec<_> = (0..in_flight)
             .map(|_| self.take().then(|| (self.nanos(), Box::pin(client.submit(&message)))))

@@ -1,13 +1,25 @@
 //! The messages of the client and their ids at the server.
 
-use smpp_core::{Address, COctets, ShortMessage, SubmitSm, SubmitSmResp};
+use smpp_core::{Address, COctets, ShortMessage, SubmitSm, SubmitSmResp, Tag, Tlv};
+
+/// The longest short_message, in octets. Longer texts go into message_payload.
+const MAX_SHORT: usize = 254;
 
 /// Returns so many octets of text.
-pub(super) fn text(length: u8) -> Vec<u8> {
+pub(super) fn text(length: u16) -> Vec<u8> {
     b"The quick brown fox jumps over the lazy dog. ".iter().copied().cycle().take(length.into()).collect()
 }
 
-/// Returns the message.
+/// Returns the TLVs of a message with this text: its message_payload, if the text is too long for the short_message.
+pub(super) fn payload(text: &[u8]) -> Vec<Tlv<'_>> {
+    if text.len() > MAX_SHORT {
+        Tlv::new(Tag::MESSAGE_PAYLOAD, text).into_iter().collect()
+    } else {
+        Vec::new()
+    }
+}
+
+/// Returns the message, with an empty short_message if the text is too long for it: see [`payload`].
 pub(super) fn submit_sm<'a>(text: &'a [u8], to: &'a str) -> SubmitSm<'a> {
     SubmitSm {
         destination: Address::international(to).unwrap_or_default(),

@@ -1,6 +1,7 @@
 //! `smpp load`: submits messages as fast as the SMSC responds to them, and measures throughput and response times.
 #![expect(clippy::cast_precision_loss, reason = "figures for people")]
 
+mod account;
 mod blocking;
 mod client;
 mod message;
@@ -22,7 +23,7 @@ use crate::{options, runtime};
 /// Submits messages as fast as the SMSC responds to them, and reports outcomes and response times
 ///
 /// Without --url, an SMSC that accepts everything takes them: in a thread of this process or, with --blocking, in
-/// another process. The password comes from the URL or, if that has none, from the environment variable
+/// another process, and with --account in threads of this process. The password comes from the URL or, if that has none, from the environment variable
 /// SMPP_PASSWORD.
 ///
 /// The exit status is 0 if every message was accepted, 2 if an argument is wrong, 1 otherwise.
@@ -35,6 +36,11 @@ use crate::{options, runtime};
       the same in two processes, each with its own CPU time
   smpp load --blocking --threads 8
       eight threads submit one message at a time each, over blocking sockets
+  smpp load --account --receipts --connections 4 --threads 2
+      an account with four binds on two threads: each receipt is awaited and matched
+  smpp load --serve 127.0.0.1:2775 --receipts
+  smpp load --url smpp://a:b@127.0.0.1:2775 --account --receipts
+      the same in two processes
   smpp load --blocking --raw
       exchanges the same octets over bare sockets: what the system itself takes")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
@@ -51,9 +57,9 @@ pub(crate) struct Arguments {
     /// Messages on all connections together
     #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..))]
     messages: u64,
-    /// Octets of each message's text
-    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u8).range(..=254))]
-    length: u8,
+    /// Octets of each message's text; more than 254 go into message_payload
+    #[arg(long, default_value_t = 60)]
+    length: u16,
     /// The rate limit of each connection, in messages a second [default: none]
     #[arg(long)]
     rate: Option<u32>,
@@ -67,6 +73,22 @@ pub(crate) struct Arguments {
     /// message at a time [default: one thread that keeps the window full]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
+    /// Send through an account with a bind on each connection, instead of a session for each: whole submit_sm, or texts
+    /// with --receipts
+    #[arg(long, conflicts_with_all = ["serve", "queued", "alone", "raw"])]
+    account: bool,
+    /// With --account: request a receipt for each message and wait for it; the response times last until the receipt. With
+    /// --serve: be an SMSC that sends the receipts that are requested, each right behind the response
+    #[arg(long, conflicts_with_all = ["queued", "alone", "raw", "sessions"])]
+    receipts: bool,
+    /// Receipts that are outstanding while more messages are sent; the SMSC sends each so many messages later, or when the
+    /// client is quiet for 100 ms
+    #[arg(long, default_value_t = 0, requires = "receipts")]
+    outstanding: usize,
+    /// Tasks that wait, each for one message at a time; with --blocking and --threads they are threads [default: as many as
+    /// all windows together, with --blocking and --threads as many as these]
+    #[arg(long, requires = "account", value_parser = clap::value_parser!(u32).range(1..))]
+    tasks: Option<u32>,
     /// Print the result as one JSON object
     #[arg(long)]
     json: bool,
@@ -97,16 +119,20 @@ const MODE: BindMode = BindMode::Transceiver;
 
 /// Measures, or serves.
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
-    finish(
-        arguments
-            .check()
-            .map_err(|what| Failure::usage(what, "See smpp load --help."))
-            .and_then(|()| if arguments.blocking { blocking::run(arguments) } else { run_tokio(arguments) }),
-    )
+    finish(arguments.check().map_err(|what| Failure::usage(what, "See smpp load --help.")).and_then(|()| {
+        match &arguments.serve {
+            Some(address) if arguments.receipts => account::serve(arguments, address),
+            _ if arguments.blocking => blocking::run(arguments),
+            _ => run_tokio(arguments),
+        }
+    }))
 }
 
 fn run_tokio(arguments: &Arguments) -> Result<bool, Failure> {
     let runtime = runtime::with_threads(arguments.threads.unwrap_or(1))?;
+    if arguments.account {
+        return runtime.block_on(account::tokio::submit(arguments, &account::url(arguments)?));
+    }
     if let Some(address) = &arguments.serve {
         return runtime.block_on(async {
             let listener = server::listen(address).await?;
@@ -138,8 +164,29 @@ impl Arguments {
             Self { blocking: true, queued: true, .. } => Err("--queued does not apply with --blocking"),
             Self { blocking: false, alone: true, .. } => Err("--alone applies only with --blocking"),
             Self { blocking: false, raw: true, .. } => Err("--raw applies only with --blocking"),
+            Self { account: false, serve: None, receipts: true, .. } => {
+                Err("--receipts applies only with --account or --serve")
+            }
+            Self { blocking: true, account: true, threads: None, tasks: Some(_), .. } => {
+                Err("--tasks applies with --blocking only if there are --threads")
+            }
             _ => Ok(()),
         }
+    }
+
+    /// Returns how many messages are in flight through the account at once at most.
+    fn in_flight(&self) -> usize {
+        match (self.tasks, self.threads) {
+            (Some(tasks), _) => tasks as usize,
+            (None, Some(threads)) if self.blocking => threads.into(),
+            _ => usize::from(self.window) * usize::from(self.connections),
+        }
+    }
+
+    /// Returns how many receipts a task leaves outstanding.
+    fn outstanding_of(&self, task: usize) -> usize {
+        let tasks = self.in_flight();
+        self.outstanding / tasks + usize::from(task < self.outstanding % tasks)
     }
 
     /// Returns the account, after a check of the recipient.
@@ -184,5 +231,18 @@ mod tests {
         assert_eq!(check(&["--queued", "--blocking"]), Err("--queued does not apply with --blocking"));
         assert_eq!(check(&["--alone"]), Err("--alone applies only with --blocking"));
         assert_eq!(check(&["--raw"]), Err("--raw applies only with --blocking"));
+        assert_eq!(check(&["--receipts"]), Err("--receipts applies only with --account or --serve"));
+        assert_eq!(check(&["--receipts", "--serve", "127.0.0.1:0"]), Ok(()));
+        assert_eq!(
+            check(&["--blocking", "--account", "--tasks", "4"]),
+            Err("--tasks applies with --blocking only if there are --threads")
+        );
+    }
+
+    #[test]
+    fn outstanding_receipts_are_shared_among_the_tasks() {
+        let arguments = ["load", "--account", "--receipts", "--tasks", "4", "--outstanding", "10"];
+        let arguments = Arguments::try_parse_from(arguments).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!([0, 1, 2, 3].map(|task| arguments.outstanding_of(task)), [3, 3, 2, 2]);
     }
 }

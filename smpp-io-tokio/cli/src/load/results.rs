@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use serde_json::json;
+use smpp_core::account::SegmentOutcome;
 use smpp_core::session::{CloseReason, RequestError, Response};
 
+use super::Arguments;
 use crate::failure::Failure;
 
 /// The longest response time that is measured, in nanoseconds: ten minutes.
@@ -18,6 +20,8 @@ pub(super) struct Results {
     refused: u64,
     never_sent: u64,
     unanswered: u64,
+    /// Messages of an account whose receipt says that they are delivered.
+    receipts: u64,
     /// In nanoseconds.
     times: Histogram<u64>,
     /// The last response time, and how many in a row were the same: messages sent together often get their responses
@@ -40,7 +44,7 @@ impl From<smpp_io_tokio::End> for Ended {
 impl Results {
     pub(super) fn new() -> Result<Self, Failure> {
         let times = Histogram::new_with_max(LONGEST, 2).map_err(Failure::other)?;
-        Ok(Self { accepted: 0, refused: 0, never_sent: 0, unanswered: 0, times, last: (0, 0) })
+        Ok(Self { accepted: 0, refused: 0, never_sent: 0, unanswered: 0, receipts: 0, times, last: (0, 0) })
     }
 
     /// Counts an outcome that came after so many nanoseconds.
@@ -58,6 +62,21 @@ impl Results {
     pub(super) fn accept(&mut self, nanos: u64) {
         self.accepted += 1;
         self.record(nanos);
+    }
+
+    /// Counts an accepted message whose receipt was awaited, for so many nanoseconds.
+    pub(super) fn accept_receipt(&mut self, is_delivered: bool, nanos: u64) {
+        self.receipts += u64::from(is_delivered);
+        self.accept(nanos);
+    }
+
+    /// Counts a message of an account that was not accepted; `None`: it was not submitted.
+    pub(super) fn fail(&mut self, segment: Option<&SegmentOutcome>) {
+        match segment {
+            Some(SegmentOutcome::Refused { .. } | SegmentOutcome::Nacked(_)) => self.refused += 1,
+            Some(SegmentOutcome::Unanswered(_)) => self.unanswered += 1,
+            _ => self.never_sent += 1,
+        }
     }
 
     fn record(&mut self, nanos: u64) {
@@ -81,6 +100,7 @@ impl Results {
         self.refused += other.refused;
         self.never_sent += other.never_sent;
         self.unanswered += other.unanswered;
+        self.receipts += other.receipts;
         self.times += &other.times;
     }
 
@@ -90,7 +110,25 @@ impl Results {
     }
 
     /// Prints the results of so many messages. Returns whether every message was accepted, and every session unbound.
-    pub(super) fn print(mut self, messages: u64, took: Duration, ended: &[Ended], json: bool) -> bool {
+    pub(super) fn print(self, messages: u64, took: Duration, ended: &[Ended], json: bool) -> bool {
+        let accepted = self.print_all(messages, took, ended, json);
+        accepted && ended.iter().all(|ended| ended.reason == CloseReason::Unbound)
+    }
+
+    /// Prints the results of an account that left so many messages unresolved. Returns whether every message was accepted,
+    /// and every receipt that was requested arrived.
+    pub(super) fn print_account(self, arguments: &Arguments, took: Duration, unresolved: usize) -> bool {
+        let receipts = self.receipts;
+        let accepted = self.print_all(arguments.messages, took, &[], arguments.json);
+        let expected = if arguments.receipts { arguments.messages } else { 0 };
+        if !arguments.json && arguments.receipts {
+            println!("{receipts} receipts");
+        }
+        accepted && receipts == expected && unresolved == 0
+    }
+
+    /// Prints the results. Returns whether every message was accepted.
+    fn print_all(mut self, messages: u64, took: Duration, ended: &[Ended], json: bool) -> bool {
         self.flush();
         let Self { accepted, refused, unanswered, times, .. } = &self;
         // Messages that no task submitted were never sent either.
@@ -109,7 +147,7 @@ impl Results {
                 "never_sent": never_sent, "unanswered": unanswered,
                 "seconds": seconds, "per_second": rate, "cpu_seconds": cpu,
                 "micros": { "p50": p50, "p99": p99, "p99.9": p999, "max": max },
-                "ended": texts,
+                "receipts": self.receipts, "peak_memory": peak_memory(), "ended": texts,
             });
             println!("{result}");
         } else {
@@ -122,11 +160,14 @@ impl Results {
                 let each = cpu * 1e6 / (answered as f64).max(1.0);
                 println!("CPU time of this process: {cpu:.2} s, {each:.2} us a message");
             }
+            if let Some(octets) = peak_memory() {
+                println!("memory of this process at most: {:.1} MiB", octets as f64 / f64::from(1 << 20));
+            }
             for text in texts {
                 println!("session: {text}");
             }
         }
-        *accepted == messages && ended.iter().all(|ended| ended.reason == CloseReason::Unbound)
+        *accepted == messages
     }
 }
 
@@ -135,6 +176,14 @@ pub(super) fn cpu_time() -> Option<f64> {
     // Exact, but only of threads that have not ended.
     let running = running_threads_cpu_time()?;
     Some(running.max(coarse_cpu_time().unwrap_or_default()))
+}
+
+/// Returns the most octets of memory that this process has held at once, its program included; `None` where the system is
+/// not Linux.
+fn peak_memory() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(peak.split_whitespace().next()?.parse::<u64>().ok()? << 10)
 }
 
 /// Returns the CPU time of the threads that are running now: the first number of each schedstat, in nanoseconds.

@@ -65,6 +65,7 @@ fn a_message_acknowledged_in_part_is_kept_beyond_the_limit_and_a_lost_one_is_rep
         let refused = usize::from(reference == 3);
         assert_eq!(test.sim.refusals.len(), refused, "{reference}");
         assert_eq!(test.lost(&receiver), vec![2; refused], "{reference}");
+        assert_eq!(test.router.take_lost().count(), refused, "for the log of the adapter");
     }
     test.sim.deliver(0, &DeliverSm::default());
     test.route_events();

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use smpp_core::SubmitSm;
 use smpp_core::session::Esme;
+use smpp_core::{SubmitSm, Tlvs};
 use smpp_io_std::{Client, Connection, Connector, PendingResponse, RequestError, Response, Stream};
 
 use crate::failure::Failure;
@@ -99,7 +99,8 @@ impl Load {
     /// Submits until no message is left, or the session has ended.
     fn run(&self, submitter: Submitter, window: usize) -> Result<(Results, Option<Ended>), Failure> {
         let mut results = Results::new()?;
-        let message = message::submit_sm(&self.text, &self.to);
+        let payload = message::payload(&self.text);
+        let message = SubmitSm { tlvs: Tlvs::list(&payload), ..message::submit_sm(&self.text, &self.to) };
         match submitter {
             Submitter::Alone(mut connection) => {
                 self.one_by_one(&mut results, || connection.submit(&message));

@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::thread;
 use std::time::Instant;
 
-use smpp_core::{CommandStatus, Pdu, SequenceNumber};
+use smpp_core::{CommandStatus, Pdu, SequenceNumber, SubmitSm, Tlvs};
 
 use super::client::nanos;
 use crate::failure::Failure;
@@ -64,7 +64,9 @@ fn exchange(mut stream: TcpStream, arguments: &Arguments, results: &mut Results)
     stream.set_nodelay(true)?;
     let text = message::text(arguments.length);
     let mut request = Vec::new();
-    let pdu = Pdu::SubmitSm(message::submit_sm(&text, &arguments.to));
+    let payload = message::payload(&text);
+    let message = SubmitSm { tlvs: Tlvs::list(&payload), ..message::submit_sm(&text, &arguments.to) };
+    let pdu = Pdu::SubmitSm(message);
     pdu.encode(CommandStatus::ROK, SequenceNumber(1), &mut request);
     stream.write_all(&(request.len() as u32).to_be_bytes())?;
     let window = u64::from(arguments.window);

@@ -4,19 +4,19 @@ use alloc::vec::Vec;
 use core::mem;
 
 /// No node.
-pub(super) const NONE: u32 = u32::MAX;
-
-/// How many nodes are allocated at once.
-const CHUNK: u32 = 128;
+pub(crate) const NONE: u32 = u32::MAX;
 
 /// A node that can also be a link in the list of vacant nodes.
-pub(super) trait Slot: Default {
+pub(crate) trait Slot: Default {
+    /// How many nodes are allocated at once.
+    const CHUNK: u32;
+
     /// Returns the link of a vacant node.
     fn vacant_link(&mut self) -> &mut u32;
 }
 
 /// Nodes by number.
-pub(super) struct Slab<T> {
+pub(crate) struct Slab<T> {
     chunks: Vec<Chunk<T>>,
     /// The first chunk with vacant nodes: a list through [`Chunk::next`] and [`Chunk::previous`].
     roomy: u32,
@@ -37,31 +37,31 @@ struct Chunk<T> {
 }
 
 impl<T: Slot> Slab<T> {
-    pub(super) const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self { chunks: Vec::new(), roomy: NONE, freed: NONE, len: 0 }
     }
 
     /// Returns how many nodes are not vacant.
-    pub(super) const fn len(&self) -> usize {
+    pub(crate) const fn len(&self) -> usize {
         self.len
     }
 
-    pub(super) fn get(&self, number: u32) -> Option<&T> {
-        self.chunks.get((number / CHUNK) as usize)?.nodes.get((number % CHUNK) as usize)
+    pub(crate) fn get(&self, number: u32) -> Option<&T> {
+        self.chunks.get((number / T::CHUNK) as usize)?.nodes.get((number % T::CHUNK) as usize)
     }
 
-    pub(super) fn get_mut(&mut self, number: u32) -> Option<&mut T> {
-        self.chunks.get_mut((number / CHUNK) as usize)?.nodes.get_mut((number % CHUNK) as usize)
+    pub(crate) fn get_mut(&mut self, number: u32) -> Option<&mut T> {
+        self.chunks.get_mut((number / T::CHUNK) as usize)?.nodes.get_mut((number % T::CHUNK) as usize)
     }
 
     /// Stores a node and returns its number; `None` if there are no more numbers.
-    pub(super) fn insert(&mut self, node: T) -> Option<u32> {
+    pub(crate) fn insert(&mut self, node: T) -> Option<u32> {
         if self.roomy == NONE {
             self.add_chunk()?;
         }
         let index = self.roomy;
         let chunk = self.chunks.get_mut(index as usize)?;
-        let number = match chunk.nodes.get_mut((chunk.vacant % CHUNK) as usize) {
+        let number = match chunk.nodes.get_mut((chunk.vacant % T::CHUNK) as usize) {
             Some(slot) if chunk.vacant != NONE => {
                 let number = chunk.vacant;
                 chunk.vacant = *slot.vacant_link();
@@ -70,27 +70,27 @@ impl<T: Slot> Slab<T> {
             }
             _ => {
                 chunk.nodes.push(node);
-                index * CHUNK + chunk.nodes.len() as u32 - 1
+                index * T::CHUNK + chunk.nodes.len() as u32 - 1
             }
         };
         chunk.len += 1;
         self.len += 1;
-        if chunk.len == CHUNK {
+        if chunk.len == T::CHUNK {
             self.unlink(index);
         }
         Some(number)
     }
 
     /// Removes a node and returns it.
-    pub(super) fn remove(&mut self, number: u32) -> Option<T> {
-        let index = number / CHUNK;
+    pub(crate) fn remove(&mut self, number: u32) -> Option<T> {
+        let index = number / T::CHUNK;
         let chunk = self.chunks.get_mut(index as usize)?;
-        let slot = chunk.nodes.get_mut((number % CHUNK) as usize)?;
+        let slot = chunk.nodes.get_mut((number % T::CHUNK) as usize)?;
         let node = mem::take(slot);
         *slot.vacant_link() = mem::replace(&mut chunk.vacant, number);
         chunk.len -= 1;
         self.len -= 1;
-        let (was_full, is_empty) = (chunk.len + 1 == CHUNK, chunk.len == 0);
+        let (was_full, is_empty) = (chunk.len + 1 == T::CHUNK, chunk.len == 0);
         if was_full {
             self.link(index);
         }
@@ -104,12 +104,12 @@ impl<T: Slot> Slab<T> {
     fn add_chunk(&mut self) -> Option<()> {
         let mut index = self.freed;
         if index == NONE {
-            index = u32::try_from(self.chunks.len()).ok().filter(|index| *index < NONE / CHUNK)?;
+            index = u32::try_from(self.chunks.len()).ok().filter(|index| *index < NONE / T::CHUNK)?;
             self.chunks.push(Chunk { nodes: Vec::new(), vacant: NONE, len: 0, next: NONE, previous: NONE });
         }
         let chunk = self.chunks.get_mut(index as usize)?;
         self.freed = mem::replace(&mut chunk.next, NONE);
-        chunk.nodes.reserve_exact(CHUNK as usize);
+        chunk.nodes.reserve_exact(T::CHUNK as usize);
         self.link(index);
         Some(())
     }

@@ -8,18 +8,18 @@ use core::marker::PhantomData;
 
 use super::slab::{NONE, Slab, Slot};
 
-/// How many buckets are allocated at once.
-const CHUNK: usize = 512;
-
-/// How many buckets there are for each node.
-const BUCKETS_PER_NODE: u32 = 2;
-
 /// The buckets are removed when there are this many times as many as needed.
 const SHRINK: u32 = 4;
 
 /// The fields of a node that the index uses.
-pub(super) trait Chain {
+pub(crate) trait Chain {
     type Node: Slot;
+
+    /// How many buckets are allocated at once.
+    const BUCKETS: usize;
+
+    /// How many buckets there are for each node: 1 saves memory, 2 time.
+    const PER_NODE: u32;
 
     /// Returns the hash of a node's key.
     fn hash(node: &Self::Node) -> u32;
@@ -31,7 +31,7 @@ pub(super) trait Chain {
     fn next(node: &Self::Node) -> u32;
 }
 
-pub(super) struct Index<C> {
+pub(crate) struct Index<C> {
     /// The first node of each bucket.
     chunks: Vec<Vec<u32>>,
     buckets: u32,
@@ -40,7 +40,7 @@ pub(super) struct Index<C> {
 }
 
 impl<C: Chain> Index<C> {
-    pub(super) const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self { chunks: Vec::new(), buckets: 0, len: 0, chain: PhantomData }
     }
 
@@ -54,18 +54,18 @@ impl<C: Chain> Index<C> {
 
     fn first(&mut self, bucket: u32) -> Option<&mut u32> {
         let bucket = bucket as usize;
-        self.chunks.get_mut(bucket / CHUNK)?.get_mut(bucket % CHUNK)
+        self.chunks.get_mut(bucket / C::BUCKETS)?.get_mut(bucket % C::BUCKETS)
     }
 
     /// Returns a node with this hash for which `matches` returns true.
-    pub(super) fn find(
+    pub(crate) fn find(
         &self,
         nodes: &Slab<C::Node>,
         hash: u32,
         mut matches: impl FnMut(&C::Node) -> bool,
     ) -> Option<u32> {
         let bucket = Self::bucket(hash, self.buckets) as usize;
-        let mut number = *self.chunks.get(bucket / CHUNK)?.get(bucket % CHUNK)?;
+        let mut number = *self.chunks.get(bucket / C::BUCKETS)?.get(bucket % C::BUCKETS)?;
         while let Some(node) = nodes.get(number) {
             if C::hash(node) == hash && matches(node) {
                 return Some(number);
@@ -76,10 +76,10 @@ impl<C: Chain> Index<C> {
     }
 
     /// Adds a node.
-    pub(super) fn insert(&mut self, nodes: &mut Slab<C::Node>, number: u32) {
+    pub(crate) fn insert(&mut self, nodes: &mut Slab<C::Node>, number: u32) {
         self.len += 1;
-        for _ in 0..BUCKETS_PER_NODE {
-            if self.buckets < self.len.saturating_mul(BUCKETS_PER_NODE) {
+        for _ in 0..C::PER_NODE {
+            if self.buckets < self.len.saturating_mul(C::PER_NODE) {
                 self.add_bucket(nodes);
             }
         }
@@ -97,7 +97,7 @@ impl<C: Chain> Index<C> {
     }
 
     /// Removes a node.
-    pub(super) fn remove(&mut self, nodes: &mut Slab<C::Node>, number: u32) {
+    pub(crate) fn remove(&mut self, nodes: &mut Slab<C::Node>, number: u32) {
         let Some(node) = nodes.get_mut(number) else { return };
         let bucket = Self::bucket(C::hash(node), self.buckets);
         let next = core::mem::replace(C::link(node), NONE);
@@ -115,8 +115,8 @@ impl<C: Chain> Index<C> {
             }
         }
         self.len = self.len.saturating_sub(1);
-        for _ in 0..BUCKETS_PER_NODE * SHRINK {
-            if self.buckets > self.len.saturating_mul(BUCKETS_PER_NODE * SHRINK) {
+        for _ in 0..C::PER_NODE * SHRINK {
+            if self.buckets > self.len.saturating_mul(C::PER_NODE * SHRINK) {
                 self.remove_bucket(nodes);
             }
         }
@@ -125,8 +125,8 @@ impl<C: Chain> Index<C> {
     /// Adds a bucket, and moves the nodes that belong there.
     fn add_bucket(&mut self, nodes: &mut Slab<C::Node>) {
         let new = self.buckets;
-        if new as usize / CHUNK == self.chunks.len() {
-            self.chunks.push(alloc::vec![NONE; CHUNK]);
+        if new as usize / C::BUCKETS == self.chunks.len() {
+            self.chunks.push(alloc::vec![NONE; C::BUCKETS]);
         }
         self.buckets += 1;
         if new > 0 {
@@ -140,7 +140,7 @@ impl<C: Chain> Index<C> {
         self.buckets -= 1;
         self.relink(nodes, self.buckets);
         // One chunk stays for the next bucket.
-        if self.chunks.len() > self.buckets as usize / CHUNK + 2 {
+        if self.chunks.len() > self.buckets as usize / C::BUCKETS + 2 {
             self.chunks.pop();
         }
     }

@@ -1,18 +1,18 @@
-//! A keyed hash of message ids: SipHash-1-3, so that an SMSC cannot choose ids that collide.
+//! A keyed hash: SipHash-1-3, so that a peer that does not know the key cannot choose octets that collide.
 
 /// The key of the hash.
 #[derive(Clone, Copy)]
-pub(super) struct HashKey([u64; 2]);
+pub(crate) struct HashKey([u64; 2]);
 
 impl HashKey {
     /// Derives the key from a seed.
-    pub(super) const fn new(seed: u64) -> Self {
+    pub(crate) const fn new(seed: u64) -> Self {
         // Other numbers than those that decide the jitter, which the SMSC can observe.
         Self([splitmix(seed ^ 0x6A09_E667_F3BC_C908), splitmix(seed ^ 0xBB67_AE85_84CA_A73B)])
     }
 
     /// Returns the hash of the octets.
-    pub(super) fn hash(self, octets: &[u8]) -> u64 {
+    pub(crate) fn hash(self, octets: &[u8]) -> u64 {
         let Self([k0, k1]) = self;
         let mut state = [
             k0 ^ 0x736F_6D65_7073_6575,
@@ -35,7 +35,7 @@ impl HashKey {
 }
 
 /// Spreads the bits of a number.
-pub(super) const fn splitmix(seed: u64) -> u64 {
+pub(crate) const fn splitmix(seed: u64) -> u64 {
     let mut mixed = seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
     mixed = (mixed ^ mixed >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);

@@ -1,0 +1,515 @@
+//! The messages whose callers wait, and what is buffered for them: each in an array whose places are reused.
+//!
+//! A message is found by its number in constant time. The table of the numbers grows by one bucket at a time (linear hashing),
+//! so that no call takes long.
+
+use alloc::vec::Vec;
+use core::mem;
+
+use super::error::NoMoreReceipts;
+use super::link::BindId;
+use super::message_key::MessageKey;
+use super::outcome::{MessageNumber, MessageOutcome, SegmentOutcome};
+use super::receipt::{DeliveryReceipt, ReceiptMatch};
+
+/// The index that ends a list.
+const NONE: u32 = u32::MAX;
+
+/// Spreads consecutive numbers over the buckets: 2^64 divided by the golden ratio.
+const SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;
+
+/// Values in an array. A place that becomes free is used again.
+struct Slab<T> {
+    entries: Vec<Entry<T>>,
+    /// The first free entry.
+    free: u32,
+    len: usize,
+}
+
+enum Entry<T> {
+    /// Holds the next free entry.
+    Free(u32),
+    Used(T),
+}
+
+impl<T> Slab<T> {
+    const fn new() -> Self {
+        Self { entries: Vec::new(), free: NONE, len: 0 }
+    }
+
+    /// Adds a value. Returns its index, or `None` if the array is full.
+    fn insert(&mut self, value: T) -> Option<u32> {
+        let index = if let Some(entry) = self.entries.get_mut(self.free as usize) {
+            let index = self.free;
+            if let Entry::Free(next) = mem::replace(entry, Entry::Used(value)) {
+                self.free = next;
+            }
+            index
+        } else {
+            let index = u32::try_from(self.entries.len()).ok().filter(|index| *index != NONE)?;
+            self.entries.push(Entry::Used(value));
+            index
+        };
+        self.len += 1;
+        Some(index)
+    }
+
+    fn get(&self, index: u32) -> Option<&T> {
+        match self.entries.get(index as usize) {
+            Some(Entry::Used(value)) => Some(value),
+            _ => None,
+        }
+    }
+
+    fn get_mut(&mut self, index: u32) -> Option<&mut T> {
+        match self.entries.get_mut(index as usize) {
+            Some(Entry::Used(value)) => Some(value),
+            _ => None,
+        }
+    }
+
+    fn remove(&mut self, index: u32) -> Option<T> {
+        let entry = self.entries.get_mut(index as usize).filter(|entry| matches!(entry, Entry::Used(_)))?;
+        let Entry::Used(value) = mem::replace(entry, Entry::Free(self.free)) else { return None };
+        self.free = index;
+        self.len -= 1;
+        Some(value)
+    }
+
+    /// Frees the memory if there is no value.
+    fn shrink(&mut self) {
+        if self.len == 0 {
+            *self = Self::new();
+        }
+    }
+}
+
+/// The messages whose callers wait.
+pub(super) struct MessageSlots<W> {
+    slots: Slab<MessageSlot<W>>,
+    /// The first slot of each bucket; [`MessageSlot::next`] is the one after it.
+    buckets: Vec<u32>,
+    /// The outcomes that the callers have not fetched.
+    outcomes: Slab<MessageOutcome>,
+    /// The receipts that the callers have not fetched.
+    receipts: Slab<BufferedReceipt>,
+    /// How many slots have a waiter.
+    waiting: usize,
+    /// All slots before this one have no waiter: where [`take_waiter`](Self::take_waiter) continues.
+    first_waiting: usize,
+}
+
+/// The buffered events of one message.
+struct MessageSlot<W> {
+    number: MessageNumber,
+    /// The next slot of the same bucket.
+    next: u32,
+    outcome: Outcome,
+    /// The first and the last receipt, and how many octets their PDUs have.
+    first_receipt: u32,
+    last_receipt: u32,
+    receipts: u32,
+    receipt_octets: u32,
+    /// Why no more receipts will arrive.
+    no_more_receipts: Option<NoMoreReceipts>,
+    key: Option<MessageKey>,
+    /// The bind that sent its last segment.
+    bind: Option<BindId>,
+    waiter: Option<W>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Pending,
+    /// Holds its index. `is_accepted`: the SMSC accepted all segments.
+    Buffered {
+        index: u32,
+        is_accepted: bool,
+    },
+    /// The caller has fetched it.
+    Fetched {
+        is_accepted: bool,
+    },
+}
+
+struct BufferedReceipt {
+    receipt: (DeliveryReceipt, ReceiptMatch),
+    /// The next receipt of the same message.
+    next: u32,
+}
+
+/// What the caller of a message gets when it asks for its outcome.
+pub(super) enum FetchedOutcome {
+    /// There is none yet.
+    Pending,
+    Outcome {
+        key: Option<MessageKey>,
+        bind: Option<BindId>,
+        outcome: MessageOutcome,
+    },
+    /// The message has no slot, or its outcome was fetched before.
+    Missing,
+}
+
+/// What the caller of a message gets when it asks for a receipt.
+pub(super) enum FetchedReceipt {
+    /// There is none yet.
+    Pending,
+    Receipt(DeliveryReceipt, ReceiptMatch),
+    /// None will arrive.
+    NoMore(NoMoreReceipts),
+    /// The message has no slot.
+    Missing,
+}
+
+/// What a slot had when it was removed.
+pub(super) struct RemovedSlot<W> {
+    pub(super) waiter: Option<W>,
+    /// The receipts that the caller has not fetched.
+    pub(super) receipts: Vec<(DeliveryReceipt, ReceiptMatch)>,
+}
+
+impl<W> MessageSlots<W> {
+    pub(super) const fn new() -> Self {
+        Self {
+            slots: Slab::new(),
+            buckets: Vec::new(),
+            outcomes: Slab::new(),
+            receipts: Slab::new(),
+            waiting: 0,
+            first_waiting: 0,
+        }
+    }
+
+    pub(super) const fn len(&self) -> usize {
+        self.slots.len
+    }
+
+    /// Returns the bucket of a number.
+    fn bucket(&self, number: MessageNumber) -> usize {
+        let count = self.buckets.len();
+        // The high bits depend on all bits of the number.
+        let hash = number.0.wrapping_mul(SPREAD).swap_bytes() as usize;
+        let size = count.next_power_of_two();
+        let bucket = hash & size.wrapping_sub(1);
+        // The second half is not complete: its other buckets have not been split off yet.
+        if bucket < count { bucket } else { bucket & (size / 2).wrapping_sub(1) }
+    }
+
+    /// Adds a bucket. The slots that belong there come from one other bucket.
+    fn add_bucket(&mut self) {
+        let added = self.buckets.len();
+        self.buckets.push(NONE);
+        if added == 0 {
+            return;
+        }
+        let split = added - (added + 1).next_power_of_two() / 2;
+        let mut index = self.buckets.get(split).copied().unwrap_or(NONE);
+        let (mut kept, mut moved) = (NONE, NONE);
+        while let Some(number) = self.slots.get(index).map(|slot| slot.number) {
+            let goes = self.bucket(number) == added;
+            let Some(slot) = self.slots.get_mut(index) else { break };
+            let list = if goes { &mut moved } else { &mut kept };
+            index = mem::replace(&mut slot.next, mem::replace(list, index));
+        }
+        for (bucket, first) in [(split, kept), (added, moved)] {
+            if let Some(bucket) = self.buckets.get_mut(bucket) {
+                *bucket = first;
+            }
+        }
+    }
+
+    fn find(&self, number: MessageNumber) -> Option<u32> {
+        let mut index = *self.buckets.get(self.bucket(number))?;
+        loop {
+            let slot = self.slots.get(index)?;
+            if slot.number == number {
+                return Some(index);
+            }
+            index = slot.next;
+        }
+    }
+
+    fn slot(&mut self, number: MessageNumber) -> Option<&mut MessageSlot<W>> {
+        let index = self.find(number)?;
+        self.slots.get_mut(index)
+    }
+
+    /// Adds the slot of a message.
+    pub(super) fn insert(
+        &mut self,
+        number: MessageNumber,
+        key: Option<MessageKey>,
+        no_more_receipts: Option<NoMoreReceipts>,
+    ) {
+        if self.slots.len >= self.buckets.len() {
+            self.add_bucket();
+        }
+        let bucket = self.bucket(number);
+        let next = self.buckets.get(bucket).copied().unwrap_or(NONE);
+        let inserted = self.slots.insert(MessageSlot {
+            number,
+            next,
+            outcome: Outcome::Pending,
+            first_receipt: NONE,
+            last_receipt: NONE,
+            receipts: 0,
+            receipt_octets: 0,
+            no_more_receipts,
+            key,
+            bind: None,
+            waiter: None,
+        });
+        if let (Some(index), Some(bucket)) = (inserted, self.buckets.get_mut(bucket)) {
+            *bucket = index;
+        }
+    }
+
+    /// Records which bind sends a segment of a message.
+    pub(super) fn record_bind(&mut self, number: MessageNumber, bind: BindId) {
+        if let Some(slot) = self.slot(number) {
+            slot.bind = Some(bind);
+        }
+    }
+
+    /// Records an outcome. Returns the waiter.
+    pub(super) fn record_outcome(&mut self, number: MessageNumber, outcome: MessageOutcome) -> Option<W> {
+        let index = self.find(number)?;
+        let is_accepted = outcome.segments.iter().all(SegmentOutcome::is_accepted);
+        let outcome = self.outcomes.insert(outcome)?;
+        self.slots.get_mut(index)?.outcome = Outcome::Buffered { index: outcome, is_accepted };
+        self.take_waiter_of(index)
+    }
+
+    /// Returns whether a message has no outcome yet.
+    pub(super) fn is_pending(&self, number: MessageNumber) -> bool {
+        let slot = self.find(number).and_then(|index| self.slots.get(index));
+        slot.is_some_and(|slot| slot.outcome == Outcome::Pending)
+    }
+
+    /// Records why no more receipts of a message will arrive, unless that is known. Returns the waiter.
+    pub(super) fn end_receipts(&mut self, number: MessageNumber, reason: NoMoreReceipts) -> Option<W> {
+        let index = self.find(number)?;
+        self.slots.get_mut(index)?.no_more_receipts.get_or_insert(reason);
+        self.take_waiter_of(index)
+    }
+
+    /// Returns how many receipts of a message are buffered, and the octets of their PDUs; `None` if a receipt does not go into
+    /// its slot. Before the outcome it always does, because more may follow; later only if the message was accepted and more
+    /// receipts may arrive, or the receipt changes a final state.
+    pub(super) fn buffered_receipts(&self, matched: &ReceiptMatch) -> Option<(usize, usize)> {
+        let slot = self.slots.get(self.find(matched.message)?)?;
+        let is_expected = match slot.no_more_receipts {
+            None => true,
+            Some(reason) => reason == NoMoreReceipts::AllReceived && matched.previous.is_some(),
+        };
+        let accepts = match slot.outcome {
+            Outcome::Pending => true,
+            Outcome::Buffered { is_accepted, .. } | Outcome::Fetched { is_accepted } => {
+                is_accepted && is_expected
+            }
+        };
+        accepts.then_some((slot.receipts as usize, slot.receipt_octets as usize))
+    }
+
+    /// Buffers a receipt. Returns the waiter.
+    pub(super) fn push_receipt(&mut self, receipt: DeliveryReceipt, matched: ReceiptMatch) -> Option<W> {
+        let slot = self.find(matched.message)?;
+        let is_final = matched.message_state.is_some();
+        let octets = receipt.frame().octets().len() as u32;
+        let index = self.receipts.insert(BufferedReceipt { receipt: (receipt, matched), next: NONE })?;
+        let message = self.slots.get_mut(slot)?;
+        if is_final {
+            message.no_more_receipts = Some(NoMoreReceipts::AllReceived);
+        }
+        message.receipts += 1;
+        message.receipt_octets = message.receipt_octets.saturating_add(octets);
+        match self.receipts.get_mut(mem::replace(&mut message.last_receipt, index)) {
+            Some(last) => last.next = index,
+            None => message.first_receipt = index,
+        }
+        self.take_waiter_of(slot)
+    }
+
+    /// Returns the outcome of a message, once.
+    pub(super) fn fetch_outcome(&mut self, number: MessageNumber) -> FetchedOutcome {
+        let Some(index) = self.find(number) else { return FetchedOutcome::Missing };
+        let Some(slot) = self.slots.get_mut(index) else { return FetchedOutcome::Missing };
+        let (outcome, is_accepted) = match slot.outcome {
+            Outcome::Pending => return FetchedOutcome::Pending,
+            Outcome::Fetched { .. } => return FetchedOutcome::Missing,
+            Outcome::Buffered { index, is_accepted } => (self.outcomes.remove(index), is_accepted),
+        };
+        slot.outcome = Outcome::Fetched { is_accepted };
+        let Some(outcome) = outcome else { return FetchedOutcome::Missing };
+        FetchedOutcome::Outcome { key: slot.key.clone(), bind: slot.bind, outcome }
+    }
+
+    /// Returns the next receipt of a message.
+    pub(super) fn fetch_receipt(&mut self, number: MessageNumber) -> FetchedReceipt {
+        let Some(index) = self.find(number) else { return FetchedReceipt::Missing };
+        let Some(slot) = self.slots.get_mut(index) else { return FetchedReceipt::Missing };
+        match slot.next_receipt(&mut self.receipts) {
+            Some((receipt, matched)) => FetchedReceipt::Receipt(receipt, matched),
+            None => slot.no_more_receipts.map_or(FetchedReceipt::Pending, FetchedReceipt::NoMore),
+        }
+    }
+
+    /// Stores the waiter of a message, and leaves the one before it in `waiter`.
+    pub(super) fn wait(&mut self, number: MessageNumber, waiter: &mut Option<W>) {
+        let Some(index) = self.find(number) else { return };
+        let Some(slot) = self.slots.get_mut(index) else { return };
+        mem::swap(&mut slot.waiter, waiter);
+        self.waiting = self.waiting + usize::from(slot.waiter.is_some()) - usize::from(waiter.is_some());
+        self.first_waiting = self.first_waiting.min(index as usize);
+    }
+
+    fn take_waiter_of(&mut self, index: u32) -> Option<W> {
+        let waiter = self.slots.get_mut(index)?.waiter.take()?;
+        self.waiting -= 1;
+        Some(waiter)
+    }
+
+    /// Returns the waiter of some message.
+    pub(super) fn take_waiter(&mut self) -> Option<W> {
+        while self.waiting > 0 && self.first_waiting < self.slots.entries.len() {
+            let index = self.first_waiting as u32;
+            self.first_waiting += 1;
+            let waiter = self.take_waiter_of(index);
+            if waiter.is_some() {
+                return waiter;
+            }
+        }
+        None
+    }
+
+    /// Removes the slot of a message that gets no further receipt, and returns why. The caller must have fetched the outcome and
+    /// all receipts.
+    pub(super) fn remove_ended(&mut self, number: MessageNumber) -> Option<NoMoreReceipts> {
+        let slot = self.slots.get(self.find(number)?)?;
+        let Outcome::Fetched { .. } = slot.outcome else { return None };
+        let reason = slot.no_more_receipts.filter(|reason| *reason != NoMoreReceipts::AllReceived)?;
+        if slot.receipts > 0 || slot.waiter.is_some() {
+            return None;
+        }
+        self.remove(number);
+        Some(reason)
+    }
+
+    /// Removes a slot.
+    pub(super) fn remove(&mut self, number: MessageNumber) -> Option<RemovedSlot<W>> {
+        let index = self.unlink(number)?;
+        let waiter = self.take_waiter_of(index);
+        let mut slot = self.slots.remove(index)?;
+        if let Outcome::Buffered { index, .. } = slot.outcome {
+            self.outcomes.remove(index);
+        }
+        let receipts = core::iter::from_fn(|| slot.next_receipt(&mut self.receipts)).collect();
+        Some(RemovedSlot { waiter, receipts })
+    }
+
+    /// Takes a slot out of its bucket.
+    fn unlink(&mut self, number: MessageNumber) -> Option<u32> {
+        let bucket = self.bucket(number);
+        let first = *self.buckets.get(bucket)?;
+        let (mut previous, mut index) = (NONE, first);
+        let next = loop {
+            let slot = self.slots.get(index)?;
+            if slot.number == number {
+                break slot.next;
+            }
+            previous = mem::replace(&mut index, slot.next);
+        };
+        match self.slots.get_mut(previous) {
+            Some(previous) => previous.next = next,
+            None => *self.buckets.get_mut(bucket)? = next,
+        }
+        Some(index)
+    }
+
+    /// Frees the memory of empty arrays.
+    pub(super) fn shrink(&mut self) {
+        self.outcomes.shrink();
+        self.receipts.shrink();
+        if self.slots.len == 0 {
+            self.slots.shrink();
+            (self.buckets, self.first_waiting) = (Vec::new(), 0);
+        }
+    }
+}
+
+impl<W> MessageSlot<W> {
+    fn next_receipt(
+        &mut self,
+        receipts: &mut Slab<BufferedReceipt>,
+    ) -> Option<(DeliveryReceipt, ReceiptMatch)> {
+        let BufferedReceipt { receipt, next } = receipts.remove(self.first_receipt)?;
+        self.first_receipt = next;
+        if next == NONE {
+            self.last_receipt = NONE;
+        }
+        self.receipts -= 1;
+        let octets = receipt.0.frame().octets().len() as u32;
+        self.receipt_octets = self.receipt_octets.saturating_sub(octets);
+        Some(receipt)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Returns the most slots of one bucket.
+    fn longest_bucket(slots: &MessageSlots<u64>) -> usize {
+        let next = |index: &u32| slots.slots.get(*index).map(|slot| slot.next);
+        let length = |first: &u32| core::iter::successors(Some(*first), next).count() - 1;
+        slots.buckets.iter().map(length).max().unwrap_or_default()
+    }
+
+    #[test]
+    fn messages_are_found_by_their_numbers_whatever_the_distance_between_them() {
+        for step in [1, 2, 64, 1_000, 1 << 20, 1 << 40] {
+            let mut slots = MessageSlots::new();
+            let number = |index: u64| MessageNumber(1 + index * step);
+            for index in 0..3_000 {
+                slots.insert(number(index), None, None);
+                slots.wait(number(index), &mut Some(index));
+                if index % 3 > 0 {
+                    let removed = slots.remove(number(index / 3)).and_then(|removed| removed.waiter);
+                    assert_eq!(removed, (index % 3 == 1).then_some(index / 3));
+                }
+            }
+            let found: Vec<_> = (0..3_000).filter(|index| slots.find(number(*index)).is_some()).collect();
+            assert_eq!(found, (1_000..3_000).collect::<Vec<_>>());
+            assert_eq!((slots.len(), slots.waiting), (2_000, 2_000));
+            assert!(longest_bucket(&slots) <= 8, "{}", longest_bucket(&slots));
+            let mut waiters: Vec<_> = core::iter::from_fn(|| slots.take_waiter()).collect();
+            waiters.sort_unstable();
+            assert_eq!(waiters, found);
+            for index in found {
+                assert!(slots.remove(number(index)).is_some_and(|removed| removed.waiter.is_none()));
+            }
+            slots.shrink();
+            assert_eq!((slots.len(), slots.slots.entries.capacity(), slots.buckets.capacity()), (0, 0, 0));
+        }
+    }
+
+    #[test]
+    fn places_are_reused_and_a_bucket_is_added_at_a_time() {
+        let mut slots = MessageSlots::<u64>::new();
+        for number in 0..10_000 {
+            let before = slots.buckets.len();
+            slots.insert(MessageNumber(number), None, None);
+            assert!(slots.buckets.len() <= before + 1);
+            slots.remove(MessageNumber(number.saturating_sub(99)));
+        }
+        assert_eq!(slots.len(), 99);
+        assert!(slots.slots.entries.len() <= 101 && slots.buckets.len() <= 101);
+    }
+
+    #[test]
+    fn a_slot_that_waits_for_a_receipt_takes_little_memory() {
+        let octets = size_of::<Entry<MessageSlot<core::task::Waker>>>();
+        assert!(octets <= 112, "{octets}");
+    }
+}

@@ -1,0 +1,108 @@
+//! Removing messages: those that are too old, and those that exceed the capacity.
+
+use alloc::vec::Vec;
+
+use super::node::Node;
+use super::{ExpiredMessage, ReceiptTracker, Removed};
+use crate::table::NONE;
+use crate::time::Instant;
+
+/// How much one call does at once, so that no call takes long.
+pub(super) const REMOVED_AT_ONCE: usize = 64;
+
+impl ReceiptTracker {
+    /// Returns whether this many more segments fit, after messages that have all their receipts have made room: at most
+    /// [`REMOVED_AT_ONCE`] more than needed. If the capacity was lowered, [`expire`](Self::expire) removes the others.
+    pub(in crate::account) fn make_room(&mut self, segments: usize) -> bool {
+        for _ in 0..segments + REMOVED_AT_ONCE {
+            if self.nodes.len() + segments <= self.options.capacity || self.done.oldest == NONE {
+                break;
+            }
+            self.remove(self.done.oldest);
+        }
+        self.nodes.len() + segments <= self.options.capacity
+    }
+
+    /// Removes one message that is too old or exceeds the capacity, and returns it. Returns `None` if there is none, or if
+    /// the call has done enough: then [`poll_timeout`](Self::poll_timeout) is due at once.
+    pub(in crate::account) fn expire(&mut self, now: Instant) -> Option<Removed> {
+        let is_over = self.exceeds_capacity();
+        let is_due =
+            |node: Option<&Node>, max_age| node.is_some_and(|node| is_over || now - node.at >= max_age);
+        let (done, waiting) = (self.done.oldest, self.waiting.oldest);
+        if is_due(self.nodes.get(done), self.options.remember_completed) {
+            return self.remove(done).map(|_| Removed::Done);
+        }
+        if is_due(self.nodes.get(waiting), self.options.max_age) {
+            return self.remove(waiting).map(Removed::Expired);
+        }
+        for _ in 0..REMOVED_AT_ONCE {
+            let (at, number) = *self.deadlines.first()?;
+            if at > now {
+                return None;
+            }
+            self.deadlines.pop_first();
+            let (_, head) = self.limited.remove(&number)?;
+            if self.nodes.get(head).is_some_and(|node| !node.is_done) {
+                return self.remove(head).map(Removed::Expired);
+            }
+        }
+        None
+    }
+
+    /// Returns whether more segments are tracked than [`ReceiptOptions::capacity`].
+    pub(in crate::account) const fn exceeds_capacity(&self) -> bool {
+        self.nodes.len() > self.options.capacity
+    }
+
+    /// Returns when to call [`expire`](Self::expire).
+    pub(in crate::account) fn poll_timeout(&self) -> Option<Instant> {
+        if self.exceeds_capacity() {
+            return Some(Instant::ZERO);
+        }
+        let waiting = self.nodes.get(self.waiting.oldest).map(|node| node.at + self.options.max_age);
+        let done = self.nodes.get(self.done.oldest).map(|node| node.at + self.options.remember_completed);
+        let deadline = self.deadlines.first().map(|(at, _)| *at);
+        waiting.into_iter().chain(done).chain(deadline).min()
+    }
+
+    /// Removes a message.
+    pub(super) fn remove(&mut self, head: u32) -> Option<ExpiredMessage> {
+        self.unlink(head);
+        if self.nodes.get(head)?.total != 1 {
+            self.numbers.remove(&mut self.nodes, head);
+        }
+        let node = self.nodes.get_mut(head)?;
+        if node.is_due {
+            self.awaited = self.awaited.saturating_sub(node.open.into());
+        }
+        let (number, key, is_due) = (node.number, node.key.take(), node.is_due);
+        if let Some((at, _)) = self.limited.remove(&number) {
+            self.deadlines.remove(&(at, number));
+        }
+        // The one receipt of a message is recorded in its first node.
+        let lacks_receipts = node.last.is_none() || !self.has_one_receipt();
+        let (mut ids, mut next) = (Vec::new(), head);
+        while let Some(node) = self.nodes.get(next) {
+            let (this, sibling) = (next, node.sibling);
+            if is_due && lacks_receipts && node.last.is_none() {
+                ids.extend(node.id.to_message_id().map(|id| (node.segment, id)));
+            }
+            if node.is_indexed {
+                self.ids.remove(&mut self.nodes, this);
+            }
+            self.nodes.remove(this);
+            next = sibling;
+        }
+        ids.sort_unstable_by_key(|(segment, _)| *segment);
+        let ids = ids.into_iter().map(|(_, id)| id).collect();
+        Some(ExpiredMessage { number, ids, key })
+    }
+
+    /// Removes the message whose receipts the account has waited for longest, and then those that it remembers. The account is
+    /// shut down: nothing expires any more. Its ids are those without a final receipt.
+    pub(in crate::account) fn remove_oldest(&mut self) -> Option<ExpiredMessage> {
+        let oldest = if self.waiting.oldest == NONE { self.done.oldest } else { self.waiting.oldest };
+        self.remove(oldest)
+    }
+}

@@ -411,7 +411,7 @@ impl Registry {
         self.connections.remove(connection);
     }
 
-    /// Rejects new connections, binds and deliveries from now on.
+    /// Rejects new connections, binds and deliveries from now on. No delivery is sent again.
     pub fn stop(&mut self) {
         self.stopping = true;
     }

@@ -312,6 +312,9 @@ impl Registry {
 
     /// Sends a delivery again after a bind has refused it: at once on another bind, unless each has refused it.
     fn retry(&mut self, now: Instant, id: u64, refused_by: ConnectionId) {
+        if self.stopping {
+            return self.end_stopped(id);
+        }
         let Some(pending) = self.deliveries.get_mut(id) else { return };
         let is_second = pending.avoid.is_some_and(|other| other != refused_by);
         pending.avoid = Some(refused_by);
@@ -336,6 +339,9 @@ impl Registry {
 
     /// Puts a delivery back to its place in the queue of its account.
     fn requeue(&mut self, now: Instant, id: u64) {
+        if self.stopping {
+            return self.end_stopped(id);
+        }
         let Some(pending) = self.deliveries.get_mut(id) else { return };
         pending.state = DeliveryState::Waiting;
         if pending.deadline <= now {
@@ -364,6 +370,11 @@ impl Registry {
         for id in ended {
             self.end_without_bind(id);
         }
+    }
+
+    /// Ends a delivery because the server is shutting down.
+    fn end_stopped(&mut self, id: u64) {
+        self.end_delivery(id, DeliveryOutcome::NeverSent(DeliveryNotSentReason::ShutDown));
     }
 
     fn expire(&mut self, id: u64) {
@@ -416,7 +427,7 @@ impl Registry {
     pub fn end_deliveries(&mut self) -> bool {
         for _ in 0..SLICE {
             let Some(id) = self.deliveries.next_waiting(0) else { return false };
-            self.end_delivery(id, DeliveryOutcome::NeverSent(DeliveryNotSentReason::ShutDown));
+            self.end_stopped(id);
         }
         self.deliveries.next_waiting(0).is_some()
     }

@@ -120,11 +120,7 @@ impl BindRegistry {
     ) -> Result<Response, RequestError> {
         let delivery = message.into().max_attempts(1).only_if_bound();
         let (_, outcome) = loop {
-            let mut delivered = std::pin::pin!(self.registry.delivered());
-            // It counts from its first poll: a delivery that ends from here on is not missed.
-            if std::future::poll_fn(|cx| Poll::Ready(delivered.as_mut().poll(cx))).await.is_ready() {
-                continue;
-            }
+            let delivered = self.registry.delivered();
             match self.registry.queue(account, delivery.clone()) {
                 Ok(queued) => break queued,
                 Err(DeliverError::Full) => delivered.await,

@@ -325,6 +325,8 @@ impl Server {
         }
         let _ = timeout_at(deadline, registry.all_removed()).await;
         registry.close();
+        // Their sessions have ended.
+        let _ = time::timeout(ABORT_TIMEOUT, registry.all_delivered()).await;
         Shutdown { ended, not_bound }
     }
 }

@@ -13,6 +13,7 @@ use smpp_core::server::{
 };
 use smpp_core::session::{CloseReason, Config, RateMeter};
 use tokio::runtime::Handle;
+use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, broadcast, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout_at;
@@ -65,6 +66,8 @@ struct State {
     waiting: HashMap<DeliveryId, oneshot::Sender<DeliveryOutcome>>,
     /// The events that are not passed on yet.
     events: VecDeque<Event>,
+    /// Whether the stream of events ends with the last session and the last delivery.
+    is_closing: bool,
 }
 
 /// A connection that has not ended.
@@ -105,6 +108,7 @@ impl Registry {
                 connections: Vec::new(),
                 waiting: HashMap::new(),
                 events: VecDeque::new(),
+                is_closing: false,
             }),
             removed: Notify::new(),
             changed: Notify::new(),
@@ -261,12 +265,15 @@ impl Registry {
         decision: Result<&Admission, BindRefusal>,
         bound: impl FnOnce(smpp_core::server::AccountName) -> BoundSession,
     ) -> Result<BoundSession, smpp_core::CommandStatus> {
+        // What is left of it is dropped after the lock is released.
+        let mut bound = Some(bound);
         self.with(|state| {
             let decided = state.core.decide(id, bind, window, decision);
             decided.map_err(|refusal| state.core.status_of(refusal))?;
             self.has_account_rates.store(state.core.has_account_rates(), Ordering::Relaxed);
             let account = state.core.account(id).cloned().ok_or(smpp_core::CommandStatus::RBINDFAIL)?;
-            let bound = bound(account);
+            let bound =
+                bound.take().map(|bound| bound(account)).ok_or(smpp_core::CommandStatus::RBINDFAIL)?;
             if let Some(slot) = state.connections.get_mut(id.index()) {
                 *slot = Some(Connection::Bound(bound.clone()));
             }
@@ -341,9 +348,9 @@ impl Registry {
         })
     }
 
-    /// Waits until a delivery has ended.
-    pub(super) async fn delivered(&self) {
-        self.delivered.notified().await;
+    /// Returns a future that completes when a delivery ends after this call.
+    pub(super) fn delivered(&self) -> Notified<'_> {
+        self.delivered.notified()
     }
 
     /// Returns the binds of an account, or of all accounts, the oldest first.
@@ -378,10 +385,21 @@ impl Registry {
         })
     }
 
-    /// Ends the deliveries that are left, and the stream of events.
+    /// Ends the deliveries that wait, and the stream of events once those in flight have ended.
     pub(super) fn close(self: &Arc<Self>) {
         while self.with(|state| state.core.end_deliveries()) {}
-        self.with(|state| state.core.close());
+        self.with(|state| state.is_closing = true);
+    }
+
+    /// Waits until every delivery has ended.
+    pub(super) async fn all_delivered(&self) {
+        loop {
+            let delivered = self.delivered();
+            if self.stats().deliveries == 0 {
+                return;
+            }
+            delivered.await;
+        }
     }
 
     /// Rejects new connections from now on, and ends all connections at once.
@@ -438,6 +456,12 @@ impl State {
                         smpp_core::session::Refusal::Closed(CloseReason::Disconnected),
                     ),
                 }
+            }
+        }
+        if self.is_closing {
+            let stats = self.core.stats();
+            if stats.bound + stats.unbound + stats.deliveries == 0 {
+                self.core.close();
             }
         }
         while let Some(event) = self.core.poll_event() {

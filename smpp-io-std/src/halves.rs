@@ -170,11 +170,6 @@ impl Writer {
         self.unflushed || !self.output.is_empty()
     }
 
-    /// Returns whether octets wait that the session has given out.
-    pub(crate) fn is_pending(&self) -> bool {
-        self.unflushed || self.written < self.output.len()
-    }
-
     /// Frees memory if all octets are written.
     pub(crate) fn shrink(&mut self) {
         if self.written >= self.output.len() {

@@ -1,10 +1,9 @@
 //! The requests of the peer, each with its one response.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use smpp_core::session::{Refusal, Reply, RequestError, Response, Role, Smsc};
@@ -14,6 +13,7 @@ use smpp_core::{
 };
 
 use crate::handle::Handle;
+use crate::inbound_queue::Fetched;
 use crate::macros::with_requests;
 use crate::shared::{Queued, Shared};
 
@@ -46,8 +46,8 @@ use crate::shared::{Queued, Shared};
 /// ```
 pub struct Inbox<R: Role> {
     handle: Handle<R>,
-    /// Entries that are taken from the session in one go and not returned yet.
-    fetched: VecDeque<Queued>,
+    /// `None` until the first request, and while the session is quiet.
+    fetched: Option<Box<Fetched>>,
     max_unanswered: usize,
 }
 
@@ -89,12 +89,20 @@ macro_rules! inbound {
         }
 
         impl<R: Role> Inbound<R> {
-            fn new(queued: Queued, shared: &Arc<Shared<R>>) -> Self {
-                match queued {
-                    $(Queued::$name(frame, reply) => Self::$name(InboundRequest::new(frame, reply, shared)),)+
-                    Queued::Notification(frame) => Self::Notification(frame),
+            /// Returns the next of the entries.
+            ///
+            /// Inlined, so that it is built where the caller wants it.
+            #[inline(always)]
+            fn next(fetched: &mut Fetched, shared: &Arc<Shared<R>>) -> Option<Self> {
+                Some(match fetched.pop()? {
+                    $(Queued::$name(octets, reply) => Self::$name(InboundRequest {
+                        frame: fetched.pop_frame(octets)?,
+                        reply: Some(reply),
+                        shared: Arc::clone(shared),
+                    }),)+
+                    Queued::Notification(octets) => Self::Notification(fetched.pop_frame(octets)?),
                     Queued::LateResponse(sequence, result) => Self::LateResponse { sequence, result: *result },
-                }
+                })
             }
         }
     };
@@ -138,7 +146,7 @@ impl<R: Role> fmt::Debug for Inbox<R> {
 impl<R: Role> Inbox<R> {
     pub(crate) fn new(handle: Handle<R>) -> Self {
         let max_unanswered = handle.shared.lock().max_unanswered;
-        Self { handle, fetched: VecDeque::new(), max_unanswered }
+        Self { handle, fetched: None, max_unanswered }
     }
 
     /// Waits for the next request. Returns `None` once the session has ended and the inbox is empty.
@@ -151,24 +159,36 @@ impl<R: Role> Inbox<R> {
     }
 
     pub(crate) fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Inbound<R>>> {
-        let shared = &self.handle.shared;
-        if self.fetched.is_empty() {
-            let mut core = shared.lock();
-            if core.inbox.is_empty() {
-                if core.end.is_some() {
-                    return Poll::Ready(None);
-                }
-                if std::mem::take(&mut core.inbox_shrunk) {
-                    self.fetched = VecDeque::new();
-                }
-                let old = core.inbox_waker.replace(cx.waker().clone());
-                drop(core);
-                drop(old);
-                return Poll::Pending;
+        loop {
+            if let Some(fetched) = &mut self.fetched
+                && let Some(inbound) = Inbound::next(fetched, &self.handle.shared)
+            {
+                return Poll::Ready(Some(inbound));
             }
-            std::mem::swap(&mut core.inbox, &mut self.fetched);
+            if !ready!(self.poll_fetch(cx)) {
+                return Poll::Ready(None);
+            }
         }
-        Poll::Ready(self.fetched.pop_front().map(|queued| Inbound::new(queued, shared)))
+    }
+
+    /// Fetches entries. Returns `false` once the session has ended and the inbox is empty.
+    #[inline(never)]
+    fn poll_fetch(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        let mut core = self.handle.shared.lock();
+        if !core.inbox.is_empty() {
+            core.inbox.fetch(self.fetched.get_or_insert_default());
+            return Poll::Ready(true);
+        }
+        if core.end.is_some() {
+            return Poll::Ready(false);
+        }
+        if std::mem::take(&mut core.inbox_shrunk) {
+            self.fetched = None;
+        }
+        let old = core.inbox_waker.replace(cx.waker().clone());
+        drop(core);
+        drop(old);
+        Poll::Pending
     }
 
     /// Returns how many requests can be without a response at once.
@@ -177,13 +197,13 @@ impl<R: Role> Inbox<R> {
     }
 
     /// Returns whether it has no memory: no request has arrived, or none since the session was quiet.
-    pub(crate) fn is_shrunk(&self) -> bool {
-        self.fetched.capacity() == 0
+    pub(crate) const fn is_shrunk(&self) -> bool {
+        self.fetched.is_none()
     }
 
     /// Frees unused memory.
     pub(crate) fn shrink(&mut self) {
-        self.fetched.shrink_to_fit();
+        self.fetched.take_if(|fetched| fetched.is_empty());
     }
 }
 
@@ -201,22 +221,20 @@ impl<R: Role> futures_core::Stream for Inbox<R> {
 impl<R: Role> Drop for Inbox<R> {
     fn drop(&mut self) {
         let shared = &self.handle.shared;
-        let queued = {
+        let mut queued = Fetched::default();
+        {
             let mut core = shared.lock();
             core.inbox_open = false;
-            std::mem::take(&mut core.inbox)
-        };
-        for queued in self.fetched.drain(..).chain(queued) {
-            drop(Inbound::new(queued, shared));
+            core.inbox.fetch(&mut queued);
+        }
+        // Those that are dropped are refused, in their order.
+        for fetched in self.fetched.as_deref_mut().into_iter().chain([&mut queued]) {
+            while Inbound::next(fetched, shared).is_some() {}
         }
     }
 }
 
 impl<R: Role, O: Operation> InboundRequest<R, O> {
-    fn new(frame: Frame<Bytes>, reply: Reply<O>, shared: &Arc<Shared<R>>) -> Self {
-        Self { frame, reply: Some(reply), shared: Arc::clone(shared) }
-    }
-
     /// Returns the PDU as it was received. The octets may share an allocation of 1 KiB with other requests: it is
     /// freed with the last of them.
     pub fn frame(&self) -> &Frame<Bytes> {
@@ -279,8 +297,10 @@ impl<R: Role, O: Operation> InboundRequest<R, O> {
 
 impl<R: Role, O: Operation> Drop for InboundRequest<R, O> {
     fn drop(&mut self) {
-        // Fails if the session has ended: then no response is needed.
-        let _ = self.send_response(Err(O::UNANSWERED));
+        if self.reply.is_some() {
+            // Fails if the session has ended: then no response is needed.
+            let _ = self.send_response(Err(O::UNANSWERED));
+        }
     }
 }
 

@@ -217,6 +217,7 @@ mod dial;
 mod driver;
 mod error;
 mod handle;
+mod inbound_queue;
 mod inbox;
 mod macros;
 pub mod manual;

@@ -1,11 +1,9 @@
 //! What the driver and the handles of one connection share: the session behind a lock, and the tasks that wait on it.
 
-use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Waker;
 
-use bytes::{Bytes, BytesMut};
 use smpp_core::session::{Config, Event, Instant, Readiness, Refusal, Reply, Request, Role, Session};
 use smpp_core::{
     Bind, BroadcastSm, CancelBroadcastSm, CancelSm, DataSm, DeliverSm, Frame, Operation, QueryBroadcastSm,
@@ -15,15 +13,12 @@ use tokio::sync::Notify;
 
 use crate::clock::Clock;
 use crate::error::End;
+use crate::inbound_queue::InboundQueue;
 use crate::macros::with_requests;
 use crate::responder::{DriverSession, InlineHandler, Responder};
 use crate::telemetry::session::SessionTelemetry;
 use crate::wait::{PendingRequests, RequestResult, WakeList};
 use crate::wait_queue::WaitQueue;
-
-/// The octets of requests in the inbox that are allocated together. As long as the application keeps one of these requests,
-/// it keeps the memory of all.
-const FRAMES: usize = 1024;
 
 /// What the driver and the handles of one connection share.
 pub(crate) struct Shared<R: Role> {
@@ -51,9 +46,7 @@ pub(crate) struct Core<R: Role> {
     pub(crate) rate_limited_until: Option<Instant>,
     /// The peer's requests that the application has not fetched: `max_unanswered` at most. Notifications beyond that are
     /// dropped.
-    pub(crate) inbox: VecDeque<Queued>,
-    /// Memory for the octets of the next requests.
-    frames: BytesMut,
+    pub(crate) inbox: InboundQueue,
     pub(crate) max_unanswered: usize,
     /// A request was queued since the last [`shrink`](Self::shrink).
     pub(crate) inbox_used: bool,
@@ -79,22 +72,64 @@ pub(crate) struct Core<R: Role> {
 
 macro_rules! queued {
     ($($(#[$meta:meta])* $name:ident,)+) => {
-        /// An entry of the inbox.
+        /// An entry of the inbox. That of a PDU has its length.
         pub(crate) enum Queued {
-            $($name(Frame<Bytes>, Reply<$name<'static>>),)+
-            Notification(Frame<Bytes>),
+            $($name(u32, Reply<$name<'static>>),)+
+            Notification(u32),
             /// In a box, because it is rare and larger than the others.
             LateResponse(SequenceNumber, Box<RequestResult>),
         }
 
         impl<R: Role> Core<R> {
-            /// Puts the request into the inbox, or refuses it if there is none.
-            fn queue_request(&mut self, request: Request<'_>, frame: Frame<&[u8]>) {
-                match request {
-                    $(Request::$name(_, reply) => self.queue(frame, reply, Queued::$name),)+
-                    // If the session has ended, the peer sees no response: it has to assume that the request was not accepted.
-                    other => drop(self.session.refuse(other)),
+            /// Handles an event that is not the outcome of a request.
+            ///
+            /// Only the token is moved out of a request: its fields are many.
+            fn handle_event(&mut self, event: Event<'_, u32>, wake: &mut WakeList) {
+                let (frame, queued) = match event {
+                    $(Event::Request { request: Request::$name(_, reply), frame, .. }
+                        if self.inline_handler.is_none() =>
+                    {
+                        (frame, Queued::$name(length(frame), reply))
+                    })+
+                    Event::Request { request, frame, .. } => {
+                        let responder = Responder { session: &mut self.session };
+                        let unhandled = match &mut self.inline_handler {
+                            Some(handler) => handler(request, responder),
+                            None => Some(request),
+                        };
+                        match unhandled {
+                            None => return,
+                            $(Some(Request::$name(_, reply)) => (frame, Queued::$name(length(frame), reply)),)+
+                            Some(other) => {
+                                // If the session has ended, the peer sees no response: it has to assume that the request
+                                // was not accepted.
+                                let _ = self.session.refuse(other);
+                                return;
+                            }
+                        }
+                    }
+                    Event::Notification { frame, .. } if self.inbox.len() < self.max_unanswered => {
+                        (frame, Queued::Notification(length(frame)))
+                    }
+                    event => return self.handle_other_event(event, wake),
+                };
+                if self.inbox_open {
+                    self.inbox_used = true;
+                    self.inbox.push_frame(frame, queued);
+                    wake.add(self.inbox_waker.take());
+                } else {
+                    self.refuse_queued(queued);
                 }
+            }
+
+            /// Refuses a request, because there is no inbox.
+            #[cold]
+            fn refuse_queued(&mut self, queued: Queued) {
+                // Fails if the session has ended: then no response is needed.
+                let _ = match queued {
+                    $(Queued::$name(_, reply) => self.session.respond(reply, Err($name::UNANSWERED)),)+
+                    Queued::Notification(_) | Queued::LateResponse(..) => return,
+                };
             }
         }
     };
@@ -110,8 +145,7 @@ impl<R: Role> Shared<R> {
             pending: PendingRequests::default(),
             wait_queue: WaitQueue::default(),
             rate_limited_until: None,
-            inbox: VecDeque::new(),
-            frames: BytesMut::new(),
+            inbox: InboundQueue::default(),
             max_unanswered: config.max_unanswered.max(1).into(),
             inbox_used: false,
             inbox_shrunk: false,
@@ -183,45 +217,6 @@ impl<R: Role> Core<R> {
         true
     }
 
-    /// Handles an event that is not the outcome of a request.
-    fn handle_event(&mut self, event: Event<'_, u32>, wake: &mut WakeList) {
-        match event {
-            Event::Request { request, frame, .. } => {
-                let responder = Responder { session: &mut self.session };
-                let unhandled = match &mut self.inline_handler {
-                    Some(handler) => handler(request, responder),
-                    None => Some(request),
-                };
-                if let Some(request) = unhandled {
-                    self.queue_request(request, frame);
-                    wake.add(self.inbox_waker.take());
-                }
-            }
-            Event::Notification { frame, .. }
-                if self.inbox_open && self.inbox.len() < self.max_unanswered =>
-            {
-                let frame = Frame::new(Bytes::copy_from_slice(frame.octets()));
-                self.inbox.extend(frame.map(Queued::Notification));
-                wake.add(self.inbox_waker.take());
-            }
-            Event::LateResponse { sequence, outcome }
-                if self.inbox_open && self.inbox.len() < self.max_unanswered =>
-            {
-                let mut result = None;
-                outcome.store_in(&mut result);
-                self.inbox.extend(result.map(|result| Queued::LateResponse(sequence, Box::new(result))));
-                wake.add(self.inbox_waker.take());
-            }
-            Event::Closed(reason) => {
-                self.end = Some(End { reason, error: self.transport_error.take() });
-                self.wait_queue.take_wakers().for_each(|waker| wake.add(Some(waker)));
-                wake.add(self.inbox_waker.take());
-            }
-            // The session counts the others, and has responded to them if they have a response.
-            _ => {}
-        }
-    }
-
     /// Reserves capacity that is free for the first requests in the queue, and adds their tasks to `wake`. Called after
     /// whatever may have freed capacity or changed the first request.
     pub(crate) fn reserve(&mut self, now: Instant, wake: &mut WakeList) {
@@ -253,7 +248,7 @@ impl<R: Role> Core<R> {
         if !self.inbox.is_empty() {
             return None;
         }
-        (self.inbox, self.frames) = (VecDeque::new(), BytesMut::new());
+        self.inbox = InboundQueue::default();
         if !std::mem::take(&mut self.inbox_used) {
             return None;
         }
@@ -261,30 +256,30 @@ impl<R: Role> Core<R> {
         self.inbox_waker.take()
     }
 
-    fn queue<O: Operation>(
-        &mut self,
-        frame: Frame<&[u8]>,
-        reply: Reply<O>,
-        queued: fn(Frame<Bytes>, Reply<O>) -> Queued,
-    ) {
-        let octets = if self.inbox.capacity() == 0 {
-            // The first request is the bind, and in many sessions the only one.
-            self.inbox.reserve_exact(1);
-            Bytes::copy_from_slice(frame.octets())
-        } else {
-            if self.frames.capacity() < frame.octets().len() {
-                self.frames.reserve(frame.octets().len().max(FRAMES));
+    fn handle_other_event(&mut self, event: Event<'_, u32>, wake: &mut WakeList) {
+        match event {
+            Event::LateResponse { sequence, outcome }
+                if self.inbox_open && self.inbox.len() < self.max_unanswered =>
+            {
+                let mut result = None;
+                outcome.store_in(&mut result);
+                if let Some(result) = result {
+                    self.inbox.push(Queued::LateResponse(sequence, Box::new(result)));
+                    wake.add(self.inbox_waker.take());
+                }
             }
-            self.frames.extend_from_slice(frame.octets());
-            self.frames.split().freeze()
-        };
-        match Frame::new(octets) {
-            Some(frame) if self.inbox_open => {
-                self.inbox_used = true;
-                self.inbox.push_back(queued(frame, reply));
+            Event::Closed(reason) => {
+                self.end = Some(End { reason, error: self.transport_error.take() });
+                self.wait_queue.take_wakers().for_each(|waker| wake.add(Some(waker)));
+                wake.add(self.inbox_waker.take());
             }
-            // Fails if the session has ended: then no response is needed.
-            _ => drop(self.session.respond(reply, Err(O::UNANSWERED))),
+            // The session counts the others, and has responded to them if they have a response.
+            _ => {}
         }
     }
+}
+
+/// Returns the octets of a PDU; the session accepts none of 2^32.
+fn length(frame: Frame<&[u8]>) -> u32 {
+    frame.header().length
 }

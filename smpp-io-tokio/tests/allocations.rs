@@ -420,3 +420,48 @@ fn a_bind_that_was_busy_holds_less_than_four_kibibytes_after_two_keep_alive_peri
     // Both sides together.
     assert!(held.bytes_current < 2 * 4096, "{} octets", held.bytes_current);
 }
+
+/// Responds to a request after it has awaited once; its future has more than 4,096 octets.
+struct AwaitsWithMuch;
+
+impl Service for AwaitsWithMuch {
+    async fn bind(&self, _request: &BindRequest) -> Result<Admission, CommandStatus> {
+        Ok(Admission::default())
+    }
+
+    async fn request(&self, _bound: &BoundSession, request: Inbound<Smsc>) {
+        let memory = [7_u8; 4096];
+        tokio::task::yield_now().await;
+        std::hint::black_box(&memory);
+        let Inbound::SubmitSm(message) = request else { panic!("another request") };
+        message.respond(Ok(response())).unwrap();
+    }
+}
+
+/// The slots that the futures of a service run in are kept while the session is busy, and freed when it is quiet.
+#[test]
+fn the_memory_of_the_futures_of_a_service_is_freed_when_the_session_is_quiet() {
+    const FUTURES: usize = 64 * 4096;
+    let runtime = runtime();
+    let config = Config { window: 64, ..Config::default() };
+    let (client, _server) = runtime.block_on(async {
+        let listener = Listener::bind("127.0.0.1:0", Config::default()).await.unwrap();
+        let server = Server::builder(AwaitsWithMuch).listen(listener).start().unwrap();
+        let endpoint = format!("smpp://{}", server.local_addrs()[0]).parse().unwrap();
+        let (client, _) = Connector::new().config(config).connect(&endpoint).await.unwrap();
+        client.bind(&Bind::default()).await.unwrap();
+        (client, server)
+    });
+    for round in 0..2 {
+        let busy = measure(|| runtime.block_on(submit(&client, 64, 10))).bytes_current;
+        assert!(busy > FUTURES as i64, "round {round}: {busy} octets held");
+        let quiet = measure(|| {
+            runtime.block_on(async {
+                tokio::time::pause();
+                tokio::time::sleep(3 * config.enquire_link_interval.unwrap()).await;
+                tokio::time::resume();
+            });
+        });
+        assert!(quiet.bytes_current < -(FUTURES as i64), "round {round}: {} octets", quiet.bytes_current);
+    }
+}

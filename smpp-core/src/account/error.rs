@@ -282,7 +282,7 @@ pub enum NoMoreReceipts {
     AllReceived,
     /// It did not arrive within [`max_age`](super::ReceiptOptions::max_age), the account exceeded
     /// [`capacity`](super::ReceiptOptions::capacity), or the SMSC accepted a segment without an id that a receipt could
-    /// name. A receipt that arrives later comes out of the adapter's `Arrivals`.
+    /// name, or refused every recipient of a submit_multi. A receipt that arrives later comes out of the adapter's `Arrivals`.
     NotReceived,
     /// The account ended before it arrived.
     Closed,

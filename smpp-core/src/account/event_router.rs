@@ -187,9 +187,6 @@ impl<W> EventRouter<W> {
     pub fn handle_event<O: Observer>(&mut self, now: Instant, account: &mut Account<O>, event: Event) {
         self.log_event(&event);
         match event {
-            Event::HandedToTransport { message, bind, .. } => {
-                self.messages.record_bind(message, bind);
-            }
             Event::Outcome { message, outcome, .. } => {
                 let scope = account.options().receipts.dialect.receipt_scope();
                 self.record_outcome(message, outcome, scope);
@@ -225,8 +222,10 @@ impl<W> EventRouter<W> {
                 self.first_bind.get_or_insert(Err(FirstBindError::Untrusted));
             }
             // If a message was refused, there is or was a bind.
-            Event::Link { .. } | Event::InDoubt { .. } | Event::Stopped { cause: StopCause::Message, .. } => {
-            }
+            Event::Link { .. }
+            | Event::HandedToTransport { .. }
+            | Event::InDoubt { .. }
+            | Event::Stopped { cause: StopCause::Message, .. } => {}
             Event::Stopped { cause: StopCause::Bind, status, response } => {
                 self.first_bind.get_or_insert(Err(FirstBindError::Refused { status, response }));
             }
@@ -407,7 +406,7 @@ impl<W> EventRouter<W> {
                 Poll::Pending
             }
             FetchedOutcome::Pending | FetchedOutcome::Missing => Poll::Ready(Err(SendError::DriverGone)),
-            FetchedOutcome::Outcome { key, bind, outcome } => Poll::Ready(match outcome.accepted(bind) {
+            FetchedOutcome::Outcome { key, outcome } => Poll::Ready(match outcome.accepted() {
                 Some(accepted) => Ok(accepted),
                 None => Err(SendError::Failed { message, key, outcome }),
             }),

@@ -35,32 +35,62 @@ impl fmt::Display for LinkId {
 /// same bind, as a USSD session requires.
 ///
 /// `Display` shows the slot and the number of the session on it, from 1: `0.3`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct BindId {
-    link: LinkId,
-    generation: u64,
-}
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BindId(u64);
 
 impl BindId {
+    /// How many bits the number of the session has. No slot connects as often.
+    const GENERATION_BITS: u32 = 48;
+
     /// Creates the id of the session of this slot with this number.
     pub(super) const fn new(link: LinkId, generation: u64) -> Self {
-        Self { link, generation }
+        let generation =
+            generation << (u64::BITS - Self::GENERATION_BITS) >> (u64::BITS - Self::GENERATION_BITS);
+        Self((link.0 as u64) << Self::GENERATION_BITS | generation)
+    }
+
+    const fn generation(self) -> u64 {
+        self.0 << (u64::BITS - Self::GENERATION_BITS) >> (u64::BITS - Self::GENERATION_BITS)
     }
 
     /// Returns whether it is the session of its slot with this number.
     pub(super) const fn is_generation(self, generation: u64) -> bool {
-        self.generation == generation
+        self.generation() == generation
     }
 
     /// Returns the connection slot.
     pub const fn link(self) -> LinkId {
-        self.link
+        LinkId((self.0 >> Self::GENERATION_BITS) as u16)
+    }
+
+    /// Returns it in 4 octets.
+    pub(super) const fn short(self) -> ShortBindId {
+        ShortBindId((self.link().0 as u32) << 16 | self.0 as u16 as u32)
+    }
+}
+
+/// A bind in 4 octets: its slot, and the last 16 bits of the number of its session. So it also is another bind of the slot,
+/// 65,536 connections later. The default is no bind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct ShortBindId(u32);
+
+impl ShortBindId {
+    /// Returns the connection slot.
+    pub(super) const fn link(self) -> LinkId {
+        LinkId((self.0 >> 16) as u16)
+    }
+}
+
+/// As the fields.
+impl fmt::Debug for BindId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BindId").field("link", &self.link()).field("generation", &self.generation()).finish()
     }
 }
 
 impl fmt::Display for BindId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.link, self.generation)
+        write!(f, "{}.{}", self.link(), self.generation())
     }
 }
 

@@ -12,13 +12,26 @@ use crate::session::{Observer, Readiness, Refusal, Session};
 use crate::time::Instant;
 
 impl<O: Observer> Account<O> {
+    /// Returns the next connection on which something may have changed since this method returned it last: its state, its
+    /// output, whether it wants input, its deadline. So an adapter with many connections looks only at these after a call. It
+    /// returns each connection once, however much has changed on it.
+    ///
+    /// [`poll_transmit`](Self::poll_transmit) does not count as a change.
+    pub fn poll_changed_link(&mut self) -> Option<LinkId> {
+        loop {
+            let link = self.touched.next_changed()?;
+            if let Some(slot) = self.links.get_mut(link.index()) {
+                slot.touched.is_changed = false;
+                return Some(link);
+            }
+        }
+    }
+
     /// Records that the session of a slot may have changed.
     #[inline]
     pub(super) fn touch(&mut self, link: LinkId) {
-        if let Some(slot) = self.links.get_mut(link.index())
-            && !mem::replace(&mut slot.is_touched, true)
-        {
-            self.touched.push(link);
+        if let Some(slot) = self.links.get_mut(link.index()) {
+            self.touched.add(link, &mut slot.touched);
         }
     }
 
@@ -32,9 +45,9 @@ impl<O: Observer> Account<O> {
 
     /// Finds the sessions whose state has changed, and remembers that the binds may send more or less than before.
     pub(super) fn check_touched(&mut self) {
-        while let Some(id) = self.touched.pop() {
+        while let Some(id) = self.touched.next_unchecked() {
             let Some(link) = self.links.get_mut(id.index()) else { continue };
-            link.is_touched = false;
+            link.touched.is_unchecked = false;
             let state = link.session().map(Session::state);
             if mem::replace(&mut link.seen_state, state) != state {
                 self.link_plan = None;
@@ -66,6 +79,8 @@ impl<O: Observer> Account<O> {
     pub(super) fn refresh_link(&mut self, now: Instant, id: LinkId, command: CommandId) {
         let Some(link) = self.links.get_mut(id.index()) else { return };
         link.is_stale = false;
+        // Perhaps it has just taken a message.
+        self.touched.add_changed(id, &mut link.touched);
         let (sending, wakes_at) = sending_of(link, now, command);
         let before = mem::replace(&mut link.wakes_at, wakes_at);
         if before != wakes_at {

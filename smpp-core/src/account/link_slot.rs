@@ -12,6 +12,7 @@ use super::message_request::RequestNumber;
 use super::queue::SegmentRef;
 use super::queued_message::ReceiptRequest;
 use super::stats::LinkStats;
+use super::touched_links::Touched;
 use crate::frame::SequenceNumber;
 use crate::pdu::{BindMode, CommandStatus};
 use crate::session::{CloseReason, Esme, Observer, ResponseTimes, Session, State};
@@ -43,8 +44,7 @@ pub(super) struct LinkSlot<O> {
     health: BindHealth,
     /// Why the last session of the slot that has ended did so.
     pub(super) last_end: CloseReason,
-    /// Whether it is in [`Account::touched`](super::Account).
-    pub(super) is_touched: bool,
+    pub(super) touched: Touched,
     /// The state of its session when that was looked at last.
     pub(super) seen_state: Option<State>,
     /// Whether what the account remembers of what its bind can send may be wrong.
@@ -123,6 +123,8 @@ pub(super) struct TimedOutSegment {
     pub(super) key: Option<MessageKey>,
     /// How to track its receipts; `None` if it requests none.
     pub(super) receipts: Option<ReceiptRequest>,
+    /// The numbers of its recipients, if each has receipts of its own.
+    pub(super) recipients: Vec<u32>,
 }
 
 impl<O> LinkSlot<O> {
@@ -139,7 +141,7 @@ impl<O> LinkSlot<O> {
             paused_until: Instant::ZERO,
             health: BindHealth { generation: 0, refusals_in_a_row: 0, refused_destination: None },
             last_end: CloseReason::Disconnected,
-            is_touched: false,
+            touched: Touched::default(),
             seen_state: None,
             is_stale: false,
             wakes_at: None,

@@ -12,7 +12,8 @@ use crate::session::{NotSentReason, RefusedResponse, RequestError, UnansweredRea
 
 /// A request about a message that the SMSC has accepted: `query_sm`, `cancel_sm` or `replace_sm`.
 ///
-/// The account sends it once, on any bind that transmits or on the one that [`bind`](Self::bind) names. It has no place in
+/// The account sends it once, on the bind that [`bind`](Self::bind) names, otherwise on the bind that sent the message, if the
+/// account tracks the receipts of the message and that bind is bound, otherwise on any bind that transmits. It has no place in
 /// the queue of messages, and does not count against their rate limit.
 ///
 /// ```
@@ -71,9 +72,11 @@ impl MessageRequest {
         Self::new(&Pdu::ReplaceSm(*request))
     }
 
-    /// Sends the request on this bind only: an SMSC may know a message only on the bind that submitted it. An adapter's
-    /// `Sent` has that bind, and so has [`Event::HandedToTransport`](super::Event::HandedToTransport). Default any bind
-    /// that transmits, the one with the most capacity.
+    /// Sends the request on this bind only: an SMSC may know a message only on the bind that submitted it.
+    /// [`SegmentOutcome::Accepted`](super::SegmentOutcome::Accepted) and an adapter's `Sent` have that bind.
+    ///
+    /// Default the bind that sent the message, as long as the account tracks the receipts of the message and that bind is bound.
+    /// Otherwise, also for a message that requested no receipts, any bind that transmits, the one with the most capacity.
     #[must_use]
     pub fn bind(self, bind: BindId) -> Self {
         Self { bind: Some(bind), ..self }

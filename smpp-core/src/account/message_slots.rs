@@ -7,7 +7,6 @@ use alloc::vec::Vec;
 use core::mem;
 
 use super::error::NoMoreReceipts;
-use super::link::BindId;
 use super::message_key::MessageKey;
 use super::outcome::{MessageNumber, MessageOutcome, SegmentOutcome};
 use super::receipt::{DeliveryReceipt, ReceiptMatch};
@@ -113,8 +112,6 @@ struct MessageSlot<W> {
     /// Why no more receipts will arrive.
     no_more_receipts: Option<NoMoreReceipts>,
     key: Option<MessageKey>,
-    /// The bind that sent its last segment.
-    bind: Option<BindId>,
     waiter: Option<W>,
 }
 
@@ -144,7 +141,6 @@ pub(super) enum FetchedOutcome {
     Pending,
     Outcome {
         key: Option<MessageKey>,
-        bind: Option<BindId>,
         outcome: MessageOutcome,
     },
     /// The message has no slot, or its outcome was fetched before.
@@ -230,11 +226,6 @@ impl<W> MessageSlots<W> {
         }
     }
 
-    fn slot(&mut self, number: MessageNumber) -> Option<&mut MessageSlot<W>> {
-        let index = self.find(number)?;
-        self.slots.get_mut(index)
-    }
-
     /// Adds the slot of a message.
     pub(super) fn insert(
         &mut self,
@@ -257,18 +248,10 @@ impl<W> MessageSlots<W> {
             receipt_octets: 0,
             no_more_receipts,
             key,
-            bind: None,
             waiter: None,
         });
         if let (Some(index), Some(bucket)) = (inserted, self.buckets.get_mut(bucket)) {
             *bucket = index;
-        }
-    }
-
-    /// Records which bind sends a segment of a message.
-    pub(super) fn record_bind(&mut self, number: MessageNumber, bind: BindId) {
-        if let Some(slot) = self.slot(number) {
-            slot.bind = Some(bind);
         }
     }
 
@@ -342,7 +325,7 @@ impl<W> MessageSlots<W> {
         };
         slot.outcome = Outcome::Fetched { is_accepted };
         let Some(outcome) = outcome else { return FetchedOutcome::Missing };
-        FetchedOutcome::Outcome { key: slot.key.clone(), bind: slot.bind, outcome }
+        FetchedOutcome::Outcome { key: slot.key.clone(), outcome }
     }
 
     /// Returns the next receipt of a message.

@@ -186,7 +186,7 @@
 //! # Requests about messages
 //!
 //! [`request`](Account::request) sends a [`MessageRequest`], once: a `query_sm`, `cancel_sm` or `replace_sm` about a message that
-//! the SMSC has accepted. [`MessageRequest::bind`] names the bind that sent the message, for an SMSC that knows it only
+//! the SMSC has accepted. [`MessageRequest::bind`] names the bind of a message without receipts, for an SMSC that knows it only
 //! there. Each request has one [`Event::RequestOutcome`]. At most
 //! [`request_capacity`](Options::request_capacity) have no outcome yet.
 //!
@@ -311,7 +311,7 @@
 
 // Imports between the files run one way, from the last line to the first:
 //   binds, link, message_key, options_error, per_segment, outcome, statuses   plain data
-//   credentials, error, options, receipt, outbound_pdu   data that refers to it
+//   touched_links, credentials, error, options, receipt, outbound_pdu   data that refers to it
 //   content                               what a message says
 //   message, expected, message_request, inbound_message, ack, event   the account's input and output
 //   account_event, stats                  what follows from the events
@@ -373,6 +373,7 @@ mod stats;
 mod statuses;
 #[cfg(test)]
 mod tests;
+mod touched_links;
 
 pub use account_event::AccountEvent;
 pub use ack::Ack;

@@ -161,14 +161,19 @@ impl MessageOutcome {
         self.segments.iter().filter_map(SegmentOutcome::response)
     }
 
-    /// Returns the ids and responses if the SMSC accepted all segments. `bind` sent the last one.
-    pub(super) fn accepted(&self, bind: Option<BindId>) -> Option<AcceptedMessage> {
+    /// Returns the binds that sent the segments that the SMSC accepted.
+    pub fn binds(&self) -> impl Iterator<Item = BindId> {
+        self.segments.iter().filter_map(SegmentOutcome::bind)
+    }
+
+    /// Returns the ids, binds and responses if the SMSC accepted all segments.
+    pub(super) fn accepted(&self) -> Option<AcceptedMessage> {
         if !self.segments.iter().all(SegmentOutcome::is_accepted) {
             return None;
         }
         let has_responses = self.responses().any(|response| *response != AcceptedResponse::default());
         Some(AcceptedMessage {
-            bind,
+            binds: self.binds().collect(),
             ids: self.ids().cloned().collect(),
             responses: if has_responses { self.responses().cloned().collect() } else { Vec::new() },
         })
@@ -187,7 +192,7 @@ impl MessageOutcome {
 /// What the SMSC returned for a message of which it accepted all segments.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AcceptedMessage {
-    bind: Option<BindId>,
+    binds: PerSegment<BindId>,
     ids: PerSegment<MessageId>,
     /// Empty if no response says more than the id.
     responses: Vec<AcceptedResponse>,
@@ -196,8 +201,13 @@ pub struct AcceptedMessage {
 impl AcceptedMessage {
     /// Returns the bind that sent the last segment. [`MessageRequest::bind`](super::MessageRequest::bind) asks about the message
     /// on the same bind.
-    pub const fn bind(&self) -> Option<BindId> {
-        self.bind
+    pub fn bind(&self) -> Option<BindId> {
+        self.binds.last().copied()
+    }
+
+    /// Returns the bind that sent each segment, in the order of the text.
+    pub fn binds(&self) -> &[BindId] {
+        &self.binds
     }
 
     /// Returns the SMSC's ids of the segments, in the order of the text.
@@ -222,7 +232,7 @@ impl AcceptedMessage {
 ///
 /// fn explain(outcome: &SegmentOutcome) {
 ///     match outcome {
-///         SegmentOutcome::Accepted { id, response } => println!("{id}, price {:?}", response.tlv(Tag(0x1400))),
+///         SegmentOutcome::Accepted { id, response, .. } => println!("{id}, price {:?}", response.tlv(Tag(0x1400))),
 ///         SegmentOutcome::Refused { status, response } => {
 ///             println!("{status}: {:?}", response.additional_status_info_text());
 ///         }
@@ -237,6 +247,8 @@ pub enum SegmentOutcome {
     Accepted {
         /// The id that the SMSC gave it.
         id: MessageId,
+        /// The bind that sent it. [`MessageRequest::bind`](super::MessageRequest::bind) asks about it on the same bind.
+        bind: BindId,
         /// What else the response says: its TLVs, such as a price, and for a submit_multi the recipients that the SMSC
         /// refused.
         response: AcceptedResponse,
@@ -260,7 +272,7 @@ impl SegmentOutcome {
     /// Returns how many octets of PDUs it holds, its id included.
     pub(super) fn heap_octets(&self) -> usize {
         match self {
-            Self::Accepted { id, response } => {
+            Self::Accepted { id, response, .. } => {
                 id.as_bytes().len() + response.frame().map_or(0, |frame| frame.octets().len())
             }
             Self::Refused { response, .. } => response.frame().map_or(0, |frame| frame.octets().len()),
@@ -269,9 +281,9 @@ impl SegmentOutcome {
     }
 
     /// Returns the outcome of a segment that was accepted with this response.
-    pub(super) fn accepted(response: Response<&[u8]>) -> Self {
+    pub(super) fn accepted(bind: BindId, response: Response<&[u8]>) -> Self {
         let (id, response) = response.into_accepted();
-        Self::Accepted { id: MessageId::new(id), response }
+        Self::Accepted { id: MessageId::new(id), bind, response }
     }
 
     /// Orders outcomes: 0 is accepted, 3 is in doubt.
@@ -293,6 +305,14 @@ impl SegmentOutcome {
     pub const fn id(&self) -> Option<&MessageId> {
         match self {
             Self::Accepted { id, .. } => Some(id),
+            _ => None,
+        }
+    }
+
+    /// Returns the bind that sent the segment, if the SMSC accepted it.
+    pub const fn bind(&self) -> Option<BindId> {
+        match self {
+            Self::Accepted { bind, .. } => Some(*bind),
             _ => None,
         }
     }

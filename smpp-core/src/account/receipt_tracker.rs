@@ -21,6 +21,7 @@ use core::mem;
 use core::time::Duration;
 
 use self::node::{ById, ByNumber, Node, StoredId, bit};
+use super::link::{BindId, ShortBindId};
 use super::options::ReceiptOptions;
 use super::outcome::MessageNumber;
 use super::receipt::{ReceiptMatch, ReportedReceipt};
@@ -152,6 +153,12 @@ impl ReceiptTracker {
         self.numbers.find(&self.nodes, ByNumber::hash_of(number), |node| node.number == number)
     }
 
+    /// Returns the bind that sent the segment with this id of a response; `None` if it is not tracked.
+    pub(super) fn bind(&self, id: &[u8]) -> Option<ShortBindId> {
+        let key = self.submitted_key(id);
+        Some(self.nodes.get(self.find_id(&key, self.hash(&key))?)?.bind)
+    }
+
     fn find_id(&self, key: &MessageIdKey, hash: u32) -> Option<u32> {
         let policy = self.policy();
         self.ids.find(&self.nodes, hash, |node| node.id.has_key(policy, key))
@@ -191,6 +198,7 @@ impl ReceiptTracker {
             id: stored,
             number: message.number,
             id_hash: hash,
+            bind: message.bind.map(BindId::short).unwrap_or_default(),
             segment,
             total: message.total,
             is_complete: is_only,

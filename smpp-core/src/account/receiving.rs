@@ -152,7 +152,7 @@ impl<O: Observer> Account<O> {
         let message = self.queue.next_number();
         let Expected { segments: total, ids, key, wait } = expected;
         let destination = ReceiptDestination::Arrivals;
-        let tracked = TrackedMessage { number: message, total, is_due: true, key, destination };
+        let tracked = TrackedMessage { number: message, bind: None, total, is_due: true, key, destination };
         let segment_ids = ids.iter().map(|(segment, id)| match id {
             ExpectedId::Id(id) => (*segment, SegmentId::Id(id)),
             ExpectedId::Key(key) => (*segment, SegmentId::Key(*key)),

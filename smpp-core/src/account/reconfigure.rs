@@ -223,7 +223,9 @@ impl<O: Observer> Account<O> {
         {
             link.replacement = Replacement::Running;
             open.session.unbind(now);
-            self.touched.extend(next.filter(|_| !core::mem::replace(&mut link.is_touched, true)));
+            if let Some(id) = next {
+                self.touched.add(id, &mut link.touched);
+            }
         }
     }
 

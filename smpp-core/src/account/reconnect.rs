@@ -3,7 +3,6 @@
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
-use core::mem;
 use core::net::SocketAddr;
 use core::time::Duration;
 
@@ -117,7 +116,7 @@ impl<O: Observer> Account<O> {
                     }) =>
             {
                 link.route.end();
-                self.touched.extend((!mem::replace(&mut link.is_touched, true)).then_some(id));
+                self.touched.add(id, &mut link.touched);
                 match drained_by {
                     _ if matches!(open.session.state(), State::Unbinding | State::Closed) => {}
                     Some(at) => open.session.unbind_by(now, at),

@@ -13,7 +13,7 @@ pub(super) struct RequestTable {
     capacity: usize,
     last_number: u64,
     pending: BTreeMap<RequestNumber, PendingRequest>,
-    /// Those that wait to be sent, by the bind that they name.
+    /// Those that wait to be sent, by the bind that is to send them.
     waiting: BTreeSet<(Option<BindId>, RequestNumber)>,
     /// When they stop waiting.
     deadlines: BTreeSet<(Instant, RequestNumber)>,
@@ -23,6 +23,8 @@ pub(super) struct RequestTable {
 #[derive(Debug)]
 pub(super) struct PendingRequest {
     pub(super) request: MessageRequest,
+    /// The bind that is to send it: the one that it names, or else the one that sent its message, if that is known and bound.
+    pub(super) bind: Option<BindId>,
     /// Until when it waits to be sent.
     pub(super) deadline: Instant,
     pub(super) is_in_flight: bool,
@@ -53,11 +55,16 @@ impl RequestTable {
     }
 
     /// Adds a request that waits to be sent. The caller has checked that the table is not full.
-    pub(super) fn push(&mut self, now: Instant, request: MessageRequest) -> RequestNumber {
+    pub(super) fn push(
+        &mut self,
+        now: Instant,
+        request: MessageRequest,
+        bind: Option<BindId>,
+    ) -> RequestNumber {
         self.last_number += 1;
         let number = RequestNumber(self.last_number);
         let deadline = now + request.deadline;
-        self.pending.insert(number, PendingRequest { request, deadline, is_in_flight: true });
+        self.pending.insert(number, PendingRequest { request, bind, deadline, is_in_flight: true });
         self.set_in_flight(number, false);
         number
     }
@@ -72,7 +79,7 @@ impl RequestTable {
         !self.waiting.is_empty()
     }
 
-    /// Returns the first request that waits to be sent and follows this bind and number: those that name no bind come first, then
+    /// Returns the first request that waits to be sent and follows this bind and number: those of any bind come first, then
     /// those of each bind.
     pub(super) fn next_waiting(
         &self,
@@ -90,13 +97,21 @@ impl RequestTable {
     pub(super) fn set_in_flight(&mut self, number: RequestNumber, is_in_flight: bool) {
         let Some(pending) = self.pending.get_mut(&number) else { return };
         pending.is_in_flight = is_in_flight;
-        let (waiting, deadline) = ((pending.request.bind, number), (pending.deadline, number));
+        let (waiting, deadline) = ((pending.bind, number), (pending.deadline, number));
         if is_in_flight {
             self.waiting.remove(&waiting);
             self.deadlines.remove(&deadline);
         } else {
             self.waiting.insert(waiting);
             self.deadlines.insert(deadline);
+        }
+    }
+
+    /// Lets any bind send a request that waits.
+    pub(super) fn allow_any_bind(&mut self, number: RequestNumber) {
+        if let Some(pending) = self.pending.get_mut(&number) {
+            self.waiting.remove(&(pending.bind.take(), number));
+            self.waiting.insert((None, number));
         }
     }
 

@@ -7,7 +7,7 @@ use super::link::{BindId, LinkId};
 use super::link_slot::Tag;
 use super::message_request::{MessageRequest, MessageRequestError, RequestNotSentReason, RequestNumber};
 use super::state::{Account, Shutdown};
-use crate::pdu::{CommandId, Pdu};
+use crate::pdu::{CancelSm, CommandId, Pdu, QuerySm, ReplaceSm};
 use crate::session::{self, NotSentReason, Observer, Operations, Readiness, Response, State};
 use crate::time::Instant;
 
@@ -20,6 +20,9 @@ impl<O: Observer> Account<O> {
     ///
     /// The account emits one [`Event::RequestOutcome`] for it. It sends the request once; only a request that was never
     /// transmitted, because its bind ended first, goes to another bind.
+    ///
+    /// A request that names no bind goes on the bind that sent its message, as long as the account tracks the receipts of the
+    /// message and that bind is bound. Otherwise any bind sends it.
     ///
     /// ```
     /// use smpp_core::account::{Account, Credentials, MessageRequest, Options, RequestNotSentReason};
@@ -57,7 +60,8 @@ impl<O: Observer> Account<O> {
         if self.requests.is_full() {
             return Err(RequestNotSentReason::Full);
         }
-        let number = self.requests.push(now, request.clone());
+        let bind = request.bind.or_else(|| self.bind_of_message(&request.pdu()));
+        let number = self.requests.push(now, request.clone(), bind);
         self.advance(now);
         Ok(number)
     }
@@ -98,12 +102,20 @@ impl<O: Observer> Account<O> {
     fn send_request(&mut self, now: Instant, number: RequestNumber) -> Result<bool, RequestNotSentReason> {
         let Some(pending) = self.requests.waiting(number) else { return Ok(true) };
         let command = pending.request.command();
-        let link = match pending.request.bind {
-            Some(bind) => self.named_bind(now, bind, command)?,
+        let is_named = pending.request.bind.is_some();
+        let link = match pending.bind.map(|bind| self.link_of(now, bind, command)) {
+            Some(Err(reason)) if is_named => return Err(reason),
+            Some(Ok(link)) => link,
+            Some(Err(_)) => {
+                self.requests.allow_any_bind(number);
+                self.requesting_link(now, command)
+            }
             None => self.requesting_link(now, command),
         };
-        let Some(session) = link.and_then(|link| self.links.get_mut(link.index())).and_then(|slot| {
-            self.touched.extend(link.filter(|_| !core::mem::replace(&mut slot.is_touched, true)));
+        let Some(pending) = self.requests.waiting(number) else { return Ok(true) };
+        let Some(session) = link.and_then(|link| {
+            let slot = self.links.get_mut(link.index())?;
+            self.touched.add(link, &mut slot.touched);
             slot.session_mut()
         }) else {
             // Perhaps it waits only because the provider does not take it any more.
@@ -130,16 +142,29 @@ impl<O: Observer> Account<O> {
         }
     }
 
+    /// Returns the bind that sent the message of a request, if the account tracks the message and the bind is bound.
+    fn bind_of_message(&self, request: &Pdu<'_>) -> Option<BindId> {
+        let id = match request {
+            Pdu::QuerySm(QuerySm { message_id, .. })
+            | Pdu::CancelSm(CancelSm { message_id, .. })
+            | Pdu::ReplaceSm(ReplaceSm { message_id, .. }) => message_id,
+            _ => return None,
+        };
+        let short = self.receipts.bind(id.as_bytes())?;
+        let slot = self.links.get(short.link().index())?;
+        let bind = BindId::new(short.link(), slot.generation);
+        slot.transmitter().filter(|_| bind.short() == short).map(|_| bind)
+    }
+
     /// Returns the link of a bind if it can send a request now; an error if it never can.
-    fn named_bind(
+    fn link_of(
         &self,
         now: Instant,
         bind: BindId,
         command: CommandId,
     ) -> Result<Option<LinkId>, RequestNotSentReason> {
-        let is_bind = |generation| BindId::new(bind.link(), generation) == bind;
-        let session = self.links.get(bind.link().index()).filter(|link| is_bind(link.generation));
-        let Some(session) = session.and_then(|link| link.session()) else {
+        let slot = self.links.get(bind.link().index()).filter(|link| link.holds(bind));
+        let Some(session) = slot.and_then(|link| link.session()) else {
             return Err(RequestNotSentReason::BindEnded);
         };
         match session.state() {

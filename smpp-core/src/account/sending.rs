@@ -200,15 +200,15 @@ impl<O: Observer> Account<O> {
 
     /// Reports that the octets of a segment may leave now.
     fn emit_handed_over(&mut self, segment: SegmentRef, link: LinkId) {
-        let Some(generation) = self.generation(link) else { return };
         let SegmentRef { message, index } = segment;
-        let key = self.queue.key(message);
-        self.emit(Event::HandedToTransport {
-            message,
-            key,
-            segment: index,
-            bind: BindId::new(link, generation),
-        });
+        let (key, bind) = (self.queue.key(message), self.bind_on(link));
+        self.emit(Event::HandedToTransport { message, key, segment: index, bind });
+    }
+
+    /// Returns the last bind of a slot.
+    fn bind_on(&self, link: LinkId) -> BindId {
+        // The slot of a session exists.
+        BindId::new(link, self.generation(link).unwrap_or_default())
     }
 
     /// Returns whether the account has stopped, and sends no message any more.
@@ -282,11 +282,12 @@ impl<O: Observer> Account<O> {
         let mut early = Vec::new();
         let result = match outcome {
             session::Outcome::Accepted(response) => {
-                let outcome = SegmentOutcome::accepted(response);
+                let outcome = SegmentOutcome::accepted(self.bind_on(link), response);
                 let scope = self.options.receipts.dialect.receipt_scope();
                 if let Some((receipts, key)) = self.queue.receipt_request(segment, scope) {
                     let response = (response.message_id(), &outcome);
-                    early = self.track_receipts(now, segment, key, receipts, response);
+                    let recipients = self.recipients(segment, receipts);
+                    early = self.track_receipts(now, segment, key, (receipts, recipients), response);
                 }
                 self.record_acceptance(link);
                 AttemptResult::Done(outcome)
@@ -324,13 +325,14 @@ impl<O: Observer> Account<O> {
         }
         let scope = self.options.receipts.dialect.receipt_scope();
         let receipts = self.queue.receipt_request(segment, scope).map(|(receipts, _)| receipts);
+        let recipients = receipts.map(|receipts| self.recipients(segment, receipts)).unwrap_or_default();
         let key = self.queue.key(segment.message);
         if let Some(Phase::Open(open)) = self.links.get_mut(link.index()).map(|link| &mut link.phase) {
             // The session keeps no more places than its window has: the oldest was given up.
             while open.timed_out.len() >= usize::from(open.window.max(1)) {
                 open.timed_out.pop_front();
             }
-            open.timed_out.push_back(TimedOutSegment { sequence, segment, key, receipts });
+            open.timed_out.push_back(TimedOutSegment { sequence, segment, key, receipts, recipients });
         }
     }
 
@@ -344,18 +346,22 @@ impl<O: Observer> Account<O> {
         (link, sequence): (LinkId, SequenceNumber),
         outcome: session::Outcome<'_>,
     ) {
+        let bind = self.bind_on(link);
         let Some(Phase::Open(open)) = self.links.get_mut(link.index()).map(|link| &mut link.phase) else {
             return;
         };
         let Some(index) = open.timed_out.iter().position(|segment| segment.sequence == sequence) else {
             return;
         };
-        let Some(TimedOutSegment { segment, key, receipts, .. }) = open.timed_out.remove(index) else {
+        let Some(TimedOutSegment { segment, key, receipts, recipients, .. }) = open.timed_out.remove(index)
+        else {
             return;
         };
         let mut accepted = None;
         let outcome = match outcome {
-            session::Outcome::Accepted(response) => SegmentOutcome::accepted(*accepted.insert(response)),
+            session::Outcome::Accepted(response) => {
+                SegmentOutcome::accepted(bind, *accepted.insert(response))
+            }
             session::Outcome::Refused { status, response } => refused(status, response),
             session::Outcome::Nacked(status) => SegmentOutcome::Nacked(status),
             // It is still unknown how it ended.
@@ -367,7 +373,7 @@ impl<O: Observer> Account<O> {
             (&result, receipts, accepted)
         {
             let response = (response.message_id(), &outcome);
-            early = self.track_receipts(now, segment, key.clone(), receipts, response);
+            early = self.track_receipts(now, segment, key.clone(), (receipts, recipients), response);
         }
         match result {
             LateResult::Recorded(outcome) => self.finish_message(now, segment.message, outcome),
@@ -401,12 +407,15 @@ impl<O: Observer> Account<O> {
         now: Instant,
         segment: SegmentRef,
         key: Option<MessageKey>,
-        ReceiptRequest { total, recipients, is_due, destination }: ReceiptRequest,
+        (receipts, recipients): (ReceiptRequest, Vec<u32>),
         (id, outcome): (&[u8], &SegmentOutcome),
     ) -> Vec<EarlyReceipt> {
-        let mut message = TrackedMessage { number: segment.message, total, is_due, key, destination };
-        if recipients > 1 {
-            let accepted = self.accepted_recipients(segment, recipients, outcome);
+        let ReceiptRequest { total, is_due, destination, .. } = receipts;
+        let bind = outcome.bind();
+        let mut message = TrackedMessage { number: segment.message, bind, total, is_due, key, destination };
+
+        if receipts.recipients > 1 {
+            let accepted = accepted_recipients(recipients, outcome);
             message.total = accepted.len() as u8;
             if accepted.is_empty() {
                 let (message, key) = (message.number, message.key.clone());
@@ -422,9 +431,13 @@ impl<O: Observer> Account<O> {
         self.receipts.early.take(&key)
     }
 
-    /// Returns the recipients of a submit_multi that the SMSC has accepted.
-    fn accepted_recipients(&self, segment: SegmentRef, count: u8, outcome: &SegmentOutcome) -> Vec<u32> {
-        let mut accepted = match self.queue.frame(segment).map(|(frame, _)| OutboundPdu::decode(frame)) {
+    /// Returns the numbers of the recipients of a submit_multi, if each has receipts of its own; otherwise none. The message
+    /// is in the queue.
+    fn recipients(&self, segment: SegmentRef, receipts: ReceiptRequest) -> Vec<u32> {
+        if receipts.recipients <= 1 {
+            return Vec::new();
+        }
+        match self.queue.frame(segment).map(|(frame, _)| OutboundPdu::decode(frame)) {
             Some(OutboundPdu::SubmitMulti(message)) => message
                 .destinations
                 .iter()
@@ -433,17 +446,8 @@ impl<O: Observer> Account<O> {
                     Destination::DistributionList(_) => UNKNOWN_RECIPIENT,
                 })
                 .collect(),
-            // The message has ended: this is a late response.
-            _ => vec![UNKNOWN_RECIPIENT; count.into()],
-        };
-        for refused in outcome.response().into_iter().flat_map(AcceptedResponse::unsuccessful) {
-            let refused = recipient(refused.destination.digits.as_bytes());
-            let found = accepted.iter().position(|other| *other == refused || *other == UNKNOWN_RECIPIENT);
-            if let Some(index) = found {
-                accepted.remove(index);
-            }
+            _ => vec![UNKNOWN_RECIPIENT; receipts.recipients.into()],
         }
-        accepted
     }
 
     fn finish_attempt(&mut self, now: Instant, segment: SegmentRef, result: AttemptResult) {
@@ -563,6 +567,18 @@ fn request<O: Observer>(
         OutboundPdu::SubmitMulti(message) => session.request(now, &message, tag),
     }
     .map_err(|refused| refused.reason)
+}
+
+/// Removes the recipients that the SMSC has refused.
+fn accepted_recipients(mut recipients: Vec<u32>, outcome: &SegmentOutcome) -> Vec<u32> {
+    for refused in outcome.response().into_iter().flat_map(AcceptedResponse::unsuccessful) {
+        let refused = recipient(refused.destination.digits.as_bytes());
+        let found = recipients.iter().position(|other| *other == refused || *other == UNKNOWN_RECIPIENT);
+        if let Some(index) = found {
+            recipients.remove(index);
+        }
+    }
+    recipients
 }
 
 /// Returns the outcome of a segment that the SMSC refused.

@@ -18,6 +18,7 @@ use super::queue::Queue;
 use super::receipt_tracker::ReceiptTracker;
 use super::request_table::RequestTable;
 use super::stats::{AccountCounters, LinkStats};
+use super::touched_links::TouchedLinks;
 use crate::endpoint::Endpoint;
 use crate::pdu::BindMode;
 use crate::session::{Observer, RateLimiter, State, Stats, Timer};
@@ -96,8 +97,7 @@ pub struct Account<O = ()> {
     pub(super) abandoning: Option<Abandoning>,
     /// Whether the last call left work for the next one, which is due at once: see [`SLICE`].
     pub(super) is_unfinished: bool,
-    /// The slots whose sessions may have changed since they were looked at.
-    pub(super) touched: Vec<LinkId>,
+    pub(super) touched: TouchedLinks,
     /// The slots whose binds may send more or less than the queue remembers.
     pub(super) stale: Vec<LinkId>,
     /// When the pause or the rate limit of a bind is over that is in the way of a message.
@@ -200,7 +200,7 @@ impl<O: Observer> Account<O> {
             is_bind_stop_reported: false,
             abandoning: None,
             is_unfinished: false,
-            touched: Vec::new(),
+            touched: TouchedLinks::default(),
             stale: Vec::new(),
             wakes: BTreeSet::new(),
             pauses: BTreeSet::new(),

@@ -9,7 +9,6 @@ use super::observer::{Direction, ObservedPdu, Observer};
 use super::outcome::{Outcome, UnansweredReason};
 use super::rate_limiter::Load;
 use super::rejected::{RejectedPdu, RejectedPduReason};
-use super::request::Request;
 use super::response::Response;
 use super::role::{Role, Side};
 use super::shutdown::Shutdown;
@@ -92,19 +91,11 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     #[inline(never)]
     fn handle_request<'b>(&mut self, frame: Frame<&'b [u8]>) -> Option<Event<'b, T>> {
         let header = frame.header();
-        let (pdu, quirks) = match frame.into_pdu(self.tolerance(header.command)) {
+        // Moved once, at the end: the fields of a message are many.
+        let decoded = frame.into_pdu(self.tolerance(header.command));
+        let (pdu, quirks) = match &decoded {
             Ok(decoded) => decoded,
-            Err(error) if error.kind == DecodeErrorKind::UnknownCommand => {
-                self.observe_rejected(frame, error.into());
-                self.nack(error.status(), header.sequence);
-                return Some(self.malformed(frame, error));
-            }
-            Err(error) => {
-                self.observe_rejected(frame, error.into());
-                let status = self.refusal_status(header.command).unwrap_or_else(|| error.status());
-                self.respond_empty(header.command, status, header.sequence);
-                return Some(self.malformed(frame, error));
-            }
+            Err(error) => return Some(self.refuse_undecoded(frame, *error)),
         };
         self.stats.quirks += u64::from(!quirks.is_empty());
         if let Some(status) = self.refusal_status(header.command) {
@@ -126,17 +117,29 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
             Pdu::Outbind(_) => self.enter_outbound(),
             _ => {}
         }
-        match Request::new(header, pdu) {
-            Some(request) => {
-                self.unanswered += 1;
-                if self.is_full_of_requests() && !self.timers.is_set(Timer::Backpressure) {
-                    let due = self.now + self.config.backpressure_timeout;
-                    self.timers.set(Timer::Backpressure, Some(due));
-                }
-                Some(Event::Request { request, frame, quirks })
+        if header.command.has_response() {
+            self.unanswered += 1;
+            if self.is_full_of_requests() && !self.timers.is_set(Timer::Backpressure) {
+                let due = self.now + self.config.backpressure_timeout;
+                self.timers.set(Timer::Backpressure, Some(due));
             }
-            None => Some(Event::Notification { pdu, frame, quirks }),
         }
+        let Ok((pdu, quirks)) = decoded else { return None };
+        Some(Event::of_request(frame, pdu, quirks))
+    }
+
+    /// Refuses a request that cannot be decoded.
+    #[cold]
+    fn refuse_undecoded<'b>(&mut self, frame: Frame<&'b [u8]>, error: DecodeError) -> Event<'b, T> {
+        let Header { command, sequence, .. } = frame.header();
+        self.observe_rejected(frame, error.into());
+        if error.kind == DecodeErrorKind::UnknownCommand {
+            self.nack(error.status(), sequence);
+        } else {
+            let status = self.refusal_status(command).unwrap_or_else(|| error.status());
+            self.respond_empty(command, status, sequence);
+        }
+        self.malformed(frame, error)
     }
 
     /// Returns which deviations a PDU of this command may have.

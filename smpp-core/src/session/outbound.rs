@@ -151,9 +151,9 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         reply: Reply<P>,
         result: Result<P::Response<'_>, CommandStatus>,
     ) -> Result<(), Refusal> {
-        match result {
-            Ok(response) => self.send_response(reply, CommandStatus::ROK, Some(&response)),
-            Err(status) => {
+        match &result {
+            Ok(response) => self.send_response(reply, CommandStatus::ROK, Some(response)),
+            &Err(status) => {
                 let body = P::Response::BODY_ON_ERROR.then(P::Response::default);
                 self.send_response(reply, error_status(status), body.as_ref())
             }

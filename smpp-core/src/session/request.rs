@@ -3,11 +3,13 @@
 use core::fmt;
 use core::marker::PhantomData;
 
-use crate::frame::{Header, SequenceNumber};
+use super::event::Event;
+use crate::frame::{Frame, Header, SequenceNumber};
 use crate::pdu::{
     Bind, BroadcastSm, CancelBroadcastSm, CancelSm, CommandId, DataSm, DeliverSm, Operation, Pdu,
     QueryBroadcastSm, QuerySm, ReplaceSm, SubmitMulti, SubmitSm,
 };
+use crate::wire::Quirks;
 
 /// Lists the requests that the application responds to, each with its token.
 macro_rules! requests {
@@ -19,12 +21,18 @@ macro_rules! requests {
             $($(#[$meta])* $name($name<'b>, Reply<$name<'static>>),)+
         }
 
-        impl<'b> Request<'b> {
-            /// Returns the request in `pdu` if the application responds to such requests.
-            pub(super) fn new(header: Header, pdu: Pdu<'b>) -> Option<Self> {
+        impl<'b, T> Event<'b, T> {
+            /// Returns the event of a PDU that is no response: a request, if the application responds to such PDUs.
+            ///
+            /// Inlined, so that the fields of the PDU are moved once.
+            #[inline(always)]
+            pub(super) fn of_request(frame: Frame<&'b [u8]>, pdu: Pdu<'b>, quirks: Quirks) -> Self {
                 match pdu {
-                    $(Pdu::$name(body) => Some(Self::$name(body, Reply::new(header))),)+
-                    _ => None,
+                    $(Pdu::$name(body) => {
+                        let request = Request::$name(body, Reply::new(frame.header()));
+                        Self::Request { request, frame, quirks }
+                    })+
+                    pdu => Self::Notification { pdu, frame, quirks },
                 }
             }
         }

@@ -44,27 +44,29 @@ bitflags::bitflags! {
     }
 }
 
-/// Each request, the sides that may send it, and the states in which they may.
-const TABLE: &[(CommandId, Senders, States)] = &[
-    (CommandId::BIND_RECEIVER, Senders::ESME, States::BINDING),
-    (CommandId::BIND_TRANSMITTER, Senders::ESME, States::BINDING),
-    (CommandId::BIND_TRANSCEIVER, Senders::ESME, States::BINDING),
-    (CommandId::OUTBIND, Senders::SMSC, States::OPEN),
-    (CommandId::SUBMIT_SM, Senders::ESME, States::SUBMITTING),
-    (CommandId::SUBMIT_MULTI, Senders::ESME, States::SUBMITTING),
-    (CommandId::QUERY_SM, Senders::ESME, States::SUBMITTING),
-    (CommandId::CANCEL_SM, Senders::ESME, States::SUBMITTING),
-    (CommandId::REPLACE_SM, Senders::ESME, States::SUBMITTING),
-    (CommandId::BROADCAST_SM, Senders::ESME, States::SUBMITTING),
-    (CommandId::QUERY_BROADCAST_SM, Senders::ESME, States::SUBMITTING),
-    (CommandId::CANCEL_BROADCAST_SM, Senders::ESME, States::SUBMITTING),
-    (CommandId::DELIVER_SM, Senders::SMSC, States::DELIVERING),
-    (CommandId::ALERT_NOTIFICATION, Senders::SMSC, States::DELIVERING),
-    (CommandId::DATA_SM, Senders::all(), States::BOUND),
-    // The unbinds of both sides may cross.
-    (CommandId::UNBIND, Senders::all(), States::BOUND.union(States::UNBINDING)),
-    (CommandId::ENQUIRE_LINK, Senders::all(), States::all()),
-];
+/// Returns the sides that may send a request, and the states in which they may.
+const fn senders_and_states(request: CommandId) -> (Senders, States) {
+    match request {
+        CommandId::BIND_RECEIVER | CommandId::BIND_TRANSMITTER | CommandId::BIND_TRANSCEIVER => {
+            (Senders::ESME, States::BINDING)
+        }
+        CommandId::OUTBIND => (Senders::SMSC, States::OPEN),
+        CommandId::SUBMIT_SM
+        | CommandId::SUBMIT_MULTI
+        | CommandId::QUERY_SM
+        | CommandId::CANCEL_SM
+        | CommandId::REPLACE_SM
+        | CommandId::BROADCAST_SM
+        | CommandId::QUERY_BROADCAST_SM
+        | CommandId::CANCEL_BROADCAST_SM => (Senders::ESME, States::SUBMITTING),
+        CommandId::DELIVER_SM | CommandId::ALERT_NOTIFICATION => (Senders::SMSC, States::DELIVERING),
+        CommandId::DATA_SM => (Senders::all(), States::BOUND),
+        // The unbinds of both sides may cross.
+        CommandId::UNBIND => (Senders::all(), States::BOUND.union(States::UNBINDING)),
+        CommandId::ENQUIRE_LINK => (Senders::all(), States::all()),
+        _ => (Senders::empty(), States::empty()),
+    }
+}
 
 impl State {
     /// Returns whether `sender` may send the request in this state.
@@ -82,9 +84,8 @@ impl State {
             Self::Unbinding => States::UNBINDING,
             Self::Closed => return false,
         };
-        TABLE.iter().any(|(command, senders, states)| {
-            *command == request && senders.contains(sender) && states.contains(state)
-        })
+        let (senders, states) = senders_and_states(request);
+        senders.contains(sender) && states.contains(state)
     }
 
     /// Returns whether the session is bound, in any mode.

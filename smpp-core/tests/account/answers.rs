@@ -2,8 +2,9 @@
 
 use smpp_core::session::{Refusal, Reply, Session, Smsc};
 use smpp_core::{
-    BindResp, COctets, CancelSm, CommandStatus, DataSm, DataSmResp, NoBody, QuerySm, QuerySmResp, ReplaceSm,
-    SubmitMulti, SubmitMultiResp, SubmitSm, SubmitSmResp, Tag, Tlv, Tlvs,
+    Address, BindResp, COctets, CancelSm, CommandStatus, DataSm, DataSmResp, List, MessageState, NoBody,
+    QuerySm, QuerySmResp, ReplaceSm, SubmitMulti, SubmitMultiResp, SubmitSm, SubmitSmResp, Tag, Tlv, Tlvs,
+    UnsuccessSme,
 };
 
 /// What the SMSC answers, and to which request.
@@ -11,7 +12,7 @@ pub(crate) enum ReplyTo {
     Bind(Reply<smpp_core::Bind<'static>>, Result<(), CommandStatus>),
     /// An accepting response has a TLV if the flag is set.
     Message(MessageReply, Result<String, CommandStatus>, bool),
-    Query(Reply<QuerySm<'static>>, usize, Result<(), CommandStatus>),
+    Query(Reply<QuerySm<'static>>, String, Result<MessageState, CommandStatus>),
     Cancel(Reply<CancelSm<'static>>, Result<(), CommandStatus>),
     Replace(Reply<ReplaceSm<'static>>, Result<(), CommandStatus>),
 }
@@ -19,7 +20,8 @@ pub(crate) enum ReplyTo {
 pub(crate) enum MessageReply {
     SubmitSm(Reply<SubmitSm<'static>>),
     DataSm(Reply<DataSm<'static>>),
-    SubmitMulti(Reply<SubmitMulti<'static>>),
+    /// With the recipients that the SMSC refuses.
+    SubmitMulti(Reply<SubmitMulti<'static>>, Vec<&'static str>),
 }
 
 /// The TLV in some responses: it repeats the message id.
@@ -42,19 +44,27 @@ impl ReplyTo {
                     MessageReply::DataSm(reply) => {
                         session.respond(reply, result.map(|()| DataSmResp { message_id, tlvs }))
                     }
-                    MessageReply::SubmitMulti(reply) => {
-                        let response = SubmitMultiResp { message_id, tlvs, ..SubmitMultiResp::default() };
+                    MessageReply::SubmitMulti(reply, refused) => {
+                        let refused: Vec<_> = refused.into_iter().map(unsuccess).collect();
+                        let unsuccessful = List::new(&refused).expect("few");
+                        let response = SubmitMultiResp { message_id, unsuccessful, tlvs };
                         session.respond(reply, result.map(|()| response))
                     }
                 }
             }
-            Self::Query(reply, index, result) => {
-                let id = index.to_string();
+            Self::Query(reply, id, result) => {
                 let message_id = COctets::new(id.as_bytes()).expect("short");
-                session.respond(reply, result.map(|()| QuerySmResp { message_id, ..QuerySmResp::default() }))
+                let response =
+                    |message_state| QuerySmResp { message_id, message_state, ..QuerySmResp::default() };
+                session.respond(reply, result.map(response))
             }
             Self::Cancel(reply, result) => session.respond(reply, result.map(|()| NoBody)),
             Self::Replace(reply, result) => session.respond(reply, result.map(|()| NoBody)),
         }
     }
+}
+
+fn unsuccess(digits: &'static str) -> UnsuccessSme<'static> {
+    let destination = Address::international(digits).expect("digits");
+    UnsuccessSme { destination, error_status_code: CommandStatus::RINVDSTADR }
 }

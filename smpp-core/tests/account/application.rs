@@ -12,7 +12,7 @@ use smpp_core::{Address, CommandStatus, RegisteredDelivery, SubmitSm};
 
 use super::answers::PRICE;
 use super::content::{draw, to_several};
-use super::deliveries::Received;
+use super::deliveries::{RECIPIENTS, Received};
 use super::harness::{span, ticks};
 use super::log::ConnectionId;
 use super::messages;
@@ -145,7 +145,13 @@ impl AccountSimulation {
         };
         let recorder = &mut self.context.recorder;
         let (mut message, segments) = match lane {
-            3 => to_several(recorder, &template),
+            3 => {
+                // The receipts of several recipients cannot be matched if a message has one receipt.
+                let has_receipts = !self.smsc.deliveries.has_one_receipt();
+                let registered_delivery =
+                    if has_receipts { registered_delivery } else { RegisteredDelivery::default() };
+                to_several(recorder, &SubmitSm { registered_delivery, ..template })
+            }
             _ => draw(rng, recorder, &self.scenario.options, &template),
         };
         let registered_delivery =
@@ -162,6 +168,7 @@ impl AccountSimulation {
             message = message.receipts_to(model.receipts_to);
         }
         model.registered_delivery = registered_delivery;
+        model.recipients = if lane == 3 { RECIPIENTS.len() } else { 1 };
         if rng.chance(400) {
             model.priority = rng.pick(&[Priority::Low, Priority::High]);
             message = message.priority(model.priority);
@@ -250,9 +257,9 @@ impl AccountSimulation {
             }
             Event::Outcome { message, key, outcome } => {
                 self.check_key(message, key.as_ref());
-                for outcome in &outcome.segments {
+                for (outcome, segment) in outcome.segments.iter().zip(0..) {
                     self.context.count(|| format!("outcome {}", kind(outcome)));
-                    self.check_response(outcome);
+                    self.check_accepted(message, segment, outcome);
                 }
                 self.messages.record_outcome(now, message, outcome);
             }
@@ -260,6 +267,7 @@ impl AccountSimulation {
             Event::LateOutcome { message, key, segment, outcome } => {
                 self.check_key(message, key.as_ref());
                 self.context.count(|| format!("late outcome {}", kind(&outcome)));
+                self.check_accepted(message, segment, &outcome);
                 self.messages.record_late_outcome(message, segment, outcome);
             }
             Event::Receipt { receipt, matched, ack } => {
@@ -341,14 +349,31 @@ impl AccountSimulation {
         assert_eq!(key.map(MessageKey::as_bytes), Some(index.as_bytes()), "the key of message {index}");
     }
 
-    /// Checks that an accepted segment has the response to itself.
-    fn check_response(&mut self, outcome: &SegmentOutcome) {
-        if let SegmentOutcome::Accepted { id, response } = outcome
-            && let Some(price) = response.tlv(PRICE)
-        {
+    /// Checks that an accepted segment has the response to itself, and the bind that sent it.
+    fn check_accepted(&mut self, message: MessageNumber, segment: u8, outcome: &SegmentOutcome) {
+        let SegmentOutcome::Accepted { id, bind, response, .. } = outcome else { return };
+        if let Some(price) = response.tlv(PRICE) {
             assert_eq!(price, id.as_bytes(), "the response to another segment");
             self.context.count(|| "response with a TLV".into());
         }
+        let index = self.messages.index(message);
+        let refused: Vec<_> = response.unsuccessful().map(|it| it.destination.digits.to_string()).collect();
+        let accepted = self.smsc.deliveries.accepted_recipients(index).unwrap_or(&RECIPIENTS);
+        let others: Vec<_> = RECIPIENTS.into_iter().filter(|it| !accepted.contains(it)).collect();
+        assert_eq!(refused, others, "the refused recipients of message {index}");
+        let connection = self.connection_of(*bind).expect("a bind that the account has reported");
+        let sent_on = &self.messages.all[index].segments[usize::from(segment)].sent_on;
+        assert!(sent_on.contains(&connection), "{bind} did not send segment {segment} of message {index}");
+        if self.scenario.fixed_id.is_none() && !self.scenario.has_shared_ids() {
+            let came_on = self.smsc.connection_of(id.as_bytes());
+            assert_eq!(came_on, Some(connection), "{id} was not sent on {bind}");
+        }
+    }
+
+    /// Returns the connection of a bind that was accepted.
+    pub(crate) fn connection_of(&self, bind: BindId) -> Option<ConnectionId> {
+        let found = self.application.binds.iter().find(|(known, _)| *known == bind);
+        found.map(|(_, connection)| *connection)
     }
 
     /// Returns one of the last binds: perhaps it has ended.
@@ -368,7 +393,7 @@ impl AccountSimulation {
 
     /// Checks that the account has reported the bind.
     fn check_bind(&self, bind: BindId) {
-        assert!(self.application.binds.iter().any(|(known, _)| *known == bind), "a bind that is not known");
+        assert!(self.connection_of(bind).is_some(), "a bind that is not known");
     }
 
     /// Checks the key and the destination of a receipt.
@@ -447,12 +472,15 @@ impl AccountSimulation {
                 assert!(!without_receipt.contains_key(&index), "message {index} waits for no receipt");
                 continue;
             }
-            let missing: Vec<&[u8]> = (message.segments.iter().zip(0..))
-                .filter(|(_, segment)| {
+            let deliveries = &self.smsc.deliveries;
+            let missing: Vec<&[u8]> = (0..deliveries.count(index, &self.messages) as u8)
+                .filter(|subject| {
                     message.registered_delivery == RegisteredDelivery::RECEIPT
-                        && !self.smsc.deliveries.has_final_receipt(index, *segment)
+                        && !deliveries.has_final_receipt(index, *subject)
                 })
-                .filter_map(|(segment, _)| segment.id.as_deref())
+                .filter_map(|subject| {
+                    message.segments[usize::from(deliveries.segment(index, subject))].id.as_deref()
+                })
                 .collect();
             let mut reported: Vec<_> =
                 without_receipt.get(&index).into_iter().flatten().map(MessageId::as_bytes).collect();

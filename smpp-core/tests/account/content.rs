@@ -6,6 +6,7 @@ use smpp_core::sms::Text;
 use smpp_core::sms::udh::{Ports, UserDataHeaderBuf};
 use smpp_core::{Address, DataSm, Destination, List, MessageClass, ShortMessage, SubmitMulti, SubmitSm};
 
+use super::deliveries::RECIPIENTS;
 use super::harness::Recorder;
 use super::harness::rng::Rng;
 use super::smsc::text;
@@ -65,13 +66,14 @@ pub(crate) fn draw(
     }
 }
 
-/// Returns a submit_multi to several recipients, which are always the same, without receipts.
+/// Returns a submit_multi to several recipients, which are always the same.
 pub(crate) fn to_several(recorder: &mut Recorder, template: &SubmitSm<'_>) -> (Message, usize) {
     recorder.count(|| "submitted a submit_multi to several recipients".into());
-    let address = |digits| Destination::Sme(Address::international(digits).expect("digits"));
-    let destinations = [address("6590"), address("6591"), address("6592")];
+    let destinations =
+        RECIPIENTS.map(|digits| Destination::Sme(Address::international(digits).expect("digits")));
     let message = SubmitMulti {
         source: template.source,
+        registered_delivery: template.registered_delivery,
         destinations: List::new(&destinations).expect("three"),
         ..SubmitMulti::default()
     };

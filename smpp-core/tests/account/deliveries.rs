@@ -1,6 +1,7 @@
 //! What the SMSC delivers: receipts and MO messages, each until it is acknowledged.
 
 mod checks;
+mod recipients;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -14,6 +15,7 @@ use smpp_core::{
 };
 
 use self::checks::word;
+pub(crate) use self::recipients::RECIPIENTS;
 use super::harness::rng::Rng;
 use super::log::{ConnectionId, delivery_index};
 use super::messages::Messages;
@@ -21,7 +23,7 @@ use super::scenario::{ReceiptIds, Scenario};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DeliveryKind {
-    /// The segment is the one whose id the receipt has.
+    /// The segment is the one whose id the receipt has; of a submit_multi to several, the accepted recipient.
     Receipt {
         message: usize,
         segment: u8,
@@ -119,6 +121,8 @@ pub(crate) struct Deliveries {
     pub(crate) in_flight: usize,
     mo_messages: Vec<Mo>,
     reported: BTreeMap<(usize, u8), ReportedReceipts>,
+    /// The accepted recipients of each submit_multi to several.
+    recipients: BTreeMap<usize, Vec<&'static str>>,
     /// Receipts of the account's messages that it emitted as unmatched.
     unmatched: BTreeSet<usize>,
     pub(crate) closed: bool,
@@ -177,6 +181,7 @@ impl Deliveries {
             in_flight: 0,
             mo_messages: Vec::new(),
             reported: BTreeMap::new(),
+            recipients: BTreeMap::new(),
             unmatched: BTreeSet::new(),
             closed: false,
             closing: false,
@@ -212,7 +217,13 @@ impl Deliveries {
             // Without an id it is a message of that type.
             classes.extend(self.options.receipts.dialect.esm_classes);
         }
-        let (esm_class, id, source) = (rng.pick(&classes), id.into(), "1".into());
+        let recipient = match kind {
+            DeliveryKind::Receipt { message, segment, .. } => {
+                self.recipients.get(&message).map(|all| all[usize::from(segment)])
+            }
+            _ => None,
+        };
+        let (esm_class, id, source) = (rng.pick(&classes), id.into(), recipient.unwrap_or("1").into());
         self.all.push(Delivery { id, source, esm_class, octets, tlv_id, ..Delivery::new(kind) });
         self.queue.insert((due, self.all.len() - 1));
     }
@@ -243,6 +254,7 @@ impl Deliveries {
     fn is_known(&self, index: usize, messages: &Messages) -> bool {
         let delivery = &self.all[index];
         let DeliveryKind::Receipt { message, segment, .. } = delivery.kind else { return false };
+        let segment = self.segment(message, segment);
         let message = &messages.all[message];
         let mut all = 0..message.segments.len() as u8;
         message.is_id(segment, &delivery.id)
@@ -442,7 +454,7 @@ impl Deliveries {
                 let is_forgotten = completed.is_some_and(|at| now - at >= remembers);
                 let in_time = known && !late && !is_forgotten;
                 assert!(!in_time, "{state:?} of message {message} segment {segment} is known");
-                let waits = messages.is_in_flight(now, arrived, message, segment);
+                let waits = messages.is_in_flight(now, arrived, message, self.segment(message, segment));
                 let is_overdue = now - arrived >= self.options.session.response_timeout;
                 assert!(
                     is_overdue || !waits || self.all[index].arrivals > 1,
@@ -478,18 +490,20 @@ impl Deliveries {
             reported.completed.get_or_insert(now);
         }
         let segments = &messages.all[message].segments;
-        assert_eq!(usize::from(matched.segments), segments.len());
+        let count = self.count(message, messages);
+        assert_eq!(usize::from(matched.segments), count);
         if self.ample_limits && self.piecewise && !messages.all[message].was_answered_too_late {
             let last = |segment: usize| {
                 let subject = self.subject(message, segment as u8);
                 self.reported.get(&subject).and_then(|reported| reported.last)
             };
-            let accepted = (0..segments.len()).filter(|segment| segments[*segment].id.is_some());
+            let segment_of = |subject: &usize| usize::from(self.segment(message, *subject as u8));
+            let accepted = (0..count).filter(|subject| segments[segment_of(subject)].id.is_some());
             let open = accepted.clone().filter(|segment| last(*segment).is_none()).count();
             assert_eq!(usize::from(matched.pending), open, "the pending receipts of message {message}");
             let has_outcome = messages.all[message].outcome.is_some();
-            let is_accepted = accepted.count() == segments.len() || (self.has_one_receipt() && !has_outcome);
-            let bad = (0..segments.len()).filter_map(last).find(|state| *state != MessageState::DELIVERED);
+            let is_accepted = accepted.count() == count || (self.has_one_receipt() && !has_outcome);
+            let bad = (0..count).filter_map(last).find(|state| *state != MessageState::DELIVERED);
             let expected = (open == 0 && is_accepted).then_some(bad.unwrap_or(MessageState::DELIVERED));
             assert_eq!(matched.message_state, expected, "the state of message {message}");
         }
@@ -531,21 +545,6 @@ impl Deliveries {
             self.record_pdu(now, index);
         }
         Received::Mo { mo, complete: whole, delivery: single }
-    }
-
-    /// Records and checks a first segment that the account emits alone.
-    fn record_flood(&mut self, now: Instant, message: &InboundMessage) -> Received {
-        let octets = message.octets();
-        let is_this =
-            |delivery: &Delivery| delivery.kind == DeliveryKind::Flood && delivery.octets[7..] == octets;
-        let index = self.all.iter().position(is_this).expect("a delivery of the test");
-        let delivery = &mut self.all[index];
-        delivery.reported += 1;
-        assert!(delivery.reported <= delivery.arrivals, "it is emitted more often than it arrived");
-        let held_long = delivery.arrived.is_some_and(|arrived| now - arrived >= ack_delay(&self.options));
-        let came_back = delivery.arrivals > 1;
-        assert!(held_long || came_back || !self.ample_limits, "the SMSC still has it");
-        Received::Flood { delivery: index }
     }
 
     /// Records that the application has acknowledged or refused a delivery.

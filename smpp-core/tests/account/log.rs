@@ -60,13 +60,13 @@ pub(crate) fn segment_of_pdu(pdu: &Pdu<'_>) -> Option<(usize, u8)> {
 
 /// Returns the test's number of a request about a message.
 pub(crate) fn request_index(pdu: &Pdu<'_>) -> Option<usize> {
-    let id = match pdu {
-        Pdu::QuerySm(request) => request.message_id,
-        Pdu::CancelSm(request) => request.message_id,
-        Pdu::ReplaceSm(request) => request.message_id,
+    let source = match pdu {
+        Pdu::QuerySm(request) => request.source,
+        Pdu::CancelSm(request) => request.source,
+        Pdu::ReplaceSm(request) => request.source,
         _ => return None,
     };
-    id.to_string().parse().ok()
+    source.digits.to_string().parse().ok()
 }
 
 /// Returns the test's number of the delivery.

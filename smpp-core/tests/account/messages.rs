@@ -2,7 +2,7 @@
 
 mod turns;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use smpp_core::account::{
@@ -44,6 +44,8 @@ pub(crate) struct Message {
     was_in_doubt: bool,
     /// Whether a response came so late that the account may have stopped waiting for it: it may not know the id.
     pub(crate) was_answered_too_late: bool,
+    /// How many recipients it has: several if it is a submit_multi.
+    pub(crate) recipients: usize,
     pub(crate) segments: Vec<Segment>,
     pub(crate) outcome: Option<MessageOutcome>,
 }
@@ -55,6 +57,7 @@ pub(crate) struct Segment {
     /// The connections that sent it, and how many of them the account has reported.
     pub(crate) sent_on: Vec<ConnectionId>,
     pub(crate) handed: usize,
+    /// How many refusals the account has seen in time of which the table of statuses said then that the segment is sent again.
     retries: u16,
     /// The statuses of the responses that refused it.
     refused: Vec<CommandStatus>,
@@ -126,8 +129,6 @@ struct InFlight {
 
 pub(crate) struct Messages {
     options: Options,
-    /// The statuses with which a segment was refused and could be sent again.
-    retried: BTreeSet<CommandStatus>,
     pub(crate) all: Vec<Message>,
     numbers: BTreeMap<MessageNumber, usize>,
     senders: BTreeMap<ConnectionId, Sender>,
@@ -185,6 +186,7 @@ impl Message {
             failed: false,
             was_in_doubt: false,
             was_answered_too_late: false,
+            recipients: 1,
             segments: vec![segment; segments],
             outcome: None,
         }
@@ -207,7 +209,6 @@ impl Messages {
     pub(crate) fn new(options: &Options) -> Self {
         Self {
             options: options.clone(),
-            retried: BTreeSet::new(),
             all: Vec::new(),
             numbers: BTreeMap::new(),
             senders: BTreeMap::new(),
@@ -285,12 +286,15 @@ impl Messages {
     fn handle_submit(&mut self, entry: &LogEntry, index: usize, segment: u8) {
         let at = entry.at;
         let response = self.options.session.response_timeout;
+        // Each recipient counts.
+        let recipients = self.all[index].recipients;
         let sender = self.senders.entry(entry.connection).or_default();
         assert!(sender.paused_until.is_none_or(|until| until <= at), "sent during a pause");
         sender.last_second.retain(|then| at - *then < SECOND);
-        sender.last_second.push_back(at);
+        sender.last_second.extend(std::iter::repeat_n(at, recipients));
         if let Some(rate) = self.options.session.rate {
-            assert!(sender.last_second.len() <= rate.limit() as usize, "the rate limit is exceeded");
+            let limit = recipients.max(rate.limit() as usize);
+            assert!(sender.last_second.len() <= limit, "the rate limit is exceeded");
         }
         let sent = InFlight { message: index, segment, sent: at, timed_out: false };
         sender.in_flight.insert(entry.sequence, sent);
@@ -298,12 +302,10 @@ impl Messages {
         assert!(in_flight <= usize::from(self.options.session.window), "the window is exceeded");
 
         self.last_second.retain(|then| at - *then < SECOND);
-        self.last_second.push_back(at);
+        self.last_second.extend(std::iter::repeat_n(at, recipients));
         if let Some(rate) = self.options.rate {
-            assert!(
-                self.last_second.len() <= rate.limit() as usize,
-                "the rate limit of the account is exceeded"
-            );
+            let limit = recipients.max(rate.limit() as usize);
+            assert!(self.last_second.len() <= limit, "the rate limit of the account is exceeded");
         }
 
         let message = &self.all[index];
@@ -361,9 +363,6 @@ impl Messages {
                 _ => None,
             };
             sender.paused_until = sender.paused_until.max(pauses.map(|delay| entry.at + delay));
-        }
-        if retries(&self.options, status).is_some() {
-            self.retried.insert(status);
         }
         let segment = &mut message.segments[usize::from(segment)];
         if status.is_ok() {
@@ -447,7 +446,12 @@ impl Messages {
                     segment.is_id(id.as_bytes(), message.was_answered_too_late)
                 }
                 SegmentOutcome::Refused { status, .. } => {
-                    segment.refused.contains(status) && !accepted(&segment.id)
+                    let is_over = message.deadline.is_some_and(|deadline| deadline <= now)
+                        || message.named.is_some_and(|named| !alive.contains(&named));
+                    let is_abandoned = message.failed || message.cancelled || message.was_in_doubt;
+                    let may_end = is_over || is_abandoned || stopped || shutting_down;
+                    let waits = segment.state == State::Waiting;
+                    segment.refused.contains(status) && !accepted(&segment.id) && (!waits || may_end)
                 }
                 // A late response may arrive together with the one that completes the message, and behind it.
                 SegmentOutcome::Unanswered(_) => {
@@ -524,15 +528,17 @@ impl Messages {
                 message.segments.iter().zip(&message.outcome.as_ref().unwrap().segments).zip(0..)
             {
                 let verdicts = by_segment.remove(&(index, number)).unwrap_or_default();
-                let is_throttle = |verdict: &&&Verdict| matches!(verdict, Verdict::Refused(status) if self.retried.contains(status) || retries(&self.options, *status).is_some());
-                let throttles = verdicts.iter().filter(is_throttle).count();
-                let attempts = verdicts.len() - throttles;
+                let refused =
+                    verdicts.iter().filter(|verdict| matches!(verdict, Verdict::Refused(_))).count();
+                let retries = usize::from(segment.retries);
+                let attempts = verdicts.len() - retries.min(refused);
                 let details = || {
                     format!(
                         "message {index} segment {number}: {outcome:?}, {segment:?}, and the SMSC {verdicts:?}"
                     )
                 };
                 assert!(verdicts.len() <= usize::from(segment.sends), "{}", details());
+                assert!(retries <= refused, "{}", details());
                 // A refusal whose response was lost counts as an unanswered attempt.
                 assert!(attempts <= message.max_accepts(), "{}", details());
                 let accepted = |verdict: &&&Verdict| matches!(verdict, Verdict::Accepted(_));

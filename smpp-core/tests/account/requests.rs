@@ -2,20 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use smpp_core::account::{MessageRequest, MessageRequestError, RequestNotSentReason, RequestNumber};
+use smpp_core::account::{
+    MessageRequest, MessageRequestError, RequestNotSentReason, RequestNumber, SegmentOutcome,
+};
 use smpp_core::session::{Instant, NotSentReason, Response};
-use smpp_core::{COctets, CancelSm, CommandStatus, QuerySm, ReplaceSm};
+use smpp_core::{Address, COctets, CancelSm, QuerySm, ReplaceSm};
 
 use super::harness::span;
 use super::log::ConnectionId;
 use super::simulation::AccountSimulation;
-
-/// The statuses with which the SMSC refuses requests.
-pub(crate) const REFUSALS: [CommandStatus; 3] =
-    [CommandStatus::RQUERYFAIL, CommandStatus::RINVMSGID, CommandStatus::RTHROTTLED];
+use super::smsc::RequestAnswer;
 
 struct Request {
     is_query: bool,
+    message_id: String,
+    /// The connection that sent the message, if the account knows it and the request names no bind.
+    sender: Option<ConnectionId>,
     /// The connection of the bind that it names.
     named: Option<ConnectionId>,
     /// Until when it may be sent.
@@ -24,6 +26,8 @@ struct Request {
     sent: usize,
     /// How often the SMSC has received it.
     received: usize,
+    /// What the SMSC has answered.
+    answer: Option<RequestAnswer>,
     withdrawn: bool,
     result: Option<Result<(), MessageRequestError>>,
 }
@@ -40,7 +44,13 @@ impl Requests {
     }
 
     /// Records that the account sends a request on a connection.
-    pub(crate) fn record_sent(&mut self, at: Instant, index: usize, connection: ConnectionId) {
+    pub(crate) fn record_sent(
+        &mut self,
+        at: Instant,
+        index: usize,
+        connection: ConnectionId,
+        bound: &[ConnectionId],
+    ) {
         let request = &mut self.all[index];
         assert!(request.result.is_none(), "request {index} is sent after its outcome");
         assert!(at < request.until, "request {index} is sent after its deadline");
@@ -49,12 +59,18 @@ impl Requests {
             request.named.is_none_or(|named| named == connection),
             "request {index} goes on another bind"
         );
+        let sender = request.sender.filter(|sender| bound.contains(sender));
+        assert!(
+            sender.is_none_or(|sender| sender == connection),
+            "request {index} goes on {connection}, and the message went on {sender:?}"
+        );
         request.sent += 1;
     }
 
-    pub(crate) fn record_received(&mut self, index: usize) {
+    pub(crate) fn record_received(&mut self, index: usize, answer: Option<RequestAnswer>) {
         let request = &mut self.all[index];
         request.received += 1;
+        request.answer = answer;
         assert!(request.received <= request.sent.min(1), "request {index} arrives twice");
     }
 
@@ -72,17 +88,46 @@ impl Requests {
 }
 
 impl AccountSimulation {
+    /// Returns the id of one of the last accepted messages, and the connection that sent it, if that is bound and the account
+    /// certainly tracks the message.
+    fn known_id(&mut self) -> Option<(String, Option<ConnectionId>)> {
+        let count = self.messages.all.len();
+        let back = self.context.rng.index(count.clamp(1, 10));
+        let index = count.checked_sub(1 + back)?;
+        let message = &self.messages.all[index];
+        let outcome = message.outcome.as_ref().filter(|outcome| outcome.result().is_ok())?;
+        let segment = self.context.rng.index(outcome.segments.len());
+        let SegmentOutcome::Accepted { id, bind, .. } = &outcome.segments[segment] else { return None };
+        let deliveries = &self.smsc.deliveries;
+        let is_unique = self.scenario.fixed_id.is_none() && !self.scenario.has_shared_ids();
+        let is_tracked = self.scenario.ample_limits
+            && is_unique
+            && !message.registered_delivery.is_empty()
+            && !message.was_answered_too_late
+            && deliveries.count(index, &self.messages) > 0
+            && !deliveries.may_be_forgotten(self.context.now, index);
+        let connection = self.connection_of(*bind);
+        let sender = connection.filter(|sender| is_tracked && self.messages.bound.contains(sender));
+        let id = id.to_string();
+        if sender.is_some() {
+            self.context.count(|| "request about a message that is tracked".into());
+        }
+        Some((id, sender))
+    }
+
     /// Asks about a message.
     pub(crate) fn ask(&mut self) {
         let now = self.context.now;
         let index = self.requests.all.len();
-        let id = index.to_string();
+        let digits = index.to_string();
+        let source = Address::international(&digits).expect("digits");
+        let (id, sender) = self.known_id().unwrap_or_else(|| (format!("no-such-{index}"), None));
         let message_id = COctets::new(id.as_bytes()).expect("short");
         let operation = self.context.rng.index(3);
         let mut request = match operation {
-            0 => MessageRequest::query_sm(&QuerySm { message_id, ..QuerySm::default() }),
-            1 => MessageRequest::cancel_sm(&CancelSm { message_id, ..CancelSm::default() }),
-            _ => MessageRequest::replace_sm(&ReplaceSm { message_id, ..ReplaceSm::default() }),
+            0 => MessageRequest::query_sm(&QuerySm { message_id, source, ..QuerySm::default() }),
+            1 => MessageRequest::cancel_sm(&CancelSm { message_id, source, ..CancelSm::default() }),
+            _ => MessageRequest::replace_sm(&ReplaceSm { message_id, source, ..ReplaceSm::default() }),
         };
         let within = span(&mut self.context.rng, 0, 300);
         request = request.deadline(within);
@@ -96,10 +141,13 @@ impl AccountSimulation {
         let pending = self.requests.pending();
         self.requests.all.push(Request {
             is_query: operation == 0,
+            message_id: id,
+            sender: sender.filter(|_| named.is_none()),
             named,
             until: now + within,
             sent: 0,
             received: 0,
+            answer: None,
             withdrawn: false,
             result: None,
         });
@@ -147,12 +195,13 @@ impl AccountSimulation {
         assert!(request.result.is_none(), "a second outcome of request {index}");
         let kind = match &result {
             Ok(response) => {
-                let id = response.query_sm_resp().map(|response| response.message_id.to_string());
-                assert_eq!(
-                    id,
-                    request.is_query.then(|| index.to_string()),
-                    "the response to request {index}"
-                );
+                let response = response.query_sm_resp();
+                let answered =
+                    response.map(|response| (response.message_id.to_string(), Ok(response.message_state)));
+                let expected = request.answer.map(|answer| (request.message_id.clone(), answer));
+                let expected = expected.filter(|_| request.is_query);
+                assert_eq!(answered, expected, "the response to request {index}");
+                assert!(matches!(request.answer, Some(Ok(_))), "{:?} is not accepted", request.answer);
                 "Ok".to_owned()
             }
             Err(MessageRequestError::NeverSent(reason)) => {
@@ -170,6 +219,9 @@ impl AccountSimulation {
             }
             Err(error) => {
                 assert!(request.sent > 0, "{error:?} for request {index}");
+                if let Some(status) = error.status() {
+                    assert_eq!(request.answer, Some(Err(status)), "the refusal of request {index}");
+                }
                 format!("{error:?}").split(['(', ' ']).next().unwrap().to_owned()
             }
         };

@@ -38,6 +38,8 @@ pub(crate) struct Scenario {
     pub(crate) behaviour: Behaviour,
     /// The faults: when each begins, and for how long it lasts.
     pub(crate) faults: Vec<(Duration, Duration, Fault)>,
+    /// Whether the SMSC knows a message only on the bind that it came on.
+    pub(crate) asks_same_bind: bool,
     /// How many binds the SMSC allows beyond those of the account.
     pub(crate) spare_binds: usize,
 }
@@ -230,6 +232,7 @@ impl Scenario {
                 adapter_delay: rng.pick(&[0, 3, 30]),
             },
             faults,
+            asks_same_bind: rng.chance(500),
             spare_binds: rng.index(2),
         }
     }

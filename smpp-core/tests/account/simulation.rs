@@ -219,8 +219,8 @@ impl AccountSimulation {
                 moved |= self.carry(index);
             }
             moved |= self.smsc.step(&mut self.context, &self.messages);
-            for request in std::mem::take(&mut self.smsc.requested) {
-                self.requests.record_received(request);
+            for (request, answer) in std::mem::take(&mut self.smsc.requested) {
+                self.requests.record_received(request, answer);
             }
             moved |= self.run_application();
             if !moved && !self.run_timers() {
@@ -422,7 +422,7 @@ impl AccountSimulation {
             self.messages.handle_entry(&entry);
             self.events.count_pdu(&entry.pdu);
             if let LoggedPdu::Requested { request } = entry.pdu {
-                self.requests.record_sent(entry.at, request, entry.connection);
+                self.requests.record_sent(entry.at, request, entry.connection, &self.messages.bound);
             }
             if let LoggedPdu::Delivered { delivery: Some(delivery) } = entry.pdu {
                 let connection = entry.connection;

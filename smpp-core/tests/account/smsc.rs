@@ -2,6 +2,7 @@
 
 mod faults;
 mod receipts;
+mod stored;
 
 use std::collections::BTreeMap;
 
@@ -10,6 +11,8 @@ use smpp_core::session::{Config, Event, Instant, Outcome, Readiness, Request, Se
 use smpp_core::sms::MessageIdPolicy;
 use smpp_core::{BindMode, CommandStatus, Pdu, RegisteredDelivery, Tolerance};
 
+pub(crate) use self::stored::RequestAnswer;
+use self::stored::StoredMessage;
 use super::answers::{MessageReply, ReplyTo};
 use super::context::Context;
 use super::deliveries::{Deliveries, DeliveryKind};
@@ -17,7 +20,6 @@ use super::harness::link::{Pipe, PipeSettings};
 use super::harness::{span, ticks};
 use super::log::{ConnectionId, request_index, segment_of_pdu};
 use super::messages::{Messages, Seen, Verdict};
-use super::requests;
 use super::scenario::{Fault, REFUSALS, ReceiptStyle, Scenario};
 
 /// One connection, with both its sides.
@@ -55,8 +57,12 @@ pub(crate) struct Smsc {
     pub(crate) connections: Vec<Connection>,
     answers: Vec<ScheduledAnswer>,
     pub(crate) seen: Vec<Seen>,
-    /// The requests about messages that have just arrived.
-    pub(crate) requested: Vec<usize>,
+    /// The requests about messages that have just arrived, and what the SMSC answers.
+    pub(crate) requested: Vec<(usize, Option<RequestAnswer>)>,
+    /// The accepted messages, by their ids.
+    stored: BTreeMap<String, StoredMessage>,
+    /// Whether it knows a message only on the connection that it came on.
+    asks_same_bind: bool,
     pub(crate) deliveries: Deliveries,
     /// The current faults, and when each ends.
     pub(crate) faults: Vec<(Instant, Fault)>,
@@ -87,6 +93,8 @@ impl Smsc {
             answers: Vec::new(),
             seen: Vec::new(),
             requested: Vec::new(),
+            stored: BTreeMap::new(),
+            asks_same_bind: scenario.asks_same_bind,
             deliveries: Deliveries::new(scenario),
             receipts: scenario.receipts,
             has_shared_ids: scenario.has_shared_ids(),
@@ -262,7 +270,7 @@ impl Smsc {
                 );
             }
             Event::Request { request: Request::SubmitMulti(message, reply), .. } => {
-                let reply = MessageReply::SubmitMulti(reply);
+                let reply = MessageReply::SubmitMulti(reply, Vec::new());
                 self.submitted(
                     context,
                     messages,
@@ -276,7 +284,7 @@ impl Smsc {
             Event::Refused { frame, status } => {
                 // The session is unbinding.
                 let (pdu, _) = frame.into_pdu(Tolerance::LENIENT).expect("as it was sent");
-                self.requested.extend(request_index(&pdu));
+                self.requested.extend(request_index(&pdu).map(|index| (index, Some(Err(status)))));
                 if let Some((message, segment)) = segment_of_pdu(&pdu) {
                     self.seen.push(Seen { message, segment, verdict: Verdict::Refused(status) });
                     context.count(|| "SMSC has unbound".into());
@@ -321,7 +329,7 @@ impl Smsc {
         connection: ConnectionId,
         pdu: Pdu<'_>,
         registered_delivery: RegisteredDelivery,
-        reply: MessageReply,
+        mut reply: MessageReply,
     ) {
         let Some((number, segment)) = segment_of_pdu(&pdu) else { return };
         let before = self.seen.iter().filter(|seen| (seen.message, seen.segment) == (number, segment));
@@ -351,7 +359,12 @@ impl Smsc {
         if let Ok(ids) = &result
             && !dropped
         {
-            if self.deliveries.has_one_receipt() {
+            self.store(&ids.0, connection);
+            if let MessageReply::SubmitMulti(_, refused) = &mut reply
+                && messages.all[number].recipients > 1
+            {
+                *refused = self.accept_recipients(context, number, ids, registered_delivery);
+            } else if self.deliveries.has_one_receipt() {
                 self.schedule_one_receipt(context, messages, (number, segment), ids, registered_delivery);
             } else if !registered_delivery.is_empty() {
                 self.schedule_receipts(context, (number, segment), ids, registered_delivery);
@@ -365,31 +378,6 @@ impl Smsc {
         }
         let due = context.now + span(&mut context.rng, 0, self.behaviour.smsc_delay);
         let to = ReplyTo::Message(reply, result.map(|(id, _)| id), context.rng.chance(300));
-        self.answers.push(ScheduledAnswer { due, connection, to });
-    }
-
-    /// Handles a request about a message.
-    fn requested(&mut self, context: &mut Context, connection: ConnectionId, request: Request<'_>) {
-        let pdu = match request {
-            Request::QuerySm(request, _) => Pdu::QuerySm(request),
-            Request::CancelSm(request, _) => Pdu::CancelSm(request),
-            Request::ReplaceSm(request, _) => Pdu::ReplaceSm(request),
-            _ => return,
-        };
-        let Some(index) = request_index(&pdu) else { return };
-        self.requested.push(index);
-        if self.is(Fault::Forgetful) && context.rng.chance(300) {
-            return;
-        }
-        let refuses = context.rng.chance(200);
-        let result = if refuses { Err(context.rng.pick(&requests::REFUSALS)) } else { Ok(()) };
-        let to = match request {
-            Request::QuerySm(_, reply) => ReplyTo::Query(reply, index, result),
-            Request::CancelSm(_, reply) => ReplyTo::Cancel(reply, result),
-            Request::ReplaceSm(_, reply) => ReplyTo::Replace(reply, result),
-            _ => return,
-        };
-        let due = context.now + span(&mut context.rng, 0, self.behaviour.smsc_delay);
         self.answers.push(ScheduledAnswer { due, connection, to });
     }
 

@@ -25,27 +25,26 @@ pub(super) fn start(shared: &Arc<Shared>) -> io::Result<()> {
 fn run(shared: &Arc<Shared>) {
     // Starts the first connection.
     shared.with(|_, _| ());
-    let mut next_link = 0;
     let mut state = shared.lock();
     while !state.router.is_over() {
         let now = shared.now();
         let deadline = state.next_deadline();
         if deadline.is_some_and(|deadline| deadline <= now) {
             state.advance_clock(now);
-            shared.process_and_unlock(state);
+            shared.process_and_unlock(state, now);
             state = shared.lock();
-        } else if let Some(index) = state.next_deferred(next_link) {
-            next_link = index + 1;
-            state = shared.write_link(state, index).0;
+        } else if let Some(index) = state.next_deferred() {
+            state = shared.write_link(state, index);
             // Wakes the threads that have something to fetch.
-            Shared::unlock(state);
+            shared.unlock(state);
             state = shared.lock();
         } else {
             state.background_sleeps_until = deadline;
             state = shared.wait(&shared.background_wakeup, state, deadline);
             // While this thread is awake, it checks the deadlines itself before it sleeps.
             state.background_sleeps_until = Some(Instant::ZERO);
-            shared.process_and_unlock(state);
+            let now = shared.now();
+            shared.process_and_unlock(state, now);
             state = shared.lock();
         }
     }

@@ -7,7 +7,7 @@ use smpp_core::account::{Action, ConnectFailure, Event, LinkEvent};
 use smpp_core::session::Instant;
 
 use super::connector::connect_error;
-use super::link_task::{LinkTask, OutputMode, ThreadState};
+use super::link_task::{OutputMode, ThreadState};
 use super::link_thread;
 use super::shared::{Guard, Shared, WakeOnPanic};
 use super::state::AccountState;
@@ -23,62 +23,59 @@ impl Shared {
     pub(super) fn with<T>(self: &Arc<Self>, act: impl FnOnce(&mut AccountState, Instant) -> T) -> T {
         let _wake_on_panic = WakeOnPanic(self);
         let mut state = self.lock();
-        let value = act(&mut state, self.now());
-        self.process_and_unlock(state);
+        let now = self.now();
+        let value = act(&mut state, now);
+        self.process_and_unlock(state, now);
         value
     }
 
-    /// Processes the result of a call: emits events, starts actions, writes the output. Releases the lock.
-    pub(super) fn process_and_unlock<'a>(self: &'a Arc<Self>, mut state: Guard<'a>) {
-        self.dispatch(&mut state);
-        for _ in 0..MAX_WRITES {
-            let mut wrote = false;
-            for index in 0..state.links.len() {
-                if state.wants_immediate_write(index) {
-                    let (next, any) = self.write_link(state, index);
-                    (state, wrote) = (next, wrote || any);
-                }
+    /// Processes the result of a call at `now`: emits events, starts actions, writes the output. Releases the lock.
+    pub(super) fn process_and_unlock<'a>(self: &'a Arc<Self>, mut state: Guard<'a>, now: Instant) {
+        self.dispatch(&mut state, now);
+        let mut writes = 0;
+        let max_writes = MAX_WRITES as usize * state.unwritten.len();
+        while let Some(index) = state.next_unwritten() {
+            if writes == max_writes {
+                state.set_output(index, OutputMode::Deferred);
+                state.defer_output();
+                self.background_wakeup.notify_one();
+                break;
             }
-            if !wrote {
-                return Self::unlock(state);
-            }
+            writes += 1;
+            state = self.write_link(state, index);
         }
-        state.defer_output();
-        self.background_wakeup.notify_one();
-        Self::unlock(state);
+        self.unlock(state);
     }
 
     /// Emits the events of the account, starts its actions, and wakes the threads that have something to do.
-    fn dispatch(self: &Arc<Self>, state: &mut AccountState) {
-        // The clock is asked once for all events and actions.
-        let mut time = None;
+    pub(super) fn dispatch(self: &Arc<Self>, state: &mut AccountState, now: Instant) {
         loop {
             while let Some(event) = state.account.poll_event() {
-                let now = *time.get_or_insert_with(|| self.now());
                 self.handle_event(state, now, event);
             }
             match state.account.poll_action() {
-                Some(action) if !state.router.is_over() => {
-                    let now = *time.get_or_insert_with(|| self.now());
-                    self.start_action(state, now, action);
-                }
+                Some(action) if !state.router.is_over() => self.start_action(state, now, action),
                 Some(_) => {}
                 None => break,
             }
         }
         state.wake_if_capacity();
-        if state.has_become_ready() {
+        if state.is_ready_awaited() {
             self.ready.notify_all();
         }
-        if state.has_thread_to_resume() {
+        if state.check_changed_links() {
             self.resumed.notify_all();
         }
-        let is_earlier = match (state.next_deadline(), state.background_sleeps_until) {
-            (Some(deadline), Some(sleeps_until)) => deadline < sleeps_until,
-            (deadline, None) => deadline.is_some(),
-            (None, _) => false,
+        let is_earlier = match state.background_sleeps_until {
+            // It is awake.
+            Some(Instant::ZERO) => false,
+            sleeps_until => state
+                .next_deadline()
+                .is_some_and(|deadline| sleeps_until.is_none_or(|sleeps_until| deadline < sleeps_until)),
         };
         if is_earlier || state.router.is_over() {
+            // Until it has looked, no further call needs to wake it.
+            state.background_sleeps_until = Some(Instant::ZERO);
             self.background_wakeup.notify_one();
         }
     }
@@ -103,8 +100,9 @@ impl Shared {
     /// Wakes every thread that waits: the account has ended.
     pub(super) fn end(&self, state: &mut AccountState) {
         state.router.close();
-        state.links.iter().for_each(LinkTask::interrupt_ended);
+        state.next_interrupt = Some(0);
         state.wake_first();
+        self.resumed.notify_all();
         self.ready.notify_all();
         self.ended.notify_all();
     }
@@ -115,17 +113,18 @@ impl Shared {
         let connect_timeout = state.account.options().connect_timeout;
         let Some(task) = state.links.get_mut(link.index()) else { return };
         match action {
-            Action::Close { .. } if task.transport.is_some() => return task.interrupt_ended(),
+            Action::Close { .. } if task.transport.is_some() => {
+                return state.interrupts.extend(task.interrupt());
+            }
             Action::Close { .. } => {
-                task.abandon();
+                state.abandon(link);
                 // The result of the thread will be dropped. The thread does nothing else before.
                 return state.account.handle_closed(now, link);
             }
-            Action::Resolve { .. } => {
-                task.resolve_deadline = Some(now + connect_timeout);
-            }
+            Action::Resolve { .. } => state.set_resolve_deadline(link, Some(now + connect_timeout)),
             Action::Connect { .. } => {}
         }
+        let Some(task) = state.links.get_mut(link.index()) else { return };
         task.next = Some(action);
         if task.thread != ThreadState::None {
             // The thread does this next.
@@ -133,7 +132,8 @@ impl Shared {
         }
         task.thread = ThreadState::Running;
         if let Err(error) = link_thread::start(self, link) {
-            (task.next, task.thread, task.resolve_deadline) = (None, ThreadState::None, None);
+            (task.next, task.thread) = (None, ThreadState::None);
+            state.set_resolve_deadline(link, None);
             let detail = format!("cannot start a thread for a connection: {error}");
             state.account.handle_resolved(now, link, Err(&detail));
             state.account.handle_connect_failed(now, link, ConnectFailure::Network, &detail);
@@ -141,40 +141,37 @@ impl Shared {
         }
     }
 
-    /// Writes the output of one connection, as far as the transport takes it, unless another thread writes it. Returns
-    /// whether anything was done.
-    pub(super) fn write_link<'a>(
-        self: &'a Arc<Self>,
-        mut state: Guard<'a>,
-        index: usize,
-    ) -> (Guard<'a>, bool) {
+    /// Writes the output of one connection, as far as the transport takes it, unless another thread writes it.
+    pub(super) fn write_link<'a>(self: &'a Arc<Self>, mut state: Guard<'a>, index: usize) -> Guard<'a> {
         let Some((link, transport)) = state.writable_link(index) else {
             state.set_output(index, OutputMode::Immediate);
-            return (state, false);
+            return state;
         };
         let Some(mut writer) = try_take(&transport.writer) else {
             // The writing thread checks for output again.
             state.set_output(index, OutputMode::Immediate);
-            return (state, false);
+            return state;
         };
-        let began = self.now();
+        let mut began = None;
         for round in 0.. {
             if !state.is_open(link) || !writer.has_output(|out| _ = state.account.poll_transmit(link, out)) {
                 state.set_output(index, OutputMode::Immediate);
-                return (state, round > 0);
+                return state;
             }
-            if round == MAX_WRITES || self.now() - began >= WRITE_TIMEOUT {
+            if round == MAX_WRITES || began.is_some_and(|(began, now)| now - began >= WRITE_TIMEOUT) {
                 state.set_output(index, OutputMode::Deferred);
                 break;
             }
-            Self::unlock(state);
+            let before = began.map_or_else(|| self.now(), |(began, _)| began);
+            self.unlock(state);
             let written = writer.write(&transport.stream);
             state = self.lock();
             match written {
                 Written::Octets(octets) => {
                     let now = self.now();
+                    began = Some((before, now));
                     state.account.handle_transmitted(now, link, octets);
-                    self.dispatch(&mut state);
+                    self.dispatch(&mut state, now);
                 }
                 Written::Pause => {
                     state.set_output(index, OutputMode::Deferred);
@@ -190,6 +187,6 @@ impl Shared {
             }
         }
         self.background_wakeup.notify_one();
-        (state, true)
+        state
     }
 }

@@ -86,7 +86,7 @@ impl Drop for Events {
     fn drop(&mut self) {
         let mut state = self.shared.lock();
         state.router.remove_receiver(&self.id);
-        Shared::unlock(state);
+        self.shared.unlock(state);
     }
 }
 

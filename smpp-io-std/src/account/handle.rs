@@ -67,7 +67,7 @@ impl Account {
     /// [`SendError::NotAccepted`] if the account did not accept the message, and [`SendError::Failed`] with the outcome of
     /// each segment if not all segments were accepted.
     pub fn send(&self, message: &Message) -> Result<Sent, SendError> {
-        self.submit(message).map_err(SendError::NotAccepted)?.outcome()
+        self.submit_in_turn(message, None, true).map_err(SendError::NotAccepted)?.outcome()
     }
 
     /// As [`send`](Self::send), and waits at most until `deadline`.
@@ -97,7 +97,7 @@ impl Account {
         message: &Message,
         deadline: Instant,
     ) -> Result<Result<Sent, SendError>, Ticket> {
-        match self.submit_until(message, deadline) {
+        match self.submit_in_turn(message, Some(deadline), true) {
             Ok(ticket) => ticket.outcome_until(deadline),
             Err(error) => Ok(Err(SendError::NotAccepted(error))),
         }
@@ -110,7 +110,7 @@ impl Account {
     ///
     /// [`SubmitError`] says why the account did not accept the message.
     pub fn submit(&self, message: &Message) -> Result<Ticket, SubmitError> {
-        self.submit_in_turn(message, None)
+        self.submit_in_turn(message, None, false)
     }
 
     /// As [`submit`](Self::submit), and waits at most until `deadline`.
@@ -119,17 +119,25 @@ impl Account {
     ///
     /// [`SubmitError::Full`] if the queue has no capacity by then; otherwise as [`submit`](Self::submit).
     pub fn submit_until(&self, message: &Message, deadline: Instant) -> Result<Ticket, SubmitError> {
-        self.submit_in_turn(message, Some(deadline))
+        self.submit_in_turn(message, Some(deadline), false)
     }
 
-    fn submit_in_turn(&self, message: &Message, deadline: Option<Instant>) -> Result<Ticket, SubmitError> {
+    /// Puts a message into the queue as soon as there is capacity. If the caller then waits for the outcome, `and_wait`, it is
+    /// registered for it at once.
+    fn submit_in_turn(
+        &self,
+        message: &Message,
+        deadline: Option<Instant>,
+        and_wait: bool,
+    ) -> Result<Ticket, SubmitError> {
         let shared = &self.shared;
         let until = deadline.map(|deadline| shared.account_time(deadline));
         let _wake_on_panic = WakeOnPanic(shared);
         let mut queue = QueuePlace::new(shared);
         let mut state = shared.lock();
+        let mut now;
         let submitted = loop {
-            let now = shared.now();
+            now = shared.now();
             let is_first = queue.place.map_or(state.is_queue_empty(), |place| state.is_first(place));
             let submitted = if is_first { state.submit(now, message) } else { Err(SubmitError::Full) };
             match submitted {
@@ -144,8 +152,11 @@ impl Account {
             state.leave_queue(place);
         }
         // Before the next call, in which an observer may panic: if it does, the ticket releases the message.
-        let ticket = submitted.map(|number| Ticket::new(number, message, shared));
-        shared.process_and_unlock(state);
+        let mut ticket = submitted.map(|number| Ticket::new(number, message, shared));
+        if let (true, Ok(ticket)) = (and_wait, &mut ticket) {
+            ticket.register(&mut state.router);
+        }
+        shared.process_and_unlock(state, now);
         ticket
     }
 
@@ -210,7 +221,9 @@ impl Account {
             if segments > 0 || until.is_some_and(|until| until <= shared.now()) {
                 return Ok(segments);
             }
+            state.ready_waiting += 1;
             state = shared.wait(&shared.ready, state, until);
+            state.ready_waiting -= 1;
         }
     }
 

@@ -20,8 +20,9 @@ pub(super) struct LinkTransport {
 }
 
 /// The connection under the TLS of a link, if it has TLS.
+#[derive(Clone)]
 pub(super) enum Connection {
-    Tcp(TcpStream),
+    Tcp(Arc<TcpStream>),
     /// A transport that the application has made.
     Dialed(Arc<dyn Duplex>),
 }
@@ -29,7 +30,7 @@ pub(super) enum Connection {
 impl Connection {
     pub(super) fn duplex(&self) -> &dyn Duplex {
         match self {
-            Self::Tcp(tcp) => tcp,
+            Self::Tcp(tcp) => tcp.as_ref(),
             Self::Dialed(transport) => transport,
         }
     }
@@ -50,6 +51,10 @@ pub(super) struct LinkTask {
     /// The first error of the transport.
     pub(super) transport_error: Option<Arc<io::Error>>,
     pub(super) output: OutputMode,
+    /// Whether it is in [`AccountState::unwritten`](super::state::AccountState).
+    pub(super) is_unwritten: bool,
+    /// Whether it is in the list of those with deferred output.
+    pub(super) is_listed: bool,
     /// Whether the connection's thread waits for the writer role. Then no other thread takes it.
     pub(super) wants_writer: bool,
     /// Until when the thread waits at most if the session wants no input before; `None` if it does not wait for that.
@@ -87,20 +92,11 @@ impl LinkTask {
             transport: None,
             transport_error: None,
             output: OutputMode::Immediate,
+            is_unwritten: false,
+            is_listed: false,
             wants_writer: false,
             paused_until: None,
         }
-    }
-
-    /// Abandons what the thread is doing or is about to do.
-    pub(super) fn abandon(&mut self) -> LinkId {
-        self.resolve_deadline = None;
-        if self.next.take().is_none() && self.thread == ThreadState::Running {
-            self.thread = ThreadState::Abandoned;
-            // The result of the thread is dropped, with or without an error here.
-            let _ = self.connection.as_ref().map(|connection| connection.duplex().close());
-        }
-        self.link
     }
 
     /// Makes a read return in which the thread waits. On a system where this has no effect, the read returns after
@@ -110,12 +106,26 @@ impl LinkTask {
         let _ = self.connection.as_ref().map(|connection| connection.duplex().stop_receiving());
     }
 
-    /// Makes a read return in which the thread waits, once the session has ended.
-    pub(super) fn interrupt_ended(&self) {
+    /// Returns what makes a read return in which the thread waits, once the session has ended.
+    pub(super) fn interrupt(&self) -> Option<Interrupt> {
+        Some(Interrupt { connection: self.connection.clone()?, transport: self.transport.clone() })
+    }
+}
+
+/// Makes the thread of a connection return from its read. The calls into the transport happen without the account's lock.
+pub(super) struct Interrupt {
+    connection: Connection,
+    transport: Option<Arc<LinkTransport>>,
+}
+
+impl Interrupt {
+    /// Makes a read return in which the thread waits.
+    pub(super) fn run(&self) {
         match (&self.connection, &self.transport) {
             // Octets that TLS holds back leave before the transport is closed.
-            (Some(Connection::Dialed(_)), Some(transport)) => drop(transport.stream.close()),
-            _ => self.stop_receiving(),
+            (Connection::Dialed(_), Some(transport)) => drop(transport.stream.close()),
+            // It fails only if the transport is no longer connected, and then no read waits.
+            _ => drop(self.connection.duplex().stop_receiving()),
         }
     }
 }

@@ -12,13 +12,16 @@ use smpp_core::session::Instant;
 
 use super::connector::connect_error;
 use super::link_task::{Connection, LinkTransport};
-use super::shared::{Shared, max_read};
+use super::shared::{Guard, Shared, max_read};
 use crate::dial::tcp;
 use crate::error::ConnectErrorKind;
 use crate::halves::{Read, Reader, WRITE_TIMEOUT, try_take};
 use crate::stream::Stream;
 use crate::sync::{Mutex, thread};
 use crate::transport::{Duplex, MIN_WAIT};
+
+/// How often the thread lets those run that it has woken before it writes.
+const YIELDS: u32 = 2;
 
 const NO_ENDPOINT: &str = "the options name no endpoint for it";
 
@@ -141,7 +144,7 @@ impl LinkThread {
         } else {
             let tcp = tcp(address, timeout).map_err(network)?;
             let clone = tcp.try_clone().map_err(ConnectErrorKind::Socket)?;
-            (Stream::Tcp(tcp), Connection::Tcp(clone))
+            (Stream::Tcp(tcp), Connection::Tcp(Arc::new(clone)))
         };
         if !self.shared.lock().register_connection(self.link, connection) {
             return Err(network(io::ErrorKind::ConnectionAborted.into()));
@@ -212,6 +215,28 @@ impl LinkThread {
         None
     }
 
+    /// Wakes the threads that wait for what was read, and lets them run before the output is written: what they send leaves
+    /// with the same write. They leave it to this thread, which has the writer role meanwhile.
+    fn wake_before_write<'a>(
+        &'a self,
+        transport: &LinkTransport,
+        mut state: Guard<'a>,
+        now: Instant,
+    ) -> Guard<'a> {
+        let shared = &self.shared;
+        let Some(writer) = try_take(&transport.writer) else { return state };
+        shared.dispatch(&mut state, now);
+        if shared.unlock(state) {
+            for _ in 0..YIELDS {
+                thread::yield_now();
+            }
+        }
+        state = shared.lock();
+        state.add_unwritten(self.link.index());
+        drop(writer);
+        state
+    }
+
     /// Passes the input and the time to the session.
     fn drive_session(&self, transport: &LinkTransport, reader: &mut Reader, read: Read) {
         let (shared, link) = (&self.shared, self.link);
@@ -256,6 +281,9 @@ impl LinkThread {
             state.account.handle_link_timeout(reader.caught_up, link);
         }
         // Give up the role before writing: other threads have left their output to this thread.
+        if writer.is_some() {
+            state.add_unwritten(link.index());
+        }
         drop(writer);
         if reader.is_shrink_due(now) {
             state.account.shrink(link);
@@ -266,7 +294,8 @@ impl LinkThread {
                 writer.shrink();
             }
         }
-        shared.process_and_unlock(state);
+        state = self.wake_before_write(transport, state, now);
+        shared.process_and_unlock(state, now);
     }
 }
 

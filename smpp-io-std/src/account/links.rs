@@ -7,10 +7,9 @@ use smpp_core::account::{Action, ConnectFailure, LinkId, LinkState};
 use smpp_core::session::{Instant, State};
 
 use super::connector::{BoxedObserver, connect_error};
-use super::link_task::{Connection, LinkTask, LinkTransport, OutputMode, ThreadState};
+use super::link_task::{Connection, LinkTransport, OutputMode, ThreadState};
 use super::state::AccountState;
 use crate::error::ConnectErrorKind;
-use crate::halves::try_take;
 
 const PANICKED: &str = "a resolver or observer of the application has panicked";
 
@@ -30,17 +29,57 @@ impl AccountState {
         matches!(self.link_state(link), Some(LinkState::Open(_, State::Unbinding)))
     }
 
-    /// Returns whether a thread of a connection waits that has something to do: the session wants input, has an earlier
+    /// Looks at the connections on which something has changed: records which have output. Returns whether the thread of one
+    /// waits and has something to do.
+    pub(super) fn check_changed_links(&mut self) -> bool {
+        let mut must_resume = false;
+        while let Some(link) = self.account.poll_changed_link() {
+            must_resume |= self.must_resume(link);
+            if self.account.wants_transmit(link) {
+                self.add_unwritten(link.index());
+            }
+        }
+        must_resume
+    }
+
+    /// Returns whether the thread of the connection waits and has something to do: the session wants input, has an earlier
     /// deadline than the thread waits for, or has ended.
-    pub(super) fn has_thread_to_resume(&self) -> bool {
-        self.links.iter().any(|task| {
-            task.paused_until.is_some_and(|paused_until| {
-                let deadline = self.account.poll_link_timeout(task.link);
-                self.account.wants_input(task.link)
-                    || deadline.is_none_or(|(deadline, _)| deadline < paused_until)
-                    || !self.is_open(task.link)
-            })
+    fn must_resume(&self, link: LinkId) -> bool {
+        self.links.get(link.index()).and_then(|task| task.paused_until).is_some_and(|paused_until| {
+            let deadline = self.account.poll_link_timeout(link);
+            self.account.wants_input(link)
+                || deadline.is_none_or(|(deadline, _)| deadline < paused_until)
+                || !self.is_open(link)
         })
+    }
+
+    /// Records that a connection may have output, for the thread that calls the account.
+    pub(super) fn add_unwritten(&mut self, index: usize) {
+        if let Some(task) = self.links.get_mut(index)
+            && task.output == OutputMode::Immediate
+            && task.transport.is_some()
+            && !std::mem::replace(&mut task.is_unwritten, true)
+        {
+            self.unwritten.push(index);
+        }
+    }
+
+    /// Records that every connection may have output: a call of the account has panicked.
+    pub(super) fn add_all_unwritten(&mut self) {
+        (0..self.links.len()).for_each(|index| self.add_unwritten(index));
+    }
+
+    /// Returns the next connection that may have output, for the thread that calls the account.
+    pub(super) fn next_unwritten(&mut self) -> Option<usize> {
+        loop {
+            let index = self.unwritten.pop()?;
+            if let Some(task) = self.links.get_mut(index) {
+                task.is_unwritten = false;
+                if task.output == OutputMode::Immediate {
+                    return Some(index);
+                }
+            }
+        }
     }
 
     fn link_state(&self, link: LinkId) -> Option<LinkState> {
@@ -54,7 +93,7 @@ impl AccountState {
 
     /// Returns when the background thread has to advance the clock next.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        let resolving = self.links.iter().filter_map(|task| task.resolve_deadline);
+        let resolving = self.resolving.first().map(|(deadline, _)| *deadline);
         self.account.poll_timeout().into_iter().chain(resolving).min()
     }
 
@@ -63,13 +102,34 @@ impl AccountState {
         if self.account.poll_timeout().is_some_and(|at| at <= now) {
             self.account.handle_timeout(now);
         }
-        let late = |task: &&mut LinkTask| task.resolve_deadline.is_some_and(|deadline| deadline <= now);
-        let late: Vec<_> = self.links.iter_mut().filter(late).map(LinkTask::abandon).collect();
-        for link in late {
+        while let Some(&(deadline, link)) = self.resolving.first()
+            && deadline <= now
+        {
+            self.abandon(link);
             let kind = ConnectErrorKind::Resolve(io::ErrorKind::TimedOut.into());
             let detail = kind.detail();
             self.last_error = self.account.endpoint(link).map(|endpoint| connect_error(endpoint, kind));
             self.account.handle_resolved(now, link, Err(&detail));
+        }
+    }
+
+    /// Sets until when to wait for the resolver of a connection.
+    pub(super) fn set_resolve_deadline(&mut self, link: LinkId, deadline: Option<Instant>) {
+        let Some(task) = self.links.get_mut(link.index()) else { return };
+        if let Some(before) = std::mem::replace(&mut task.resolve_deadline, deadline) {
+            self.resolving.remove(&(before, link));
+        }
+        self.resolving.extend(deadline.map(|deadline| (deadline, link)));
+    }
+
+    /// Abandons what the thread of a connection is doing or is about to do.
+    pub(super) fn abandon(&mut self, link: LinkId) {
+        self.set_resolve_deadline(link, None);
+        let Some(task) = self.links.get_mut(link.index()) else { return };
+        if task.next.take().is_none() && task.thread == ThreadState::Running {
+            task.thread = ThreadState::Abandoned;
+            // The result of the thread is dropped, with or without an error here.
+            let _ = task.connection.as_ref().map(|connection| connection.duplex().close());
         }
     }
 
@@ -84,10 +144,10 @@ impl AccountState {
 
     /// Returns whether the result of the connection's thread is still wanted.
     pub(super) fn is_wanted(&mut self, link: LinkId) -> bool {
-        let Some(task) = self.links.get_mut(link.index()) else { return false };
-        let wanted = task.thread == ThreadState::Running;
+        let task = self.links.get(link.index());
+        let wanted = task.is_some_and(|task| task.thread == ThreadState::Running);
         if wanted {
-            task.resolve_deadline = None;
+            self.set_resolve_deadline(link, None);
         }
         wanted
     }
@@ -126,6 +186,7 @@ impl AccountState {
 
     /// Records that the connection's thread has panicked: in the resolver or the observer.
     pub(super) fn handle_panic(&mut self, now: Instant, link: LinkId) {
+        self.add_all_unwritten();
         if self.is_wanted(link) {
             // Each call does nothing unless the connection is in that state.
             self.account.handle_resolved(now, link, Err(PANICKED));
@@ -169,45 +230,40 @@ impl AccountState {
         Some((task.link, Arc::clone(task.transport.as_ref()?)))
     }
 
-    /// Returns whether the thread that calls the account should try to write on this connection.
-    pub(super) fn wants_immediate_write(&self, index: usize) -> bool {
-        self.links.get(index).is_some_and(|task| {
-            task.output == OutputMode::Immediate
-                && task.transport.as_ref().is_some_and(|transport| {
-                    // A writer that is taken may hold octets; its thread checks for output again.
-                    self.account.wants_transmit(task.link)
-                        || try_take(&transport.writer).is_some_and(|writer| writer.is_pending())
-                })
-        })
-    }
-
-    /// Returns the next connection with deferred output, from `from` on and around.
-    pub(super) fn next_deferred(&self, from: usize) -> Option<usize> {
-        let deferred =
-            |(index, task): (usize, &LinkTask)| (task.output == OutputMode::Deferred).then_some(index);
-        let mut all = self.links.iter().enumerate().filter_map(deferred);
-        let first = all.next()?;
-        Some(if first >= from { first } else { all.find(|index| *index >= from).unwrap_or(first) })
+    /// Returns the next connection with deferred output: each in turn.
+    pub(super) fn next_deferred(&mut self) -> Option<usize> {
+        loop {
+            let index = self.deferred.pop_front()?;
+            if let Some(task) = self.links.get_mut(index) {
+                task.is_listed = false;
+                if task.output == OutputMode::Deferred {
+                    return Some(index);
+                }
+            }
+        }
     }
 
     /// Sets which thread writes the output of this connection.
     pub(super) fn set_output(&mut self, index: usize, output: OutputMode) {
         if let Some(task) = self.links.get_mut(index) {
             task.output = output;
-            if output == OutputMode::Failed {
+            match output {
+                OutputMode::Immediate => {}
+                OutputMode::Deferred => {
+                    if !std::mem::replace(&mut task.is_listed, true) {
+                        self.deferred.push_back(index);
+                    }
+                }
                 // Octets that the peer sent before the failure are still read.
-                task.stop_receiving();
+                OutputMode::Failed => task.stop_receiving(),
             }
         }
     }
 
     /// Leaves all remaining output to the background thread.
     pub(super) fn defer_output(&mut self) {
-        let Self { account, links, .. } = self;
-        for task in links {
-            if task.output == OutputMode::Immediate && account.wants_transmit(task.link) {
-                task.output = OutputMode::Deferred;
-            }
+        while let Some(index) = self.next_unwritten() {
+            self.set_output(index, OutputMode::Deferred);
         }
     }
 }

@@ -104,7 +104,8 @@ impl Account {
     /// [deadline](MessageRequest::deadline) (10 s) and the session's
     /// [`response_timeout`](smpp_core::session::Config::response_timeout) (10 s).
     ///
-    /// An SMSC that knows a message only on the bind that submitted it needs that bind:
+    /// The account sends it on the bind that sent the message, while it tracks the receipts of the message. For an SMSC that
+    /// knows a message only on that bind, name the bind of a message that requests no receipts:
     ///
     /// ```no_run
     /// use smpp_core::account::MessageRequest;

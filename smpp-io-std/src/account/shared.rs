@@ -111,18 +111,31 @@ impl Shared {
         condvar.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
     }
 
-    /// Releases the lock, then wakes the threads that have something to fetch or to check.
-    pub(super) fn unlock(mut state: Guard<'_>) {
-        let (first, others) = state.take_wake_list();
-        drop(state);
-        first.iter().chain(&others).for_each(Waiter::wake);
+    /// Releases the lock, then wakes the threads that have something to fetch or to check: in batches, so that no thread holds
+    /// the lock for long. Returns whether it has woken one.
+    pub(super) fn unlock<'a>(&'a self, mut state: Guard<'a>) -> bool {
+        let mut has_woken = false;
+        loop {
+            let batch = state.take_wake_batch();
+            drop(state);
+            has_woken |= batch.run();
+            if !batch.has_more {
+                return has_woken;
+            }
+            state = self.lock();
+        }
     }
 
     /// Parks the current thread until another thread wakes it, at most until `until`. It may return early.
     pub(super) fn park<'a>(&'a self, state: Guard<'a>, until: Option<Instant>) -> Guard<'a> {
-        Self::unlock(state);
-        waiter::park(until.map(|until| (until - self.now()).max(MIN_WAIT)));
+        self.unlock(state);
+        self.park_unlocked(until);
         self.lock()
+    }
+
+    /// As [`park`](Self::park), without the lock: the thread is registered to be woken.
+    pub(super) fn park_unlocked(&self, until: Option<Instant>) {
+        waiter::park(until.map(|until| (until - self.now()).max(MIN_WAIT)));
     }
 
     /// Waits until `poll` returns something from the router. Returns `None` if the deadline comes first.
@@ -133,6 +146,10 @@ impl Shared {
     ) -> Option<T> {
         let until = deadline.map(|deadline| self.account_time(deadline));
         let mut state = self.lock();
+        // Often it is there already: then no waiter is needed.
+        if let Poll::Ready(found) = poll(&mut state.router, &mut None) {
+            return Some(found);
+        }
         loop {
             if let Poll::Ready(found) = poll(&mut state.router, &mut Some(Waiter::current())) {
                 return Some(found);
@@ -184,7 +201,7 @@ impl Drop for QueuePlace<'_> {
         if let Some(place) = self.place.take() {
             let mut state = self.shared.lock();
             state.leave_queue(place);
-            Shared::unlock(state);
+            self.shared.unlock(state);
         }
     }
 }
@@ -195,6 +212,7 @@ pub(super) struct WakeOnPanic<'a>(pub(super) &'a Shared);
 impl Drop for WakeOnPanic<'_> {
     fn drop(&mut self) {
         if thread::panicking() {
+            self.0.lock().add_all_unwritten();
             self.0.background_wakeup.notify_one();
         }
     }

@@ -1,6 +1,6 @@
 //! What the lock of an account protects: the account, its events, the threads that wait.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use smpp_core::Endpoint;
@@ -10,8 +10,29 @@ use smpp_core::account::{
 use smpp_core::session::Instant;
 
 use super::connector::{AccountConnector, BoxedObserver};
-use super::link_task::LinkTask;
+use super::link_task::{Interrupt, LinkTask};
 use crate::waiter::Waiter;
+
+/// The most threads that are woken after one call before the lock is taken again, and the most that are interrupted.
+pub(super) const WAKE_BATCH: usize = 256;
+
+/// Threads to wake or to interrupt without the account's lock.
+pub(super) struct WakeBatch {
+    first: Option<Waiter>,
+    others: Vec<Waiter>,
+    interrupts: Vec<Interrupt>,
+    /// Whether there may be more than these.
+    pub(super) has_more: bool,
+}
+
+impl WakeBatch {
+    /// Wakes and interrupts the threads. Returns whether there was one.
+    pub(super) fn run(&self) -> bool {
+        self.first.iter().chain(&self.others).for_each(Waiter::wake);
+        self.interrupts.iter().for_each(Interrupt::run);
+        self.first.is_some()
+    }
+}
 
 pub(super) struct AccountState {
     pub(super) account: Account<Option<BoxedObserver>>,
@@ -25,10 +46,20 @@ pub(super) struct AccountState {
     wake_list: Vec<Waiter>,
     /// The free capacity of the account's queue when it was last checked.
     capacity: usize,
-    /// How many segments the account could send at once when that was last checked.
-    ready_capacity: Option<usize>,
+    /// How many threads wait until the account can send at once.
+    pub(super) ready_waiting: usize,
     pub(super) handles: usize,
     pub(super) links: Vec<LinkTask>,
+    /// The connections with output that the thread writes that calls the account: [`LinkTask::is_unwritten`].
+    pub(super) unwritten: Vec<usize>,
+    /// The connections with output that the background thread writes, in turn: [`LinkTask::is_listed`].
+    pub(super) deferred: VecDeque<usize>,
+    /// Until when the account waits for the resolver: [`LinkTask::resolve_deadline`].
+    pub(super) resolving: BTreeSet<(Instant, LinkId)>,
+    /// The threads of connections to interrupt as soon as the lock is released.
+    pub(super) interrupts: Vec<Interrupt>,
+    /// The account has ended: the next connection whose thread is to be interrupted.
+    pub(super) next_interrupt: Option<usize>,
     /// Until when the background thread sleeps if no thread wakes it.
     pub(super) background_sleeps_until: Option<Instant>,
     /// The last error of a connection.
@@ -45,7 +76,12 @@ impl AccountState {
             next_place: 0,
             wake_list: Vec::new(),
             capacity: account.available_capacity(),
-            ready_capacity: None,
+            ready_waiting: 0,
+            unwritten: Vec::new(),
+            deferred: VecDeque::new(),
+            resolving: BTreeSet::new(),
+            interrupts: Vec::new(),
+            next_interrupt: None,
             account,
             handles: 0,
             background_sleeps_until: None,
@@ -72,12 +108,30 @@ impl AccountState {
         Some((self.account.endpoint(link)?.clone(), self.account.options().connect_timeout))
     }
 
-    /// Removes and returns the threads to wake: one, and the others.
-    pub(super) fn take_wake_list(&mut self) -> (Option<Waiter>, Vec<Waiter>) {
-        self.wake_list.extend(self.router.take_wakers());
+    /// Removes the threads to wake, and those to interrupt, up to [`WAKE_BATCH`] of each. Returns them, and whether there may be
+    /// more.
+    pub(super) fn take_wake_batch(&mut self) -> WakeBatch {
+        let Self { router, wake_list, interrupts, links, next_interrupt, .. } = self;
+        let mut waiters = std::iter::from_fn(|| wake_list.pop()).chain(router.take_wakers());
         // One thread to wake costs no allocation.
-        let first = self.wake_list.pop();
-        (first, if self.wake_list.is_empty() { Vec::new() } else { std::mem::take(&mut self.wake_list) })
+        let first = waiters.next();
+        let others: Vec<_> =
+            if first.is_some() { waiters.take(WAKE_BATCH - 1).collect() } else { Vec::new() };
+        while let Some(next) = next_interrupt
+            && interrupts.len() < WAKE_BATCH
+        {
+            match links.get(*next) {
+                Some(task) => interrupts.extend(task.interrupt()),
+                None => *next_interrupt = None,
+            }
+            if let Some(next) = next_interrupt {
+                *next += 1;
+            }
+        }
+        let rest = interrupts.len().saturating_sub(WAKE_BATCH);
+        let interrupts = if interrupts.is_empty() { Vec::new() } else { interrupts.split_off(rest) };
+        let has_more = others.len() == WAKE_BATCH - 1 || rest > 0 || next_interrupt.is_some();
+        WakeBatch { first, others, interrupts, has_more }
     }
 
     /// Wakes the first thread in the queue, if there is more capacity than at the last check.
@@ -88,11 +142,9 @@ impl AccountState {
         }
     }
 
-    /// Returns whether the account can send more at once than at the last check, or accepts no more messages.
-    pub(super) fn has_become_ready(&mut self) -> bool {
-        let capacity = self.account.ready_capacity().ok();
-        let before = std::mem::replace(&mut self.ready_capacity, capacity);
-        capacity > before || capacity.is_none() && before.is_some()
+    /// Returns whether a thread waits until the account can send at once, and it can, or accepts no more messages.
+    pub(super) fn is_ready_awaited(&self) -> bool {
+        self.ready_waiting > 0 && self.account.ready_capacity() != Ok(0)
     }
 
     /// Returns whether no thread waits for capacity.
@@ -130,6 +182,7 @@ impl AccountState {
 
 #[cfg(test)]
 mod tests {
+    use smpp_core::SubmitSm;
     use smpp_core::account::Credentials;
     use smpp_core::provider::Provider;
 
@@ -142,15 +195,53 @@ mod tests {
         let connector = AccountConnector::new(&"smpp://localhost".parse().unwrap(), options);
         let mut state = AccountState::new(account, &connector);
         let places = [(); 4].map(|()| state.join_queue());
-        assert!(state.is_first(places[0]) && state.take_wake_list().0.is_none());
+        assert!(state.is_first(places[0]) && !state.take_wake_batch().run());
         for (left, first) in [(1, 0), (0, 2), (2, 3)] {
             state.leave_queue(places[left]);
             assert!(state.is_first(places[first]));
-            let (woken, others) = state.take_wake_list();
-            assert!(woken.is_some() && others.is_empty());
+            let woken = state.take_wake_batch();
+            assert!(woken.first.is_some() && woken.others.is_empty() && !woken.has_more);
         }
         state.leave_queue(places[3]);
         state.leave_queue(places[3]);
-        assert!(state.is_queue_empty() && state.take_wake_list().0.is_none());
+        assert!(state.is_queue_empty() && !state.take_wake_batch().run());
+    }
+
+    fn state() -> AccountState {
+        let options = Options::new(Credentials::new("shop", "s3cret"), &Provider::UNSTATED);
+        let options = Options { queue_capacity: 20_000, ..options };
+        let account = Account::new(options.clone(), Instant::ZERO).unwrap();
+        let connector = AccountConnector::new(&"smpp://localhost".parse().unwrap(), options);
+        AccountState::new(account, &connector)
+    }
+
+    #[test]
+    fn ten_thousand_threads_are_woken_in_batches() {
+        let mut state = state();
+        let message = Message::submit_sm(&SubmitSm::default());
+        for _ in 0..10_000 {
+            let number = state.submit(Instant::ZERO, &message).unwrap();
+            assert!(state.router.wait_for_outcome(number, &mut Some(Waiter::current())));
+        }
+        state.router.close();
+        let (mut batches, mut woken) = (0, 0);
+        loop {
+            let batch = state.take_wake_batch();
+            let threads = usize::from(batch.first.is_some()) + batch.others.len();
+            assert!(threads <= WAKE_BATCH, "{threads}");
+            (batches, woken) = (batches + 1, woken + threads);
+            if !batch.has_more {
+                break;
+            }
+        }
+        assert_eq!((batches, woken), (10_000 / WAKE_BATCH + 1, 10_000));
+    }
+
+    #[test]
+    fn a_call_looks_only_at_the_connections_that_have_changed() {
+        let mut state = state();
+        state.check_changed_links();
+        assert_eq!(state.account.poll_changed_link(), None, "nothing has happened since");
+        assert!(state.unwritten.is_empty() && state.next_unwritten().is_none());
     }
 }

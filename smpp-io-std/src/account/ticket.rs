@@ -6,12 +6,13 @@ use std::time::Instant;
 
 use smpp_core::MessageState;
 use smpp_core::account::{
-    AcceptedMessage, BindId, DeliveryReceipt, Message, MessageId, MessageKey, MessageNumber, NoMoreReceipts,
-    ReceiptMatch, SendError,
+    AcceptedMessage, BindId, DeliveryReceipt, EventRouter, Message, MessageId, MessageKey, MessageNumber,
+    NoMoreReceipts, ReceiptMatch, SendError,
 };
 use smpp_core::session::AcceptedResponse;
 
 use super::shared::Shared;
+use crate::waiter::Waiter;
 
 /// A message that the account has accepted into its queue, and whose outcome was not fetched yet.
 ///
@@ -45,6 +46,8 @@ struct Registration {
     /// Why the message gets no further receipt, once it has been released with its outcome. Then no later call needs the
     /// account's lock.
     ended: Option<NoMoreReceipts>,
+    /// Whether the current thread is registered for the outcome, and has not waited since.
+    is_registered: bool,
     shared: Arc<Shared>,
 }
 
@@ -52,6 +55,10 @@ impl Registration {
     /// Waits for the outcome. Returns `None` if the deadline passes first.
     fn outcome(&mut self, deadline: Option<Instant>) -> Option<Result<AcceptedMessage, SendError>> {
         let message = self.message;
+        if std::mem::take(&mut self.is_registered) {
+            let until = deadline.map(|deadline| self.shared.account_time(deadline));
+            self.shared.park_unlocked(until);
+        }
         let outcome = self.shared.wait_until(deadline, |router, waiter| {
             router
                 .poll_outcome(message, waiter)
@@ -105,7 +112,21 @@ pub struct Sent {
 impl Ticket {
     pub(super) fn new(number: MessageNumber, message: &Message, shared: &Arc<Shared>) -> Self {
         let key = message.message_key().cloned();
-        Self { registration: Registration { message: number, key, ended: None, shared: Arc::clone(shared) } }
+        Self {
+            registration: Registration {
+                message: number,
+                key,
+                ended: None,
+                is_registered: false,
+                shared: Arc::clone(shared),
+            },
+        }
+    }
+
+    /// Registers the current thread for the outcome: it waits for it next.
+    pub(super) fn register(&mut self, router: &mut EventRouter<Waiter>) {
+        let Registration { message, ref mut is_registered, .. } = self.registration;
+        *is_registered = router.wait_for_outcome(message, &mut Some(Waiter::current()));
     }
 
     /// Returns the account's number of the message.
@@ -169,8 +190,13 @@ impl Sent {
 
     /// Returns the bind that sent the last segment, to ask about the message on the same bind:
     /// [`MessageRequest::bind`](smpp_core::account::MessageRequest::bind).
-    pub const fn bind(&self) -> Option<BindId> {
+    pub fn bind(&self) -> Option<BindId> {
         self.accepted.bind()
+    }
+
+    /// Returns the binds that sent the segments, one for each segment.
+    pub fn binds(&self) -> &[BindId] {
+        self.accepted.binds()
     }
 
     /// Returns the SMSC's responses, one for each segment: their TLVs, such as a price, and for a submit_multi the recipients
@@ -259,7 +285,7 @@ impl Drop for Registration {
         }
         let mut state = self.shared.lock();
         state.router.release(self.message);
-        Shared::unlock(state);
+        self.shared.unlock(state);
     }
 }
 

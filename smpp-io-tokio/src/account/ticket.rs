@@ -149,8 +149,13 @@ impl Sent {
 
     /// Returns the bind that sent the last segment, to ask about the message on the same bind:
     /// [`MessageRequest::bind`](smpp_core::account::MessageRequest::bind).
-    pub const fn bind(&self) -> Option<BindId> {
+    pub fn bind(&self) -> Option<BindId> {
         self.accepted.bind()
+    }
+
+    /// Returns the binds that sent the segments, one for each segment.
+    pub fn binds(&self) -> &[BindId] {
+        self.accepted.binds()
     }
 
     /// Returns the SMSC's responses, one for each segment: their TLVs, such as a price, and for a submit_multi the recipients

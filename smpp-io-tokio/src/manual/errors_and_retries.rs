@@ -124,7 +124,7 @@
 //!
 //! | [`SegmentOutcome`] | safe to resend? | note |
 //! | --- | --- | --- |
-//! | `Accepted { id, response }` | no | `response` has the TLVs: [what the peer says](#what-the-peer-says-with-a-response) |
+//! | `Accepted { id, bind, response }` | no | `bind` sent it; `response` has the TLVs: [what the peer says](#what-the-peer-says-with-a-response) |
 //! | `Refused { status, response }`, `Nacked(status)` | yes | [what the peer says](#what-the-peer-says-with-a-response) |
 //! | `NeverSent(reason)` | yes | `Expired` (the message's deadline), `Abandoned` (another segment failed), `Cancelled`, `ShutDown`, `Stopped`, `BindEnded` (the bind of [`Message::bind`](smpp_core::account::Message::bind)), or `Request` (see `NotSentReason`) |
 //! | `Unanswered(reason)` | **no: it may arrive twice** | the SMSC may respond late: `Arrival::LateOutcome` |
@@ -160,7 +160,7 @@
 //!
 //! | [`MessageRequestError`](smpp_core::account::MessageRequestError) | what to do |
 //! | --- | --- |
-//! | `Refused { status, response }`, `Nacked(status)` | the SMSC did nothing; it may know the message only on the bind that sent it: [`MessageRequest::bind`](smpp_core::account::MessageRequest::bind) with [`Sent::bind`](crate::account::Sent::bind) |
+//! | `Refused { status, response }`, `Nacked(status)` | the SMSC did nothing; it may know the message only on the bind that sent it: the account sends the request there while it tracks the receipts of the message; of a message without receipts name the bind, [`MessageRequest::bind`](smpp_core::account::MessageRequest::bind) with [`Sent::binds`](crate::account::Sent::binds) |
 //! | `NeverSent(reason)` | repeat it later: `Full`, `Expired`, `BindEnded`, `Withdrawn`, `ShutDown`, `Stopped`. With `Request(reason)` it fails again: the provider does not take the operation, for example |
 //! | `Unanswered(reason)`, `DriverGone` | it may have taken effect: a `query_sm` says so |
 //!

@@ -116,25 +116,42 @@
 //! # Change an account while it runs
 //!
 //! [`Account::options`] returns the options, [`Account::reconfigure`] sets them. Messages and receipts are kept. The
-//! [core's method](smpp_core::account::Account::reconfigure) has a table of when each field takes effect. A new
-//! password, for example: new binds use it at once, and existing binds are replaced one at a time, each after what it has
-//! in flight has its response. If the SMSC refuses it, one bind is lost and the account stops; the others stay bound with
-//! the old password.
+//! [core's method](smpp_core::account::Account::reconfigure) has a table of when each field takes effect.
+//!
+//! To change a password without a break, let the provider set it first, then call `reconfigure`. New binds use it at once.
+//! Existing binds are replaced one at a time, each after what it has in flight has its response: every event stream shows
+//! `Closed` and `Bound` for each slot. If the SMSC refuses the password, one bind is lost and the account stops
+//! (`BindRefused`, `Stopped`); the others stay bound with the old password, and send. `reconfigure` with the old password
+//! resumes the account.
 //!
 //! ```no_run
-//! use smpp_core::account::{Credentials, Options};
-//! use smpp_core::session::{Config, Rate};
+//! use smpp_core::account::{AccountEvent, Credentials, LinkEvent, Options};
+//! use smpp_io_tokio::account::Account;
 //!
-//! # fn example(account: &smpp_io_tokio::account::Account) -> Result<(), smpp_core::account::OptionsError> {
-//! let options = account.options();
-//! account.reconfigure(Options {
-//!     credentials: Credentials { password: "n3w".into(), ..options.credentials },
-//!     session: Config { rate: Some(Rate::per_second(20)), ..options.session },
-//!     ..options
-//! })?;
-//! # Ok(())
-//! # }
+//! /// Returns whether the SMSC accepts the password. If not, the account goes on with the one that it had.
+//! async fn change_password(account: &Account, password: &str) -> Result<bool, Box<dyn std::error::Error>> {
+//!     let before = account.options();
+//!     let mut events = account.events();
+//!     account.reconfigure(Options {
+//!         credentials: Credentials { password: password.into(), ..before.credentials.clone() },
+//!         ..before.clone()
+//!     })?;
+//!     while let Some(event) = events.recv().await {
+//!         match event {
+//!             AccountEvent::Link { event: LinkEvent::Bound { .. }, .. } => return Ok(true),
+//!             AccountEvent::Stopped { .. } => {
+//!                 account.reconfigure(before)?;
+//!                 return Ok(false);
+//!             }
+//!             _ => {}
+//!         }
+//!     }
+//!     Ok(false)
+//! }
 //! ```
+//!
+//! The first bind with the new password decides: the others follow. `smpp smsc --account shop:s3cret` is an SMSC to try it
+//! with: it refuses every other password.
 //!
 //! # DNS and several addresses
 //!
@@ -168,8 +185,35 @@
 //! [`AccountConnector::dial`](crate::account::AccountConnector::dial) sets the function that opens the transport. It gets a
 //! [`DialTarget`](crate::DialTarget): the address, and the endpoint with the host's name. With
 //! [`dial_by_name`](crate::account::AccountConnector::dial_by_name) the name is not resolved, for a proxy that does so. TLS
-//! runs over the transport. [`Connector`](crate::Connector) has the same two methods. The examples `local_address` and
-//! `socks_proxy` are programs for each.
+//! runs over the transport: a proxy sees neither the password nor the messages. [`Connector`](crate::Connector) has the same
+//! two methods. The examples `local_address` and `socks_proxy` (SOCKS5, with the crate `tokio-socks`) are programs for each.
+//!
+//! An HTTP proxy needs a `CONNECT` before:
+//!
+//! ```no_run
+//! use smpp_io_tokio::account::AccountConnector;
+//! use std::io;
+//! use tokio::io::{AsyncReadExt, AsyncWriteExt};
+//! use tokio::net::TcpStream;
+//!
+//! # fn example(connector: AccountConnector) {
+//! let connector = connector.dial_by_name(|target| async move {
+//!     let mut stream = TcpStream::connect("proxy.example:3128").await?;
+//!     let to = format!("{}:{}", target.endpoint.host, target.endpoint.port);
+//!     stream.write_all(format!("CONNECT {to} HTTP/1.1\r\nHost: {to}\r\n\r\n").as_bytes()).await?;
+//!     let mut head = Vec::new();
+//!     // The octets behind the head are the SMSC's.
+//!     while !head.ends_with(b"\r\n\r\n") && head.len() < 8_192 {
+//!         head.push(stream.read_u8().await?);
+//!     }
+//!     match head.get(8..12) {
+//!         Some(b" 200") => Ok(stream),
+//!         _ => Err(io::Error::other("the HTTP proxy refuses the connection")),
+//!     }
+//! });
+//! # let _ = connector;
+//! # }
+//! ```
 //!
 //! # Watch the binds
 //!

@@ -57,8 +57,9 @@
 //! SMSC that is started again with the same seed repeats them. A program that stores ids in a database needs another seed
 //! each time: `smpp smsc` draws one unless `--seed` is given.
 //!
-//! The simulated SMSC refuses `query_sm`, `cancel_sm` and `replace_sm` (`ESME_RQUERYFAIL` and the like): a
-//! [`Service`](crate::Service) of your own can answer them.
+//! `TestSmsc` answers `query_sm`, `cancel_sm` and `replace_sm` about the messages that it has accepted. A
+//! [`Service`](crate::Service) of your own asks the simulator: `Simulator::query`, `cancel` and `replace`. Otherwise it refuses
+//! them (`ESME_RQUERYFAIL` and the like).
 //!
 //! # An SMSC on your machine
 //!

@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 
+use crate::account::link::ShortBindId;
 use crate::account::message_key::MessageKey;
 use crate::account::outcome::{MessageId, MessageNumber};
 use crate::account::receipt::ReceiptDestination;
@@ -30,6 +31,8 @@ pub(super) struct Node {
     pub(super) unacknowledged: u32,
     /// Of a submit_multi with several recipients, a number made of the address of this one: see [`recipient`]. Otherwise 0.
     pub(super) recipient: u32,
+    /// The bind that sent the segment.
+    pub(super) bind: ShortBindId,
     pub(super) segment: u8,
     /// The state in the last final receipt.
     pub(super) last: Option<MessageState>,
@@ -96,6 +99,7 @@ impl Default for Node {
             reported: 0,
             unacknowledged: 0,
             recipient: 0,
+            bind: ShortBindId::default(),
             segment: 0,
             last: None,
             is_indexed: false,

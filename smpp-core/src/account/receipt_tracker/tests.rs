@@ -34,7 +34,7 @@ fn tracker(scope: ReceiptScope) -> ReceiptTracker {
 
 const fn message(number: u64, total: u8) -> TrackedMessage {
     let destination = ReceiptDestination::Sent;
-    TrackedMessage { number: MessageNumber(number), total, is_due: true, key: None, destination }
+    TrackedMessage { number: MessageNumber(number), bind: None, total, is_due: true, key: None, destination }
 }
 
 impl ReceiptTracker {

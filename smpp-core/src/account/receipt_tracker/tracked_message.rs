@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use crate::account::link::BindId;
 use crate::account::message_key::MessageKey;
 use crate::account::outcome::{MessageId, MessageNumber};
 use crate::account::receipt::{ReceiptDestination, ReceiptMatch};
@@ -25,6 +26,8 @@ pub(in crate::account) enum Match {
 #[derive(Clone, Debug)]
 pub(in crate::account) struct TrackedMessage {
     pub(in crate::account) number: MessageNumber,
+    /// The bind that sent the segment; `None` if an earlier process sent it.
+    pub(in crate::account) bind: Option<BindId>,
     /// How many segments it has.
     pub(in crate::account) total: u8,
     /// Whether it requested a final receipt for every final state.

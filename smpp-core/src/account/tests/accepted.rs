@@ -33,10 +33,12 @@ fn an_accepted_segment_keeps_the_tlvs_of_its_response() {
     let message_id = COctets::new(b"id-1").unwrap();
     let response = SubmitSmResp { message_id, tlvs: Tlvs::list(&tlvs) };
     let outcome = answer(&mut sent(), Pdu::SubmitSmResp(Some(response)));
-    let [SegmentOutcome::Accepted { id, response }] = &outcome.segments[..] else { panic!("{outcome:?}") };
+    let [SegmentOutcome::Accepted { id, response, .. }] = &outcome.segments[..] else {
+        panic!("{outcome:?}")
+    };
     assert_eq!((id.as_bytes(), response.tlv(PRICE)), (&b"id-1"[..], Some(&b"0.042"[..])));
     assert_eq!(alloc::format!("{response:?}"), "AcceptedResponse(30 octets)", "no value of a TLV");
-    let accepted = outcome.accepted(None).unwrap();
+    let accepted = outcome.accepted().unwrap();
     let prices: Vec<_> = accepted.responses().map(|response| response.tlv(PRICE)).collect();
     assert_eq!(prices, [Some(&b"0.042"[..])]);
 }
@@ -47,11 +49,11 @@ fn a_response_with_nothing_but_the_id_is_not_kept() {
     let response = SubmitSmResp { message_id, ..SubmitSmResp::default() };
     let outcome = answer(&mut sent(), Pdu::SubmitSmResp(Some(response)));
     assert_eq!(outcome.segments, [accepted(b"id-1")]);
-    let accepted = outcome.accepted(None).unwrap();
+    let accepted = outcome.accepted().unwrap();
     assert_eq!(accepted.responses().collect::<Vec<_>>(), [&AcceptedResponse::default()]);
     assert!(
-        size_of::<SegmentOutcome>() <= 48,
-        "the outcome of an accepted segment stays small: its id is in it"
+        size_of::<SegmentOutcome>() <= 56,
+        "the outcome of an accepted segment stays small: its id and its bind are in it"
     );
 }
 
@@ -62,6 +64,8 @@ fn a_response_of_more_than_8192_octets_is_omitted() {
     let message_id = COctets::new(b"id-1").unwrap();
     let response = SubmitSmResp { message_id, tlvs: Tlvs::list(&tlvs) };
     let outcome = answer(&mut sent(), Pdu::SubmitSmResp(Some(response)));
-    let [SegmentOutcome::Accepted { id, response }] = &outcome.segments[..] else { panic!("{outcome:?}") };
+    let [SegmentOutcome::Accepted { id, response, .. }] = &outcome.segments[..] else {
+        panic!("{outcome:?}")
+    };
     assert_eq!((id.as_bytes(), response.tlv(PRICE), response.is_omitted()), (&b"id-1"[..], None, true));
 }

@@ -374,6 +374,7 @@ fn account_cases() -> Vec<(AccountEvent, &'static str)> {
                 segment: 0,
                 outcome: SegmentOutcome::Accepted {
                     id: MessageId::new(b"7"),
+                    bind: BindId::new(link, 3),
                     response: AcceptedResponse::default(),
                 },
             },

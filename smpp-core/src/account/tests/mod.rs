@@ -61,7 +61,11 @@ fn template() -> SubmitSm<'static> {
 
 /// Returns the outcome of a segment that the SMSC has accepted with this id and no TLVs.
 fn accepted(id: &[u8]) -> SegmentOutcome {
-    SegmentOutcome::Accepted { id: MessageId::new(id), response: AcceptedResponse::default() }
+    SegmentOutcome::Accepted {
+        id: MessageId::new(id),
+        bind: BindId::new(LinkId(0), 1),
+        response: AcceptedResponse::default(),
+    }
 }
 
 /// Returns the outcome of a segment that the SMSC has refused with this status and no body.
@@ -120,6 +124,10 @@ struct Simulation {
     mute: bool,
     /// The messages that it has not answered.
     unanswered: Vec<(LinkId, Reply<SubmitSm<'static>>)>,
+    /// The submit_multi that it has not answered.
+    unanswered_multi: Option<(LinkId, Reply<crate::pdu::SubmitMulti<'static>>)>,
+    /// The recipients that it refuses; `None` if it refuses the last of several.
+    refused_recipients: Option<Vec<&'static str>>,
     /// The id of each accepted message; a new number for each if `None`.
     id: Option<&'static str>,
     /// The statuses with which the account refused deliveries.
@@ -149,6 +157,8 @@ impl Simulation {
             answers: true,
             mute: false,
             unanswered: Vec::new(),
+            unanswered_multi: None,
+            refused_recipients: None,
             id: None,
             refusals: Vec::new(),
             submitted: Vec::new(),
@@ -298,9 +308,21 @@ impl Simulation {
                     self.now,
                     String::from_utf8_lossy(message.text()).into_owned(),
                 ));
-                let refused = message.destinations.iter().skip(1).last();
+                if !self.answers {
+                    self.unanswered_multi = Some((server.link, reply));
+                    return;
+                }
+                let is_refused = |index: usize, destination: &Destination<'_>| match destination {
+                    Destination::Sme(address) => match &self.refused_recipients {
+                        Some(refused) => refused.contains(&&*address.digits.to_string()),
+                        None => index > 0 && index + 1 == message.destinations.iter().count(),
+                    },
+                    Destination::DistributionList(_) => false,
+                };
+                let destinations = message.destinations.iter().enumerate();
+                let refused = destinations.filter(|(index, destination)| is_refused(*index, destination));
                 let refused: Vec<_> = refused
-                    .into_iter()
+                    .map(|(_, destination)| destination)
                     .filter_map(|destination| match destination {
                         Destination::Sme(destination) => Some(destination),
                         Destination::DistributionList(_) => None,
@@ -373,6 +395,26 @@ impl Simulation {
         };
         let result = result.map(|id| response(String::from(id).leak().as_bytes()));
         server.session.respond(reply, result).unwrap();
+        self.settle();
+    }
+
+    /// Accepts the submit_multi that the SMSC has not answered, without these recipients.
+    fn answer_multi_late(&mut self, refused: &[&str]) {
+        let (link, reply) = self.unanswered_multi.take().unwrap();
+        let refused: Vec<_> = refused
+            .iter()
+            .map(|digits| UnsuccessSme {
+                destination: crate::Address::international(digits).unwrap(),
+                error_status_code: CommandStatus::RINVDSTADR,
+            })
+            .collect();
+        let response = SubmitMultiResp {
+            message_id: COctets::new(b"other-1").unwrap(),
+            unsuccessful: List::new(&refused).unwrap(),
+            ..SubmitMultiResp::default()
+        };
+        let server = self.servers.iter_mut().find(|server| server.link == link).unwrap();
+        server.session.respond(reply, Ok(response)).unwrap();
         self.settle();
     }
 

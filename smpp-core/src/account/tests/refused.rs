@@ -43,8 +43,8 @@ fn a_refused_segment_keeps_the_response() {
         let shown = outcome.segments[0].to_string();
         assert!(shown.ends_with("the peer says \"no route\""), "{shown}");
         assert!(
-            size_of::<SegmentOutcome>() <= 48,
-            "the outcome of an accepted segment stays small: its id is in it"
+            size_of::<SegmentOutcome>() <= 56,
+            "the outcome of an accepted segment stays small: its id and its bind are in it"
         );
     }
 }

@@ -10,7 +10,17 @@ fn all_operations() -> Options {
 }
 
 fn query() -> MessageRequest {
-    MessageRequest::query_sm(&QuerySm { message_id: COctets::new(b"7").unwrap(), ..QuerySm::default() })
+    query_of("7")
+}
+
+fn query_of(id: &str) -> MessageRequest {
+    let message_id = COctets::new(id.as_bytes()).unwrap();
+    MessageRequest::query_sm(&QuerySm { message_id, ..QuerySm::default() })
+}
+
+/// A message with receipts.
+fn tracked(text: &str) -> Message {
+    Message::text(&SubmitSm { registered_delivery: RegisteredDelivery::RECEIPT, ..template() }, text)
 }
 
 fn never_sent(reason: RequestNotSentReason) -> MessageRequestError {
@@ -142,6 +152,72 @@ fn a_request_may_name_the_bind_that_sent_the_message() {
     sim.advance(20 * SECOND);
     sim.request(&query().bind(binds[1]));
     assert_eq!(sim.error(), never_sent(RequestNotSentReason::BindEnded), "the slot has another bind");
+}
+
+/// Without that, the first bind would send each of these.
+#[test]
+fn a_request_that_names_no_bind_goes_on_the_one_that_sent_its_message() {
+    let mut sim = Simulation::new(Options { binds: Binds::transceivers(2), ..all_operations() });
+    sim.advance(SECOND);
+    let second = BindId::new(LinkId(1), 1);
+    sim.account.submit(sim.now, &tracked("1").bind(second)).unwrap();
+    sim.advance(SECOND);
+    let without_receipts = SubmitSm { registered_delivery: RegisteredDelivery::empty(), ..template() };
+    sim.account.submit(sim.now, &Message::text(&without_receipts, "2").bind(second)).unwrap();
+    sim.advance(SECOND);
+    sim.account.submit(sim.now, &tracked("3").bind(BindId::new(LinkId(0), 1))).unwrap();
+    sim.advance(SECOND);
+    let message_id = COctets::new(b"1").unwrap();
+    let requests = [
+        (query_of("1"), 1),
+        (MessageRequest::cancel_sm(&CancelSm { message_id, ..CancelSm::default() }), 1),
+        (MessageRequest::replace_sm(&ReplaceSm { message_id, ..ReplaceSm::default() }), 1),
+        (query_of("1").bind(BindId::new(LinkId(0), 1)), 0),
+        (query_of("2"), 0),
+        (query_of("3"), 0),
+        (query_of("unknown"), 0),
+        (query_of(""), 0),
+    ];
+    for (request, link) in requests {
+        sim.requested.clear();
+        sim.request(&request);
+        sim.settle();
+        assert_eq!(sim.requested[0].0.index(), link, "{request:?}");
+    }
+
+    // The slot has another bind.
+    sim.requested.clear();
+    sim.servers.retain(|server| server.link != LinkId(1));
+    sim.account.handle_disconnect(sim.now, LinkId(1));
+    sim.request(&query_of("1"));
+    sim.settle();
+    sim.advance(20 * SECOND);
+    sim.request(&query_of("1"));
+    sim.settle();
+    assert_eq!(sim.requested, [(LinkId(0), CommandId::QUERY_SM); 2]);
+}
+
+#[test]
+fn a_request_waits_for_the_bind_that_sent_its_message_until_that_ends() {
+    let mut options = Options { binds: Binds::transceivers(2), ..all_operations() };
+    options.session.window = 1;
+    options.session.rate = None;
+    let mut sim = Simulation::new(options);
+    sim.advance(SECOND);
+    sim.account.submit(sim.now, &tracked("1").bind(BindId::new(LinkId(1), 1))).unwrap();
+    sim.advance(SECOND);
+    sim.answers = false;
+    sim.account.submit(sim.now, &tracked("2").bind(BindId::new(LinkId(1), 1))).unwrap();
+    sim.settle();
+    let numbers = [sim.request(&query_of("1")), sim.request(&query_of("1"))];
+    sim.settle();
+    assert_eq!(sim.requested, [], "the window of its bind is full");
+    sim.answers = true;
+    sim.servers.retain(|server| server.link != LinkId(1));
+    sim.account.handle_disconnect(sim.now, LinkId(1));
+    sim.settle();
+    assert_eq!(sim.requested, [(LinkId(0), CommandId::QUERY_SM); 2]);
+    assert_eq!(sim.results().into_iter().map(|(number, _)| number).collect::<Vec<_>>(), numbers);
 }
 
 #[test]

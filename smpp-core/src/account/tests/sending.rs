@@ -343,3 +343,43 @@ fn a_send_error_says_whether_resending_is_safe() {
     assert!(!failed(vec![refused(CommandStatus::RSYSERR), unanswered]));
     assert!(!failed(vec![accepted, never_sent]));
 }
+
+/// Each bind gets a segment: the outcome says which.
+#[test]
+fn the_outcome_of_each_segment_has_the_bind_that_sent_it() {
+    let mut options = Options { binds: Binds::transceivers(3), spread_segments: true, ..options() };
+    options.session.window = 1;
+    let mut sim = Simulation::new(options);
+    sim.advance(SECOND);
+    sim.account.handle_disconnect(sim.now, LinkId(1));
+    sim.servers.retain(|server| server.link != LinkId(1));
+    sim.advance(20 * SECOND);
+    sim.account.submit(sim.now, &Message::text(&template(), &*"x".repeat(400))).unwrap();
+    sim.advance(SECOND);
+    let (_, outcome) = &sim.outcomes()[0];
+    let handed = sim.events.iter().filter_map(|event| match event {
+        Event::HandedToTransport { bind, .. } => Some(*bind),
+        _ => None,
+    });
+    assert_eq!(outcome.binds().collect::<Vec<_>>(), handed.collect::<Vec<_>>());
+    let accepted = outcome.accepted().unwrap();
+    let shown: Vec<_> = accepted.binds().iter().map(ToString::to_string).collect();
+    assert_eq!(shown, ["0.1", "1.2", "2.1"]);
+    assert_eq!(accepted.bind(), Some(BindId::new(LinkId(2), 1)));
+}
+
+#[test]
+fn a_bind_is_its_slot_and_the_number_of_its_session() {
+    for (link, generation) in [(0, 1), (1, 1), (u16::MAX, 0xFFFF_FFFF_FFFF)] {
+        let bind = BindId::new(LinkId(link), generation);
+        assert_eq!((bind.link(), bind.to_string()), (LinkId(link), alloc::format!("{link}.{generation}")));
+        assert!(bind.is_generation(generation) && !bind.is_generation(generation - 1));
+        assert_eq!(bind.short().link(), LinkId(link));
+        assert_ne!(bind.short(), BindId::new(LinkId(link), generation - 1).short());
+        assert!(bind > BindId::new(LinkId(link), generation - 1));
+        assert_eq!(
+            alloc::format!("{bind:?}"),
+            alloc::format!("BindId {{ link: LinkId({link}), generation: {generation} }}")
+        );
+    }
+}

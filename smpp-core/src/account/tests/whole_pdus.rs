@@ -1,5 +1,7 @@
 //! Messages of a whole data_sm or submit_multi.
 
+use core::task::Poll::Ready;
+
 use super::*;
 use crate::pdu::{DataSm, SubmitMulti};
 use crate::provider::{ReceiptDialect, ReceiptScope};
@@ -117,6 +119,68 @@ fn each_recipient_of_a_submit_multi_has_its_receipt() {
     assert_eq!(sim.account.pending_receipts(), 0);
     receipt_from(&mut sim, phones[1], "DELIVRD");
     assert_eq!(take_receipts(&mut sim), [], "it is a repetition");
+}
+
+/// The response comes after the timeout: before the message has its outcome, or after.
+#[test]
+fn each_recipient_of_a_submit_multi_that_is_accepted_late_has_its_receipt() {
+    for policy in [UnansweredPolicy::Report, UnansweredPolicy::Resend(1)] {
+        let mut sim = sim();
+        sim.answers = false;
+        let phones = ["6591234561", "6591234562", "6591234563"];
+        sim.account.submit(sim.now, &submit_multi(&phones).unanswered_policy(policy)).unwrap();
+        sim.settle();
+        let first = sim.unanswered_multi.take();
+        sim.advance(15 * SECOND);
+        assert_eq!(sim.outcomes().len(), usize::from(policy == UnansweredPolicy::Report));
+        sim.unanswered_multi = first;
+        sim.answer_multi_late(&phones[1..2]);
+        let outcomes = (sim.outcomes().len(), sim.late_outcomes().len());
+        assert_eq!(outcomes, if policy == UnansweredPolicy::Report { (1, 1) } else { (1, 0) });
+        assert_eq!((sim.account.pending_receipts(), sim.account.tracked_receipts()), (2, 2));
+        take_receipts(&mut sim);
+        receipt_from(&mut sim, phones[2], "DELIVRD");
+        assert_eq!(take_receipts(&mut sim), [(S::DELIVERED, Some((1, 2, 1, None)))], "{policy:?}");
+        receipt_from(&mut sim, phones[2], "DELIVRD");
+        assert_eq!(take_receipts(&mut sim), [], "it is a repetition");
+        receipt_from(&mut sim, phones[0], "UNDELIV");
+        let last = (S::UNDELIVERABLE, Some((0, 2, 0, Some(S::UNDELIVERABLE))));
+        assert_eq!(take_receipts(&mut sim), [last], "{policy:?}");
+    }
+}
+
+/// The SMSC accepts the message and refuses each of its recipients: no receipt follows, and nobody waits for one.
+#[test]
+fn a_submit_multi_of_which_every_recipient_is_refused_waits_for_no_receipts() {
+    let phones = ["6591234561", "6591234562"];
+    for is_late in [false, true] {
+        let mut sim = sim();
+        sim.refused_recipients = Some(phones.into());
+        sim.answers = !is_late;
+        let mut router = EventRouter::<()>::new(1);
+        let number = router.submit(sim.now, &mut sim.account, &submit_multi(&phones)).unwrap();
+        sim.settle();
+        if is_late {
+            sim.advance(15 * SECOND);
+            sim.answer_multi_late(&phones);
+        }
+        assert_eq!(sim.account.tracked_receipts(), 0);
+        let expired = sim.events.iter().filter(|event| {
+            matches!(event, Event::ReceiptsExpired { message, ids, .. } if *message == number && ids.is_empty())
+        });
+        assert_eq!(expired.count(), 1, "late: {is_late}");
+        let outcome = match &sim.late_outcomes()[..] {
+            [] => sim.outcomes()[0].1.segments[0].clone(),
+            late => late[0].2.clone(),
+        };
+        assert_eq!(outcome.response().unwrap().unsuccessful().count(), 2);
+        for event in core::mem::take(&mut sim.events) {
+            router.handle_event(sim.now, &mut sim.account, event);
+        }
+        assert_eq!(router.poll_outcome(number, &mut None).map(|outcome| outcome.is_ok()), Ready(!is_late));
+        let receipt = router.poll_receipt(number, &mut None).map(|receipt| receipt.is_ok());
+        assert_eq!(receipt, Ready(false), "the caller does not wait for a receipt");
+    }
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! What must hold when the SMSC has an acknowledgement, and at the end.
 
 use smpp_core::MessageState;
+use smpp_core::account::InboundMessage;
 use smpp_core::session::Instant;
 
 use super::super::messages::Messages;
-use super::{Deliveries, DeliveryKind, ack_delay};
+use super::{Deliveries, Delivery, DeliveryKind, Received, ack_delay};
 
 impl Deliveries {
     /// Checks that the account may acknowledge a delivery: the application has accepted it.
@@ -49,6 +50,21 @@ impl Deliveries {
         }
     }
 
+    /// Records and checks a first segment that the account emits alone.
+    pub(super) fn record_flood(&mut self, now: Instant, message: &InboundMessage) -> Received {
+        let octets = message.octets();
+        let is_this =
+            |delivery: &Delivery| delivery.kind == DeliveryKind::Flood && delivery.octets[7..] == octets;
+        let index = self.all.iter().position(is_this).expect("a delivery of the test");
+        let delivery = &mut self.all[index];
+        delivery.reported += 1;
+        assert!(delivery.reported <= delivery.arrivals, "it is emitted more often than it arrived");
+        let held_long = delivery.arrived.is_some_and(|arrived| now - arrived >= ack_delay(&self.options));
+        let came_back = delivery.arrivals > 1;
+        assert!(held_long || came_back || !self.ample_limits, "the SMSC still has it");
+        Received::Flood { delivery: index }
+    }
+
     /// Checks after the end of the account that no acknowledged segment is lost silently.
     pub(crate) fn check_floods(&self) {
         for (index, delivery) in self.all.iter().enumerate() {
@@ -76,6 +92,14 @@ impl Deliveries {
             assert!(good, "{state:?} of {message} segment {segment} is lost");
             assert!(!messages.all[message].registered_delivery.is_empty());
         }
+    }
+
+    /// Returns whether the account may have forgotten a message: a receipt of it was final long ago.
+    pub(crate) fn may_be_forgotten(&self, now: Instant, message: usize) -> bool {
+        let remembers = self.options.receipts.remember_completed;
+        let of_message = self.reported.range((message, 0)..=(message, u8::MAX));
+        let mut completed = of_message.filter_map(|(_, reported)| reported.completed);
+        completed.any(|at| now - at >= remembers)
     }
 
     /// Returns whether the account has emitted the final receipt of a segment.

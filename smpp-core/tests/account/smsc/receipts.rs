@@ -4,7 +4,7 @@ use smpp_core::sms::MessageIdPolicy;
 use smpp_core::{MessageState, RegisteredDelivery};
 
 use super::super::context::Context;
-use super::super::deliveries::DeliveryKind;
+use super::super::deliveries::{DeliveryKind, RECIPIENTS};
 use super::super::harness::span;
 use super::super::messages::Messages;
 use super::super::scenario::NamedSegment;
@@ -74,7 +74,25 @@ impl Smsc {
         self.schedule_receipts(context, (message, named), &ids, messages.all[message].registered_delivery);
     }
 
-    /// Schedules the receipts of a segment.
+    /// Accepts some of the recipients of a submit_multi, and schedules their receipts. Returns the others.
+    pub(super) fn accept_recipients(
+        &mut self,
+        context: &mut Context,
+        message: usize,
+        ids: &(String, String),
+        registered_delivery: RegisteredDelivery,
+    ) -> Vec<&'static str> {
+        let accepted = self.deliveries.accept_recipients(&mut context.rng, message);
+        context.count(|| format!("SMSC accepts {} of several recipients", accepted.len()));
+        if !registered_delivery.is_empty() {
+            for recipient in 0..accepted.len() as u8 {
+                self.schedule_receipts(context, (message, recipient), ids, registered_delivery);
+            }
+        }
+        RECIPIENTS.into_iter().filter(|recipient| !accepted.contains(recipient)).collect()
+    }
+
+    /// Schedules the receipts of a segment, or of a recipient.
     pub(super) fn schedule_receipts(
         &mut self,
         context: &mut Context,
@@ -97,8 +115,11 @@ impl Smsc {
         let mut at = context.now + span(rng, 0, 60);
         for state in states {
             let kind = DeliveryKind::Receipt { message, segment, state };
-            self.deliveries.receipt(rng, at, (id, receipted), kind);
-            at = at + span(rng, 0, 60);
+            if !matches!(state, MessageState::ENROUTE | MessageState::ACCEPTED) {
+                self.store_final_state(id, at, state);
+            }
+            self.deliveries.receipt(&mut context.rng, at, (id, receipted), kind);
+            at = at + span(&mut context.rng, 0, 60);
         }
     }
 }

@@ -77,7 +77,7 @@ pub(crate) struct Arrived {
 
 pub(crate) type Respond = Box<dyn FnOnce(Result<(), CommandStatus>) -> Result<(), AckError>>;
 
-/// Implements the parts of [`App`] and the conversion of arrivals, which are the same in both adapters.
+/// Implements what the same words do in both adapters: the connector, and the conversion of arrivals.
 macro_rules! same_in_both {
     ($adapter:ident) => {
         fn arrived(arrival: $adapter::account::Arrival) -> $crate::drivers::Arrived {
@@ -116,6 +116,7 @@ macro_rules! same_in_both {
         }
 
         fn accepted(sent: &$adapter::account::Sent) -> $crate::drivers::Accepted {
+            assert_eq!((sent.binds().len(), sent.binds().last().copied()), (sent.ids().len(), sent.bind()));
             $crate::drivers::Accepted {
                 ids: sent.ids().to_vec(),
                 key: sent.key().cloned(),
@@ -133,3 +134,64 @@ macro_rules! same_in_both {
     };
 }
 pub(crate) use same_in_both;
+
+/// Implements the methods of [`App`] that are the same in both adapters: those that do not wait.
+macro_rules! same_methods {
+    () => {
+        fn try_submit(
+            &mut self,
+            message: &smpp_core::account::Message,
+        ) -> Result<usize, smpp_core::account::SubmitError> {
+            self.tickets.push(Some(self.account.try_submit(message)?));
+            self.sent.push(None);
+            Ok(self.tickets.len() - 1)
+        }
+
+        fn cancel(&mut self, number: usize) {
+            self.tickets[number].as_ref().expect("no outcome yet").cancel();
+        }
+
+        fn forget(&mut self, number: usize) {
+            self.tickets[number] = None;
+            self.sent[number] = None;
+        }
+
+        fn drop_arrivals(&mut self) {
+            self.arrivals = None;
+        }
+
+        fn counters(&self) -> smpp_core::account::AccountCounters {
+            self.account.stats().counters
+        }
+
+        fn expect(
+            &mut self,
+            expected: smpp_core::account::Expected,
+        ) -> Result<(), smpp_core::account::ExpectError> {
+            self.account.expect(expected).map(|_| ())
+        }
+
+        fn set_binds(
+            &mut self,
+            binds: smpp_core::account::Binds,
+        ) -> Result<(), smpp_core::account::OptionsError> {
+            self.account.set_binds(binds)
+        }
+
+        fn options(&self) -> smpp_core::account::Options {
+            self.account.options()
+        }
+
+        fn reconfigure(
+            &mut self,
+            options: smpp_core::account::Options,
+        ) -> Result<(), smpp_core::account::OptionsError> {
+            self.account.reconfigure(options)
+        }
+
+        fn resume(&mut self) {
+            self.account.resume();
+        }
+    };
+}
+pub(crate) use same_methods;

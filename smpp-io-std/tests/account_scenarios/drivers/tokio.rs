@@ -4,16 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use smpp_core::account::{
-    AccountCounters, AccountEvent, Binds, DeliveryReceipt, ExpectError, Expected, Message, MessageRequest,
-    MessageRequestError, NoMoreReceipts, Options, OptionsError, ReceiptMatch, SendError, SubmitError,
-    Unresolved,
+    AccountEvent, DeliveryReceipt, Message, MessageRequest, MessageRequestError, NoMoreReceipts,
+    ReceiptMatch, SendError, SubmitError, Unresolved,
 };
 use smpp_core::session::Response;
 use smpp_io_tokio::account::{Account, Arrivals, Events, Sent, Ticket};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 
-use super::{Accepted, App, Arrived, Start, same_in_both};
+use super::{Accepted, App, Arrived, Start, same_in_both, same_methods};
 
 same_in_both!(smpp_io_tokio);
 
@@ -53,24 +52,16 @@ pub(crate) fn start() -> Start {
 }
 
 impl App for Tokio {
+    same_methods!();
+
     fn submit(&mut self, message: &Message) -> Result<usize, SubmitError> {
         self.tickets.push(Some(self.runtime.block_on(self.account.submit(message))?));
         self.sent.push(None);
         Ok(self.tickets.len() - 1)
     }
 
-    fn try_submit(&mut self, message: &Message) -> Result<usize, SubmitError> {
-        self.tickets.push(Some(self.account.try_submit(message)?));
-        self.sent.push(None);
-        Ok(self.tickets.len() - 1)
-    }
-
     fn ready(&mut self) -> Result<usize, SubmitError> {
         self.runtime.block_on(self.account.ready())
-    }
-
-    fn cancel(&mut self, number: usize) {
-        self.tickets[number].as_ref().expect("no outcome yet").cancel();
     }
 
     fn outcome(&mut self, number: usize) -> Result<Accepted, SendError> {
@@ -84,45 +75,12 @@ impl App for Tokio {
         self.runtime.block_on(sent.next_receipt())
     }
 
-    fn forget(&mut self, number: usize) {
-        self.tickets[number] = None;
-        self.sent[number] = None;
-    }
-
     fn arrival(&mut self) -> Option<Arrived> {
         self.runtime.block_on(self.arrivals.as_mut()?.recv()).map(arrived)
     }
 
-    fn drop_arrivals(&mut self) {
-        self.arrivals = None;
-    }
-
-    fn counters(&self) -> AccountCounters {
-        self.account.stats().counters
-    }
-
     fn event(&mut self) -> Option<AccountEvent> {
         self.runtime.block_on(self.events.recv())
-    }
-
-    fn expect(&mut self, expected: Expected) -> Result<(), ExpectError> {
-        self.account.expect(expected).map(|_| ())
-    }
-
-    fn set_binds(&mut self, binds: Binds) -> Result<(), OptionsError> {
-        self.account.set_binds(binds)
-    }
-
-    fn options(&self) -> Options {
-        self.account.options()
-    }
-
-    fn reconfigure(&mut self, options: Options) -> Result<(), OptionsError> {
-        self.account.reconfigure(options)
-    }
-
-    fn resume(&mut self) {
-        self.account.resume();
     }
 
     fn request(&mut self, request: MessageRequest) {

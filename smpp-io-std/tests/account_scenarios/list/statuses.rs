@@ -51,7 +51,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             "full: accepted as id2 on bind 0.1",
             "smsc: unbind",
             "events of account: closed",
-            "events of link 0: binding bound link_closed",
+            "events of link 0: binding bound retrying link_closed",
         ],
     },
     Scenario {
@@ -74,7 +74,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             "m: refused by the peer: ESME_RMSGQFUL (0x00000014): message queue full; a resend is safe, key row 1",
             "smsc: unbind",
             "events of account: message_failed closed",
-            "events of link 0: binding bound link_closed",
+            "events of link 0: binding bound retrying link_closed",
         ],
     },
     Scenario {

@@ -10,7 +10,8 @@
 //! | --- | --- |
 //! | send and receive messages with tokio or with threads | the adapters `smpp-io-tokio` and `smpp-io-std`, which drive the state machines of this crate over TCP and TLS |
 //! | send through a provider: several binds on one or several hosts, reconnect and rebind, failover, retry, rate limit, queue, delivery receipts (DLR), concatenated messages, mobile-originated (MO) messages | [`account`] |
-//! | one bind with full control, or an SMSC: bind, window, rate limit, keep-alive (enquire_link), timeouts, graceful shutdown (unbind) | [`session`] |
+//! | an SMSC: connections and their limits, binds of accounts, rates, delivery queues, shutdown | [`server`] |
+//! | one bind with full control: bind, window, rate limit, keep-alive (enquire_link), timeouts, graceful shutdown (unbind) | [`session`] |
 //! | decode and encode PDUs | [`Pdu`], [`frame`] and [`tlv`] |
 //! | text and `data_coding` (GSM 7-bit, UCS-2), segments, user data headers, the text of delivery receipts | [`sms`] |
 //! | the limits, statuses and receipt dialect of a provider, as data | [`provider`] |
@@ -188,7 +189,7 @@
 //! Imports run in one direction: each module uses only modules to its left.
 //!
 //! ```text
-//!   wire ◀── pdu field values ◀── tlv ◀── pdu ◀── diagnosis ◀── frame ◀── session ◀──┐
+//!   wire ◀── pdu field values ◀── tlv ◀── pdu ◀── diagnosis ◀── frame ◀── session ◀──┬── server
 //!                                          ▲                                         ├── provider ◀── account, simulator
 //!                                          └──────────────── sms ◀───────────────────┘
 //! ```
@@ -202,6 +203,7 @@
 //! - [`sms`]: the content of messages. It uses `pdu` and `wire`.
 //! - [`provider`]: providers as data. It uses `pdu`, `session` and `sms`.
 //! - [`account`]: several binds of one customer. It uses `session`, `sms` and `provider`.
+//! - [`server`]: all connections of an SMSC. It uses `session`.
 //! - [`simulator`]: an SMSC for tests. It uses `pdu`, `session`, `sms` and `provider`.
 //!
 //! The protocol is SMPP 3.4 (Issue 1.2), with the PDUs and TLVs that 5.0 adds. Sections are cited as `SMPP 3.4 §4.4.1`.
@@ -241,6 +243,7 @@ mod pdu;
 pub mod provider;
 #[cfg(feature = "serde")]
 mod serialize;
+pub mod server;
 pub mod session;
 pub mod simulator;
 pub mod sms;

@@ -3,8 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "test helpers")]
 
 use allocation_counter::{AllocationInfo, measure};
-use smpp_core::account::{self, Account, Action, Credentials, Options};
+use smpp_core::account::{self, Account, Action, Credentials};
 use smpp_core::provider::Provider;
+use smpp_core::server::{Admission, BindLimits, ConnectionId, Inbound, Options, Server};
 use smpp_core::session::{Config, Esme, Event, Instant, Outcome, Reply, Request, Role, Session, Smsc};
 use smpp_core::sms::{
     MessageReference, PushErrorReason, Pushed, Reassembler, ReassemblyLimits, SegmentInfo, UserData,
@@ -333,7 +334,7 @@ fn a_reassembler_allocates_no_more_octets_than_it_counts() {
 /// An MO message of one PDU is copied once.
 #[test]
 fn a_message_that_is_delivered_to_an_account_allocates_its_octets() {
-    let options = Options::new(Credentials::new("test", ""), &Provider::EIGHT_BY_EIGHT);
+    let options = account::Options::new(Credentials::new("test", ""), &Provider::EIGHT_BY_EIGHT);
     let mut account = Account::<()>::new(options, NOW).unwrap();
     let Some(Action::Resolve { link }) = account.poll_action() else { panic!("no bind") };
     account.handle_resolved(NOW, link, Ok(&["192.0.2.1:2775".parse().unwrap()]));
@@ -372,4 +373,73 @@ fn a_message_that_is_delivered_to_an_account_allocates_its_octets() {
         }
         assert!(count <= 1 && octets <= length, "{count} allocations of {octets} octets for {length}");
     }
+}
+
+/// A server with this many binds, and what it holds for each.
+fn server_with_binds(binds: usize) -> (Server, Vec<ConnectionId>, AllocationInfo) {
+    let mut bind = Vec::new();
+    Pdu::Bind(Bind { system_id: COctets::new(b"shop").unwrap(), ..Bind::default() }).encode(
+        CommandStatus::ROK,
+        SequenceNumber(1),
+        &mut bind,
+    );
+    let options = Options {
+        connections: usize::MAX,
+        connections_per_address: usize::MAX,
+        binds: BindLimits::total(u16::MAX),
+        ..Options::default()
+    };
+    let mut server = Server::new(options);
+    let mut ids = Vec::with_capacity(binds);
+    let allocated = measure(|| {
+        for _ in 0..binds {
+            let id = server.accept(NOW, ([192, 0, 2, 1], 1).into(), Config::default(), ()).unwrap();
+            assert!(server.handle_input(NOW, id, &mut &bind[..]).is_some());
+            server.decide(NOW, id, Ok(Admission::default())).unwrap();
+            let mut octets = Vec::new();
+            server.poll_transmit(id, &mut octets);
+            server.handle_transmitted(NOW, id, octets.len());
+            while server.poll_event().is_some() || server.poll_action().is_some() {}
+            ids.push(id);
+        }
+    });
+    (server, ids, allocated)
+}
+
+#[test]
+fn an_idle_bind_of_a_server_holds_little() {
+    const BINDS: usize = 1_000;
+    let (server, _, allocated) = server_with_binds(BINDS);
+    let each = usize::try_from(allocated.bytes_current).unwrap() / BINDS;
+    assert_eq!(server.stats().bound, BINDS);
+    // The session, its entry, and its places in the tables.
+    assert!(each <= 1_228, "{each} octets of a bind");
+}
+
+#[test]
+fn a_request_that_a_server_answers_in_place_allocates_nothing() {
+    let (mut server, ids, _) = server_with_binds(2);
+    let mut octets = Vec::new();
+    for number in 2..102 {
+        Pdu::SubmitSm(message()).encode(CommandStatus::ROK, SequenceNumber(number), &mut octets);
+    }
+    let mut output = Vec::new();
+    let mut serve = |server: &mut Server| {
+        let (mut input, mut requests) = (&octets[..], 0);
+        while let Some(inbound) = server.handle_input(NOW, ids[0], &mut input) {
+            let Inbound::Request { request: Request::SubmitSm(_, reply), .. } = inbound else { continue };
+            server.respond(NOW, ids[0], reply, Ok(SubmitSmResp::default())).unwrap();
+            requests += 1;
+        }
+        output.clear();
+        server.poll_transmit(ids[0], &mut output);
+        server.handle_transmitted(NOW, ids[0], output.len());
+        requests
+    };
+    // Two rounds fill the two buffers of the output.
+    for _ in 0..2 {
+        assert_eq!(serve(&mut server), 100);
+    }
+    let allocated = measure(|| assert_eq!(serve(&mut server), 100));
+    assert_eq!(allocated.count_total, 0, "{allocated:?}");
 }

@@ -85,6 +85,11 @@ impl<R: Role, S: AsyncRead + AsyncWrite + Unpin> Driver<R, S> {
         }
     }
 
+    /// Returns how many octets are read and not processed, or not written.
+    pub(crate) fn held(&self) -> usize {
+        self.pump.held()
+    }
+
     /// Ready once the session has ended.
     fn poll_session(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut memory = pump::scratch();
@@ -146,6 +151,11 @@ impl<R: Role, S: AsyncRead + AsyncWrite + Unpin> Driver<R, S> {
         // silent peer. A peer that sends without a pause does not stop the clock: see `is_caught_up`.
         if self.pump.is_caught_up() {
             while core.dispatch(wake, |session| session.handle_timeout(now)) {}
+        }
+        if !core.session.state().is_bound()
+            && let Some(on_unbound) = core.on_unbound.take().and_then(|it| it.upgrade())
+        {
+            on_unbound.unbound();
         }
         if core.end.is_some() {
             return None;

@@ -242,8 +242,9 @@ pub use handle::{Client, Handle, Peer};
 pub use inbox::{Inbound, InboundRequest, Inbox};
 pub use responder::Responder;
 pub use server::{
-    Admission, BindId, BindRegistry, BindRequest, BoundSession, IncomingConnection, Listener, RejectReason,
-    Server, ServerBuilder, ServerEvent, ServerLimits, ServerStream, Service, Shutdown,
+    Admission, BindId, BindRegistry, BindRequest, BoundSession, Events, IncomingConnection, Listener,
+    QueuedDelivery, RejectReason, Server, ServerBuilder, ServerEvent, ServerLimits, ServerStream, Service,
+    Shutdown,
 };
 pub use smpp_core;
 pub use smpp_core::diagnosis::ReceivedInstead;

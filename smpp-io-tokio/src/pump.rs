@@ -140,6 +140,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Pump<S> {
         self.read_without_pause == 0 || self.read_without_pause > MAX_SOCKET_BUFFER
     }
 
+    /// Returns how many octets are read and not consumed, or not written.
+    pub(crate) fn held(&self) -> usize {
+        self.unconsumed.len() + self.output.len().saturating_sub(self.written)
+    }
+
     /// Frees the memory of empty buffers, of the output once it is written.
     pub(crate) fn shrink(&mut self) {
         if self.unconsumed.is_empty() {

@@ -1,7 +1,7 @@
 //! What the driver and the handles of one connection share: the session behind a lock, and the tasks that wait on it.
 
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Waker;
 
 use smpp_core::session::{Config, Event, Instant, Readiness, Refusal, Reply, Request, Role, Session};
@@ -26,6 +26,12 @@ pub(crate) struct Shared<R: Role> {
     pub(crate) clock: Clock,
     /// Notified when the session has ended.
     pub(crate) ended: Notify,
+}
+
+/// What is told when a session is no longer bound.
+pub(crate) trait OnUnbound: Send + Sync {
+    /// Called once, under the lock of the session.
+    fn unbound(&self);
 }
 
 pub(crate) struct Core<R: Role> {
@@ -53,6 +59,8 @@ pub(crate) struct Core<R: Role> {
     /// The number of handles. At zero the session unbinds.
     pub(crate) handles: usize,
     pub(crate) end: Option<End>,
+    /// Called once when the session is no longer bound, under its lock and before its output leaves.
+    pub(crate) on_unbound: Option<Weak<dyn OnUnbound>>,
     /// The error of the transport, until the session ends with it.
     pub(crate) transport_error: Option<Arc<io::Error>>,
     /// The waker of the driver, while it is idle.
@@ -145,6 +153,7 @@ impl<R: Role> Shared<R> {
             inbox_waker: None,
             handles: 0,
             end: None,
+            on_unbound: None,
             transport_error: None,
             driver_waker: None,
             now: Instant::ZERO,

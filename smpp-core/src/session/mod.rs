@@ -525,7 +525,8 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         self.unanswered >= self.config.max_unanswered.max(1)
     }
 
-    fn pending_output(&self) -> usize {
+    /// Returns how many octets of the output have not left.
+    pub(crate) fn pending_output(&self) -> usize {
         (self.encoded - self.transmitted) as usize
     }
 }

@@ -55,17 +55,35 @@ impl RateMeter {
     ///
     /// Returns the time from which the meter accepts the PDU if it exceeds the limit. Such a PDU does not count.
     pub fn take_many(&mut self, now: Instant, messages: u32) -> Result<(), Instant> {
+        self.check_many(now, messages)?;
+        self.taken.extend(core::iter::repeat_n(now, self.counted(messages)));
+        Ok(())
+    }
+
+    /// Returns what [`take_many`](Self::take_many) would, and counts nothing. For a PDU that two meters have to accept.
+    ///
+    /// # Errors
+    ///
+    /// As [`take_many`](Self::take_many).
+    pub fn check_many(&mut self, now: Instant, messages: u32) -> Result<(), Instant> {
         while self.taken.front().is_some_and(|&first| first + WINDOW <= now) {
             self.taken.pop_front();
         }
-        let messages = (messages as usize).clamp(1, self.limit);
-        let exceeding = (self.taken.len() + messages).saturating_sub(self.limit);
+        let exceeding = (self.taken.len() + self.counted(messages)).saturating_sub(self.limit);
         // The PDU fits once as many of the messages that count are too old.
         if let Some(&at) = exceeding.checked_sub(1).and_then(|last| self.taken.get(last)) {
             return Err(at + WINDOW);
         }
-        self.taken.extend(core::iter::repeat_n(now, messages));
         Ok(())
+    }
+
+    fn counted(&self, messages: u32) -> usize {
+        (messages as usize).clamp(1, self.limit)
+    }
+
+    /// Returns whether the meter has this limit.
+    pub(crate) const fn has_rate(&self, rate: Rate) -> bool {
+        self.limit == rate.limit() as usize
     }
 }
 

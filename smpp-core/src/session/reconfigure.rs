@@ -58,4 +58,11 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
             self.timers.set(Timer::Inactivity, at);
         }
     }
+
+    /// Allows larger PDUs of both sides from now on; a smaller `max_pdu` than before changes nothing. A server accepts only
+    /// small PDUs until a session is bound, so that connections without a bind hold little. The caller's input buffer has to
+    /// hold as much.
+    pub fn raise_max_pdu(&mut self, max_pdu: usize) {
+        self.config.max_pdu = self.config.max_pdu.max(max_pdu);
+    }
 }

@@ -102,10 +102,11 @@
 //! | limit | bound (default) | when it is full |
 //! | --- | --- | --- |
 //! | connections in all; for one address | [`ServerLimits::connections`] (1,000), [`ServerLimits::connections_per_address`] (100) | the oldest connection without a bind is closed for the new one; if all are bound, the new one is rejected |
+//! | connections without a bind; what they hold | [`ServerLimits::unbound_connections`](crate::ServerLimits::unbound_connections) (1,000), [`ServerLimits::unbound_octets`](crate::ServerLimits::unbound_octets) (1 MiB) | the oldest of them is closed |
 //! | binds of one account | [`ServerLimits::binds_per_account`] (10) | `ESME_RALYBND` |
 //! | messages a second of one bind | [`ServerLimits::rate`] (none) | `ESME_RTHROTTLED` |
 //! | unfinished [`Service::request`] calls of one bind | [`Config::max_unanswered`] (256) | the server stops reading from that bind; after `backpressure_timeout` the session responds with `ESME_RTHROTTLED` |
-//! | deliveries | the window of each bind | [`BindRegistry::deliver`] waits |
+//! | deliveries | the window of each bind, [`ServerLimits::deliveries`](crate::ServerLimits::deliveries) for one account (1,000, 1 MiB, 24 h) | [`BindRegistry::deliver`] waits, [`BindRegistry::queue`](crate::BindRegistry::queue) refuses |
 //!
 //! # Blocking crate
 //!

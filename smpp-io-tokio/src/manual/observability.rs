@@ -15,7 +15,8 @@
 //! | every PDU | [`Handle::observe`], [`AccountConnector::observe`], [`ServerBuilder::observe`](crate::ServerBuilder::observe) | one call for each PDU |
 //! | malformed and refused PDUs of the peer | the same, with [`Observer::rejected`] | one call for each of them |
 //! | Wireshark, also for TLS | the same, with `smpp_core::pcap` (feature `pcap` of `smpp-core`) | a copy of each PDU, and your file |
-//! | what a server does | [`Service::event`](crate::Service::event) | one call for each event |
+//! | what a server does | [`BindRegistry::events`](crate::BindRegistry::events): one ordered stream with `Display`; [`Service::event`](crate::Service::event), with the bind and the error | a copy of each event; one call for each event |
+//! | counters of a server | [`BindRegistry::stats`](crate::BindRegistry::stats) | none: the server counts anyway |
 //!
 //! # Logging with `tracing`
 //!

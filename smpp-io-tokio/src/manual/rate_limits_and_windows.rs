@@ -149,7 +149,8 @@
 //! [`ServerLimits::rate`] (or [`Admission::rate`] for one bind) makes a [`Server`](crate::Server) refuse messages above
 //! the rate with `ESME_RTHROTTLED`, without asking the [`Service`](crate::Service), and report
 //! [`ServerEvent::Throttled`](crate::ServerEvent::Throttled); [`ServerLimits::rate_status`](crate::ServerLimits::rate_status)
-//! sets another status. It counts with [`RateMeter`]: at most the limit in any 950 ms. The 50 ms are a grace for the network,
+//! sets another status. [`ServerLimits::account_rate`](crate::ServerLimits::account_rate) limits all binds of an account
+//! together. It counts with [`RateMeter`]: at most the limit in any 950 ms. The 50 ms are a grace for the network,
 //! so that an ESME that keeps the limit exactly is never refused. Refused messages do not count. It allows a burst of the
 //! whole limit at once. A `submit_multi` counts as many messages as it has destinations.
 //!

@@ -15,6 +15,7 @@
 //! use smpp_core::sms::Receipt;
 //! use smpp_core::frame::Frame;
 //! use smpp_core::{COctets, CommandStatus, DeliverSm, Pdu, RegisteredDelivery, ShortMessage, SubmitSmResp, Tolerance};
+//! use smpp_core::server::BindLimits;
 //! use smpp_io_tokio::{
 //!     Admission, BindRequest, BoundSession, Inbound, Listener, Server, ServerEvent, ServerLimits, Service,
 //! };
@@ -35,7 +36,11 @@
 //!             b"shop" if !request.is_tls() => Err(CommandStatus::RBINDFAIL),
 //!             b"shop" if bind.password.equals(b"s3cret") => {
 //!                 // Limits of this account, instead of those of the server.
-//!                 Ok(Admission { binds: Some(2), rate: Some(Rate::per_second(100)), ..Admission::default() })
+//!                 Ok(Admission {
+//!                     binds: Some(BindLimits::total(2)),
+//!                     rate: Some(Rate::per_second(100)),
+//!                     ..Admission::default()
+//!                 })
 //!             }
 //!             b"shop" => Err(CommandStatus::RINVPASWD),
 //!             _ => Err(CommandStatus::RINVSYSID),
@@ -103,13 +108,14 @@
 //! | `bind` returns | the ESME sees |
 //! | --- | --- |
 //! | `Ok(Admission::default())` | bound, under the server's limits |
-//! | `Ok(Admission { binds, rate })` | bound, under limits of its own |
+//! | `Ok(Admission { binds, rate, .. })` | bound, under limits of its own |
 //! | `Err(status)` | the bind refused with that status; then the connection ends |
 //! | nothing within [`ServerLimits::decision_timeout`] (5 s), or it panics | `ESME_RBINDFAIL` |
 //! | `Ok`, but the account has as many binds as allowed | [`ServerLimits::binds_status`], by default `ESME_RALYBND` |
 //!
 //! `bind` may await a database. Compare passwords with [`Password::equals`](smpp_core::Password::equals): it takes
-//! constant time. From accept to the bind response, TLS included, a connection has [`Config::session_init_timeout`] (10
+//! constant time. A bind counts for its system_id as it is; if you ignore the case of a system_id, name the account in one
+//! spelling with [`Admission::account`](crate::Admission), so that its limits, rate and deliveries are one. From accept to the bind response, TLS included, a connection has [`Config::session_init_timeout`] (10
 //! s).
 //!
 //! # Respond to requests
@@ -118,9 +124,10 @@
 //! there the calls of one bind take turns in the task of its session, at most [`Config::max_unanswered`] (256). Responses may therefore
 //! leave in another order than the requests came; SMPP allows that. Keep an [`InboundRequest`](crate::InboundRequest)
 //! to respond to it later, from any task. Dropped unanswered, it is refused with an error (`submit_sm`:
-//! `ESME_RSYSERR`). `Service::request` is cancelled when the session ends. Move work that must finish into
-//! `tokio::spawn`, and work that keeps a thread busy into `spawn_blocking`: a call that does not wait stops its session. A
-//! panic refuses that request only.
+//! `ESME_RSYSERR`). A call of `Service::request` goes on when its session ends, so that its work is finished; its response
+//! then fails, and the ESME may send the request again. Above [`ServerLimits::detached_requests`] such calls on the server,
+//! those of a session are cancelled with it. Move work that keeps a thread busy into `spawn_blocking`: a call that does not
+//! wait stops its session. A panic refuses that request only.
 //!
 //! The fastest way is [`Handle::respond_inline`](crate::Handle::respond_inline) on [`BoundSession::peer`]: it responds
 //! where the request is read, without a copy or a queue. It must not wait, and the server's rate limit does not count
@@ -128,9 +135,12 @@
 //!
 //! # Deliver messages and receipts
 //!
-//! [`Server::deliver`] and [`BindRegistry::deliver`] choose the receiving bind of the account with the fewest
-//! outstanding deliveries; if it ends before the request has left, the next one. They wait for the window of the bind
-//! ([`Config::window`], [`Config::rate`]).
+//! [`Server::queue`] and [`BindRegistry::queue`] put a message or a receipt into the queue of the account. It is sent on one of
+//! its receiving binds, and on another one if that ends or refuses it with a temporary error; while no bind receives, it waits.
+//! The returned future completes with the outcome. [`ServerLimits::deliveries`] bounds the queue in number, octets and age.
+//!
+//! [`Server::deliver`] and [`BindRegistry::deliver`] send once, and only while a bind receives; if it ends before the request has
+//! left, another bind gets it. They wait for the windows of the binds ([`Config::window`], [`Config::rate`]).
 //!
 //! | result | meaning | do |
 //! | --- | --- | --- |
@@ -149,8 +159,13 @@
 //! | --- | --- | --- |
 //! | [`ServerLimits::connections`] | 1,000 | the oldest connection without a bind is closed; if there is none, the new one is rejected |
 //! | [`ServerLimits::connections_per_address`] (for IPv6: one /64 network) | 100 | the same, for that address |
+//! | [`ServerLimits::unbound_connections`], those without a bind | 1,000 | the oldest of them is closed |
+//! | [`ServerLimits::unbound_octets`], what they hold together | 1 MiB | the oldest of them is closed |
+//! | [`ServerLimits::unbound_pdu`], a PDU before the bind | 1,024 octets | the connection is closed |
 //! | [`ServerLimits::binds_per_account`] | 10 | [`ServerLimits::binds_status`], `ESME_RALYBND` |
 //! | [`ServerLimits::rate`], messages a second of one bind | none | [`ServerLimits::rate_status`], `ESME_RTHROTTLED` |
+//! | [`ServerLimits::account_rate`], messages a second of all binds of an account | none | the same |
+//! | [`ServerLimits::deliveries`], of one account | 1,000 deliveries, 1 MiB, 24 h | [`BindRegistry::queue`] refuses, [`BindRegistry::deliver`] waits |
 //!
 //! Bound sessions are never closed to make room. Set `connections` below half the number of files that the process
 //! may open. An idle bind takes less than 2½ KiB of heap.
@@ -206,6 +221,14 @@
 //! | accept connections yourself | `Listener::accept` | `smpp_io_std::start` with a stream of yours |
 //!
 //! [`BindRegistry::deliver`]: crate::BindRegistry::deliver
+//! [`BindRegistry::queue`]: crate::BindRegistry::queue
+//! [`Server::queue`]: crate::Server::queue
+//! [`ServerLimits::account_rate`]: crate::ServerLimits::account_rate
+//! [`ServerLimits::deliveries`]: crate::ServerLimits::deliveries
+//! [`ServerLimits::detached_requests`]: crate::ServerLimits::detached_requests
+//! [`ServerLimits::unbound_connections`]: crate::ServerLimits::unbound_connections
+//! [`ServerLimits::unbound_octets`]: crate::ServerLimits::unbound_octets
+//! [`ServerLimits::unbound_pdu`]: crate::ServerLimits::unbound_pdu
 //! [`BoundSession::peer`]: crate::BoundSession::peer
 //! [`Config`]: smpp_core::session::Config
 //! [`Config::max_unanswered`]: smpp_core::session::Config::max_unanswered

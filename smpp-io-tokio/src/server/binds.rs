@@ -1,11 +1,18 @@
 //! The list of the binds of a server, and deliveries to them.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
-use smpp_core::Operation;
-use smpp_core::session::{NotSentReason, RequestError, Response, SentBy, Smsc, State};
+use smpp_core::server::{
+    DeliverError, Delivery, DeliveryId, DeliveryNotSentReason, DeliveryOutcome, ServerStats,
+};
+use smpp_core::session::{NotSentReason, RequestError, Response};
+use tokio::sync::oneshot;
 
-use super::bound::{BindId, BoundSession};
+use super::bound::BoundSession;
+use super::events::Events;
 use super::registry::Registry;
 
 /// The binds of a server: lists them, and delivers to them. Clone it to deliver from several tasks; it does not keep the
@@ -26,6 +33,9 @@ use super::registry::Registry;
 ///     Err(error) if error.is_safe_to_resend() => println!("refused or not sent, retry it later: {error}"),
 ///     Err(error) => println!("the account may have it: {error}"),
 /// }
+/// // Waits for a bind, and is sent again after a temporary error.
+/// let queued = binds.queue(b"shop", &message)?;
+/// println!("{}", queued.await);
 /// # Ok(())
 /// # }
 /// ```
@@ -34,17 +44,43 @@ pub struct BindRegistry {
     pub(super) registry: Arc<Registry>,
 }
 
+/// A delivery in the queue of an account. The future completes with its outcome.
+///
+/// # Cancel safety
+///
+/// Dropping it changes nothing: the delivery goes on, and its outcome is among the [events](BindRegistry::events).
+#[derive(Debug)]
+pub struct QueuedDelivery {
+    id: DeliveryId,
+    outcome: oneshot::Receiver<DeliveryOutcome>,
+}
+
+impl QueuedDelivery {
+    /// Returns the id of the delivery.
+    pub const fn id(&self) -> DeliveryId {
+        self.id
+    }
+}
+
+impl Future for QueuedDelivery {
+    type Output = DeliveryOutcome;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<DeliveryOutcome> {
+        // The sender is dropped only with the server.
+        let ended = DeliveryOutcome::NeverSent(DeliveryNotSentReason::ShutDown);
+        Pin::new(&mut self.outcome).poll(cx).map(|outcome| outcome.unwrap_or(ended))
+    }
+}
+
 impl BindRegistry {
     /// Returns all binds, the oldest first.
     pub fn list(&self) -> Vec<BoundSession> {
-        let mut bound = self.registry.bound(None);
-        bound.sort_by_key(BoundSession::id);
-        bound
+        self.registry.bound(None)
     }
 
     /// Returns the binds of one account, the oldest first.
-    pub fn of(&self, system_id: &[u8]) -> Vec<BoundSession> {
-        self.registry.bound(Some(system_id))
+    pub fn of(&self, account: &[u8]) -> Vec<BoundSession> {
+        self.registry.bound(Some(account))
     }
 
     /// Returns the number of connections, bound or not, including those that are being closed.
@@ -52,11 +88,21 @@ impl BindRegistry {
         self.registry.connections()
     }
 
-    /// Delivers a mobile-originated (MO) message or a delivery receipt (deliver_sm, data_sm) to an account, on its
-    /// receiving bind with the fewest requests in flight. If that bind ends before the request is sent, it is sent on the
-    /// next one.
+    /// Returns the counters of the server, and what there is now.
+    pub fn stats(&self) -> ServerStats {
+        self.registry.stats()
+    }
+
+    /// Returns a receiver of the server's events from now on.
+    pub fn events(&self) -> Events {
+        Events::new(self.registry.events())
+    }
+
+    /// Delivers a mobile-originated (MO) message or a delivery receipt (`&DeliverSm`, `&DataSm`) to an account, once, on one of
+    /// its receiving binds: one with no delivery in flight, or else the next one. If that bind ends before the request is
+    /// sent, it is sent on another one.
     ///
-    /// Waits for its turn as [`Handle::request`](crate::Handle::request) does.
+    /// It waits while the windows of all binds are full, and while the queue of the account is.
     ///
     /// # Errors
     ///
@@ -66,31 +112,37 @@ impl BindRegistry {
     ///
     /// # Cancel safety
     ///
-    /// As [`Handle::request`](crate::Handle::request).
-    pub async fn deliver<O>(&self, system_id: &[u8], message: &O) -> Result<Response, RequestError>
-    where
-        O: Operation + SentBy<Smsc>,
-    {
-        let mut tried = Vec::new();
-        let mut outcome = RequestError::NeverSent(NotSentReason::NoBind);
-        while let Some(bound) = self.receiver(system_id, &tried) {
-            let _guard = bound.begin_delivery();
-            match bound.peer().request(message).await {
-                Err(error @ RequestError::NeverSent(_)) => outcome = error,
-                outcome => return outcome,
+    /// If the future is dropped after its first poll, the message may be delivered all the same.
+    pub async fn deliver(
+        &self,
+        account: &[u8],
+        message: impl Into<Delivery>,
+    ) -> Result<Response, RequestError> {
+        let delivery = message.into().max_attempts(1).only_if_bound();
+        let (_, outcome) = loop {
+            let delivered = self.registry.delivered();
+            match self.registry.queue(account, delivery.clone()) {
+                Ok(queued) => break queued,
+                Err(DeliverError::Full) => delivered.await,
+                Err(_) => return Err(RequestError::NeverSent(NotSentReason::NoBind)),
             }
-            tried.push(bound.id());
-        }
-        Err(outcome)
+        };
+        let ended = DeliveryOutcome::NeverSent(DeliveryNotSentReason::ShutDown);
+        outcome.await.unwrap_or(ended).into_result()
     }
 
-    /// Returns the receiving bind of the account with the fewest requests in flight.
-    fn receiver(&self, system_id: &[u8], tried: &[BindId]) -> Option<BoundSession> {
-        let account = self.registry.bound(Some(system_id));
-        let receives = |bound: &BoundSession| {
-            !tried.contains(&bound.id())
-                && matches!(bound.peer().state(), State::Bound(mode) if mode.receives())
-        };
-        account.into_iter().filter(receives).min_by_key(BoundSession::load)
+    /// Queues a message or a receipt for an account. It waits while no bind receives, and is sent again after a temporary error
+    /// or a lost connection, within the bounds of [`ServerLimits::deliveries`](crate::ServerLimits::deliveries).
+    ///
+    /// # Errors
+    ///
+    /// Returns a [`DeliverError`] if the queue is full or the server is shutting down.
+    pub fn queue(
+        &self,
+        account: &[u8],
+        message: impl Into<Delivery>,
+    ) -> Result<QueuedDelivery, DeliverError> {
+        let (id, outcome) = self.registry.queue(account, message.into())?;
+        Ok(QueuedDelivery { id, outcome })
     }
 }

@@ -3,17 +3,18 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use smpp_core::BindMode;
-use smpp_core::session::{State, Stats};
+use smpp_core::server::{AccountName, ConnectionId};
+use smpp_core::session::Stats;
 use tokio::time::Instant;
 
 use crate::handle::Peer;
 
 /// Identifies a bind. A server never uses an id twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct BindId(pub(super) u64);
+pub struct BindId(pub(super) ConnectionId);
 
 impl fmt::Display for BindId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -36,26 +37,29 @@ pub struct BoundSession(Arc<Inner>);
 
 struct Inner {
     id: BindId,
-    system_id: Box<[u8]>,
+    /// `None` if it is the account.
+    system_id: Option<Box<Box<[u8]>>>,
+    account: AccountName,
     mode: BindMode,
     address: SocketAddr,
     tls: bool,
+    /// Whether its last message was refused because of a rate limit.
+    is_throttled: AtomicBool,
     since: Instant,
     peer: Peer,
-    /// Calls of `BindRegistry::deliver` without an outcome, those that wait for capacity included.
-    delivering: AtomicU32,
 }
 
 impl BoundSession {
     pub(super) fn new(
         id: BindId,
         (system_id, mode): (&[u8], BindMode),
+        account: AccountName,
         (address, tls): (SocketAddr, bool),
         peer: Peer,
     ) -> Self {
-        let (since, delivering) = (Instant::now(), AtomicU32::new(0));
-        let system_id = system_id.into();
-        Self(Arc::new(Inner { id, system_id, mode, address, tls, since, peer, delivering }))
+        let system_id = (system_id != account.as_bytes()).then(|| Box::new(system_id.into()));
+        let (is_throttled, since) = (AtomicBool::new(false), Instant::now());
+        Self(Arc::new(Inner { id, system_id, account, mode, address, tls, is_throttled, since, peer }))
     }
 
     /// Returns the id of the bind.
@@ -63,9 +67,15 @@ impl BoundSession {
         self.0.id
     }
 
-    /// Returns the system_id of the account.
+    /// Returns the system_id of the bind.
     pub fn system_id(&self) -> &[u8] {
-        &self.0.system_id
+        self.0.system_id.as_deref().map_or(self.0.account.as_bytes(), |system_id| system_id)
+    }
+
+    /// Returns the account that the bind counts for: the system_id, unless [`Service::bind`](super::Service::bind) has named
+    /// another one.
+    pub fn account(&self) -> &AccountName {
+        &self.0.account
     }
 
     /// Returns the mode of the bind: transmitter, receiver or transceiver.
@@ -98,43 +108,29 @@ impl BoundSession {
         &self.0.peer
     }
 
-    /// Returns whether the session is neither unbinding nor closed.
-    pub(super) fn is_alive(&self) -> bool {
-        !matches!(self.0.peer.state(), State::Unbinding | State::Closed)
+    /// Records whether the last message was refused because of a rate limit. Returns what was before.
+    pub(super) fn set_throttled(&self, is_throttled: bool) -> bool {
+        let flag = &self.0.is_throttled;
+        let before = flag.load(Ordering::Relaxed);
+        if before != is_throttled {
+            flag.store(is_throttled, Ordering::Relaxed);
+        }
+        before
     }
 
     /// Aborts the session without waiting for its end.
     pub(super) fn abort(&self) {
         self.0.peer.shared.with(|core, _| core.session.abort());
     }
-
-    /// Returns the number of requests to the ESME without an outcome.
-    pub(super) fn load(&self) -> u32 {
-        self.0.delivering.load(Ordering::Relaxed).max(self.stats().in_flight.into())
-    }
-
-    /// Counts a delivery until the guard is dropped.
-    pub(super) fn begin_delivery(&self) -> DeliveryGuard<'_> {
-        self.0.delivering.fetch_add(1, Ordering::Relaxed);
-        DeliveryGuard(&self.0)
-    }
 }
 
 impl fmt::Debug for BoundSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BoundSession")
-            .field("id", &self.id().0)
+            .field("id", &format_args!("{}", self.id()))
             .field("system_id", &format_args!("{}", self.system_id().escape_ascii()))
             .field("mode", &self.mode())
             .field("peer_addr", &self.peer_addr())
             .finish_non_exhaustive()
-    }
-}
-
-pub(super) struct DeliveryGuard<'a>(&'a Inner);
-
-impl Drop for DeliveryGuard<'_> {
-    fn drop(&mut self) {
-        self.0.delivering.fetch_sub(1, Ordering::Relaxed);
     }
 }

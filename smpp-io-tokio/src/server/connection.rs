@@ -9,21 +9,23 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use smpp_core::session::{Instant, Observer, RateMeter, Smsc};
+use smpp_core::server::{Admission, BindRefusal};
+use smpp_core::session::{CloseReason, Config, Observer, RateMeter, Smsc};
 use smpp_core::{COctets, CommandStatus, InterfaceVersion, Operation as _};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-use super::bound::BoundSession;
+use super::bound::{BindId, BoundSession};
 use super::handlers::Handlers;
 use super::listener::{BindRequest, IncomingConnection, first_bind};
 use super::registry::{Registry, Slot};
-use super::service::{Admission, ServerEvent, Service};
+use super::service::{ServerEvent, Service};
 use crate::driver::Driver;
 use crate::error::AcceptError;
 use crate::handle::Peer;
 use crate::inbox::{Inbound, Inbox};
+use crate::shared::OnUnbound;
 
 /// How long a connection without a bind may take to send its last response before it is aborted.
 const FINAL_RESPONSE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -45,7 +47,7 @@ pub(super) struct ServerContext<S> {
 /// Creates the observer of a connection from the address of the client.
 pub(super) type ObserverFactory = Box<dyn Fn(SocketAddr) -> Box<dyn Observer + Send> + Send + Sync>;
 
-/// Removes a bind from the registry when it is dropped.
+/// Ends a bind in the registry when it is dropped.
 struct RegisteredBind {
     slot: Arc<Slot>,
     bound: BoundSession,
@@ -53,7 +55,8 @@ struct RegisteredBind {
 
 impl Drop for RegisteredBind {
     fn drop(&mut self) {
-        self.slot.registry().release(&self.bound);
+        let reason = self.bound.peer().end().map_or(CloseReason::Aborted, |end| end.reason);
+        self.slot.registry.ended(self.slot.id, reason);
     }
 }
 
@@ -85,7 +88,14 @@ impl<S: Service> ServerContext<S> {
             None => connection,
         };
         self.emit(ServerEvent::Connected { address, tls });
-        let not_bound = |error| self.emit(ServerEvent::NotBound { address, error });
+        let not_bound = |error: Option<&AcceptError>| {
+            if let Some(AcceptError::Ended(end)) = error {
+                self.registry.ended(slot.id, end.reason);
+            }
+            self.emit(ServerEvent::NotBound { address, error });
+        };
+        let config = connection.config();
+        let connection = connection.with_config(self.registry.unbound_config(&config));
         let opening = connection.open(Some(Arc::clone(&slot)), |stream| self.service.transport(stream));
         let opening = Box::pin(opening);
         let (peer, inbox, driver) = match unless_stopped(opening, pin!(stop.notified())).await {
@@ -100,8 +110,9 @@ impl<S: Service> ServerContext<S> {
             }
         };
         let mut driver = GuardedDriver(Some(driver));
-        let deciding = Box::pin(self.decide(slot, (address, tls), &peer, inbox));
-        let decided = driver.run_while(pin!(unless_stopped(deciding, pin!(stop.notified())))).await;
+        let deciding = Box::pin(self.decide(Arc::clone(&slot), (address, tls), config, &peer, inbox));
+        let stopped = pin!(stop.notified());
+        let decided = driver.run_before_bind(&slot, pin!(unless_stopped(deciding, stopped))).await;
         match decided {
             Some(Ok((registered, inbox, meter))) => {
                 self.emit(ServerEvent::Bound(&registered.bound));
@@ -112,9 +123,8 @@ impl<S: Service> ServerContext<S> {
                     driver,
                     registered,
                     inbox,
-                    meter,
                     handle,
-                    handlers: None,
+                    parts: meter.map(|meter| Box::new(OptionalParts { meter: Some(meter), handlers: None })),
                 });
                 return;
             }
@@ -123,6 +133,7 @@ impl<S: Service> ServerContext<S> {
                 if driver.run_while(pin!(unless_stopped(unbinding, pin!(stop.notified())))).await.is_none() {
                     driver.close(&peer).await;
                 }
+                self.registry.ended(slot.id, CloseReason::Unbound);
             }
             Some(Err(NotBound::Failed(error))) => not_bound(Some(&error)),
             None => {
@@ -133,15 +144,16 @@ impl<S: Service> ServerContext<S> {
         poll_fn(|cx| driver.poll(cx)).await;
     }
 
-    /// Waits for the bind, lets the service decide on it, and responds.
+    /// Waits for the bind, lets the service decide on it, and responds. A session that is bound has the `config`.
     async fn decide(
         &self,
         slot: Arc<Slot>,
-        (address, tls): (SocketAddr, bool),
+        from: (SocketAddr, bool),
+        config: Config,
         peer: &Peer,
         inbox: Inbox<Smsc>,
     ) -> Result<(RegisteredBind, Inbox<Smsc>, Option<RateMeter>), NotBound> {
-        let request = first_bind(peer, inbox, (address, tls)).await.map_err(NotBound::Failed)?;
+        let request = first_bind(peer, inbox, from).await.map_err(NotBound::Failed)?;
         let limits = self.registry.limits;
         let deciding = Box::pin(timeout(limits.decision_timeout, catch_panic(self.service.bind(&request))));
         let Some(decision) = unless_stopped(deciding, pin!(peer.closed())).await else {
@@ -149,25 +161,44 @@ impl<S: Service> ServerContext<S> {
         };
         let bind = request.bind();
         let account = (bind.system_id.as_bytes(), bind.mode);
-        let bound = BoundSession::new(slot.id(), account, (address, tls), peer.clone());
-        let decision = decision.ok().flatten().unwrap_or(Err(CommandStatus::RBINDFAIL));
-        let admission = decision.and_then(|admission| {
-            self.registry
-                .bind(&bound, admission.binds.unwrap_or(limits.binds_per_account))
-                .map(|()| admission)
+        let decision = match decision {
+            Ok(Some(decision)) => decision.map_err(BindRefusal::Application),
+            // A panic.
+            Ok(None) => Err(BindRefusal::Application(CommandStatus::RBINDFAIL)),
+            Err(_) => Err(BindRefusal::Undecided),
+        };
+        let admission = decision.as_ref().map_err(|refusal| *refusal);
+        // Cloned here: a handle takes the lock of its session, which must not be taken under that of the registry.
+        let own = peer.clone();
+        let decided = self.registry.decide(slot.id, account, config.window, admission, |name| {
+            BoundSession::new(BindId(slot.id), account, name, from, own)
         });
-        let Admission { rate, .. } = match admission {
-            Ok(admission) => admission,
-            Err(status) => {
+        let (bound, Admission { rate, tolerance, peer_version, .. }) = match (decided, decision) {
+            (Ok(bound), Ok(admission)) => (bound, admission),
+            (Ok(_), Err(_)) => return Err(NotBound::Refused),
+            (Err(status), _) => {
                 self.refuse(request, status);
                 return Err(NotBound::Refused);
             }
         };
         let registered = RegisteredBind { slot, bound };
-        match request.accept_as(COctets::new(&self.system_id).unwrap_or_default(), self.version) {
-            Ok((_, inbox)) => Ok((registered, inbox, rate.or(limits.rate).map(RateMeter::new))),
-            Err(_) => Err(NotBound::Failed(AcceptError::Ended(peer.closed().await))),
-        }
+        let config = Config {
+            tolerance: tolerance.or(config.tolerance),
+            peer_version: peer_version.or(config.peer_version),
+            ..config
+        };
+        peer.shared.with(|core, now| {
+            core.session.reconfigure(now, config);
+            core.session.raise_max_pdu(config.max_pdu);
+        });
+        let system_id = COctets::new(&self.system_id).unwrap_or_default();
+        let Ok((peer, inbox)) = request.accept_as(system_id, self.version) else {
+            return Err(NotBound::Failed(AcceptError::Ended(peer.closed().await)));
+        };
+        let slot: Arc<dyn OnUnbound> = registered.slot.clone();
+        peer.shared.lock().on_unbound = Some(Arc::downgrade(&slot));
+        let meter = rate.or(limits.rate).map(RateMeter::new);
+        Ok((registered, inbox, meter))
     }
 
     fn refuse(&self, request: BindRequest, status: CommandStatus) {
@@ -198,6 +229,22 @@ impl<T: AsyncRead + AsyncWrite + Unpin> GuardedDriver<T> {
         }
     }
 
+    /// Runs `work` and the session of a connection without a bind until `work` has completed. Reports what the connection
+    /// holds.
+    async fn run_before_bind<V>(&mut self, slot: &Slot, mut work: Pin<&mut impl Future<Output = V>>) -> V {
+        let mut held = 0;
+        poll_fn(|cx| {
+            let _ = self.poll(cx);
+            let holds = self.0.as_ref().map_or(0, Driver::held);
+            if held != holds {
+                held = holds;
+                slot.registry.set_unbound_octets(slot.id, held);
+            }
+            work.as_mut().poll(cx)
+        })
+        .await
+    }
+
     /// Runs `work` and the session until `work` has completed.
     async fn run_while<V>(&mut self, mut work: Pin<&mut impl Future<Output = V>>) -> V {
         poll_fn(|cx| {
@@ -216,11 +263,23 @@ struct BoundConnection<S, T, H, F> {
     /// Dropped when the session has ended. Closing the transport may take longer.
     registered: Option<RegisteredBind>,
     inbox: Inbox<Smsc>,
-    meter: Option<RateMeter>,
     /// [`handle`]: a parameter, because the type of its futures has no name.
     handle: H,
+    /// What an idle bind does not have.
+    parts: Option<Box<OptionalParts<F>>>,
+}
+
+struct OptionalParts<F> {
+    /// What the rate limit of the bind has counted.
+    meter: Option<RateMeter>,
     /// The futures of the service; `None` until the first request, and after the session was quiet.
-    handlers: Option<Box<Handlers<F>>>,
+    handlers: Option<Handlers<F>>,
+}
+
+impl<F> Default for OptionalParts<F> {
+    fn default() -> Self {
+        Self { meter: None, handlers: None }
+    }
 }
 
 /// The future of one request.
@@ -233,18 +292,19 @@ where
     S: Service,
     T: AsyncRead + AsyncWrite + Unpin,
     H: Fn(Arc<ServerContext<S>>, BoundSession, Inbound<Smsc>) -> F + Unpin,
-    F: Future<Output = ()>,
+    F: Future<Output = ()> + Send + 'static,
 {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
         let driven = this.driver.poll(cx);
+        this.context.registry.flush();
         if let Some(RegisteredBind { bound, .. }) = &this.registered {
             let bound = bound.clone();
             ready!(this.poll_requests(cx, &bound));
-            // Cancels the futures that still run.
-            (this.handlers, this.registered) = (None, None);
+            this.detach_handlers();
+            this.registered = None;
             if let Some(end) = bound.peer().end() {
                 this.context.emit(ServerEvent::Ended { bound: &bound, end: &end });
             }
@@ -257,11 +317,27 @@ impl<S, T, H, F> BoundConnection<S, T, H, F>
 where
     S: Service,
     H: Fn(Arc<ServerContext<S>>, BoundSession, Inbound<Smsc>) -> F,
-    F: Future<Output = ()>,
+    F: Future<Output = ()> + Send + 'static,
 {
+    /// Lets the futures that still run go on without the session, unless too many do.
+    fn detach_handlers(&mut self) {
+        if let Some(handlers) = self.parts.as_mut().and_then(|parts| parts.handlers.take()) {
+            self.context.registry.detach(handlers);
+        }
+    }
+
+    /// Frees the memory of the futures if none runs.
+    fn shrink(&mut self) {
+        let Some(parts) = &mut self.parts else { return };
+        parts.handlers.take_if(|handlers| handlers.running() == 0);
+        if parts.handlers.is_none() && parts.meter.is_none() {
+            self.parts = None;
+        }
+    }
+
     /// Runs the futures of the service, and passes the requests to it. Ready once the session has ended.
     fn poll_requests(&mut self, cx: &mut Context<'_>, bound: &BoundSession) -> Poll<()> {
-        if let Some(handlers) = &mut self.handlers {
+        if let Some(handlers) = self.parts.as_mut().and_then(|parts| parts.handlers.as_mut()) {
             handlers.poll(cx);
         }
         for _ in 0..MAX_REQUESTS_PER_POLL {
@@ -271,7 +347,7 @@ where
                 Poll::Pending => {
                     if self.inbox.is_shrunk() {
                         // The session is quiet.
-                        self.handlers.take_if(|handlers| handlers.running() == 0);
+                        self.shrink();
                     }
                     return Poll::Pending;
                 }
@@ -284,25 +360,37 @@ where
 
     /// Passes the next request to the service. Returns `false` once the session has ended.
     fn poll_request(&mut self, cx: &mut Context<'_>, bound: &BoundSession) -> Poll<bool> {
-        let running = self.handlers.as_ref().map_or(0, |handlers| handlers.running());
+        let handlers = self.parts.as_ref().and_then(|parts| parts.handlers.as_ref());
+        let running = handlers.map_or(0, Handlers::running);
         if running >= self.inbox.max_unanswered() {
             let has_ended = bound.peer().shared.lock().end.is_some();
             return if has_ended { Poll::Ready(false) } else { Poll::Pending };
         }
         let Some(inbound) = ready!(self.inbox.poll_recv(cx)) else { return Poll::Ready(false) };
-        let exceeds_rate =
-            self.meter.as_mut().zip(recipients(&inbound)).is_some_and(|(meter, recipients)| {
-                meter.take_many(Instant::after(bound.since().elapsed()), recipients).is_err()
+        let registry = &self.context.registry;
+        let BindId(id) = bound.id();
+        let exceeds_rate = (self.parts.is_some() || registry.has_account_rates())
+            && recipients(&inbound).is_some_and(|recipients| {
+                !registry.take_rate(
+                    id,
+                    self.parts.as_mut().and_then(|parts| parts.meter.as_mut()),
+                    recipients,
+                )
             });
         if exceeds_rate {
+            if !bound.set_throttled(true) {
+                registry.throttled(id);
+            }
             self.context.emit(ServerEvent::Throttled(bound));
             // The observer gets the response, and may panic.
-            let status = self.context.registry.limits.rate_status;
+            let status = registry.limits.rate_status;
             let _ = catch_unwind(AssertUnwindSafe(|| throttle(inbound, status)));
             return Poll::Ready(true);
         }
+        bound.set_throttled(false);
         let (context, bound) = (Arc::clone(&self.context), bound.clone());
-        let handlers = self.handlers.get_or_insert_with(|| Box::new(Handlers::new(cx)));
+        let parts = self.parts.get_or_insert_default();
+        let handlers = parts.handlers.get_or_insert_with(|| Handlers::new(cx));
         handlers.start((self.handle)(context, bound, inbound));
         Poll::Ready(true)
     }

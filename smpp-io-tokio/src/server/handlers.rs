@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Wake, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 
 /// The futures of one session.
 pub(super) struct Handlers<F> {
@@ -105,6 +105,12 @@ impl<F: Future<Output = ()>> Handlers<F> {
         self.polling = polling;
     }
 
+    /// Polls the futures that were woken. Ready once none runs. For a task of their own.
+    pub(super) fn poll_all(&mut self, cx: &Context<'_>) -> Poll<()> {
+        self.poll(cx);
+        if self.running == 0 { Poll::Ready(()) } else { Poll::Pending }
+    }
+
     /// Polls a new future, and keeps it unless it completes at once. Inlined, so that the future is built where it stays.
     #[inline(always)]
     pub(super) fn start(&mut self, handler: F) {
@@ -161,7 +167,6 @@ fn end<F>(handler: &mut Pin<Box<Option<F>>>) {
 mod tests {
     use std::future::poll_fn;
     use std::sync::atomic::AtomicUsize;
-    use std::task::Poll;
 
     use crate::wait::tests::Counting;
 

@@ -1,12 +1,12 @@
 //! The limits of a server.
 
-use std::fmt;
 use std::time::Duration;
 
 use smpp_core::CommandStatus;
+use smpp_core::server::{BindLimits, DeliveryOptions, Options};
 use smpp_core::session::Rate;
 
-/// How many connections and binds a server accepts, and how fast a bind may send.
+/// How many connections and binds a server accepts, how fast a bind may send, and how many deliveries wait.
 ///
 /// When a connection limit is reached, a new connection replaces the oldest one that is not bound: connections without a
 /// bind cannot keep an ESME out. Bound connections are never closed for others.
@@ -24,60 +24,94 @@ use smpp_core::session::Rate;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ServerLimits {
-    /// Open connections, bound or not. Connections that are being closed do not count; there may be as many of those again.
+    /// Open connections, bound or not. Connections that are being closed do not count; with them there may be twice as many.
     /// Set it below half the number of files that the process may open. Default 1,000.
     pub connections: usize,
     /// As `connections`, for one IP address; for IPv6, for one /64 network. Default 100.
     pub connections_per_address: usize,
+    /// Open connections without a bind. Above it a new connection replaces the oldest of them. 0 counts as 1. Default 1,000.
+    pub unbound_connections: usize,
+    /// The octets that all connections without a bind hold together: incomplete PDUs, and responses that have not left. TLS
+    /// has buffers of its own. Above it the oldest of them is closed. Default 1 MiB.
+    pub unbound_octets: usize,
+    /// The largest PDU in octets before the bind; never more than [`Config::max_pdu`](smpp_core::session::Config::max_pdu). A
+    /// bind has at most 103 octets without TLVs. Default 1,024.
+    pub unbound_pdu: usize,
     /// Simultaneous binds of an account. Further ones are refused with [`binds_status`](Self::binds_status). Only binds that
     /// the [`Service`](super::Service) has accepted count. Default 10.
     pub binds_per_account: u16,
-    /// The status of a bind above `binds_per_account`, or above [`Admission::binds`](super::Admission::binds). Default
-    /// `ESME_RALYBND`.
+    /// The status of a bind above `binds_per_account`, or above
+    /// [`Admission::binds`](smpp_core::server::Admission::binds). Default `ESME_RALYBND`.
     pub binds_status: CommandStatus,
     /// The rate limit of a bind: messages in any sliding second, with a tolerance for network jitter (see
-    /// [`RateMeter`](smpp_core::session::RateMeter)). Messages above it are refused with
-    /// [`rate_status`](Self::rate_status). Default none.
+    /// [`RateMeter`](smpp_core::session::RateMeter)). A submit_multi counts as many messages as it has destinations. Messages
+    /// above it are refused with [`rate_status`](Self::rate_status). Default none.
     pub rate: Option<Rate>,
-    /// The status of a message above the rate limit. Default `ESME_RTHROTTLED`.
+    /// As `rate`, for all binds of an account together. Default none.
+    pub account_rate: Option<Rate>,
+    /// The status of a message above a rate limit. Default `ESME_RTHROTTLED`.
     pub rate_status: CommandStatus,
     /// How long [`Service::bind`](super::Service::bind) may take; never longer than what is left of
     /// [`session_init_timeout`](smpp_core::session::Config::session_init_timeout). Default 5 s.
     pub decision_timeout: Duration,
+    /// The bounds of the delivery queues.
+    pub deliveries: DeliveryOptions,
+    /// How many futures of [`Service::request`](super::Service::request) may go on after the end of their session. Above it
+    /// those of a session are dropped with it. Default 10,000.
+    pub detached_requests: usize,
 }
 
 impl Default for ServerLimits {
     fn default() -> Self {
+        let Options {
+            connections,
+            connections_per_address,
+            unbound_connections,
+            unbound_octets,
+            unbound_pdu,
+            binds,
+            binds_status,
+            rate,
+            account_rate,
+            rate_status,
+            decision_timeout,
+            deliveries,
+            ..
+        } = Options::default();
         Self {
-            connections: 1000,
-            connections_per_address: 100,
-            binds_per_account: 10,
-            binds_status: CommandStatus::RALYBND,
-            rate: None,
-            rate_status: CommandStatus::RTHROTTLED,
-            decision_timeout: Duration::from_secs(5),
+            connections,
+            connections_per_address,
+            unbound_connections,
+            unbound_octets,
+            unbound_pdu,
+            binds_per_account: binds.total,
+            binds_status,
+            rate,
+            account_rate,
+            rate_status,
+            decision_timeout,
+            deliveries,
+            detached_requests: 10_000,
         }
     }
 }
 
-/// Why a server rejects a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum RejectReason {
-    /// [`ServerLimits::connections`] is reached.
-    Connections,
-    /// [`ServerLimits::connections_per_address`] is reached.
-    PerAddress,
-    /// The server is shutting down.
-    Stopping,
-}
-
-impl fmt::Display for RejectReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Connections => "the limit of connections is reached",
-            Self::PerAddress => "the limit of connections per address is reached",
-            Self::Stopping => "the server is shutting down",
-        })
+impl ServerLimits {
+    pub(super) fn options(&self) -> Options {
+        Options {
+            connections: self.connections,
+            connections_per_address: self.connections_per_address,
+            unbound_connections: self.unbound_connections,
+            unbound_octets: self.unbound_octets,
+            unbound_pdu: self.unbound_pdu,
+            binds: BindLimits::total(self.binds_per_account),
+            binds_status: self.binds_status,
+            rate: self.rate,
+            account_rate: self.account_rate,
+            rate_status: self.rate_status,
+            decision_timeout: self.decision_timeout,
+            deliveries: self.deliveries,
+            ..Options::default()
+        }
     }
 }

@@ -155,6 +155,16 @@ impl IncomingConnection {
         self.tls.is_some()
     }
 
+    /// Returns the configuration of the session.
+    pub(super) const fn config(&self) -> Config {
+        self.config
+    }
+
+    /// Changes the configuration of the session.
+    pub(super) fn with_config(self, config: Config) -> Self {
+        Self { config, ..self }
+    }
+
     /// Sets the observer of the session. It gets every PDU from the bind on: see [`Handle::observe`](crate::Handle::observe).
     #[must_use]
     pub fn observe(self, observer: impl Observer + Send + 'static) -> Self {

@@ -5,6 +5,7 @@
 mod binds;
 mod bound;
 mod connection;
+mod events;
 mod handlers;
 mod limits;
 mod listener;
@@ -17,16 +18,19 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use smpp_core::session::{CloseReason, Observer, RequestError, Response, SentBy, Smsc};
-use smpp_core::{COctets, InterfaceVersion, Operation};
+use smpp_core::server::{DeliverError, Delivery};
+use smpp_core::session::{CloseReason, Observer, RequestError, Response};
+use smpp_core::{COctets, InterfaceVersion};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{self, sleep, timeout_at};
 
-pub use binds::BindRegistry;
+pub use binds::{BindRegistry, QueuedDelivery};
 pub use bound::{BindId, BoundSession};
-pub use limits::{RejectReason, ServerLimits};
+pub use events::Events;
+pub use limits::ServerLimits;
 pub use listener::{BindRequest, IncomingConnection, Listener};
-pub use service::{Admission, ServerEvent, Service};
+pub use service::{ServerEvent, Service};
+pub use smpp_core::server::{Admission, RejectReason};
 pub use stream::ServerStream;
 
 use crate::clock::after;
@@ -83,6 +87,8 @@ pub struct Server {
     binds: BindRegistry,
     addresses: Vec<SocketAddr>,
     acceptors: Vec<JoinHandle<()>>,
+    /// Runs the timers of the registry.
+    timers: JoinHandle<()>,
 }
 
 /// Configures a [`Server`].
@@ -186,7 +192,7 @@ impl<S: Service> ServerBuilder<S> {
     pub fn start(self) -> io::Result<Server> {
         let Self { service, limits, system_id, version, observer, listeners } = self;
         let addresses = listeners.iter().map(Listener::local_addr).collect::<io::Result<Vec<_>>>()?;
-        let registry = Registry::new(limits);
+        let (registry, timers) = Registry::start(limits);
         let context = Arc::new(ServerContext {
             service,
             registry: Arc::clone(&registry),
@@ -198,7 +204,7 @@ impl<S: Service> ServerBuilder<S> {
         let acceptors = acceptors
             .map(|(listener, address)| tokio::spawn(accept(Arc::clone(&context), listener, address)))
             .collect();
-        Ok(Server { binds: BindRegistry { registry }, addresses, acceptors })
+        Ok(Server { binds: BindRegistry { registry }, addresses, acceptors, timers })
     }
 }
 
@@ -261,12 +267,26 @@ impl Server {
     ///
     /// # Cancel safety
     ///
-    /// As [`Handle::request`](crate::Handle::request).
-    pub async fn deliver<O>(&self, system_id: &[u8], message: &O) -> Result<Response, RequestError>
-    where
-        O: Operation + SentBy<Smsc>,
-    {
-        self.binds.deliver(system_id, message).await
+    /// As [`BindRegistry::deliver`].
+    pub async fn deliver(
+        &self,
+        account: &[u8],
+        message: impl Into<Delivery>,
+    ) -> Result<Response, RequestError> {
+        self.binds.deliver(account, message).await
+    }
+
+    /// Queues a message or a receipt for an account: see [`BindRegistry::queue`].
+    ///
+    /// # Errors
+    ///
+    /// As [`BindRegistry::queue`].
+    pub fn queue(
+        &self,
+        account: &[u8],
+        message: impl Into<Delivery>,
+    ) -> Result<QueuedDelivery, DeliverError> {
+        self.binds.queue(account, message)
     }
 
     /// Shuts down the server gracefully, and returns how each session ended. The server stops listening, requests in
@@ -304,6 +324,9 @@ impl Server {
             ended.extend(session.ok());
         }
         let _ = timeout_at(deadline, registry.all_removed()).await;
+        registry.close();
+        // Their sessions have ended.
+        let _ = time::timeout(ABORT_TIMEOUT, registry.all_delivered()).await;
         Shutdown { ended, not_bound }
     }
 }
@@ -311,6 +334,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.acceptors.iter().for_each(JoinHandle::abort);
+        self.timers.abort();
         self.binds.registry.abort_all();
     }
 }

@@ -1,68 +1,235 @@
-//! The connections of a server: how many there are, which are bound, and which one is closed for a new one.
+//! Drives the registry of `smpp-core`: its connections, binds, deliveries and events.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::collections::{HashMap, VecDeque};
+use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use smpp_core::CommandStatus;
-use tokio::sync::Notify;
+use smpp_core::BindMode;
+use smpp_core::server::{
+    Admission, BindRefusal, ConnectionId, DeliverError, Delivery, DeliveryFrame, DeliveryId, DeliveryOutcome,
+    DeliveryPdu, Event, RejectReason, ServerStats,
+};
+use smpp_core::session::{CloseReason, Config, RateMeter};
+use tokio::runtime::Handle;
+use tokio::sync::futures::Notified;
+use tokio::sync::{Notify, broadcast, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::timeout_at;
 
-use super::bound::{BindId, BoundSession};
-use super::limits::{RejectReason, ServerLimits};
+use super::bound::BoundSession;
+use super::handlers::Handlers;
+use super::limits::ServerLimits;
+use crate::clock::Clock;
+use crate::shared::OnUnbound;
+
+/// How many events a receiver may be behind.
+const EVENTS: usize = 1024;
 
 /// The slot of one connection. Its transport and its bind hold it; the connection is removed when both have dropped it.
 pub(super) struct Slot {
-    id: u64,
-    /// The address that the connection counts for.
-    address: IpAddr,
-    registry: Arc<Registry>,
+    pub(super) id: ConnectionId,
+    pub(super) registry: Arc<Registry>,
 }
 
-/// Counts the connections of a server and lists its binds.
+/// The registry, and the tasks that wait on it.
+///
+/// Its lock may be taken while that of a session is held, and never the other way round. Tasks are woken, and sessions called,
+/// after it is released.
 pub(super) struct Registry {
     pub(super) limits: ServerLimits,
+    pub(super) clock: Clock,
     state: Mutex<State>,
     /// Notified when a connection is removed.
     removed: Notify,
+    /// Notified when a deadline has changed.
+    changed: Notify,
+    /// Notified when a delivery has ended.
+    delivered: Notify,
+    events: broadcast::Sender<Event>,
+    /// Held by the thread that passes events on, so that they keep their order.
+    publishing: Mutex<()>,
+    /// Whether [`flush`](Self::flush) has something to do after a call under the lock of a session.
+    pub(super) needs_flush: AtomicBool,
+    has_account_rates: AtomicBool,
+    /// The futures of the service whose sessions have ended.
+    detached_requests: AtomicUsize,
+    runtime: Handle,
 }
 
-#[derive(Default)]
 struct State {
-    last_id: u64,
-    stopping: bool,
-    /// The number of connections, those that are being closed included.
-    connections: usize,
-    /// The connections that are being closed.
-    closing: HashSet<u64>,
-    /// The connections without a bind. The lowest id is the oldest one.
-    unbound: BTreeMap<u64, Unbound>,
-    addresses: HashMap<IpAddr, AddressState>,
-    accounts: HashMap<Box<[u8]>, Vec<BoundSession>>,
+    core: smpp_core::server::Registry,
+    /// The connections, at the index of their id.
+    connections: Vec<Option<Connection>>,
+    /// The tasks that wait for the outcome of a delivery.
+    waiting: HashMap<DeliveryId, oneshot::Sender<DeliveryOutcome>>,
+    /// The events that are not passed on yet.
+    events: VecDeque<Event>,
+    /// Whether the stream of events ends with the last session and the last delivery.
+    is_closing: bool,
 }
 
-/// A connection without a bind. It may be closed for a new one.
-struct Unbound {
-    address: IpAddr,
-    stop: Arc<Notify>,
+/// A connection that has not ended.
+enum Connection {
+    /// It has to close at once when it is notified.
+    Unbound(Arc<Notify>),
+    Bound(BoundSession),
 }
 
-/// The connections of one address.
+/// Counts futures of the service whose session has ended.
+struct DetachedRequests {
+    registry: Arc<Registry>,
+    count: usize,
+}
+
+impl Drop for DetachedRequests {
+    fn drop(&mut self) {
+        self.registry.detached_requests.fetch_sub(self.count, Ordering::Relaxed);
+    }
+}
+
+/// What happens after the lock is released.
 #[derive(Default)]
-struct AddressState {
-    /// The number of connections that are not being closed.
-    open: usize,
-    closing: usize,
-    unbound: BTreeSet<u64>,
+struct AfterUnlock {
+    stop: Vec<Arc<Notify>>,
+    send: Vec<(BoundSession, DeliveryId, DeliveryFrame)>,
+    has_events: bool,
 }
 
 impl Registry {
-    pub(super) fn new(limits: ServerLimits) -> Arc<Self> {
-        Arc::new(Self { limits, state: Mutex::default(), removed: Notify::new() })
+    /// Creates a registry, and a task that runs its timers until it is dropped.
+    pub(super) fn start(limits: ServerLimits) -> (Arc<Self>, JoinHandle<()>) {
+        let registry = Arc::new(Self {
+            limits,
+            clock: Clock::start(),
+            state: Mutex::new(State {
+                core: smpp_core::server::Registry::new(limits.options()),
+                connections: Vec::new(),
+                waiting: HashMap::new(),
+                events: VecDeque::new(),
+                is_closing: false,
+            }),
+            removed: Notify::new(),
+            changed: Notify::new(),
+            delivered: Notify::new(),
+            events: broadcast::Sender::new(EVENTS),
+            publishing: Mutex::new(()),
+            needs_flush: AtomicBool::new(false),
+            has_account_rates: AtomicBool::new(limits.account_rate.is_some()),
+            detached_requests: AtomicUsize::new(0),
+            runtime: Handle::current(),
+        });
+        let timers = tokio::spawn(Arc::clone(&registry).run_timers());
+        (registry, timers)
+    }
+
+    /// Runs the timers of deliveries.
+    async fn run_timers(self: Arc<Self>) {
+        loop {
+            let due = self.with(|state| {
+                let now = self.clock.now();
+                state.core.handle_timeout(now);
+                state.core.poll_timeout()
+            });
+            let changed = self.changed.notified();
+            match due {
+                // It makes no difference which comes first.
+                Some(due) => drop(timeout_at(self.clock.to_tokio(due), changed).await),
+                None => changed.await,
+            }
+        }
     }
 
     /// Locks the state. A poisoned lock is used as it is: no code of the application runs under it.
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Calls `act` with the state, then does what follows from it.
+    fn with<T>(self: &Arc<Self>, act: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.lock();
+        let before = state.core.poll_timeout();
+        let value = act(&mut state);
+        let after = state.settle(self.clock);
+        let is_earlier = state.core.poll_timeout().is_some_and(|at| before.is_none_or(|before| at < before));
+        drop(state);
+        if is_earlier {
+            self.changed.notify_one();
+        }
+        after.stop.iter().for_each(|stop| stop.notify_one());
+        for (bound, delivery, frame) in after.send {
+            drop(self.runtime.spawn(Arc::clone(self).send(bound, delivery, frame)));
+        }
+        if after.has_events {
+            self.publish();
+        }
+        value
+    }
+
+    /// Does what follows from calls under the lock of a session.
+    pub(super) fn flush(self: &Arc<Self>) {
+        if self.needs_flush.load(Ordering::Relaxed) && self.needs_flush.swap(false, Ordering::AcqRel) {
+            self.with(|_| ());
+        }
+    }
+
+    /// Passes the events on, in their order.
+    fn publish(&self) {
+        loop {
+            {
+                // Another thread that does this sees the events, or this one does in its next round.
+                let Ok(_publishing) = self.publishing.try_lock() else { return };
+                while let Some(event) = self.next_event() {
+                    // It fails if there is no receiver.
+                    let _ = self.events.send(event);
+                }
+            }
+            if self.lock().events.is_empty() {
+                return;
+            }
+        }
+    }
+
+    fn next_event(&self) -> Option<Event> {
+        let mut state = self.lock();
+        let event = state.events.pop_front()?;
+        if let Event::Delivery { delivery, outcome, .. } = &event {
+            let waiting = state.waiting.remove(delivery);
+            drop(state);
+            if let Some(waiting) = waiting {
+                // It fails if the task has stopped to wait.
+                let _ = waiting.send(outcome.clone());
+            }
+            self.delivered.notify_waiters();
+        }
+        Some(event)
+    }
+
+    /// Sends a delivery on a bind, and reports how it ended.
+    async fn send(self: Arc<Self>, bound: BoundSession, delivery: DeliveryId, frame: DeliveryFrame) {
+        let result = match frame.pdu() {
+            DeliveryPdu::DeliverSm(message) => bound.peer().request(&message).await,
+            DeliveryPdu::DataSm(message) => bound.peer().request(&message).await,
+            // There is no other one.
+            _ => return,
+        };
+        let now = self.clock.now();
+        self.with(|state| state.core.handle_result(now, delivery, result));
+    }
+
+    /// Returns a receiver of the events from now on.
+    pub(super) fn events(&self) -> broadcast::Receiver<Event> {
+        self.events.subscribe()
+    }
+
+    pub(super) fn stats(&self) -> ServerStats {
+        self.lock().core.stats()
+    }
+
+    /// Returns the configuration of a session until it is bound.
+    pub(super) fn unbound_config(&self, config: &Config) -> Config {
+        self.lock().core.options().unbound_config(config)
     }
 
     /// Adds a connection. If a limit is reached, the oldest connection without a bind is closed for it. Returns the slot,
@@ -71,102 +238,176 @@ impl Registry {
         self: &Arc<Self>,
         address: SocketAddr,
     ) -> Result<(Arc<Slot>, Arc<Notify>), RejectReason> {
-        let address = address_group(address.ip());
-        let mut state = self.state();
-        let ServerLimits { connections, connections_per_address, .. } = self.limits;
-        if state.stopping {
-            return Err(RejectReason::Stopping);
-        }
-        if state.closing.len() >= connections {
-            return Err(RejectReason::Connections);
-        }
-        let same = state.addresses.get(&address);
-        if same.is_some_and(|same| same.closing >= connections_per_address) {
-            return Err(RejectReason::PerAddress);
-        }
-        let oldest = if same.is_some_and(|same| same.open >= connections_per_address) {
-            Some(same.and_then(|same| same.unbound.first().copied()).ok_or(RejectReason::PerAddress)?)
-        } else if state.connections - state.closing.len() >= connections {
-            Some(state.oldest_unbound().ok_or(RejectReason::Connections)?)
-        } else {
-            None
-        };
-        if let Some(oldest) = oldest {
-            state.stop(oldest);
-        }
-        state.last_id += 1;
-        state.connections += 1;
-        let (id, stop) = (state.last_id, Arc::new(Notify::new()));
-        state.unbound.insert(id, Unbound { address, stop: Arc::clone(&stop) });
-        let same = state.addresses.entry(address).or_default();
-        same.open += 1;
-        same.unbound.insert(id);
-        Ok((Arc::new(Slot { id, address, registry: Arc::clone(self) }), stop))
+        let (id, stop) = self.with(|state| {
+            let id = state.core.accept(address)?;
+            let stop = Arc::new(Notify::new());
+            let connection = Some(Connection::Unbound(Arc::clone(&stop)));
+            match state.connections.get_mut(id.index()) {
+                Some(slot) => *slot = connection,
+                None => state.connections.push(connection),
+            }
+            Ok((id, stop))
+        })?;
+        Ok((Arc::new(Slot { id, registry: Arc::clone(self) }), stop))
     }
 
-    /// Adds a bind that the service has accepted, unless the account already has `max_binds`.
-    pub(super) fn bind(&self, bound: &BoundSession, max_binds: u16) -> Result<(), CommandStatus> {
-        // A bind whose session has ended does not count, even if its task has not removed it yet. This is checked without
-        // the lock: an observer runs while its session is locked, and may list the binds.
-        let account = self.bound(Some(bound.system_id()));
-        let ended: Vec<_> = account.iter().filter(|other| !other.is_alive()).map(BoundSession::id).collect();
-        let mut state = self.state();
-        let BindId(id) = bound.id();
-        // A connection that is being closed is not in the list.
-        let address = state.unbound.get(&id).ok_or(CommandStatus::RBINDFAIL)?.address;
-        let account = state.accounts.entry(bound.system_id().into()).or_default();
-        let held = account.iter().filter(|other| !ended.contains(&other.id())).count();
-        if held >= max_binds.into() {
-            return Err(self.limits.binds_status);
-        }
-        account.push(bound.clone());
-        state.unbound.remove(&id);
-        if let Some(address) = state.addresses.get_mut(&address) {
-            address.unbound.remove(&id);
-        }
-        Ok(())
+    /// Records how many octets a connection holds before it is bound.
+    pub(super) fn set_unbound_octets(self: &Arc<Self>, id: ConnectionId, octets: usize) {
+        self.with(|state| state.core.set_unbound_octets(id, octets));
     }
 
-    /// Removes a bind that has ended.
-    pub(super) fn release(&self, bound: &BoundSession) {
-        let mut state = self.state();
-        let Some(account) = state.accounts.get_mut(bound.system_id()) else { return };
-        account.retain(|other| other.id() != bound.id());
-        if account.is_empty() {
-            state.accounts.remove(bound.system_id());
+    /// Acts on the decision on a bind. `bound` creates the bind for its account.
+    pub(super) fn decide(
+        self: &Arc<Self>,
+        id: ConnectionId,
+        bind: (&[u8], BindMode),
+        window: u16,
+        decision: Result<&Admission, BindRefusal>,
+        bound: impl FnOnce(smpp_core::server::AccountName) -> BoundSession,
+    ) -> Result<BoundSession, smpp_core::CommandStatus> {
+        // What is left of it is dropped after the lock is released.
+        let mut bound = Some(bound);
+        self.with(|state| {
+            let decided = state.core.decide(id, bind, window, decision);
+            decided.map_err(|refusal| state.core.status_of(refusal))?;
+            self.has_account_rates.store(state.core.has_account_rates(), Ordering::Relaxed);
+            let account = state.core.account(id).cloned().ok_or(smpp_core::CommandStatus::RBINDFAIL)?;
+            let bound =
+                bound.take().map(|bound| bound(account)).ok_or(smpp_core::CommandStatus::RBINDFAIL)?;
+            if let Some(slot) = state.connections.get_mut(id.index()) {
+                *slot = Some(Connection::Bound(bound.clone()));
+            }
+            Ok(bound)
+        })
+    }
+
+    /// Returns whether an account may have a rate limit.
+    pub(super) fn has_account_rates(&self) -> bool {
+        self.has_account_rates.load(Ordering::Relaxed)
+    }
+
+    /// Counts messages against the rate limits. Returns whether they are within them.
+    pub(super) fn take_rate(&self, id: ConnectionId, meter: Option<&mut RateMeter>, messages: u32) -> bool {
+        if self.has_account_rates() {
+            return self.lock().core.take_rate(self.clock.now(), id, meter, messages);
+        }
+        meter.is_none_or(|meter| meter.take_many(self.clock.now(), messages).is_ok())
+    }
+
+    /// Reports that messages of a bind are refused.
+    pub(super) fn throttled(self: &Arc<Self>, id: ConnectionId) {
+        self.with(|state| state.core.throttled(id));
+    }
+
+    /// Records that a session is no longer bound. Called under the lock of the session; [`flush`](Self::flush) follows.
+    pub(super) fn unbinding(&self, id: ConnectionId) {
+        self.lock().core.unbinding(id);
+        self.needs_flush.store(true, Ordering::Release);
+    }
+
+    /// Lets the futures of a session that has ended go on in a task, unless too many do.
+    pub(super) fn detach<F>(self: &Arc<Self>, mut handlers: Handlers<F>)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let running = handlers.running();
+        if running == 0 {
+            return;
+        }
+        let detached = DetachedRequests { registry: Arc::clone(self), count: running };
+        let before = self.detached_requests.fetch_add(running, Ordering::Relaxed);
+        if before + running <= self.limits.detached_requests {
+            drop(self.runtime.spawn(async move {
+                let _detached = detached;
+                poll_fn(|cx| handlers.poll_all(cx)).await;
+            }));
         }
     }
 
-    /// Returns the binds of an account, or of all accounts.
+    /// Records the end of a session.
+    pub(super) fn ended(self: &Arc<Self>, id: ConnectionId, reason: CloseReason) {
+        // Dropped after the lock is released: it may be the last handle of the session.
+        let _bound = self.with(|state| {
+            state.core.ended(id, reason);
+            state.take(id)
+        });
+    }
+
+    /// Queues a delivery. Returns its id, and a receiver of its outcome.
+    pub(super) fn queue(
+        self: &Arc<Self>,
+        account: &[u8],
+        delivery: Delivery,
+    ) -> Result<(DeliveryId, oneshot::Receiver<DeliveryOutcome>), DeliverError> {
+        let now = self.clock.now();
+        self.with(|state| {
+            let id = state.core.deliver(now, account, delivery)?;
+            let (sender, receiver) = oneshot::channel();
+            state.waiting.insert(id, sender);
+            Ok((id, receiver))
+        })
+    }
+
+    /// Returns a future that completes when a delivery ends after this call.
+    pub(super) fn delivered(&self) -> Notified<'_> {
+        self.delivered.notified()
+    }
+
+    /// Returns the binds of an account, or of all accounts, the oldest first.
     pub(super) fn bound(&self, account: Option<&[u8]>) -> Vec<BoundSession> {
-        let state = self.state();
-        match account {
-            Some(system_id) => state.accounts.get(system_id).cloned().unwrap_or_default(),
-            None => state.accounts.values().flatten().cloned().collect(),
+        let state = self.lock();
+        if let Some(account) = account {
+            return state.core.connections_of(account).filter_map(|id| state.bound(id)).cloned().collect();
         }
+        let bound = |connection: &Option<Connection>| match connection {
+            Some(Connection::Bound(bound)) => Some(bound.clone()),
+            _ => None,
+        };
+        let mut all: Vec<_> = state.connections.iter().filter_map(bound).collect();
+        all.sort_unstable_by_key(BoundSession::id);
+        all
     }
 
     /// Returns the number of connections, those that are being closed included.
     pub(super) fn connections(&self) -> usize {
-        self.state().connections
+        let stats = self.stats();
+        stats.bound + stats.unbound + stats.closing
     }
 
-    /// Rejects new connections from now on, and closes those without a bind. Returns their number.
-    pub(super) fn stop(&self) -> usize {
-        let mut state = self.state();
-        state.stopping = true;
-        let unbound = state.unbound.len();
-        while let Some(oldest) = state.oldest_unbound() {
-            state.stop(oldest);
+    /// Rejects new connections, binds and deliveries from now on, and closes the connections without a bind. Returns their
+    /// number.
+    pub(super) fn stop(self: &Arc<Self>) -> usize {
+        self.with(|state| {
+            state.core.stop();
+            let unbound = state.core.stats().unbound;
+            state.core.close_all_unbound(usize::MAX);
+            unbound
+        })
+    }
+
+    /// Ends the deliveries that wait, and the stream of events once those in flight have ended.
+    pub(super) fn close(self: &Arc<Self>) {
+        while self.with(|state| state.core.end_deliveries()) {}
+        self.with(|state| state.is_closing = true);
+    }
+
+    /// Waits until every delivery has ended.
+    pub(super) async fn all_delivered(&self) {
+        loop {
+            let delivered = self.delivered();
+            if self.stats().deliveries == 0 {
+                return;
+            }
+            delivered.await;
         }
-        unbound
     }
 
     /// Rejects new connections from now on, and ends all connections at once.
-    pub(super) fn abort_all(&self) {
+    pub(super) fn abort_all(self: &Arc<Self>) {
         self.stop();
-        // Without the lock, as in `bind`.
+        // Without the lock, which may not be held when that of a session is taken.
         self.bound(None).iter().for_each(BoundSession::abort);
+        self.close();
     }
 
     /// Waits until there is no connection.
@@ -182,129 +423,68 @@ impl Registry {
 }
 
 impl State {
-    fn oldest_unbound(&self) -> Option<u64> {
-        self.unbound.first_key_value().map(|(id, _)| *id)
-    }
-
-    /// Lets a connection without a bind close.
-    fn stop(&mut self, id: u64) {
-        let Some(Unbound { address, stop }) = self.unbound.remove(&id) else { return };
-        self.closing.insert(id);
-        stop.notify_one();
-        if let Some(address) = self.addresses.get_mut(&address) {
-            address.unbound.remove(&id);
-            address.open -= 1;
-            address.closing += 1;
+    /// Returns the bind of a connection.
+    fn bound(&self, id: ConnectionId) -> Option<&BoundSession> {
+        match self.connections.get(id.index())? {
+            Some(Connection::Bound(bound)) if bound.id().0 == id => Some(bound),
+            _ => None,
         }
     }
 
-    fn remove(&mut self, id: u64, address: IpAddr) {
-        self.connections -= 1;
-        self.unbound.remove(&id);
-        let was_closing = self.closing.remove(&id);
-        let Some(same) = self.addresses.get_mut(&address) else { return };
-        same.unbound.remove(&id);
-        if was_closing {
-            same.closing -= 1;
-        } else {
-            same.open -= 1;
+    /// Removes a connection.
+    fn take(&mut self, id: ConnectionId) -> Option<Connection> {
+        self.connections.get_mut(id.index())?.take()
+    }
+
+    /// Collects what happens after the lock is released.
+    fn settle(&mut self, clock: Clock) -> AfterUnlock {
+        let mut after = AfterUnlock::default();
+        while let Some(id) = self.core.poll_close() {
+            if let Some(Connection::Unbound(stop)) = self.take(id) {
+                after.stop.push(stop);
+            }
         }
-        if same.open + same.closing == 0 {
-            self.addresses.remove(&address);
+        if self.core.has_assignments() {
+            let now = clock.now();
+            while let Some((id, delivery)) = self.core.poll_assignment(now) {
+                match (self.bound(id), self.core.pdu(delivery)) {
+                    (Some(bound), Some(frame)) => after.send.push((bound.clone(), delivery, frame)),
+                    // The bind ends in this moment.
+                    _ => self.core.handle_refused(
+                        now,
+                        delivery,
+                        smpp_core::session::Refusal::Closed(CloseReason::Disconnected),
+                    ),
+                }
+            }
         }
+        if self.is_closing {
+            let stats = self.core.stats();
+            if stats.bound + stats.unbound + stats.deliveries == 0 {
+                self.core.close();
+            }
+        }
+        while let Some(event) = self.core.poll_event() {
+            self.events.push_back(event);
+        }
+        after.has_events = !self.events.is_empty();
+        after
     }
 }
 
-impl Slot {
-    pub(super) const fn id(&self) -> BindId {
-        BindId(self.id)
-    }
-
-    pub(super) fn registry(&self) -> &Registry {
-        &self.registry
+impl OnUnbound for Slot {
+    fn unbound(&self) {
+        self.registry.unbinding(self.id);
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.registry.state().remove(self.id, self.address);
-        self.registry.removed.notify_waiters();
-    }
-}
-
-/// Returns the address that a connection counts for: an IPv4 address, or the /64 network of an IPv6 address, the least that
-/// a customer has.
-fn address_group(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
-        address @ IpAddr::V4(_) => address,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn address(text: &str) -> SocketAddr {
-        SocketAddr::new(text.parse().unwrap(), 2775)
-    }
-
-    fn stopped((_, stop): &(Arc<Slot>, Arc<Notify>)) -> bool {
-        let mut notified = std::pin::pin!(stop.notified());
-        notified.as_mut().enable()
-    }
-
-    #[test]
-    fn the_oldest_unbound_connection_is_closed_for_a_new_one() {
-        let limits = ServerLimits { connections: 3, connections_per_address: 2, ..ServerLimits::default() };
-        let registry = Registry::new(limits);
-        let slots: Vec<_> = ["::1", "192.0.2.1", "192.0.2.1"]
-            .iter()
-            .map(|from| registry.admit(address(from)).unwrap())
-            .collect();
-        // The limit of the address is reached: its oldest connection is closed, not the oldest of all.
-        let third = registry.admit(address("::ffff:192.0.2.1")).unwrap();
-        assert_eq!(slots.iter().map(stopped).collect::<Vec<_>>(), [false, true, false]);
-        // The limit of the server is reached: the oldest of all is closed.
-        let fourth = registry.admit(address("192.0.2.2")).unwrap();
-        assert!(stopped(&slots[0]));
-        assert_eq!(registry.connections(), 5, "two are being closed");
-        drop(slots);
-        assert_eq!(registry.connections(), 2);
-        drop((third, fourth));
-        assert!(registry.state().addresses.is_empty() && registry.state().unbound.is_empty());
-    }
-
-    #[test]
-    fn connections_that_do_not_close_count_up_to_twice_the_limit() {
-        let registry = Registry::new(ServerLimits {
-            connections: 2,
-            connections_per_address: 2,
-            ..ServerLimits::default()
+        // Dropped after the lock is released.
+        let _dropped = self.registry.with(|state| {
+            state.core.closed(self.id);
+            state.take(self.id)
         });
-        let from = address("192.0.2.1");
-        let slots: Vec<_> = (0..4).map(|_| registry.admit(from).unwrap()).collect();
-        assert_eq!(registry.admit(from).err(), Some(RejectReason::Connections));
-        drop(slots);
-        assert!(registry.admit(from).is_ok());
-    }
-
-    #[test]
-    fn an_ipv6_network_counts_as_one_address() {
-        let registry = Registry::new(ServerLimits { connections_per_address: 1, ..ServerLimits::default() });
-        let first = registry.admit(address("2001:db8::1")).unwrap();
-        let _second = registry.admit(address("2001:db8::2:0:0:1")).unwrap();
-        assert!(stopped(&first));
-        let _other = registry.admit(address("2001:db8:0:1::1")).unwrap();
-        assert_eq!(registry.connections(), 3);
-    }
-
-    #[test]
-    fn a_server_that_stops_rejects_connections() {
-        let registry = Registry::new(ServerLimits::default());
-        let slot = registry.admit(address("192.0.2.1")).unwrap();
-        assert_eq!(registry.stop(), 1);
-        assert!(stopped(&slot));
-        assert_eq!(registry.admit(address("192.0.2.1")).err(), Some(RejectReason::Stopping));
+        self.registry.removed.notify_waiters();
     }
 }

@@ -6,11 +6,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use smpp_core::CommandStatus;
-use smpp_core::session::{Rate, Smsc};
+use smpp_core::server::{Admission, RejectReason};
+use smpp_core::session::Smsc;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::bound::BoundSession;
-use super::limits::RejectReason;
 use super::listener::BindRequest;
 use super::stream::ServerStream;
 use crate::error::{AcceptError, End};
@@ -76,7 +76,10 @@ pub trait Service: Send + Sync + 'static {
     ///
     /// # Cancel safety
     ///
-    /// When the session ends, futures that still run are dropped at their next await: spawn work that has to complete.
+    /// A future that has begun goes on when its session ends, so that its work completes; its response then fails, and the ESME
+    /// may send the request again. Only if more than
+    /// [`detached_requests`](super::ServerLimits::detached_requests) run on the server are those of the session dropped at their
+    /// next await. A future that does not complete outlives the server.
     fn request(&self, bound: &BoundSession, request: Inbound<Smsc>) -> impl Future<Output = ()> + Send;
 
     /// Gets the events of the server. It is called in the tasks of the connections, so it should return quickly.
@@ -106,15 +109,6 @@ impl<S: Service> Service for Arc<S> {
     fn transport(&self, stream: ServerStream) -> impl AsyncRead + AsyncWrite + Unpin + Send + 'static {
         S::transport(self, stream)
     }
-}
-
-/// The decision that a bind is accepted. `None` means the value of the server's [`ServerLimits`](super::ServerLimits).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Admission {
-    /// Simultaneous binds of the account, this one included.
-    pub binds: Option<u16>,
-    /// The rate limit of this bind.
-    pub rate: Option<Rate>,
 }
 
 /// An event of a server.

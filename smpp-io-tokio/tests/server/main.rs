@@ -4,6 +4,7 @@ mod deliveries;
 mod flood;
 mod observed_connections;
 mod observers;
+mod queue;
 mod shutdown;
 mod stalled;
 mod support;
@@ -290,8 +291,32 @@ async fn requests_can_be_answered_later_or_dropped() {
 }
 
 #[tokio::test]
-async fn requests_run_concurrently_and_are_cancelled_with_their_session() {
-    let (_server, address, test) = serve(ServerLimits::default(), Config::default()).await;
+async fn requests_run_concurrently_and_outlive_their_session() {
+    let (server, address, mut test) = serve(ServerLimits::default(), Config::default()).await;
+    let (client, _inbox) = esme(address, "shop", TRX).await;
+    let work = submit(b"work");
+    let mut waits = [(); 3].map(|()| Box::pin(client.submit(&work)));
+    for waits in &mut waits {
+        begin(waits).await;
+    }
+    // Each request was passed before this one.
+    let last = submit(b"2");
+    let mut last = Box::pin(client.submit(&last));
+    begin(&mut last).await;
+    let _held = test.message().await;
+    client.abort().await;
+    test.event("ended shop: the connection ended without unbind").await;
+    assert!(server.binds().list().is_empty());
+    test.work.notify_waiters();
+    for _ in 0..3 {
+        test.event("work done").await;
+    }
+}
+
+#[tokio::test]
+async fn too_many_requests_are_cancelled_with_their_session() {
+    let limits = ServerLimits { detached_requests: 0, ..ServerLimits::default() };
+    let (_server, address, test) = serve(limits, Config::default()).await;
     let mut events = test.echo();
     let (client, _inbox) = esme(address, "shop", TRX).await;
     let forever = submit(b"forever");

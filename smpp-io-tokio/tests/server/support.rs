@@ -2,9 +2,11 @@
 
 use std::future::{Future, pending, poll_fn};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use smpp_core::server::BindLimits;
 use smpp_core::session::{Config, Esme, Rate, RequestError, Smsc};
 use smpp_core::{
     Bind, BindMode, COctets, CommandStatus, DeliverSm, Password, ShortMessage, SubmitSm, SubmitSmResp,
@@ -15,7 +17,7 @@ use smpp_io_tokio::{
 };
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::timeout;
 
 /// The test fails if something takes longer.
@@ -25,18 +27,23 @@ pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
 pub(crate) struct TestService {
     requests: mpsc::UnboundedSender<(BoundSession, Inbound<Smsc>)>,
     events: mpsc::UnboundedSender<String>,
+    /// Lets the requests with the text `work` go on.
+    work: Arc<Notify>,
 }
 
 /// Receives the requests and the events of a [`TestService`].
 pub(crate) struct TestHandle {
     requests: mpsc::UnboundedReceiver<(BoundSession, Inbound<Smsc>)>,
     events: mpsc::UnboundedReceiver<String>,
+    pub(crate) work: Arc<Notify>,
 }
 
 pub(crate) fn test_service() -> (TestService, TestHandle) {
     let (request_sender, requests) = mpsc::unbounded_channel();
     let (event_sender, events) = mpsc::unbounded_channel();
-    (TestService { requests: request_sender, events: event_sender }, TestHandle { requests, events })
+    let work = Arc::new(Notify::new());
+    let service = TestService { requests: request_sender, events: event_sender, work: Arc::clone(&work) };
+    (service, TestHandle { requests, events, work })
 }
 
 /// Sends an event when it is dropped.
@@ -59,7 +66,11 @@ impl Service for TestService {
             }
             _ if !bind.password.equals(b"secret") => Err(CommandStatus::RINVPASWD),
             b"panic" => panic!("expected panic"),
-            b"vip" => Ok(Admission { binds: Some(1), rate: Some(Rate::per_second(1000)) }),
+            b"vip" => Ok(Admission {
+                binds: Some(BindLimits::total(1)),
+                rate: Some(Rate::per_second(1000)),
+                ..Admission::default()
+            }),
             _ => Ok(Admission::default()),
         }
     }
@@ -73,6 +84,12 @@ impl Service for TestService {
             b"forever" => {
                 let _dropped = ReportsDrop("request", self.events.clone());
                 return pending().await;
+            }
+            b"work" => {
+                let dropped = ReportsDrop("request", self.events.clone());
+                self.work.notified().await;
+                std::mem::forget(dropped);
+                let _ = self.events.send("work done".into());
             }
             b"panic" => panic!("expected panic"),
             b"panic later" => {

@@ -1,0 +1,434 @@
+//! Routes deliveries to the binds of their account.
+
+use alloc::sync::Arc;
+
+use super::account_table::Account;
+use super::connection::{AccountName, ConnectionId};
+use super::connection_table::{Availability, Chained};
+use super::delivery::{
+    DeliverError, Delivery, DeliveryFrame, DeliveryId, DeliveryNotSentReason, DeliveryOutcome,
+};
+use super::delivery_queue::{DeliveryState, PendingDelivery};
+use super::event::Event;
+use super::registry::Registry;
+use crate::pdu::CommandStatus;
+use crate::session::{NotSentReason, Outcome, Refusal, RequestError, Response};
+use crate::time::Instant;
+
+/// The statuses with which an ESME refuses a delivery for now.
+const TEMPORARY: [CommandStatus; 4] =
+    [CommandStatus::RX_T_APPN, CommandStatus::RTHROTTLED, CommandStatus::RMSGQFUL, CommandStatus::RSYSERR];
+
+/// The shortest delay of a delivery that was refused. It prevents a busy loop if the configured one is 0.
+const MIN_DELAY: core::time::Duration = core::time::Duration::from_millis(1);
+
+/// How many deliveries one call of [`Registry::handle_timeout`] handles at most.
+const SLICE: usize = 256;
+
+impl Registry {
+    /// Queues a delivery for an account. It is sent on one of its binds that receive, and on another one if that ends or
+    /// refuses it with a temporary error. While the account has no bind, it waits. [`Event::Delivery`] reports how it ended.
+    ///
+    /// # Errors
+    ///
+    /// Returns a [`DeliverError`] if the delivery is not queued. It has no event.
+    pub fn deliver(
+        &mut self,
+        now: Instant,
+        account: &[u8],
+        delivery: Delivery,
+    ) -> Result<DeliveryId, DeliverError> {
+        if self.stopping {
+            return Err(DeliverError::ShutDown);
+        }
+        let limits = self.options.deliveries;
+        let found = self.accounts.find(account);
+        let held = found.and_then(|index| self.accounts.get(index));
+        let (deliveries, octets) = held.map_or((0, 0), |account| (account.deliveries, account.octets));
+        if delivery.only_if_bound && !held.is_some_and(Account::has_receiver) {
+            return Err(DeliverError::NoBind);
+        }
+        let more = delivery.pdu.len();
+        if deliveries >= limits.capacity
+            || octets + more > limits.octets
+            || self.deliveries.octets() + more > limits.total_octets
+        {
+            return Err(DeliverError::Full);
+        }
+        let index = found.unwrap_or_else(|| self.accounts.find_or_insert(&AccountName::new(account)));
+        let Delivery { pdu, key, max_age, max_attempts, at_most_once, only_if_bound } = delivery;
+        let id = self.deliveries.insert(PendingDelivery {
+            account: index,
+            pdu,
+            key,
+            deadline: now + max_age.unwrap_or(limits.max_age),
+            max_attempts: max_attempts.unwrap_or(limits.max_attempts).max(1),
+            at_most_once,
+            only_if_bound,
+            attempts: 0,
+            state: DeliveryState::Waiting,
+            avoid: None,
+            in_doubt: None,
+            refused: None,
+        });
+        if let Some(account) = self.accounts.get_mut(index) {
+            account.deliveries += 1;
+            account.octets += more;
+            account.only_if_bound += usize::from(only_if_bound);
+            account.waiting.insert(id);
+        }
+        self.schedule(index);
+        Ok(DeliveryId(id))
+    }
+
+    /// Returns how many deliveries of an account have no outcome.
+    pub fn deliveries(&self, account: &[u8]) -> usize {
+        self.accounts.find(account).and_then(|index| self.accounts.get(index)).map_or(0, |it| it.deliveries)
+    }
+
+    /// Lists the account among those that may have a delivery for a bind.
+    pub(super) fn schedule(&mut self, index: u32) {
+        let Some(account) = self.accounts.get_mut(index) else { return };
+        let has_bind = account.idle.first().is_some() || account.busy.first().is_some();
+        if has_bind && !account.waiting.is_empty() && !account.is_scheduled {
+            account.is_scheduled = true;
+            self.scheduled.push_back(index);
+        }
+    }
+
+    /// Returns whether [`poll_assignment`](Self::poll_assignment) may return something.
+    pub fn has_assignments(&self) -> bool {
+        !self.scheduled.is_empty()
+    }
+
+    /// Returns the next delivery, and the bind to send it on: the accounts in turn, and of an account the bind that has had
+    /// none in flight for longest, or else the one whose turn it is. It costs the same for any number of binds.
+    pub fn poll_assignment(&mut self, now: Instant) -> Option<(ConnectionId, DeliveryId)> {
+        while let Some(index) = self.scheduled.pop_front() {
+            if let Some(account) = self.accounts.get_mut(index) {
+                account.is_scheduled = false;
+            }
+            let assigned = self.assign(now, index);
+            self.schedule(index);
+            if assigned.is_some() {
+                return assigned;
+            }
+            self.accounts.remove_if_unused(index);
+        }
+        None
+    }
+
+    fn assign(&mut self, now: Instant, index: u32) -> Option<(ConnectionId, DeliveryId)> {
+        loop {
+            let account = self.accounts.get_mut(index)?;
+            let (idle, busy) = (account.idle.first(), account.busy.first());
+            let first = idle.or(busy)?;
+            let id = *account.waiting.first()?;
+            let avoid = self.deliveries.get(id)?.avoid;
+            let is_avoided = |bind: &u32| avoid.is_some() && self.connections.id(*bind) == avoid;
+            let other = || {
+                let next = self.connections.next(Chained::Ready, first);
+                next.or(if idle.is_some() { busy } else { None }).filter(|bind| !is_avoided(bind))
+            };
+            let bind = if is_avoided(&first) { other() } else { Some(first) };
+            let Some(connection) = bind.and_then(|bind| self.connections.id(bind)) else {
+                // Only the bind that has refused it takes one now: later deliveries do not wait for it.
+                account.waiting.remove(&id);
+                self.delay(now, id);
+                continue;
+            };
+            account.waiting.remove(&id);
+            let delivery = self.deliveries.get_mut(id)?;
+            delivery.state = DeliveryState::InFlight(connection);
+            delivery.attempts = delivery.attempts.saturating_add(1);
+            let bound = self.connections.bind_of(connection)?;
+            bound.in_flight += 1;
+            let next = if bound.in_flight < bound.window { Availability::Busy } else { Availability::Full };
+            self.set_availability(connection, next);
+            return Some((connection, DeliveryId(id)));
+        }
+    }
+
+    /// Moves a bind between the chains of its account. To the one that it is in: to its end.
+    pub(super) fn set_availability(&mut self, connection: ConnectionId, next: Availability) {
+        let Some(bound) = self.connections.bind_of(connection) else { return };
+        let before = core::mem::replace(&mut bound.availability, next);
+        let until = core::mem::replace(&mut bound.blocked_until, Instant::ZERO);
+        let Some(account) = self.accounts.get_mut(bound.account) else { return };
+        if until > Instant::ZERO {
+            self.blocked.remove(&(until, connection));
+        }
+        match before {
+            Availability::Idle => {
+                self.connections.unlink(&mut account.idle, Chained::Ready, connection.index);
+            }
+            Availability::Busy => {
+                self.connections.unlink(&mut account.busy, Chained::Ready, connection.index);
+            }
+            Availability::Full | Availability::Blocked | Availability::Never => {}
+        }
+        match next {
+            Availability::Idle => {
+                self.connections.push_back(&mut account.idle, Chained::Ready, connection.index);
+            }
+            Availability::Busy => {
+                self.connections.push_back(&mut account.busy, Chained::Ready, connection.index);
+            }
+            Availability::Full | Availability::Blocked | Availability::Never => {}
+        }
+    }
+
+    /// Returns the PDU of a delivery that was assigned.
+    pub fn pdu(&self, delivery: DeliveryId) -> Option<DeliveryFrame> {
+        self.deliveries.get(delivery.0).map(|delivery| DeliveryFrame(Arc::clone(&delivery.pdu)))
+    }
+
+    /// Records that the session of the bind does not accept a delivery that was assigned to it. If it may later, the bind gets
+    /// no other one until [`ready`](Self::ready) is called, or its rate limit allows it.
+    pub fn handle_refused(&mut self, now: Instant, delivery: DeliveryId, reason: Refusal) {
+        let Some((connection, pending)) = self.take_from_bind(delivery) else { return };
+        pending.attempts = pending.attempts.saturating_sub(1);
+        if let Some(reason) = reason.permanent() {
+            return self.handle_not_sent(now, delivery.0, connection, reason);
+        }
+        let until = if let Refusal::RateLimited(at) = reason { Some(at) } else { None };
+        self.block(connection, until);
+        self.requeue(now, delivery.0);
+    }
+
+    /// A delivery was not sent. If that is because of its bind, it goes to another one.
+    fn handle_not_sent(&mut self, now: Instant, id: u64, connection: ConnectionId, reason: NotSentReason) {
+        match reason {
+            NotSentReason::State(_)
+            | NotSentReason::Closing(_)
+            | NotSentReason::Closed(_)
+            | NotSentReason::NoBind => {
+                self.block(connection, None);
+                self.requeue(now, id);
+            }
+            _ => {
+                let reason = DeliveryNotSentReason::Refused(reason);
+                self.end_delivery(id, DeliveryOutcome::NeverSent(reason));
+            }
+        }
+    }
+
+    /// Lets a bind take no deliveries for now.
+    fn block(&mut self, connection: ConnectionId, until: Option<Instant>) {
+        if self.connections.bind_of(connection).is_none_or(|it| it.availability == Availability::Never) {
+            return;
+        }
+        self.set_availability(connection, Availability::Blocked);
+        if let Some(until) = until
+            && let Some(bound) = self.connections.bind_of(connection)
+        {
+            bound.blocked_until = until;
+            self.blocked.insert((until, connection));
+        }
+    }
+
+    /// Records that the session of a bind accepts a delivery again, after [`handle_refused`](Self::handle_refused).
+    pub fn ready(&mut self, connection: ConnectionId) {
+        let Some(bound) = self.connections.bind_of(connection) else { return };
+        if bound.availability != Availability::Blocked {
+            return;
+        }
+        let account = bound.account;
+        let next = match bound.in_flight {
+            0 => Availability::Idle,
+            in_flight if in_flight < bound.window => Availability::Busy,
+            _ => Availability::Full,
+        };
+        self.set_availability(connection, next);
+        self.schedule(account);
+    }
+
+    /// Records how a delivery that the session of the bind accepted ended. It may be sent again, if that can help.
+    pub fn handle_outcome(&mut self, now: Instant, delivery: DeliveryId, outcome: Outcome<'_>) {
+        self.handle_result(now, delivery, outcome.into_result());
+    }
+
+    /// As [`handle_outcome`](Self::handle_outcome), with the result of a request of an adapter.
+    pub fn handle_result(
+        &mut self,
+        now: Instant,
+        delivery: DeliveryId,
+        result: Result<Response, RequestError>,
+    ) {
+        let id = delivery.0;
+        let Some((connection, pending)) = self.take_from_bind(delivery) else { return };
+        let may_retry = pending.attempts < pending.max_attempts;
+        match result {
+            Ok(response) => self.end_delivery(id, DeliveryOutcome::Accepted(response)),
+            Err(RequestError::Refused { status, response }) => {
+                if may_retry && TEMPORARY.contains(&status) {
+                    pending.refused = Some((status, response));
+                    self.retry(now, id, connection);
+                } else {
+                    self.end_delivery(id, DeliveryOutcome::Refused { status, response });
+                }
+            }
+            Err(RequestError::Nacked(status)) => self.end_delivery(id, DeliveryOutcome::Nacked(status)),
+            Err(RequestError::NeverSent(reason)) => {
+                pending.attempts = pending.attempts.saturating_sub(1);
+                self.handle_not_sent(now, id, connection, reason);
+            }
+            Err(RequestError::Unanswered(reason)) => {
+                pending.in_doubt = Some(reason);
+                if may_retry && !pending.at_most_once {
+                    self.retry(now, id, connection);
+                } else {
+                    self.end_delivery(id, DeliveryOutcome::Unanswered(reason));
+                }
+            }
+        }
+    }
+
+    /// Returns a delivery that was in flight, and its bind, which has one less now.
+    fn take_from_bind(&mut self, delivery: DeliveryId) -> Option<(ConnectionId, &mut PendingDelivery)> {
+        let pending = self.deliveries.get_mut(delivery.0)?;
+        let DeliveryState::InFlight(connection) = pending.state else { return None };
+        pending.state = DeliveryState::Waiting;
+        self.release_place(connection);
+        self.deliveries.get_mut(delivery.0).map(|pending| (connection, pending))
+    }
+
+    /// A delivery is no longer in flight on a bind.
+    fn release_place(&mut self, connection: ConnectionId) {
+        let Some(bound) = self.connections.bind_of(connection) else { return };
+        bound.in_flight = bound.in_flight.saturating_sub(1);
+        let account = bound.account;
+        let next = if bound.in_flight == 0 { Availability::Idle } else { Availability::Busy };
+        let is_moved = match bound.availability {
+            Availability::Full => true,
+            Availability::Busy => next == Availability::Idle,
+            Availability::Idle | Availability::Blocked | Availability::Never => false,
+        };
+        if is_moved {
+            self.set_availability(connection, next);
+            self.schedule(account);
+        }
+    }
+
+    /// Sends a delivery again after a bind has refused it: at once on another bind, unless each has refused it.
+    fn retry(&mut self, now: Instant, id: u64, refused_by: ConnectionId) {
+        if self.stopping {
+            return self.end_stopped(id);
+        }
+        let Some(pending) = self.deliveries.get_mut(id) else { return };
+        let is_second = pending.avoid.is_some_and(|other| other != refused_by);
+        pending.avoid = Some(refused_by);
+        let account = self.accounts.get(pending.account);
+        if is_second || account.is_none_or(|account| account.binds() < 2) {
+            if now < pending.deadline {
+                self.delay(now, id);
+            } else {
+                self.expire(id);
+            }
+        } else {
+            self.requeue(now, id);
+        }
+    }
+
+    fn delay(&mut self, now: Instant, id: u64) {
+        if let Some(pending) = self.deliveries.get_mut(id) {
+            pending.avoid = None;
+        }
+        self.deliveries.delay(id, now + self.options.deliveries.retry_interval.max(MIN_DELAY));
+    }
+
+    /// Puts a delivery back to its place in the queue of its account.
+    fn requeue(&mut self, now: Instant, id: u64) {
+        if self.stopping {
+            return self.end_stopped(id);
+        }
+        let Some(pending) = self.deliveries.get_mut(id) else { return };
+        pending.state = DeliveryState::Waiting;
+        if pending.deadline <= now {
+            return self.expire(id);
+        }
+        let (index, only_if_bound) = (pending.account, pending.only_if_bound);
+        let Some(account) = self.accounts.get_mut(index) else { return };
+        if only_if_bound && !account.has_receiver() {
+            return self.end_without_bind(id);
+        }
+        account.waiting.insert(id);
+        self.schedule(index);
+    }
+
+    fn end_without_bind(&mut self, id: u64) {
+        let reason = DeliveryNotSentReason::Refused(NotSentReason::NoBind);
+        self.end_delivery(id, DeliveryOutcome::NeverSent(reason));
+    }
+
+    /// Ends the deliveries of an account that are only for a bind, if it has none.
+    pub(super) fn end_deliveries_without_bind(&mut self, index: u32) {
+        let is_concerned = |account: &&Account| account.only_if_bound > 0 && !account.has_receiver();
+        let Some(account) = self.accounts.get(index).filter(is_concerned) else { return };
+        let is_ended = |id: &u64| self.deliveries.get(*id).is_some_and(|delivery| delivery.only_if_bound);
+        let ended: alloc::vec::Vec<_> = account.waiting.iter().copied().filter(is_ended).collect();
+        for id in ended {
+            self.end_without_bind(id);
+        }
+    }
+
+    /// Ends a delivery because the server is shutting down.
+    fn end_stopped(&mut self, id: u64) {
+        self.end_delivery(id, DeliveryOutcome::NeverSent(DeliveryNotSentReason::ShutDown));
+    }
+
+    fn expire(&mut self, id: u64) {
+        self.end_delivery(id, DeliveryOutcome::NeverSent(DeliveryNotSentReason::Expired));
+    }
+
+    /// Ends a delivery that is not in flight. What an earlier attempt has left in doubt stays so.
+    fn end_delivery(&mut self, id: u64, outcome: DeliveryOutcome) {
+        let Some(delivery) = self.deliveries.remove(id) else { return };
+        let outcome = match (outcome, delivery.in_doubt, delivery.refused) {
+            (outcome @ DeliveryOutcome::Accepted(_), ..) => outcome,
+            (_, Some(reason), _) => DeliveryOutcome::Unanswered(reason),
+            (DeliveryOutcome::NeverSent(_), None, Some((status, response))) => {
+                DeliveryOutcome::Refused { status, response }
+            }
+            (outcome, ..) => outcome,
+        };
+        let Some(account) = self.accounts.get_mut(delivery.account) else { return };
+        account.waiting.remove(&id);
+        account.deliveries -= 1;
+        account.octets -= delivery.pdu.len();
+        account.only_if_bound -= usize::from(delivery.only_if_bound);
+        let account = account.name.clone();
+        self.emit(Event::Delivery { delivery: DeliveryId(id), key: delivery.key, account, outcome });
+        self.accounts.remove_if_unused(delivery.account);
+    }
+
+    /// Ends deliveries that have expired, and sends those again whose delay is over. It handles a limited number; call it until
+    /// [`poll_timeout`](Self::poll_timeout) is later than `now`.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        for _ in 0..SLICE {
+            let Some(id) = self.deliveries.next_expired(now) else { break };
+            self.expire(id);
+        }
+        for _ in 0..SLICE {
+            let Some(id) = self.deliveries.next_delayed(now) else { break };
+            self.requeue(now, id);
+        }
+        for _ in 0..SLICE {
+            let Some((_, connection)) = self.blocked.first().copied().filter(|(at, _)| *at <= now) else {
+                break;
+            };
+            self.blocked.pop_first();
+            self.ready(connection);
+        }
+    }
+
+    /// Ends deliveries that are not in flight, because the server is shut down. Returns whether some are left. It handles a
+    /// limited number.
+    pub fn end_deliveries(&mut self) -> bool {
+        for _ in 0..SLICE {
+            let Some(id) = self.deliveries.next_waiting(0) else { return false };
+            self.end_stopped(id);
+        }
+        self.deliveries.next_waiting(0).is_some()
+    }
+}

@@ -1,0 +1,87 @@
+//! Requests of bound ESMEs: rates, and responses that come late.
+
+use super::*;
+use crate::pdu::Address;
+use crate::pdu::{Destination, SubmitMulti, SubmitSm, SubmitSmResp};
+use crate::session::{Rate, Refusal};
+use crate::wire::List;
+
+const NOW: Instant = Instant::ZERO;
+
+fn submit(server: &mut Server, application: &mut Application, peer: &mut Peer) -> Option<CommandStatus> {
+    peer.request(server, application, &SubmitSm::default(), "message")
+}
+
+#[test]
+fn the_rate_of_a_bind_is_limited() {
+    let mut server = Server::new(Options {
+        rate: Some(Rate::per_second(2)),
+        rate_status: CommandStatus::RMSGQFUL,
+        ..Options::default()
+    });
+    let mut application = Application::default();
+    let mut first = Peer::bound(&mut server, &mut application, "shop", TRX);
+    let mut second = Peer::bound(&mut server, &mut application, "shop", TRX);
+    assert_eq!([0, 1].map(|_| submit(&mut server, &mut application, &mut first)), [None, None]);
+    for _ in 0..3 {
+        let status = submit(&mut server, &mut application, &mut first);
+        assert_eq!(status, Some(CommandStatus::RMSGQFUL));
+    }
+    assert_eq!(submit(&mut server, &mut application, &mut second), None, "each bind has its own");
+    assert_eq!(application.requests.len(), 3);
+    assert_eq!(kinds(&mut server).iter().filter(|kind| **kind == "throttled").count(), 1, "once");
+}
+
+#[test]
+fn the_rate_of_an_account_counts_all_its_binds() {
+    let options = Options { rate: Some(Rate::per_second(3)), ..Options::default() };
+    let mut server = Server::new(Options { account_rate: Some(Rate::per_second(4)), ..options });
+    let mut application = Application::default();
+    let mut first = Peer::bound(&mut server, &mut application, "shop", TRX);
+    let mut second = Peer::bound(&mut server, &mut application, "shop", TRX);
+    for _ in 0..3 {
+        assert_eq!(submit(&mut server, &mut application, &mut first), None);
+    }
+    // What the bind may not send does not count for the account.
+    assert_eq!(submit(&mut server, &mut application, &mut first), Some(CommandStatus::RTHROTTLED));
+    assert_eq!(submit(&mut server, &mut application, &mut second), None);
+    assert_eq!(submit(&mut server, &mut application, &mut second), Some(CommandStatus::RTHROTTLED));
+    let mut other = Peer::bound(&mut server, &mut application, "other", TRX);
+    assert_eq!(submit(&mut server, &mut application, &mut other), None);
+}
+
+#[test]
+fn a_submit_multi_counts_its_destinations() {
+    let mut server = Server::new(Options { rate: Some(Rate::per_second(4)), ..Options::default() });
+    let mut application = Application::default();
+    let mut peer = Peer::bound(&mut server, &mut application, "shop", TRX);
+    let destinations = [Destination::Sme(Address::international("6591234567").unwrap()); 3];
+    let multi = SubmitMulti { destinations: List::new(&destinations).unwrap(), ..SubmitMulti::default() };
+    // The application refuses it.
+    assert_eq!(peer.request(&mut server, &mut application, &multi, "multi"), Some(CommandStatus::RSYSERR));
+    assert_eq!(submit(&mut server, &mut application, &mut peer), None);
+    assert_eq!(submit(&mut server, &mut application, &mut peer), Some(CommandStatus::RTHROTTLED));
+}
+
+#[test]
+fn a_response_may_come_after_the_end() {
+    let mut server = Server::new(Options::default());
+    let mut application = Application::default();
+    let mut peer = Peer::bound(&mut server, &mut application, "shop", TRX);
+    let connection = peer.connection;
+    for _ in 0..3 {
+        submit(&mut server, &mut application, &mut peer);
+    }
+    let mut reply = || application.requests.remove(0);
+    assert_eq!(server.respond(NOW, connection, reply(), Ok(SubmitSmResp::default())), Ok(()));
+    server.abort(NOW, connection);
+    let refusal = server.respond(NOW, connection, reply(), Ok(SubmitSmResp::default()));
+    assert!(matches!(refusal, Err(Refusal::Closed(_))), "{refusal:?}");
+    server.handle_closed(NOW, connection);
+    // Another connection in the same slot does not get the response.
+    let next = Peer::bound(&mut server, &mut Application::default(), "shop", TRX);
+    assert_eq!(next.connection.index(), connection.index());
+    let refusal = server.respond(NOW, connection, reply(), Ok(SubmitSmResp::default()));
+    assert!(matches!(refusal, Err(Refusal::Closed(_))), "{refusal:?}");
+    assert!(!server.wants_transmit(next.connection));
+}

@@ -32,7 +32,7 @@ use tokio::time::timeout;
 /// in one that takes requests from the inbox, and in an account without and with a receipt.
 const SERVICE: (u64, u64) = (55, 150);
 const INBOX: (u64, u64) = (55, 150);
-const ACCOUNT: (u64, u64) = (850, 970);
+const ACCOUNT: (u64, u64) = (50, 100);
 const ACCOUNT_WITH_RECEIPT: (u64, u64) = (1955, 2210);
 
 fn runtime() -> Runtime {

@@ -111,7 +111,7 @@ macro_rules! queued {
                     Event::Notification { frame, .. } if self.inbox.len() < self.max_unanswered => {
                         (frame, Queued::Notification(length(frame)))
                     }
-                    event => return self.handle_other_event(event, wake),
+                    event => return self.handle_other_event(&event, wake),
                 };
                 if self.inbox_open {
                     self.inbox_used = true;
@@ -256,7 +256,7 @@ impl<R: Role> Core<R> {
         self.inbox_waker.take()
     }
 
-    fn handle_other_event(&mut self, event: Event<'_, u32>, wake: &mut WakeList) {
+    fn handle_other_event(&mut self, event: &Event<'_, u32>, wake: &mut WakeList) {
         match event {
             Event::LateResponse { sequence, outcome }
                 if self.inbox_open && self.inbox.len() < self.max_unanswered =>
@@ -264,12 +264,12 @@ impl<R: Role> Core<R> {
                 let mut result = None;
                 outcome.store_in(&mut result);
                 if let Some(result) = result {
-                    self.inbox.push(Queued::LateResponse(sequence, Box::new(result)));
+                    self.inbox.push(Queued::LateResponse(*sequence, Box::new(result)));
                     wake.add(self.inbox_waker.take());
                 }
             }
             Event::Closed(reason) => {
-                self.end = Some(End { reason, error: self.transport_error.take() });
+                self.end = Some(End { reason: *reason, error: self.transport_error.take() });
                 self.wait_queue.take_wakers().for_each(|waker| wake.add(Some(waker)));
                 wake.add(self.inbox_waker.take());
             }

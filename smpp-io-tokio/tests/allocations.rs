@@ -441,7 +441,7 @@ impl Service for AwaitsWithMuch {
 /// The slots that the futures of a service run in are kept while the session is busy, and freed when it is quiet.
 #[test]
 fn the_memory_of_the_futures_of_a_service_is_freed_when_the_session_is_quiet() {
-    const FUTURES: usize = 64 * 4096;
+    const FUTURES: i64 = 64 * 4096;
     let runtime = runtime();
     let config = Config { window: 64, ..Config::default() };
     let (client, _server) = runtime.block_on(async {
@@ -454,7 +454,7 @@ fn the_memory_of_the_futures_of_a_service_is_freed_when_the_session_is_quiet() {
     });
     for round in 0..2 {
         let busy = measure(|| runtime.block_on(submit(&client, 64, 10))).bytes_current;
-        assert!(busy > FUTURES as i64, "round {round}: {busy} octets held");
+        assert!(busy > FUTURES, "round {round}: {busy} octets held");
         let quiet = measure(|| {
             runtime.block_on(async {
                 tokio::time::pause();
@@ -462,6 +462,6 @@ fn the_memory_of_the_futures_of_a_service_is_freed_when_the_session_is_quiet() {
                 tokio::time::resume();
             });
         });
-        assert!(quiet.bytes_current < -(FUTURES as i64), "round {round}: {} octets", quiet.bytes_current);
+        assert!(quiet.bytes_current < -FUTURES, "round {round}: {} octets", quiet.bytes_current);
     }
 }

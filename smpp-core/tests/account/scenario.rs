@@ -18,6 +18,7 @@ use super::harness::rng::Rng;
 use super::harness::{span, ticks};
 
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is drawn by itself")]
 pub(crate) struct Scenario {
     pub(crate) options: Options,
     /// The limits of receipts and reassembly are never reached: every receipt and segment is accounted for.

@@ -5,6 +5,7 @@ pub(crate) mod link;
 pub(crate) mod rng;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -71,13 +72,14 @@ pub(crate) struct Simulation {
 
 impl Simulation {
     /// Runs the scenario of the seed in the environment variable `SEED` and prints each step. Without `SEED` it runs
-    /// `SCENARIOS` scenarios, by default `usual`.
+    /// `SCENARIOS` scenarios, by default `usual`, from the seed `FIRST_SEED` on, by default 0: so a long run can be split.
     pub(crate) fn run(&self, usual: u64) {
         if let Some(seed) = variable("SEED") {
             (self.scenario)(seed, Verbosity::Steps);
             return;
         }
-        self.run_seeds(variable("SCENARIOS").unwrap_or(usual), |seed| {
+        let first = variable("FIRST_SEED").unwrap_or(0);
+        self.run_seeds(first..first + variable("SCENARIOS").unwrap_or(usual), |seed| {
             (self.scenario)(seed, Verbosity::Quiet);
         });
     }
@@ -85,7 +87,7 @@ impl Simulation {
     /// Runs this many scenarios, and checks that each of the `expected` situations occurs in them.
     pub(crate) fn check_coverage(&self, seeds: u64, expected: &[&str]) {
         let all = Mutex::new(Coverage::new());
-        self.run_seeds(seeds, |seed| {
+        self.run_seeds(0..seeds, |seed| {
             let counts = (self.scenario)(seed, Verbosity::Coverage);
             let mut all = all.lock().unwrap();
             for (what, count) in counts {
@@ -100,13 +102,13 @@ impl Simulation {
         assert!(missing.is_empty(), "these situations never occur: {missing:?}");
     }
 
-    /// Runs the scenarios of all seeds below `seeds`, on all processors.
-    fn run_seeds(&self, seeds: u64, scenario: impl Fn(u64) + Sync) {
-        let (next, failed) = (AtomicU64::new(0), AtomicU64::new(u64::MAX));
+    /// Runs the scenarios of these seeds, on all processors.
+    fn run_seeds(&self, seeds: Range<u64>, scenario: impl Fn(u64) + Sync) {
+        let (next, failed) = (AtomicU64::new(seeds.start), AtomicU64::new(u64::MAX));
         let worker = || {
             while failed.load(Ordering::Relaxed) == u64::MAX {
                 let seed = next.fetch_add(1, Ordering::Relaxed);
-                if seed >= seeds {
+                if seed >= seeds.end {
                     return;
                 }
                 if catch_unwind(AssertUnwindSafe(|| scenario(seed))).is_err() {

@@ -39,11 +39,24 @@ impl Smsc {
     }
 
     /// Kills the SMSC and returns its events.
-    fn events(mut self) -> Vec<Value> {
-        self.process.kill().unwrap();
+    fn events(self) -> Vec<Value> {
+        self.events_with("", 0)
+    }
+
+    /// Waits for so many events with this name, kills the SMSC and returns all its events.
+    fn events_with(mut self, name: &str, mut missing: usize) -> Vec<Value> {
         let output = BufReader::new(self.process.stdout.take().unwrap());
         let lines = output.lines().map(Result::unwrap);
-        lines.filter_map(|line| serde_json::from_str(&line).ok()).collect()
+        let mut parsed = lines.filter_map(|line| serde_json::from_str::<Value>(&line).ok());
+        let mut events = Vec::new();
+        while missing > 0 {
+            let event = parsed.next().unwrap();
+            missing -= usize::from(event["event"] == name);
+            events.push(event);
+        }
+        self.process.kill().unwrap();
+        events.extend(parsed);
+        events
     }
 }
 
@@ -190,7 +203,7 @@ fn an_interrupted_probe_unbinds_and_writes_what_it_found_out() {
         assert!(probe.wait().unwrap().success());
         assert!(steps.any(|line| line == "interrupted: unbinding"));
         assert!(out.contains("\nresponse_message_ids = \"UUID in lower case"), "{out}");
-        let events = smsc.events();
+        let events = smsc.events_with("ended", 2);
         let ended = events.iter().filter(|event| event["event"] == "ended");
         let reasons: Vec<_> = ended.map(|event| event["reason"].as_str().unwrap()).collect();
         assert_eq!(reasons, ["the peer unbound"; 2]);

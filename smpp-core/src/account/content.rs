@@ -161,7 +161,7 @@ impl Content {
             }
             Body::PreparedText(text, form) => prepared(TextSource::Text(text), *form),
             Body::PreparedOctets(octets, form) => prepared(TextSource::Octets(octets), *form),
-            // `segments` has returned.
+            // `encode` has returned.
             Body::Whole => Ok(Text::octets(&[])),
         }
     }

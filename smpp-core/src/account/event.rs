@@ -135,7 +135,8 @@ pub enum Event {
     },
     /// The account no longer waits for receipts of a message: they did not arrive within
     /// [`max_age`](super::ReceiptOptions::max_age), or the account exceeded
-    /// [`capacity`](super::ReceiptOptions::capacity).
+    /// [`capacity`](super::ReceiptOptions::capacity). Or the SMSC has accepted a `submit_multi` and refused all its recipients:
+    /// then this follows the outcome at once, without ids.
     ReceiptsExpired {
         /// The message.
         message: MessageNumber,

@@ -108,6 +108,8 @@ pub(super) struct OpenLink<O> {
     pub(super) counted: ResponseTimes,
     /// Whether the account has emitted [`LinkEvent::Paused`](super::LinkEvent::Paused), and not the end of the pause.
     pub(super) is_paused: bool,
+    /// Whether the adapter has closed the connection before all outcomes of the session were emitted.
+    pub(super) is_gone: bool,
     /// The largest window that the session has had.
     pub(super) window: u16,
     /// The segments whose responses may still arrive after their timeout, the oldest first; at most as many as that window.

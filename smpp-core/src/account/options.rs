@@ -78,7 +78,8 @@ pub struct Options {
     /// or stop. Default: the provider's, or [`StatusTable::DEFAULT`](crate::provider::StatusTable::DEFAULT).
     pub statuses: Statuses,
     /// The rate limit of all binds together, across reconnects; `None` for no limit beside that of each bind
-    /// ([`session.rate`](crate::session::Config::rate)). Each segment counts when its bind takes it. Late timers cost nothing
+    /// ([`session.rate`](crate::session::Config::rate)). Each segment counts when its bind takes it, and again from when
+    /// its octets leave if that is later. Late timers cost nothing
     /// of it: see [`Rate`]. Default `None`.
     pub rate: Option<Rate>,
     /// Whether the segments of one message may go on several binds, in any order: a long message is sent faster, but some

@@ -234,6 +234,7 @@ impl<O: Observer> Account<O> {
             window: self.options.session.window,
             counted: ResponseTimes::default(),
             is_paused: false,
+            is_gone: false,
             timed_out: VecDeque::new(),
         }));
         self.touch(id);
@@ -324,9 +325,19 @@ impl<O: Observer> Account<O> {
     /// Handles a connection that has been closed, after [`Action::Close`] or without it: the slot is free for the next
     /// connection.
     pub fn handle_closed(&mut self, now: Instant, id: LinkId) {
-        // Without a preceding `Action::Close` the connection was lost: the action is not needed any more.
+        // Without a preceding `Action::Close` the connection was lost: the action is not needed any more. Perhaps the outcomes of
+        // its session are not all emitted yet: then the slot is free after the last one.
         self.handle_disconnect(now, id);
+        if let Some(Phase::Open(open)) = self.links.get_mut(id.index()).map(|link| &mut link.phase) {
+            open.is_gone = true;
+        }
         self.actions.retain(|action| *action != Action::Close { link: id });
+        self.free_slot(id);
+        self.advance(now);
+    }
+
+    /// Lets a slot go on whose connection is closed.
+    fn free_slot(&mut self, id: LinkId) {
         let wanted = self.is_wanted(id);
         self.link_plan = None;
         if let Some(link) = self.links.get_mut(id.index())
@@ -337,7 +348,6 @@ impl<O: Observer> Account<O> {
             }
             self.try_next(id);
         }
-        self.advance(now);
     }
 
     /// Appends the octets to transmit to `out`, and returns whether there were any.
@@ -474,7 +484,7 @@ impl<O: Observer> Account<O> {
         self.touch(id);
         let Some(link) = self.links.get_mut(id.index()) else { return };
         let Phase::Open(open) = &link.phase else { return };
-        let (address, refused) = (open.address, open.refused);
+        let (address, refused, is_gone) = (open.address, open.refused, open.is_gone);
         if open.bound_at.is_some_and(|since| now - since >= reset_after) {
             link.failures = 0;
             if let Some(group) = link.wanted.and_then(|wanted| self.groups.get_mut(wanted.group)) {
@@ -502,8 +512,13 @@ impl<O: Observer> Account<O> {
             false => None,
         };
         self.end_named(now, bind);
-        self.actions.push_back(Action::Close { link: id });
+        if !is_gone {
+            self.actions.push_back(Action::Close { link: id });
+        }
         self.emit(Event::Link { link: id, event: LinkEvent::Closed { address, reason, refused, retry_in } });
+        if is_gone {
+            self.free_slot(id);
+        }
     }
 
     /// Records a failure, and returns when the slot reconnects. While its group has no bind, all slots of the group wait:

@@ -195,15 +195,15 @@ impl<O: Observer> Account<O> {
                         self.emit_handed_over(segment, link);
                     }
                 }
-                // The session holds single messages back, too, until its rate allows this one: another bind may send it now.
-                Err(Refusal::RateLimited(_)) if recipients > 1 => self.refresh_link(now, link, command),
+                // Another bind may send it now. The session holds all messages back until its rate allows this one.
+                Err(Refusal::RateLimited(_)) => self.refresh_link(now, link, command),
                 // The refusal concerns the state of this bind, not the segment: it stays queued.
                 Err(Refusal::State(_) | Refusal::Closing(_) | Refusal::Closed(_)) => {
                     self.touch(link);
                     return;
                 }
                 Err(refusal) => {
-                    let Some(reason) = refusal.permanent() else { return };
+                    let Some(reason) = refusal.permanent() else { return self.touch(link) };
                     let outcome = SegmentOutcome::NeverSent(SegmentNotSentReason::Request(reason));
                     self.finish_attempt(now, segment, AttemptResult::Done(outcome));
                 }
@@ -297,7 +297,7 @@ impl<O: Observer> Account<O> {
         segment: SegmentRef,
         outcome: session::Outcome<'_>,
     ) {
-        let mut early = Vec::new();
+        let (mut early, mut expired) = (Vec::new(), None);
         let result = match outcome {
             session::Outcome::Accepted(response) => {
                 let outcome = SegmentOutcome::accepted(self.bind_on(link), response);
@@ -305,7 +305,8 @@ impl<O: Observer> Account<O> {
                 if let Some((receipts, key)) = self.queue.receipt_request(segment, scope) {
                     let response = (response.message_id(), &outcome);
                     let recipients = self.recipients(segment, receipts);
-                    early = self.track_receipts(now, segment, key, (receipts, recipients), response);
+                    (early, expired) =
+                        self.track_receipts(now, segment, key, (receipts, recipients), response);
                 }
                 self.record_acceptance(link);
                 AttemptResult::Done(outcome)
@@ -331,6 +332,9 @@ impl<O: Observer> Account<O> {
             self.stop(now, status, response);
         }
         // The outcome is emitted first: after the final receipt the caller expects no further event of the message.
+        if let Some(event) = expired {
+            self.emit(event);
+        }
         for receipt in early {
             self.handle_early_receipt(now, receipt);
         }
@@ -386,12 +390,13 @@ impl<O: Observer> Account<O> {
             session::Outcome::NeverSent(_) | session::Outcome::Unanswered(_) => return,
         };
         let result = self.queue.handle_late_outcome(segment, outcome.clone());
-        let mut early = Vec::new();
+        let (mut early, mut expired) = (Vec::new(), None);
         if let (LateResult::Recorded(_) | LateResult::Ended, Some(receipts), Some(response)) =
             (&result, receipts, accepted)
         {
             let response = (response.message_id(), &outcome);
-            early = self.track_receipts(now, segment, key.clone(), (receipts, recipients), response);
+            (early, expired) =
+                self.track_receipts(now, segment, key.clone(), (receipts, recipients), response);
         }
         match result {
             LateResult::Recorded(outcome) => self.finish_message(now, segment.message, outcome),
@@ -404,6 +409,9 @@ impl<O: Observer> Account<O> {
                 self.emit(Event::LateOutcome { message, key, segment: index, outcome });
                 self.receipts.complete(now, message);
             }
+        }
+        if let Some(event) = expired {
+            self.emit(event);
         }
         for receipt in early {
             self.handle_early_receipt(now, receipt);

@@ -117,7 +117,9 @@ pub struct Account<O = ()> {
 }
 
 /// How many messages, receipts or outcomes one call handles at most of work that grows with what is outstanding. The rest is due
-/// at once: so no call takes much longer than a slice, about a third of a millisecond.
+/// at once: so no call takes much longer than a slice, about a third of a millisecond. What is bounded otherwise is handled at
+/// once: the messages that name a bind which ends, by the capacity of the queue; requests, by
+/// [`request_capacity`](Options::request_capacity).
 pub(super) const SLICE: usize = 512;
 
 /// What is known of the connections until something changes.

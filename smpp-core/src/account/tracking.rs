@@ -19,7 +19,8 @@ use crate::session::{AcceptedResponse, Observer};
 use crate::time::Instant;
 
 impl<O: Observer> Account<O> {
-    /// Starts to track the receipts of an accepted segment, and returns those that have already arrived.
+    /// Starts to track the receipts of an accepted segment. Returns those that have already arrived, and an event if none will,
+    /// because the SMSC has refused all recipients. The outcome of the segment goes first.
     pub(super) fn track_receipts(
         &mut self,
         now: Instant,
@@ -27,17 +28,17 @@ impl<O: Observer> Account<O> {
         key: Option<MessageKey>,
         (receipts, recipients): (ReceiptRequest, Vec<u32>),
         (id, outcome): (&[u8], &SegmentOutcome),
-    ) -> Vec<EarlyReceipt> {
+    ) -> (Vec<EarlyReceipt>, Option<Event>) {
         let ReceiptRequest { total, is_due, destination, .. } = receipts;
         let bind = outcome.bind();
         let mut message = TrackedMessage { number: segment.message, bind, total, is_due, key, destination };
-
+        let mut expired = None;
         if receipts.recipients > 1 {
             let accepted = accepted_recipients(recipients, outcome);
             message.total = accepted.len() as u8;
             if accepted.is_empty() {
                 let (message, key) = (message.number, message.key.clone());
-                self.emit(Event::ReceiptsExpired { message, key, ids: Vec::new() });
+                expired = Some(Event::ReceiptsExpired { message, key, ids: Vec::new() });
             }
             for (recipient, index) in accepted.into_iter().zip(0..) {
                 self.receipts.track_recipient(now, &message, index, id, recipient);
@@ -46,10 +47,10 @@ impl<O: Observer> Account<O> {
             self.receipts.track(now, &message, segment.index, SegmentId::Id(id));
         }
         if self.receipts.early.is_empty() {
-            return Vec::new();
+            return (Vec::new(), expired);
         }
         let key = self.receipts.submitted_key(id);
-        self.receipts.early.take(&key)
+        (self.receipts.early.take(&key), expired)
     }
 
     /// Returns the numbers of the recipients of a submit_multi, if each has receipts of its own; otherwise none. The message
@@ -90,7 +91,7 @@ impl<O: Observer> Account<O> {
     /// old. The next call, which is due at once, continues: so no call takes long, however many messages there are.
     pub(super) fn expire_receipts(&mut self, now: Instant) {
         let mut count = 0;
-        while (count < EXPIRED_AT_ONCE || count < REMOVED_AT_ONCE && self.receipts.exceeds_capacity())
+        while (count < EXPIRED_AT_ONCE || count < EXCESS_AT_ONCE && self.receipts.exceeds_capacity())
             && let Some(expired) = self.receipts.expire(now)
         {
             count += 1;
@@ -105,7 +106,7 @@ impl<O: Observer> Account<O> {
 const EXPIRED_AT_ONCE: usize = 64;
 
 /// How many messages are given up in one call because there are too many.
-const REMOVED_AT_ONCE: usize = 1024;
+const EXCESS_AT_ONCE: usize = 1024;
 
 /// Removes the recipients that the SMSC has refused.
 fn accepted_recipients(mut recipients: Vec<u32>, outcome: &SegmentOutcome) -> Vec<u32> {

@@ -433,7 +433,8 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     /// their way: the rate limit, or the output.
     #[inline]
     pub(crate) fn window_after_request(&self) -> Option<u16> {
-        let is_limited = self.config.rate.is_some() || self.check_capacity().is_err();
+        let is_limited = self.config.rate.is_some() || self.rate_limiter.ready_at(self.now) > self.now;
+        let is_limited = is_limited || self.check_capacity().is_err();
         // The window is a `u16`.
         (!is_limited).then(|| self.window_capacity() as u16)
     }

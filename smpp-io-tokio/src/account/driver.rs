@@ -11,6 +11,9 @@ use tokio::time;
 use super::link::{self, Attempt};
 use super::shared::Shared;
 
+/// The most calls that end an account whose driver is dropped. Each ends hundreds of messages.
+const MAX_CALLS: usize = 1 << 20;
+
 const NO_ENDPOINT: &str = "the options name no endpoint for it";
 
 /// Performs the actions of the account until it has ended.
@@ -88,10 +91,19 @@ impl Drop for Driver {
         // that has ended stays as it is.
         inner.account.shutdown(now, Duration::ZERO);
         let links: Vec<_> = inner.account.links().map(|(link, _)| link).collect();
-        for link in links {
-            inner.account.handle_closed(now, link);
+        // Each call handles a part of what is outstanding.
+        for _ in 0..MAX_CALLS {
+            for link in &links {
+                inner.account.handle_closed(now, *link);
+            }
+            inner.dispatch(now);
+            if inner.router.is_over() || inner.account.poll_timeout().is_none_or(|at| at > now) {
+                break;
+            }
+            inner.account.handle_timeout(now);
         }
-        inner.dispatch(now);
+        inner.router.close();
+        inner.forget_turns();
         // Connection tasks that still run end when they are woken.
         let tasks = std::mem::take(&mut inner.links);
         let submissions = inner.take_submissions();
@@ -109,7 +121,7 @@ mod tests {
     use std::task::{Context, Poll, Wake};
 
     use smpp_core::SubmitSm;
-    use smpp_core::account::{Credentials, Message, Options, SendError};
+    use smpp_core::account::{Credentials, Expected, Message, Options, SendError};
     use smpp_core::provider::Provider;
 
     use super::*;
@@ -238,6 +250,26 @@ mod tests {
         assert_eq!(account.shared().lock().router.take_unresolved().len(), 1);
         let outcome = poll(pin!(ticket.outcome()), Waker::noop());
         assert!(matches!(outcome, Poll::Ready(Err(SendError::Failed { .. }))));
+    }
+
+    #[test]
+    fn dropping_the_driver_ends_the_account_whatever_is_outstanding() {
+        const MESSAGES: usize = 2_000;
+        let options = Options { queue_capacity: MESSAGES, ..settings().options };
+        let expected = (0..MESSAGES).map(|id| Expected::new(1).id(0, id.to_string().as_bytes()));
+        let expected = expected.collect();
+        let shared = Shared::new(Settings { options, expected, ..settings() }).unwrap();
+        let tickets: Vec<_> = (0..MESSAGES).map(|_| submit(&shared)).collect();
+        let account = Account::new(Arc::clone(&shared));
+        let mut closed = pin!(account.closed());
+        assert!(poll(closed.as_mut(), Waker::noop()).is_pending());
+        drop(Driver(shared));
+        assert!(poll(closed.as_mut(), Waker::noop()).is_ready());
+        for ticket in tickets {
+            let outcome = poll(pin!(ticket.outcome()), Waker::noop());
+            assert!(matches!(outcome, Poll::Ready(Err(SendError::Failed { .. }))));
+        }
+        assert_eq!(account.shared().lock().router.take_unresolved().len(), 2 * MESSAGES);
     }
 
     #[test]

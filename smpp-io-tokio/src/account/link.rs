@@ -207,8 +207,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> LinkDriver<'_, S> {
         if std::mem::take(&mut self.has_yielded) {
             let Self { shared, link, pump, .. } = self;
             // What the woken tasks have sent leaves in one write.
+            let now = shared.clock.now();
             let mut inner = shared.lock();
-            inner.send_queued();
+            inner.send_queued(now);
             pump.refill(|output| inner.account.poll_transmit(*link, output));
         }
         loop {

@@ -390,8 +390,15 @@ impl Inner {
         (Poll::Ready(submitted), unused)
     }
 
+    /// Removes a message that is dropped from those that wait for capacity, and returns its waker.
+    pub(super) fn abandon_submission(&mut self, ticket: u32) -> Option<Waker> {
+        // The next one may have run before its turn.
+        self.submission_failed |= self.submit_queue.is_first(ticket);
+        self.leave_submit_queue(ticket)
+    }
+
     /// Removes a message from those that wait for capacity, and returns its waker.
-    pub(super) fn leave_submit_queue(&mut self, ticket: u32) -> Option<Waker> {
+    fn leave_submit_queue(&mut self, ticket: u32) -> Option<Waker> {
         if self.submit_queue.is_first(ticket) {
             self.refused_capacity = 0;
         }
@@ -450,9 +457,14 @@ impl Inner {
         }
     }
 
+    /// Records that the tasks of the connections have no turn any more: each call does its work itself.
+    pub(super) const fn forget_turns(&mut self) {
+        self.scheduled = 0;
+    }
+
     /// Sends the messages of the calls since the task of a connection was woken, and dispatches the events.
-    pub(super) fn send_queued(&mut self) {
-        let now = self.now;
+    pub(super) fn send_queued(&mut self, now: Instant) {
+        let now = self.advance_clock(now);
         self.account.send_queued(now);
         self.dispatch(now);
     }

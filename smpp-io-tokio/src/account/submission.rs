@@ -54,7 +54,7 @@ impl Future for Submission<'_> {
 impl Drop for Submission<'_> {
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket {
-            let unused = self.shared.with(|inner, _| inner.leave_submit_queue(ticket));
+            let unused = self.shared.with(|inner, _| inner.abandon_submission(ticket));
             drop(unused);
         }
     }
@@ -174,6 +174,19 @@ mod tests {
         drop(head);
         assert_eq!((next.woken(), last.woken()), (1, 0));
         assert!(matches!(next.poll(), Poll::Ready(Ok(_))));
+    }
+
+    #[test]
+    fn a_message_that_ran_before_its_turn_fails_although_the_first_is_dropped() {
+        let shared = shared(1);
+        let message = short();
+        let _first = submit(&shared);
+        let [head, mut next] = [0; 2].map(|_| Task::new(&shared, &message));
+        shared.with(|inner, now| inner.shutdown(now, Duration::from_secs(60)));
+        assert!(next.poll().is_pending(), "it fails in its turn");
+        drop(head);
+        assert_eq!(next.woken(), 2);
+        assert_eq!(next.poll(), Poll::Ready(Err(SubmitError::ShutDown)));
     }
 
     #[test]

@@ -114,3 +114,23 @@ fn the_outcomes_of_a_session_that_ends_come_in_slices() {
         .collect();
     assert_eq!(calls, [SLICE; 3]);
 }
+
+#[test]
+fn a_connection_that_is_closed_without_being_asked_frees_its_slot_after_the_last_outcome() {
+    let session = Config { window: 4 * SLICE as u16, rate: None, ..options().session };
+    let mut sim = Simulation::new(Options { session, queue_capacity: 4 * SLICE, ..options() });
+    sim.answers = false;
+    for _ in 0..3 * SLICE {
+        sim.account.submit(sim.now, &Message::submit_sm(&template())).unwrap();
+    }
+    sim.advance(Duration::ZERO);
+    let _ = sim.outcomes();
+    sim.account.handle_closed(sim.now, LinkId(0));
+    run_due(&mut sim.account, sim.now);
+    let states: Vec<_> = sim.account.links().map(|(_, state)| state).collect();
+    assert!(!states.contains(&LinkState::Closing), "{states:?}");
+    assert!(
+        !core::iter::from_fn(|| sim.account.poll_action())
+            .any(|action| matches!(action, Action::Close { .. }))
+    );
+}

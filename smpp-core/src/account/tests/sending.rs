@@ -383,3 +383,25 @@ fn a_bind_is_its_slot_and_the_number_of_its_session() {
         );
     }
 }
+
+#[test]
+fn a_bind_that_is_slowed_down_does_not_hold_back_another() {
+    let session = Config { window: 64, rate: None, ..options().session };
+    let mut sim =
+        Simulation::new(Options { session, rate: None, binds: Binds::transceivers(2), ..options() });
+    sim.advance(5 * SECOND);
+    sim.submit_status = vec![CommandStatus::RTHROTTLED];
+    sim.account.submit(sim.now, &Message::submit_sm(&template())).unwrap();
+    // The pause of the first bind ends; its session still sends slowly.
+    sim.advance(2 * SECOND);
+    core::iter::from_fn(|| sim.account.poll_event()).for_each(drop);
+    for _ in 0..20 {
+        sim.account.submit(sim.now, &Message::submit_sm(&template())).unwrap();
+    }
+    let mut handed = core::iter::from_fn(|| sim.account.poll_event());
+    let mut handed_to = |number| {
+        let is_there = |event: &Event| matches!(event, Event::HandedToTransport { bind, .. } if bind.link() == LinkId(number));
+        handed.by_ref().filter(is_there).count()
+    };
+    assert!(handed_to(1) >= 18, "before any octet is transmitted");
+}

@@ -27,6 +27,7 @@ use crate::time::Instant;
 /// - until its bind the session has the [`unbound_config`](Options::unbound_config), and the adapter reports what it holds with
 ///   [`set_unbound_octets`](Self::set_unbound_octets);
 /// - [`begin_decision`](Self::begin_decision), then [`decide`](Self::decide), before the bind is answered;
+///   [`ready`](Self::ready) once it is accepted in the session, which then sends deliveries;
 /// - [`unbinding`](Self::unbinding) before the response to an unbind leaves, [`ended`](Self::ended) with the end of the session;
 /// - deliveries that [`poll_assignment`](Self::poll_assignment) returns are sent on their bind, and
 ///   [`handle_refused`](Self::handle_refused) or [`handle_outcome`](Self::handle_outcome) says what became of them;
@@ -207,7 +208,7 @@ impl Registry {
     }
 
     /// Acts on the application's decision on a bind: counts it for its account, if the limits allow it. `window` is the
-    /// number of deliveries that may be in flight on it.
+    /// number of deliveries that may be in flight on it. It gets the first one after [`ready`](Self::ready).
     ///
     /// # Errors
     ///
@@ -257,14 +258,10 @@ impl Registry {
         let name = account.or(admission.account.clone()).unwrap_or_else(|| AccountName::new(system_id));
         let index = self.accounts.find_or_insert(&name);
         let bound = Bound::new(index, mode, window);
-        let takes_deliveries = bound.availability == Availability::Idle;
         self.connections.bind(connection, bound);
         if let Some(account) = self.accounts.get_mut(index) {
             account.add_bind(mode);
             self.connections.push_back(&mut account.members, Chained::Members, connection.index);
-            if takes_deliveries {
-                self.connections.push_back(&mut account.idle, Chained::Ready, connection.index);
-            }
             match admission.account_rate {
                 Some(rate) if account.meter.as_ref().is_none_or(|meter| !meter.has_rate(rate)) => {
                     self.has_account_rates = true;
@@ -277,7 +274,6 @@ impl Registry {
             }
         }
         self.emit(Event::Bound { connection, address, account: name, mode });
-        self.schedule(index);
         Ok(())
     }
 

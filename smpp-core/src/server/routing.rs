@@ -227,7 +227,8 @@ impl Registry {
         }
     }
 
-    /// Records that the session of a bind accepts a delivery again, after [`handle_refused`](Self::handle_refused).
+    /// Records that the session of a bind accepts deliveries: for the first time once it has accepted the bind, after
+    /// [`decide`](Self::decide), and again after [`handle_refused`](Self::handle_refused).
     pub fn ready(&mut self, connection: ConnectionId) {
         let Some(bound) = self.connections.bind_of(connection) else { return };
         if bound.availability != Availability::Blocked {

@@ -278,7 +278,9 @@ impl<O: Observer> Server<O> {
         let system_id = COctets::new(own).unwrap_or_default();
         let response = BindResp { system_id, tlvs: Tlvs::list(version.as_slice()) };
         // If the session has ended, it is no longer bound.
-        let _ = open.session.respond(reply, Ok(response));
+        if open.session.respond(reply, Ok(response)).is_ok() {
+            self.registry.ready(connection);
+        }
         self.settle(now, connection, true);
         Ok(())
     }

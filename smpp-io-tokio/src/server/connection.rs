@@ -197,6 +197,7 @@ impl<S: Service> ServerContext<S> {
         };
         let slot: Arc<dyn OnUnbound> = registered.slot.clone();
         peer.shared.lock().on_unbound = Some(Arc::downgrade(&slot));
+        self.registry.ready(registered.slot.id);
         let meter = rate.or(limits.rate).map(RateMeter::new);
         Ok((registered, inbox, meter))
     }

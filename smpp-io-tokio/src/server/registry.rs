@@ -281,6 +281,11 @@ impl Registry {
         })
     }
 
+    /// Records that the session of a bind has accepted it, and sends deliveries.
+    pub(super) fn ready(self: &Arc<Self>, id: ConnectionId) {
+        self.with(|state| state.core.ready(id));
+    }
+
     /// Returns whether an account may have a rate limit.
     pub(super) fn has_account_rates(&self) -> bool {
         self.has_account_rates.load(Ordering::Relaxed)

@@ -55,6 +55,19 @@ async fn a_queued_delivery_waits_for_a_bind_and_survives_its_end() {
     assert_eq!(server.binds().stats().counters.deliveries_accepted, 1);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_bind_gets_what_waits() {
+    let (server, address, _test) = serve(ServerLimits::default(), Config::default()).await;
+    for round in 0..200 {
+        let account = format!("shop{round}");
+        let queued = server.queue(account.as_bytes(), &deliver(b"first")).unwrap();
+        let (client, mut inbox) = esme(address, &account, TRX).await;
+        delivered(&mut inbox).await.accept().unwrap();
+        assert_eq!(timeout(TIMEOUT, queued).await.unwrap().to_string(), "accepted");
+        client.unbind().await;
+    }
+}
+
 #[tokio::test]
 async fn a_full_queue_refuses_and_makes_deliver_wait() {
     let deliveries = DeliveryOptions { capacity: 1, ..DeliveryOptions::default() };

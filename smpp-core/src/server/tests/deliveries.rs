@@ -60,6 +60,30 @@ fn a_delivery_waits_for_a_bind_and_expires() {
 }
 
 #[test]
+fn a_bind_gets_no_delivery_before_it_is_answered() {
+    let mut registry = Registry::new(Options::default());
+    registry.deliver(NOW, b"shop", delivery(&[1])).unwrap();
+    let connection = registry.accept(address("192.0.2.1")).unwrap();
+    registry.decide(connection, (b"shop", TRX), 16, Ok(&Admission::default())).unwrap();
+    registry.deliver(NOW, b"shop", delivery(&[2]).only_if_bound()).unwrap();
+    assert_eq!(registry.poll_assignment(NOW), None);
+    registry.ready(connection);
+    let assigned: Vec<_> = core::iter::from_fn(|| registry.poll_assignment(NOW)).collect();
+    assert_eq!(assigned.iter().map(|(bind, _)| *bind).collect::<Vec<_>>(), [connection; 2]);
+    // A bind that ends before it is answered leaves the delivery to the next one.
+    registry.deliver(NOW, b"other", delivery(&[3])).unwrap();
+    let [ended, next] = ["192.0.2.1"; 2].map(|from| registry.accept(address(from)).unwrap());
+    for connection in [ended, next] {
+        registry.decide(connection, (b"other", TRX), 16, Ok(&Admission::default())).unwrap();
+    }
+    registry.ended(ended, session::CloseReason::Disconnected);
+    registry.ready(ended);
+    assert_eq!(registry.poll_assignment(NOW), None);
+    registry.ready(next);
+    assert_eq!(registry.poll_assignment(NOW).map(|(bind, _)| bind), Some(next));
+}
+
+#[test]
 fn a_delivery_only_for_a_bind_ends_with_the_last_one() {
     let (mut server, mut application) = server(DeliveryOptions::default());
     let peer =

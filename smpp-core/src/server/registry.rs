@@ -262,15 +262,14 @@ impl Registry {
         if let Some(account) = self.accounts.get_mut(index) {
             account.add_bind(mode);
             self.connections.push_back(&mut account.members, Chained::Members, connection.index);
-            match admission.account_rate {
-                Some(rate) if account.meter.as_ref().is_none_or(|meter| !meter.has_rate(rate)) => {
+            match (admission.account_rate, &mut account.meter) {
+                (Some(rate), Some(meter)) => meter.set_rate(rate),
+                (Some(rate), meter) => {
                     self.has_account_rates = true;
-                    account.meter = Some(RateMeter::new(rate));
+                    *meter = Some(RateMeter::new(rate));
                 }
-                None if account.meter.is_none() => {
-                    account.meter = self.options.account_rate.map(RateMeter::new);
-                }
-                _ => {}
+                (None, meter @ None) => *meter = self.options.account_rate.map(RateMeter::new),
+                (None, Some(_)) => {}
             }
         }
         self.emit(Event::Bound { connection, address, account: name, mode });
@@ -430,6 +429,7 @@ impl Registry {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let decision = self.decisions.first().map(|(at, _)| *at);
         let blocked = self.blocked.first().map(|(at, _)| *at);
-        [decision, blocked, self.deliveries.poll_timeout()].into_iter().flatten().min()
+        let timers = [decision, blocked, self.deliveries.poll_timeout(), self.accounts.poll_timeout()];
+        timers.into_iter().flatten().min()
     }
 }

@@ -56,6 +56,7 @@ impl Registry {
             return Err(DeliverError::Full);
         }
         let index = found.unwrap_or_else(|| self.accounts.find_or_insert(&AccountName::new(account)));
+        self.accounts.end_retention(index);
         let Delivery { pdu, key, max_age, max_attempts, at_most_once, only_if_bound } = delivery;
         let id = self.deliveries.insert(PendingDelivery {
             account: index,
@@ -420,6 +421,11 @@ impl Registry {
             };
             self.blocked.pop_first();
             self.ready(connection);
+        }
+        for _ in 0..SLICE {
+            if !self.accounts.remove_next_retained(now) {
+                break;
+            }
         }
     }
 

@@ -26,12 +26,13 @@ use crate::time::Instant;
 ///   [`closed`](Self::closed) follows once the transport of any of them is closed;
 /// - until its bind the session has the [`unbound_config`](Options::unbound_config), and the adapter reports what it holds with
 ///   [`set_unbound_octets`](Self::set_unbound_octets);
-/// - [`begin_decision`](Self::begin_decision), then [`decide`](Self::decide), before the bind is answered;
+/// - [`begin_decision`](Self::begin_decision) (optional), then [`decide`](Self::decide), before the bind is answered;
 ///   [`ready`](Self::ready) once it is accepted in the session, which then sends deliveries;
 /// - [`unbinding`](Self::unbinding) before the response to an unbind leaves, [`ended`](Self::ended) with the end of the session;
 /// - deliveries that [`poll_assignment`](Self::poll_assignment) returns are sent on their bind, and
 ///   [`handle_refused`](Self::handle_refused) or [`handle_outcome`](Self::handle_outcome) says what became of them;
-/// - at [`poll_timeout`](Self::poll_timeout), [`handle_timeout`](Self::handle_timeout).
+/// - at [`poll_timeout`](Self::poll_timeout), [`poll_undecided`](Self::poll_undecided) until it returns `None`, then
+///   [`handle_timeout`](Self::handle_timeout).
 ///
 /// ```
 /// use smpp_core::BindMode;
@@ -185,7 +186,8 @@ impl Registry {
     }
 
     /// Records that a connection has sent a bind. Returns until when the application has to decide on it;
-    /// [`poll_undecided`](Self::poll_undecided) then returns the connection.
+    /// [`poll_undecided`](Self::poll_undecided) then returns the connection. An adapter that runs this timer itself does not call
+    /// it; [`decide`](Self::decide) needs no call before.
     pub fn begin_decision(&mut self, now: Instant, connection: ConnectionId) -> Instant {
         let deadline = now + self.options.decision_timeout;
         if let Some(unbound) = self.connections.unbound(connection) {

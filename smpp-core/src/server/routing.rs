@@ -405,7 +405,8 @@ impl Registry {
     }
 
     /// Ends deliveries that have expired, and sends those again whose delay is over. It handles a limited number; call it until
-    /// [`poll_timeout`](Self::poll_timeout) is later than `now`.
+    /// [`poll_timeout`](Self::poll_timeout) is later than `now`. It does not handle binds without a decision: call
+    /// [`poll_undecided`](Self::poll_undecided) until it returns `None` first, or `poll_timeout` stays at their time.
     pub fn handle_timeout(&mut self, now: Instant) {
         for _ in 0..SLICE {
             let Some(id) = self.deliveries.next_expired(now) else { break };
@@ -432,10 +433,12 @@ impl Registry {
     /// Ends deliveries that are not in flight, because the server is shut down. Returns whether some are left. It handles a
     /// limited number.
     pub fn end_deliveries(&mut self) -> bool {
+        let mut next = 0;
         for _ in 0..SLICE {
-            let Some(id) = self.deliveries.next_waiting(0) else { return false };
+            let Some(id) = self.deliveries.next_waiting(next) else { return false };
             self.end_stopped(id);
+            next = id + 1;
         }
-        self.deliveries.next_waiting(0).is_some()
+        self.deliveries.next_waiting(next).is_some()
     }
 }

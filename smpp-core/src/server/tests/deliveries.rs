@@ -1,6 +1,8 @@
 //! Deliveries: which bind gets them, retries, and the bounds of their queue.
 
 use super::*;
+use crate::pdu::DataSm;
+use crate::session::Operations;
 
 const NOW: Instant = Instant::ZERO;
 
@@ -211,6 +213,21 @@ fn no_more_than_the_window_is_in_flight_on_a_bind() {
     assert_eq!(peer.texts(), [[1], [2]]);
     peer.answer(&mut server, &mut application, CommandStatus::ROK);
     assert_eq!(peer.texts(), [[2], [3]]);
+}
+
+#[test]
+fn full_output_delays_deliveries_without_deliver_sm() {
+    let (mut server, mut application) = server(DeliveryOptions::default());
+    let operations = Operations::all().difference(Operations::DELIVER_SM);
+    let config = Config { operations, max_output: 1, ..Config::default() };
+    let mut peer = Peer::connect_with(&mut server, NOW, (ADDRESS, 1).into(), config);
+    peer.bind(&mut server, &mut application, "shop", TRX);
+    for _ in 0..3 {
+        server.deliver(NOW, b"shop", Delivery::data_sm(&DataSm::default())).unwrap();
+    }
+    assert_eq!(server.registry().deliveries(b"shop"), 3);
+    peer.exchange(&mut server, NOW, &mut application);
+    assert_eq!(server.session_stats(peer.connection).unwrap().sent.total().requests, 3);
 }
 
 #[test]

@@ -49,6 +49,9 @@ impl Registry {
             return Err(DeliverError::NoBind);
         }
         let more = delivery.pdu.len();
+        if limits.capacity == 0 || more > limits.octets.min(limits.total_octets) {
+            return Err(DeliverError::TooLarge);
+        }
         if deliveries >= limits.capacity
             || octets + more > limits.octets
             || self.deliveries.octets() + more > limits.total_octets

@@ -45,7 +45,7 @@ pub(super) struct Registry {
     removed: Notify,
     /// Notified when a deadline has changed.
     changed: Notify,
-    /// Notified when a delivery has ended.
+    /// Notified when a delivery or a bind has ended.
     delivered: Notify,
     events: broadcast::Sender<Event>,
     /// Held by the thread that passes events on, so that they keep their order.
@@ -171,6 +171,8 @@ impl Registry {
     pub(super) fn flush(self: &Arc<Self>) {
         if self.needs_flush.load(Ordering::Relaxed) && self.needs_flush.swap(false, Ordering::AcqRel) {
             self.with(|_| ());
+            // The account may have no bind any more.
+            self.delivered.notify_waiters();
         }
     }
 
@@ -336,6 +338,7 @@ impl Registry {
             state.core.ended(id, reason);
             state.take(id)
         });
+        self.delivered.notify_waiters();
     }
 
     /// Queues a delivery. Returns its id, and a receiver of its outcome.
@@ -353,7 +356,7 @@ impl Registry {
         })
     }
 
-    /// Returns a future that completes when a delivery ends after this call.
+    /// Returns a future that completes when a delivery or a bind ends after this call.
     pub(super) fn delivered(&self) -> Notified<'_> {
         self.delivered.notified()
     }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use smpp_core::server::{AccountName, Admission, BindLimits, DeliverError, Delivery, DeliveryOptions, Event};
-use smpp_core::session::{Config, Esme, Rate, RequestError, Smsc};
+use smpp_core::session::{Config, Esme, NotSentReason, Rate, RequestError, Smsc};
 use smpp_core::{BindMode, CommandStatus};
 use smpp_io_tokio::{
     BindRequest, BoundSession, Client, Events, Inbound, Inbox, Listener, Server, ServerLimits, Service,
@@ -11,7 +11,7 @@ use smpp_io_tokio::{
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::support::{TIMEOUT, TRX, bind, connect, deliver, delivered, esme, serve, submit};
+use crate::support::{TIMEOUT, TRX, begin, bind, connect, deliver, delivered, esme, serve, submit};
 
 async fn next(events: &mut Events, is_expected: impl Fn(&Event) -> bool) -> Event {
     let wait = async {
@@ -85,6 +85,27 @@ async fn a_full_queue_refuses_and_makes_deliver_wait() {
         message.refuse(CommandStatus::RX_T_APPN).unwrap();
     });
     assert_eq!(outcome.unwrap_err().status(), Some(CommandStatus::RX_T_APPN), "`deliver` sends once");
+}
+
+#[tokio::test]
+async fn deliver_waits_for_no_place_without_a_bind() {
+    let deliveries = DeliveryOptions { capacity: 1, octets: 100, ..DeliveryOptions::default() };
+    let limits = ServerLimits { deliveries, ..ServerLimits::default() };
+    let (server, address, _test) = serve(limits, Config::default()).await;
+    let (client, mut inbox) = esme(address, "shop", TRX).await;
+    // It stays in the queue.
+    let _queued = server.queue(b"shop", &deliver(b"1")).unwrap();
+    let message = delivered(&mut inbox).await;
+    let second = deliver(b"2");
+    let mut waiting = std::pin::pin!(server.deliver(b"shop", &second));
+    begin(&mut waiting).await;
+    let large = deliver(&[b'3'; 100]);
+    let error = timeout(TIMEOUT, server.deliver(b"shop", &large)).await.expect("it never fits").unwrap_err();
+    assert_eq!(error, RequestError::NeverSent(NotSentReason::TooLong));
+    client.abort().await;
+    drop(message);
+    let error = timeout(TIMEOUT, waiting).await.expect("there is no bind").unwrap_err();
+    assert_eq!(error, RequestError::NeverSent(NotSentReason::NoBind));
 }
 
 #[tokio::test]

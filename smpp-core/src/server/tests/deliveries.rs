@@ -188,16 +188,24 @@ fn the_queue_of_an_account_is_bounded() {
         DeliveryOptions { capacity: 2, octets: 100, total_octets: 120, ..DeliveryOptions::default() };
     let (mut server, _) = server(options);
     let small = || delivery(&[1]);
-    let large = delivery(&[0; 70]);
-    assert_eq!(server.deliver(NOW, b"shop", large.clone()), Err(DeliverError::Full), "its octets");
+    let large = delivery(&[0; 60]);
+    assert_eq!(server.deliver(NOW, b"shop", delivery(&[0; 70])), Err(DeliverError::TooLarge), "of 100 octets");
     assert_eq!(server.stats().accounts, 0, "a refused delivery leaves no account");
-    for _ in 0..2 {
-        server.deliver(NOW, b"shop", small()).unwrap();
-    }
+    server.deliver(NOW, b"shop", small()).unwrap();
+    assert_eq!(server.deliver(NOW, b"shop", large), Err(DeliverError::Full), "its octets");
+    server.deliver(NOW, b"shop", small()).unwrap();
     assert_eq!(server.deliver(NOW, b"shop", small()), Err(DeliverError::Full), "their number");
     server.deliver(NOW, b"other", small()).unwrap();
     assert_eq!(server.deliver(NOW, b"other", small()), Err(DeliverError::Full), "the octets of all");
     assert_eq!(server.stats().delivery_octets, 3 * 34);
+    for options in [
+        DeliveryOptions { capacity: 0, ..DeliveryOptions::default() },
+        DeliveryOptions { octets: 33, ..DeliveryOptions::default() },
+        DeliveryOptions { total_octets: 33, ..DeliveryOptions::default() },
+    ] {
+        let (mut server, _) = self::server(options);
+        assert_eq!(server.deliver(NOW, b"shop", small()), Err(DeliverError::TooLarge), "it never fits");
+    }
 }
 
 #[test]

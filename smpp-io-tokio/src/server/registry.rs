@@ -11,7 +11,7 @@ use smpp_core::server::{
     Admission, BindRefusal, ConnectionId, DeliverError, Delivery, DeliveryFrame, DeliveryId, DeliveryOutcome,
     DeliveryPdu, Event, RejectReason, ServerStats,
 };
-use smpp_core::session::{CloseReason, Config, RateMeter};
+use smpp_core::session::{CloseReason, Config, RateMeter, RequestError, Response, UnansweredReason};
 use tokio::runtime::Handle;
 use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, broadcast, oneshot};
@@ -86,6 +86,30 @@ struct DetachedRequests {
 impl Drop for DetachedRequests {
     fn drop(&mut self) {
         self.registry.detached_requests.fetch_sub(self.count, Ordering::Relaxed);
+    }
+}
+
+/// A delivery that is sent on a bind. Dropped before it has a result, because an observer panics or the runtime ends, it counts
+/// as unanswered: it may have left.
+struct Sending {
+    registry: Arc<Registry>,
+    delivery: DeliveryId,
+    is_reported: bool,
+}
+
+impl Sending {
+    fn report(mut self, result: Result<Response, RequestError>) {
+        self.is_reported = true;
+        self.registry.handle_result(self.delivery, result);
+    }
+}
+
+impl Drop for Sending {
+    fn drop(&mut self) {
+        if !self.is_reported {
+            let reason = UnansweredReason::Closed(CloseReason::Aborted);
+            self.registry.handle_result(self.delivery, Err(RequestError::Unanswered(reason)));
+        }
     }
 }
 
@@ -210,12 +234,17 @@ impl Registry {
 
     /// Sends a delivery on a bind, and reports how it ended.
     async fn send(self: Arc<Self>, bound: BoundSession, delivery: DeliveryId, frame: DeliveryFrame) {
+        let sending = Sending { registry: self, delivery, is_reported: false };
         let result = match frame.pdu() {
             DeliveryPdu::DeliverSm(message) => bound.peer().request(&message).await,
             DeliveryPdu::DataSm(message) => bound.peer().request(&message).await,
             // There is no other one.
             _ => return,
         };
+        sending.report(result);
+    }
+
+    fn handle_result(self: &Arc<Self>, delivery: DeliveryId, result: Result<Response, RequestError>) {
         let now = self.clock.now();
         self.with(|state| state.core.handle_result(now, delivery, result));
     }

@@ -370,8 +370,9 @@ where
         let Some(inbound) = ready!(self.inbox.poll_recv(cx)) else { return Poll::Ready(false) };
         let registry = &self.context.registry;
         let BindId(id) = bound.id();
+        let recipients = recipients(&inbound);
         let exceeds_rate = (self.parts.is_some() || registry.has_account_rates())
-            && recipients(&inbound).is_some_and(|recipients| {
+            && recipients.is_some_and(|recipients| {
                 !registry.take_rate(
                     id,
                     self.parts.as_mut().and_then(|parts| parts.meter.as_mut()),
@@ -388,7 +389,9 @@ where
             let _ = catch_unwind(AssertUnwindSafe(|| throttle(inbound, status)));
             return Poll::Ready(true);
         }
-        bound.set_throttled(false);
+        if recipients.is_some() {
+            bound.set_throttled(false);
+        }
         let (context, bound) = (Arc::clone(&self.context), bound.clone());
         let parts = self.parts.get_or_insert_default();
         let handlers = parts.handlers.get_or_insert_with(|| Handlers::new(cx));

@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use smpp_core::BindMode;
 use smpp_core::server::{
@@ -205,7 +205,12 @@ impl Registry {
         loop {
             {
                 // Another thread that does this sees the events, or this one does in its next round.
-                let Ok(_publishing) = self.publishing.try_lock() else { return };
+                let _publishing = match self.publishing.try_lock() {
+                    Ok(publishing) => publishing,
+                    // A waker has panicked: it guards nothing that this could leave inconsistent.
+                    Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+                    Err(TryLockError::WouldBlock) => return,
+                };
                 while let Some(event) = self.next_event() {
                     // It fails if there is no receiver.
                     let _ = self.events.send(event);

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use smpp_core::server::{AccountName, Admission, BindLimits, DeliverError, Delivery, DeliveryOptions, Event};
 use smpp_core::session::{Config, Esme, NotSentReason, Rate, RequestError, Smsc};
-use smpp_core::{BindMode, CommandStatus};
+use smpp_core::{BindMode, CommandStatus, QuerySm};
 use smpp_io_tokio::{
     BindRequest, BoundSession, Client, Events, Inbound, Inbox, Listener, Server, ServerLimits, Service,
 };
@@ -106,6 +106,23 @@ async fn deliver_waits_for_no_place_without_a_bind() {
     drop(message);
     let error = timeout(TIMEOUT, waiting).await.expect("there is no bind").unwrap_err();
     assert_eq!(error, RequestError::NeverSent(NotSentReason::NoBind));
+}
+
+#[tokio::test]
+async fn a_request_without_a_message_does_not_end_throttling() {
+    let limits = ServerLimits { rate: Some(Rate::per_second(1)), ..ServerLimits::default() };
+    let (server, address, test) = serve(limits, Config::default()).await;
+    let _echo = test.echo();
+    let (client, _inbox) = esme(address, "shop", TRX).await;
+    let (message, query) = (submit(b"1"), QuerySm::default());
+    let (first, second, _, third) = tokio::join!(
+        client.submit(&message),
+        client.submit(&message),
+        client.request(&query),
+        client.submit(&message)
+    );
+    assert!(first.is_ok() && second.is_err() && third.is_err());
+    assert_eq!(server.binds().stats().counters.throttled, 1);
 }
 
 #[tokio::test]

@@ -58,12 +58,18 @@ async fn a_queued_delivery_waits_for_a_bind_and_survives_its_end() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_first_bind_gets_what_waits() {
     let (server, address, _test) = serve(ServerLimits::default(), Config::default()).await;
-    for round in 0..200 {
+    for round in 0..100 {
         let account = format!("shop{round}");
-        let queued = server.queue(account.as_bytes(), &deliver(b"first")).unwrap();
+        // Each is sent in a task of its own, which another thread may run at once.
+        let queued: Vec<_> =
+            (0..10).map(|_| server.queue(account.as_bytes(), &deliver(b"first")).unwrap()).collect();
         let (client, mut inbox) = esme(address, &account, TRX).await;
-        delivered(&mut inbox).await.accept().unwrap();
-        assert_eq!(timeout(TIMEOUT, queued).await.unwrap().to_string(), "accepted");
+        for _ in 0..queued.len() {
+            delivered(&mut inbox).await.accept().unwrap();
+        }
+        for queued in queued {
+            assert_eq!(timeout(TIMEOUT, queued).await.unwrap().to_string(), "accepted");
+        }
         client.unbind().await;
     }
 }

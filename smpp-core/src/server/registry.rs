@@ -262,16 +262,19 @@ impl Registry {
         let bound = Bound::new(index, mode, window);
         self.connections.bind(connection, bound);
         if let Some(account) = self.accounts.get_mut(index) {
+            let is_first = account.members.first().is_none();
             account.add_bind(mode);
             self.connections.push_back(&mut account.members, Chained::Members, connection.index);
-            match (admission.account_rate, &mut account.meter) {
+            let takes_default = is_first || account.meter.is_none();
+            let default = self.options.account_rate.filter(|_| takes_default);
+            match (admission.account_rate.or(default), &mut account.meter) {
                 (Some(rate), Some(meter)) => meter.set_rate(rate),
                 (Some(rate), meter) => {
                     self.has_account_rates = true;
                     *meter = Some(RateMeter::new(rate));
                 }
-                (None, meter @ None) => *meter = self.options.account_rate.map(RateMeter::new),
-                (None, Some(_)) => {}
+                (None, meter) if is_first => *meter = None,
+                (None, _) => {}
             }
         }
         self.emit(Event::Bound { connection, address, account: name, mode });

@@ -189,7 +189,11 @@ fn the_queue_of_an_account_is_bounded() {
     let (mut server, _) = server(options);
     let small = || delivery(&[1]);
     let large = delivery(&[0; 60]);
-    assert_eq!(server.deliver(NOW, b"shop", delivery(&[0; 70])), Err(DeliverError::TooLarge), "of 100 octets");
+    assert_eq!(
+        server.deliver(NOW, b"shop", delivery(&[0; 70])),
+        Err(DeliverError::TooLarge),
+        "of 100 octets"
+    );
     assert_eq!(server.stats().accounts, 0, "a refused delivery leaves no account");
     server.deliver(NOW, b"shop", small()).unwrap();
     assert_eq!(server.deliver(NOW, b"shop", large), Err(DeliverError::Full), "its octets");

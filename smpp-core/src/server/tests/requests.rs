@@ -80,6 +80,24 @@ fn a_new_connection_does_not_evade_the_rate_of_an_account() {
 }
 
 #[test]
+fn the_first_bind_of_an_account_has_the_default_rate() {
+    let mut registry =
+        Registry::new(Options { account_rate: Some(Rate::per_second(2)), ..Options::default() });
+    let mut bind = |account_rate, messages| {
+        let connection = registry.accept(address("192.0.2.1")).unwrap();
+        let admission = Admission { account_rate, ..Admission::default() };
+        registry.decide(connection, (b"shop", TRX), 1, Ok(&admission)).unwrap();
+        let is_within = registry.take_rate(NOW, connection, None, messages);
+        registry.closed(connection);
+        is_within
+    };
+    assert!(bind(Some(Rate::per_second(5)), 1));
+    assert!(bind(None, 1));
+    assert!(!bind(None, 1), "the rate of an earlier bind does not stay");
+    assert!(bind(Some(Rate::per_second(5)), 3));
+}
+
+#[test]
 fn accounts_that_only_count_messages_are_bounded() {
     let options = Options { account_rate: Some(Rate::per_second(2)), ..Options::default() };
     let mut registry = Registry::new(options);

@@ -73,7 +73,8 @@ macro_rules! inbound {
         pub enum Inbound<R: Role> {
             $($(#[$meta])* $name(InboundRequest<R, $name<'static>>),)+
             /// A PDU that has no response: outbind or alert_notification. It is dropped if
-            /// [`max_unanswered`](smpp_core::session::Config::max_unanswered) entries are in the inbox.
+            /// [`max_unanswered`](smpp_core::session::Config::max_unanswered) entries have arrived since the inbox has taken over
+            /// those before: at most twice as many wait.
             Notification(Frame<Bytes>),
             /// The peer responded to a request of this side after its timeout. The request has ended as
             /// [`Unanswered`](smpp_core::session::RequestError::Unanswered); now its result is known. It is dropped if

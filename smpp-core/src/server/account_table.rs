@@ -9,6 +9,10 @@ use super::connection_table::Chain;
 use super::options::BindLimits;
 use crate::pdu::BindMode;
 use crate::session::RateMeter;
+use crate::time::Instant;
+
+/// How many accounts without a connection or a delivery are kept at most, because messages still count for their rate limits.
+const MAX_RETAINED: usize = 1024;
 
 /// An account.
 #[derive(Debug)]
@@ -34,6 +38,8 @@ pub(super) struct Account {
     pub(super) only_if_bound: usize,
     /// Whether it is in the list of accounts that may have something to assign.
     pub(super) is_scheduled: bool,
+    /// Until when it is kept, although it has neither a connection nor a delivery.
+    retained_until: Option<Instant>,
 }
 
 /// The accounts.
@@ -42,6 +48,9 @@ pub(super) struct AccountTable {
     slots: Vec<Option<Box<Account>>>,
     free: Vec<u32>,
     names: BTreeMap<AccountName, u32>,
+    /// The accounts that are kept although they have neither a connection nor a delivery. Otherwise an ESME could evade the rate
+    /// limit of its account with a new connection.
+    retained: BTreeSet<(Instant, u32)>,
 }
 
 const fn position(mode: BindMode) -> usize {
@@ -66,6 +75,7 @@ impl Account {
             octets: 0,
             only_if_bound: 0,
             is_scheduled: false,
+            retained_until: None,
         }
     }
 
@@ -127,12 +137,13 @@ impl AccountTable {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.names.len()
+        self.names.len() - self.retained.len()
     }
 
-    /// Returns the account with this name, and creates it if there is none.
+    /// Returns the account with this name to add a bind or a delivery to it, and creates it if there is none.
     pub(super) fn find_or_insert(&mut self, name: &AccountName) -> u32 {
         if let Some(index) = self.find(name.as_bytes()) {
+            self.end_retention(index);
             return index;
         }
         let account = Some(Box::new(Account::new(name.clone())));
@@ -149,14 +160,48 @@ impl AccountTable {
         index
     }
 
-    /// Removes an account that has neither a connection nor a delivery.
+    /// Removes an account that has neither a connection nor a delivery: at once, or when no message counts for its rate limit
+    /// any more.
     pub(super) fn remove_if_unused(&mut self, index: u32) {
-        let Some(slot) = self.slots.get_mut(index as usize) else { return };
-        let is_unused = |account: &mut Box<Account>| {
-            account.members.first().is_none() && account.deliveries == 0 && !account.is_scheduled
+        let Some(account) = self.get_mut(index) else { return };
+        if account.members.first().is_some() || account.deliveries > 0 || account.is_scheduled {
+            return;
+        }
+        let Some(until) = account.meter.as_ref().and_then(RateMeter::counts_until) else {
+            return self.remove(index);
         };
-        let Some(account) = slot.take_if(is_unused) else { return };
+        account.retained_until = Some(until);
+        self.retained.insert((until, index));
+        if self.retained.len() > MAX_RETAINED
+            && let Some(&(_, first)) = self.retained.first()
+        {
+            self.remove(first);
+        }
+    }
+
+    /// An account that was kept has a connection or a delivery again.
+    pub(super) fn end_retention(&mut self, index: u32) {
+        if let Some(until) = self.get_mut(index).and_then(|account| account.retained_until.take()) {
+            self.retained.remove(&(until, index));
+        }
+    }
+
+    fn remove(&mut self, index: u32) {
+        self.end_retention(index);
+        let Some(account) = self.slots.get_mut(index as usize).and_then(Option::take) else { return };
         self.names.remove(account.name.as_bytes());
         self.free.push(index);
+    }
+
+    /// Returns when to call [`remove_next_retained`](Self::remove_next_retained).
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        self.retained.first().map(|(at, _)| *at)
+    }
+
+    /// Removes an account that was kept until now. Returns whether there was one.
+    pub(super) fn remove_next_retained(&mut self, now: Instant) -> bool {
+        let Some(&(_, index)) = self.retained.first().filter(|(at, _)| *at <= now) else { return false };
+        self.remove(index);
+        true
     }
 }

@@ -67,7 +67,7 @@ pub(super) enum Availability {
     Busy,
     /// As many are in flight as may be.
     Full,
-    /// Its session has refused one for now.
+    /// Its bind is not answered yet, or its session has refused one for now.
     Blocked,
     /// It is a transmitter, or no longer bound.
     Never,
@@ -135,7 +135,8 @@ impl Chain {
 
 impl Bound {
     pub(super) const fn new(account: u32, mode: BindMode, window: u16) -> Self {
-        let availability = if mode.receives() { Availability::Idle } else { Availability::Never };
+        // Its session is not bound yet.
+        let availability = if mode.receives() { Availability::Blocked } else { Availability::Never };
         Self {
             account,
             mode,

@@ -143,6 +143,8 @@ pub(super) fn decode(pdu: &[u8]) -> DeliveryPdu<'_> {
 pub enum DeliverError {
     /// The queue of the account is full: [`DeliveryOptions`](super::DeliveryOptions).
     Full,
+    /// It exceeds the bounds of an empty queue: [`DeliveryOptions`](super::DeliveryOptions). To retry it does not help.
+    TooLarge,
     /// The account has no receiving bind, and the delivery is [only for one](Delivery::only_if_bound).
     NoBind,
     /// The server is shutting down.
@@ -153,6 +155,7 @@ impl fmt::Display for DeliverError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Full => "the delivery queue is full: retry after some deliveries have an outcome",
+            Self::TooLarge => "the delivery exceeds the bounds of the delivery queue",
             Self::NoBind => "the account has no bind that receives: retry when one is bound",
             Self::ShutDown => "the server is shutting down",
         })

@@ -49,7 +49,8 @@ pub struct Options {
     /// [`RateMeter`](crate::session::RateMeter)). A submit_multi counts as many messages as it has destinations. Messages
     /// above it are refused with [`rate_status`](Self::rate_status). Default none.
     pub rate: Option<Rate>,
-    /// As `rate`, for all binds of an account together. Default none.
+    /// As `rate`, for all binds of an account together. Messages also count after their bind has ended (for up to 1,024 accounts
+    /// without a bind). Default none.
     pub account_rate: Option<Rate>,
     /// The status of a message above a rate limit. Default `ESME_RTHROTTLED`.
     pub rate_status: CommandStatus,

@@ -26,11 +26,13 @@ use crate::time::Instant;
 ///   [`closed`](Self::closed) follows once the transport of any of them is closed;
 /// - until its bind the session has the [`unbound_config`](Options::unbound_config), and the adapter reports what it holds with
 ///   [`set_unbound_octets`](Self::set_unbound_octets);
-/// - [`begin_decision`](Self::begin_decision), then [`decide`](Self::decide), before the bind is answered;
+/// - [`begin_decision`](Self::begin_decision) (optional), then [`decide`](Self::decide), before the bind is answered;
+///   [`ready`](Self::ready) once it is accepted in the session, which then sends deliveries;
 /// - [`unbinding`](Self::unbinding) before the response to an unbind leaves, [`ended`](Self::ended) with the end of the session;
 /// - deliveries that [`poll_assignment`](Self::poll_assignment) returns are sent on their bind, and
 ///   [`handle_refused`](Self::handle_refused) or [`handle_outcome`](Self::handle_outcome) says what became of them;
-/// - at [`poll_timeout`](Self::poll_timeout), [`handle_timeout`](Self::handle_timeout).
+/// - at [`poll_timeout`](Self::poll_timeout), [`poll_undecided`](Self::poll_undecided) until it returns `None`, then
+///   [`handle_timeout`](Self::handle_timeout).
 ///
 /// ```
 /// use smpp_core::BindMode;
@@ -184,7 +186,8 @@ impl Registry {
     }
 
     /// Records that a connection has sent a bind. Returns until when the application has to decide on it;
-    /// [`poll_undecided`](Self::poll_undecided) then returns the connection.
+    /// [`poll_undecided`](Self::poll_undecided) then returns the connection. An adapter that runs this timer itself does not call
+    /// it; [`decide`](Self::decide) needs no call before.
     pub fn begin_decision(&mut self, now: Instant, connection: ConnectionId) -> Instant {
         let deadline = now + self.options.decision_timeout;
         if let Some(unbound) = self.connections.unbound(connection) {
@@ -207,7 +210,7 @@ impl Registry {
     }
 
     /// Acts on the application's decision on a bind: counts it for its account, if the limits allow it. `window` is the
-    /// number of deliveries that may be in flight on it.
+    /// number of deliveries that may be in flight on it. It gets the first one after [`ready`](Self::ready).
     ///
     /// # Errors
     ///
@@ -257,27 +260,24 @@ impl Registry {
         let name = account.or(admission.account.clone()).unwrap_or_else(|| AccountName::new(system_id));
         let index = self.accounts.find_or_insert(&name);
         let bound = Bound::new(index, mode, window);
-        let takes_deliveries = bound.availability == Availability::Idle;
         self.connections.bind(connection, bound);
         if let Some(account) = self.accounts.get_mut(index) {
+            let is_first = account.members.first().is_none();
             account.add_bind(mode);
             self.connections.push_back(&mut account.members, Chained::Members, connection.index);
-            if takes_deliveries {
-                self.connections.push_back(&mut account.idle, Chained::Ready, connection.index);
-            }
-            match admission.account_rate {
-                Some(rate) if account.meter.as_ref().is_none_or(|meter| !meter.has_rate(rate)) => {
+            let takes_default = is_first || account.meter.is_none();
+            let default = self.options.account_rate.filter(|_| takes_default);
+            match (admission.account_rate.or(default), &mut account.meter) {
+                (Some(rate), Some(meter)) => meter.set_rate(rate),
+                (Some(rate), meter) => {
                     self.has_account_rates = true;
-                    account.meter = Some(RateMeter::new(rate));
+                    *meter = Some(RateMeter::new(rate));
                 }
-                None if account.meter.is_none() => {
-                    account.meter = self.options.account_rate.map(RateMeter::new);
-                }
-                _ => {}
+                (None, meter) if is_first => *meter = None,
+                (None, _) => {}
             }
         }
         self.emit(Event::Bound { connection, address, account: name, mode });
-        self.schedule(index);
         Ok(())
     }
 
@@ -434,6 +434,7 @@ impl Registry {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let decision = self.decisions.first().map(|(at, _)| *at);
         let blocked = self.blocked.first().map(|(at, _)| *at);
-        [decision, blocked, self.deliveries.poll_timeout()].into_iter().flatten().min()
+        let timers = [decision, blocked, self.deliveries.poll_timeout(), self.accounts.poll_timeout()];
+        timers.into_iter().flatten().min()
     }
 }

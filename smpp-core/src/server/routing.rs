@@ -49,6 +49,9 @@ impl Registry {
             return Err(DeliverError::NoBind);
         }
         let more = delivery.pdu.len();
+        if limits.capacity == 0 || more > limits.octets.min(limits.total_octets) {
+            return Err(DeliverError::TooLarge);
+        }
         if deliveries >= limits.capacity
             || octets + more > limits.octets
             || self.deliveries.octets() + more > limits.total_octets
@@ -56,6 +59,7 @@ impl Registry {
             return Err(DeliverError::Full);
         }
         let index = found.unwrap_or_else(|| self.accounts.find_or_insert(&AccountName::new(account)));
+        self.accounts.end_retention(index);
         let Delivery { pdu, key, max_age, max_attempts, at_most_once, only_if_bound } = delivery;
         let id = self.deliveries.insert(PendingDelivery {
             account: index,
@@ -227,7 +231,8 @@ impl Registry {
         }
     }
 
-    /// Records that the session of a bind accepts a delivery again, after [`handle_refused`](Self::handle_refused).
+    /// Records that the session of a bind accepts deliveries: for the first time once it has accepted the bind, after
+    /// [`decide`](Self::decide), and again after [`handle_refused`](Self::handle_refused).
     pub fn ready(&mut self, connection: ConnectionId) {
         let Some(bound) = self.connections.bind_of(connection) else { return };
         if bound.availability != Availability::Blocked {
@@ -403,7 +408,8 @@ impl Registry {
     }
 
     /// Ends deliveries that have expired, and sends those again whose delay is over. It handles a limited number; call it until
-    /// [`poll_timeout`](Self::poll_timeout) is later than `now`.
+    /// [`poll_timeout`](Self::poll_timeout) is later than `now`. It does not handle binds without a decision: call
+    /// [`poll_undecided`](Self::poll_undecided) until it returns `None` first, or `poll_timeout` stays at their time.
     pub fn handle_timeout(&mut self, now: Instant) {
         for _ in 0..SLICE {
             let Some(id) = self.deliveries.next_expired(now) else { break };
@@ -420,15 +426,22 @@ impl Registry {
             self.blocked.pop_first();
             self.ready(connection);
         }
+        for _ in 0..SLICE {
+            if !self.accounts.remove_next_retained(now) {
+                break;
+            }
+        }
     }
 
     /// Ends deliveries that are not in flight, because the server is shut down. Returns whether some are left. It handles a
     /// limited number.
     pub fn end_deliveries(&mut self) -> bool {
+        let mut next = 0;
         for _ in 0..SLICE {
-            let Some(id) = self.deliveries.next_waiting(0) else { return false };
+            let Some(id) = self.deliveries.next_waiting(next) else { return false };
             self.end_stopped(id);
+            next = id + 1;
         }
-        self.deliveries.next_waiting(0).is_some()
+        self.deliveries.next_waiting(next).is_some()
     }
 }

@@ -111,6 +111,13 @@ fn find<O>(connections: &mut [Option<Box<Connection<O>>>], id: ConnectionId) -> 
     connections.get_mut(id.index())?.as_deref_mut().filter(|connection| connection.number == id.number)
 }
 
+/// Returns whether the session takes no delivery of any kind for now. The readiness is that for a deliver_sm, which a
+/// configuration may exclude.
+const fn is_blocking(readiness: Readiness) -> bool {
+    let Readiness::Refusing(refusal) = readiness else { return false };
+    matches!(refusal, Refusal::WindowFull | Refusal::OutputFull | Refusal::RateLimited(_))
+}
+
 impl<O: Observer> Server<O> {
     /// Creates a server without connections.
     pub fn new(options: Options) -> Self {
@@ -278,7 +285,9 @@ impl<O: Observer> Server<O> {
         let system_id = COctets::new(own).unwrap_or_default();
         let response = BindResp { system_id, tlvs: Tlvs::list(version.as_slice()) };
         // If the session has ended, it is no longer bound.
-        let _ = open.session.respond(reply, Ok(response));
+        if open.session.respond(reply, Ok(response)).is_ok() {
+            self.registry.ready(connection);
+        }
         self.settle(now, connection, true);
         Ok(())
     }
@@ -291,7 +300,7 @@ impl<O: Observer> Server<O> {
             if !matches!(open.session.state(), State::Bound(_)) {
                 open.is_bound = false;
                 self.registry.unbinding(connection);
-            } else if open.is_blocked && matches!(open.session.readiness(now), Readiness::Ready { .. }) {
+            } else if open.is_blocked && !is_blocking(open.session.readiness(now)) {
                 open.is_blocked = false;
                 self.registry.ready(connection);
             }

@@ -81,9 +81,14 @@ impl RateMeter {
         (messages as usize).clamp(1, self.limit)
     }
 
-    /// Returns whether the meter has this limit.
-    pub(crate) const fn has_rate(&self, rate: Rate) -> bool {
-        self.limit == rate.limit() as usize
+    /// Changes the limit. What is counted still counts.
+    pub(crate) const fn set_rate(&mut self, rate: Rate) {
+        self.limit = rate.limit() as usize;
+    }
+
+    /// Returns from when on no message counts; `None` if none was counted.
+    pub(crate) fn counts_until(&self) -> Option<Instant> {
+        self.taken.back().map(|&last| last + WINDOW)
     }
 }
 

@@ -106,7 +106,8 @@ impl BindRegistry {
     ///
     /// # Errors
     ///
-    /// Returns `NeverSent` with [`NotSentReason::NoBind`] if the account has no receiving bind; otherwise as
+    /// Returns `NeverSent` with [`NotSentReason::NoBind`] if the account has no receiving bind, and with
+    /// [`NotSentReason::TooLong`] if the message exceeds the bounds of an empty queue; otherwise as
     /// [`Handle::request`](crate::Handle::request). An unanswered request is not sent again, because the ESME may have
     /// received it.
     ///
@@ -124,6 +125,7 @@ impl BindRegistry {
             match self.registry.queue(account, delivery.clone()) {
                 Ok(queued) => break queued,
                 Err(DeliverError::Full) => delivered.await,
+                Err(DeliverError::TooLarge) => return Err(RequestError::NeverSent(NotSentReason::TooLong)),
                 Err(_) => return Err(RequestError::NeverSent(NotSentReason::NoBind)),
             }
         };
@@ -136,7 +138,7 @@ impl BindRegistry {
     ///
     /// # Errors
     ///
-    /// Returns a [`DeliverError`] if the queue is full or the server is shutting down.
+    /// Returns a [`DeliverError`] if the queue is full, the message exceeds its bounds, or the server is shutting down.
     pub fn queue(
         &self,
         account: &[u8],

@@ -197,6 +197,7 @@ impl<S: Service> ServerContext<S> {
         };
         let slot: Arc<dyn OnUnbound> = registered.slot.clone();
         peer.shared.lock().on_unbound = Some(Arc::downgrade(&slot));
+        self.registry.ready(registered.slot.id);
         let meter = rate.or(limits.rate).map(RateMeter::new);
         Ok((registered, inbox, meter))
     }
@@ -369,8 +370,9 @@ where
         let Some(inbound) = ready!(self.inbox.poll_recv(cx)) else { return Poll::Ready(false) };
         let registry = &self.context.registry;
         let BindId(id) = bound.id();
+        let recipients = recipients(&inbound);
         let exceeds_rate = (self.parts.is_some() || registry.has_account_rates())
-            && recipients(&inbound).is_some_and(|recipients| {
+            && recipients.is_some_and(|recipients| {
                 !registry.take_rate(
                     id,
                     self.parts.as_mut().and_then(|parts| parts.meter.as_mut()),
@@ -387,7 +389,9 @@ where
             let _ = catch_unwind(AssertUnwindSafe(|| throttle(inbound, status)));
             return Poll::Ready(true);
         }
-        bound.set_throttled(false);
+        if recipients.is_some() {
+            bound.set_throttled(false);
+        }
         let (context, bound) = (Arc::clone(&self.context), bound.clone());
         let parts = self.parts.get_or_insert_default();
         let handlers = parts.handlers.get_or_insert_with(|| Handlers::new(cx));

@@ -22,7 +22,7 @@ use smpp_core::server::{DeliverError, Delivery};
 use smpp_core::session::{CloseReason, Observer, RequestError, Response};
 use smpp_core::{COctets, InterfaceVersion};
 use tokio::task::{JoinHandle, JoinSet};
-use tokio::time::{self, sleep, timeout_at};
+use tokio::time::{sleep, timeout_at};
 
 pub use binds::{BindRegistry, QueuedDelivery};
 pub use bound::{BindId, BoundSession};
@@ -41,7 +41,7 @@ use registry::Registry;
 /// The pause after an error of accepting connections.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// How long [`Server::shutdown`] waits for the end of a session that it has aborted. Only a handler that blocks its thread
+/// How long [`Server::shutdown`] waits after its timeout for the ends of the sessions that it has aborted. Only a handler that blocks its thread
 /// takes longer.
 const ABORT_TIMEOUT: Duration = Duration::from_millis(100);
 
@@ -299,6 +299,7 @@ impl Server {
     /// If the future is dropped early, the sessions that have not ended are aborted at once.
     pub async fn shutdown(mut self, timeout: Duration) -> Shutdown {
         let deadline = after(timeout);
+        let abort_by = deadline + ABORT_TIMEOUT;
         for acceptor in std::mem::take(&mut self.acceptors) {
             acceptor.abort();
             // The task is aborted. After it, the local address is free.
@@ -314,7 +315,7 @@ impl Server {
                 } else {
                     bound.abort();
                     let aborted = End { reason: CloseReason::Aborted, error: None };
-                    time::timeout(ABORT_TIMEOUT, bound.peer().closed()).await.unwrap_or(aborted)
+                    timeout_at(abort_by, bound.peer().closed()).await.unwrap_or(aborted)
                 };
                 (bound, end)
             });
@@ -326,7 +327,7 @@ impl Server {
         let _ = timeout_at(deadline, registry.all_removed()).await;
         registry.close();
         // Their sessions have ended.
-        let _ = time::timeout(ABORT_TIMEOUT, registry.all_delivered()).await;
+        let _ = timeout_at(abort_by, registry.all_delivered()).await;
         Shutdown { ended, not_bound }
     }
 }

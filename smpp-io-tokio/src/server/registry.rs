@@ -4,14 +4,14 @@ use std::collections::{HashMap, VecDeque};
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use smpp_core::BindMode;
 use smpp_core::server::{
     Admission, BindRefusal, ConnectionId, DeliverError, Delivery, DeliveryFrame, DeliveryId, DeliveryOutcome,
     DeliveryPdu, Event, RejectReason, ServerStats,
 };
-use smpp_core::session::{CloseReason, Config, RateMeter};
+use smpp_core::session::{CloseReason, Config, RateMeter, RequestError, Response, UnansweredReason};
 use tokio::runtime::Handle;
 use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, broadcast, oneshot};
@@ -45,7 +45,7 @@ pub(super) struct Registry {
     removed: Notify,
     /// Notified when a deadline has changed.
     changed: Notify,
-    /// Notified when a delivery has ended.
+    /// Notified when a delivery or a bind has ended.
     delivered: Notify,
     events: broadcast::Sender<Event>,
     /// Held by the thread that passes events on, so that they keep their order.
@@ -86,6 +86,30 @@ struct DetachedRequests {
 impl Drop for DetachedRequests {
     fn drop(&mut self) {
         self.registry.detached_requests.fetch_sub(self.count, Ordering::Relaxed);
+    }
+}
+
+/// A delivery that is sent on a bind. Dropped before it has a result, because an observer panics or the runtime ends, it counts
+/// as unanswered: it may have left.
+struct Sending {
+    registry: Arc<Registry>,
+    delivery: DeliveryId,
+    is_reported: bool,
+}
+
+impl Sending {
+    fn report(mut self, result: Result<Response, RequestError>) {
+        self.is_reported = true;
+        self.registry.handle_result(self.delivery, result);
+    }
+}
+
+impl Drop for Sending {
+    fn drop(&mut self) {
+        if !self.is_reported {
+            let reason = UnansweredReason::Closed(CloseReason::Aborted);
+            self.registry.handle_result(self.delivery, Err(RequestError::Unanswered(reason)));
+        }
     }
 }
 
@@ -171,6 +195,8 @@ impl Registry {
     pub(super) fn flush(self: &Arc<Self>) {
         if self.needs_flush.load(Ordering::Relaxed) && self.needs_flush.swap(false, Ordering::AcqRel) {
             self.with(|_| ());
+            // The account may have no bind any more.
+            self.delivered.notify_waiters();
         }
     }
 
@@ -179,7 +205,12 @@ impl Registry {
         loop {
             {
                 // Another thread that does this sees the events, or this one does in its next round.
-                let Ok(_publishing) = self.publishing.try_lock() else { return };
+                let _publishing = match self.publishing.try_lock() {
+                    Ok(publishing) => publishing,
+                    // A waker has panicked: it guards nothing that this could leave inconsistent.
+                    Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+                    Err(TryLockError::WouldBlock) => return,
+                };
                 while let Some(event) = self.next_event() {
                     // It fails if there is no receiver.
                     let _ = self.events.send(event);
@@ -208,12 +239,17 @@ impl Registry {
 
     /// Sends a delivery on a bind, and reports how it ended.
     async fn send(self: Arc<Self>, bound: BoundSession, delivery: DeliveryId, frame: DeliveryFrame) {
+        let sending = Sending { registry: self, delivery, is_reported: false };
         let result = match frame.pdu() {
             DeliveryPdu::DeliverSm(message) => bound.peer().request(&message).await,
             DeliveryPdu::DataSm(message) => bound.peer().request(&message).await,
             // There is no other one.
             _ => return,
         };
+        sending.report(result);
+    }
+
+    fn handle_result(self: &Arc<Self>, delivery: DeliveryId, result: Result<Response, RequestError>) {
         let now = self.clock.now();
         self.with(|state| state.core.handle_result(now, delivery, result));
     }
@@ -281,6 +317,11 @@ impl Registry {
         })
     }
 
+    /// Records that the session of a bind has accepted it, and sends deliveries.
+    pub(super) fn ready(self: &Arc<Self>, id: ConnectionId) {
+        self.with(|state| state.core.ready(id));
+    }
+
     /// Returns whether an account may have a rate limit.
     pub(super) fn has_account_rates(&self) -> bool {
         self.has_account_rates.load(Ordering::Relaxed)
@@ -331,6 +372,7 @@ impl Registry {
             state.core.ended(id, reason);
             state.take(id)
         });
+        self.delivered.notify_waiters();
     }
 
     /// Queues a delivery. Returns its id, and a receiver of its outcome.
@@ -348,7 +390,7 @@ impl Registry {
         })
     }
 
-    /// Returns a future that completes when a delivery ends after this call.
+    /// Returns a future that completes when a delivery or a bind ends after this call.
     pub(super) fn delivered(&self) -> Notified<'_> {
         self.delivered.notified()
     }

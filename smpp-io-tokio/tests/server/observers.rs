@@ -1,12 +1,14 @@
 //! Observers of sessions that hold a handle, or that panic.
 
 use smpp_core::CommandStatus;
+use smpp_core::server::Delivery;
 use smpp_core::session::{
     CloseReason, Config, Direction, Instant, ObservedPdu, Observer, Rate, RequestError, UnansweredReason,
 };
 use smpp_io_tokio::{Client, ServerLimits};
+use tokio::time::timeout;
 
-use crate::support::{TRX, bind, connect, esme, event, serve, submit};
+use crate::support::{TIMEOUT, TRX, bind, connect, deliver, delivered, esme, event, serve, submit};
 
 #[tokio::test]
 async fn an_observer_that_holds_a_handle_can_be_replaced() {
@@ -60,4 +62,26 @@ async fn an_observer_that_panics_on_a_response_does_not_end_the_bind() {
     server.binds().of(b"shop")[0].peer().observe(());
     shop.unbind().await;
     event(&mut events, "ended shop: the peer unbound").await;
+}
+
+#[tokio::test]
+async fn an_observer_that_panics_on_a_delivery_leaves_nothing() {
+    struct Panics;
+    impl Observer for Panics {
+        fn observe(&mut self, _: Instant, _: Direction, _: ObservedPdu<'_>) {
+            panic!("expected panic");
+        }
+    }
+    let (server, address, _test) = serve(ServerLimits::default(), Config::default()).await;
+    let (_shop, mut inbox) = esme(address, "shop", TRX).await;
+    let peer = server.binds().of(b"shop")[0].peer().clone();
+    peer.observe(Panics);
+    let queued = server.queue(b"shop", Delivery::from(&deliver(b"1")).max_attempts(1)).unwrap();
+    let outcome = timeout(TIMEOUT, queued).await.expect("it has an outcome");
+    assert!(outcome.to_string().starts_with("sent but not answered"), "{outcome}");
+    assert_eq!(server.binds().stats().deliveries, 0);
+    peer.observe(());
+    let second = server.queue(b"shop", &deliver(b"2")).unwrap();
+    while delivered(&mut inbox).await.get().text() != b"2" {}
+    drop(second);
 }

@@ -3,15 +3,15 @@
 use std::collections::HashSet;
 
 use smpp_core::server::{AccountName, Admission, BindLimits, DeliverError, Delivery, DeliveryOptions, Event};
-use smpp_core::session::{Config, Esme, Rate, RequestError, Smsc};
-use smpp_core::{BindMode, CommandStatus};
+use smpp_core::session::{Config, Esme, NotSentReason, Rate, RequestError, Smsc};
+use smpp_core::{BindMode, CommandStatus, QuerySm};
 use smpp_io_tokio::{
     BindRequest, BoundSession, Client, Events, Inbound, Inbox, Listener, Server, ServerLimits, Service,
 };
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::support::{TIMEOUT, TRX, bind, connect, deliver, delivered, esme, serve, submit};
+use crate::support::{TIMEOUT, TRX, begin, bind, connect, deliver, delivered, esme, serve, submit};
 
 async fn next(events: &mut Events, is_expected: impl Fn(&Event) -> bool) -> Event {
     let wait = async {
@@ -55,6 +55,25 @@ async fn a_queued_delivery_waits_for_a_bind_and_survives_its_end() {
     assert_eq!(server.binds().stats().counters.deliveries_accepted, 1);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_bind_gets_what_waits() {
+    let (server, address, _test) = serve(ServerLimits::default(), Config::default()).await;
+    for round in 0..100 {
+        let account = format!("shop{round}");
+        // Each is sent in a task of its own, which another thread may run at once.
+        let queued: Vec<_> =
+            (0..10).map(|_| server.queue(account.as_bytes(), &deliver(b"first")).unwrap()).collect();
+        let (client, mut inbox) = esme(address, &account, TRX).await;
+        for _ in 0..queued.len() {
+            delivered(&mut inbox).await.accept().unwrap();
+        }
+        for queued in queued {
+            assert_eq!(timeout(TIMEOUT, queued).await.unwrap().to_string(), "accepted");
+        }
+        client.unbind().await;
+    }
+}
+
 #[tokio::test]
 async fn a_full_queue_refuses_and_makes_deliver_wait() {
     let deliveries = DeliveryOptions { capacity: 1, ..DeliveryOptions::default() };
@@ -72,6 +91,44 @@ async fn a_full_queue_refuses_and_makes_deliver_wait() {
         message.refuse(CommandStatus::RX_T_APPN).unwrap();
     });
     assert_eq!(outcome.unwrap_err().status(), Some(CommandStatus::RX_T_APPN), "`deliver` sends once");
+}
+
+#[tokio::test]
+async fn deliver_waits_for_no_place_without_a_bind() {
+    let deliveries = DeliveryOptions { capacity: 1, octets: 100, ..DeliveryOptions::default() };
+    let limits = ServerLimits { deliveries, ..ServerLimits::default() };
+    let (server, address, _test) = serve(limits, Config::default()).await;
+    let (client, mut inbox) = esme(address, "shop", TRX).await;
+    // It stays in the queue.
+    let _queued = server.queue(b"shop", &deliver(b"1")).unwrap();
+    let message = delivered(&mut inbox).await;
+    let second = deliver(b"2");
+    let mut waiting = std::pin::pin!(server.deliver(b"shop", &second));
+    begin(&mut waiting).await;
+    let large = deliver(&[b'3'; 100]);
+    let error = timeout(TIMEOUT, server.deliver(b"shop", &large)).await.expect("it never fits").unwrap_err();
+    assert_eq!(error, RequestError::NeverSent(NotSentReason::TooLong));
+    client.abort().await;
+    drop(message);
+    let error = timeout(TIMEOUT, waiting).await.expect("there is no bind").unwrap_err();
+    assert_eq!(error, RequestError::NeverSent(NotSentReason::NoBind));
+}
+
+#[tokio::test]
+async fn a_request_without_a_message_does_not_end_throttling() {
+    let limits = ServerLimits { rate: Some(Rate::per_second(1)), ..ServerLimits::default() };
+    let (server, address, test) = serve(limits, Config::default()).await;
+    let _echo = test.echo();
+    let (client, _inbox) = esme(address, "shop", TRX).await;
+    let (message, query) = (submit(b"1"), QuerySm::default());
+    let (first, second, _, third) = tokio::join!(
+        client.submit(&message),
+        client.submit(&message),
+        client.request(&query),
+        client.submit(&message)
+    );
+    assert!(first.is_ok() && second.is_err() && third.is_err());
+    assert_eq!(server.binds().stats().counters.throttled, 1);
 }
 
 #[tokio::test]

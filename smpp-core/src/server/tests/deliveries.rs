@@ -1,6 +1,8 @@
 //! Deliveries: which bind gets them, retries, and the bounds of their queue.
 
 use super::*;
+use crate::pdu::DataSm;
+use crate::session::Operations;
 
 const NOW: Instant = Instant::ZERO;
 
@@ -57,6 +59,30 @@ fn a_delivery_waits_for_a_bind_and_expires() {
     let mut receiver = Peer::bound(&mut server, &mut application, "shop", BindMode::Receiver);
     receiver.exchange(&mut server, NOW, &mut application);
     assert_eq!(receiver.texts(), [[1]]);
+}
+
+#[test]
+fn a_bind_gets_no_delivery_before_it_is_answered() {
+    let mut registry = Registry::new(Options::default());
+    registry.deliver(NOW, b"shop", delivery(&[1])).unwrap();
+    let connection = registry.accept(address("192.0.2.1")).unwrap();
+    registry.decide(connection, (b"shop", TRX), 16, Ok(&Admission::default())).unwrap();
+    registry.deliver(NOW, b"shop", delivery(&[2]).only_if_bound()).unwrap();
+    assert_eq!(registry.poll_assignment(NOW), None);
+    registry.ready(connection);
+    let assigned: Vec<_> = core::iter::from_fn(|| registry.poll_assignment(NOW)).collect();
+    assert_eq!(assigned.iter().map(|(bind, _)| *bind).collect::<Vec<_>>(), [connection; 2]);
+    // A bind that ends before it is answered leaves the delivery to the next one.
+    registry.deliver(NOW, b"other", delivery(&[3])).unwrap();
+    let [ended, next] = ["192.0.2.1"; 2].map(|from| registry.accept(address(from)).unwrap());
+    for connection in [ended, next] {
+        registry.decide(connection, (b"other", TRX), 16, Ok(&Admission::default())).unwrap();
+    }
+    registry.ended(ended, session::CloseReason::Disconnected);
+    registry.ready(ended);
+    assert_eq!(registry.poll_assignment(NOW), None);
+    registry.ready(next);
+    assert_eq!(registry.poll_assignment(NOW).map(|(bind, _)| bind), Some(next));
 }
 
 #[test]
@@ -162,16 +188,28 @@ fn the_queue_of_an_account_is_bounded() {
         DeliveryOptions { capacity: 2, octets: 100, total_octets: 120, ..DeliveryOptions::default() };
     let (mut server, _) = server(options);
     let small = || delivery(&[1]);
-    let large = delivery(&[0; 70]);
-    assert_eq!(server.deliver(NOW, b"shop", large.clone()), Err(DeliverError::Full), "its octets");
+    let large = delivery(&[0; 60]);
+    assert_eq!(
+        server.deliver(NOW, b"shop", delivery(&[0; 70])),
+        Err(DeliverError::TooLarge),
+        "of 100 octets"
+    );
     assert_eq!(server.stats().accounts, 0, "a refused delivery leaves no account");
-    for _ in 0..2 {
-        server.deliver(NOW, b"shop", small()).unwrap();
-    }
+    server.deliver(NOW, b"shop", small()).unwrap();
+    assert_eq!(server.deliver(NOW, b"shop", large), Err(DeliverError::Full), "its octets");
+    server.deliver(NOW, b"shop", small()).unwrap();
     assert_eq!(server.deliver(NOW, b"shop", small()), Err(DeliverError::Full), "their number");
     server.deliver(NOW, b"other", small()).unwrap();
     assert_eq!(server.deliver(NOW, b"other", small()), Err(DeliverError::Full), "the octets of all");
     assert_eq!(server.stats().delivery_octets, 3 * 34);
+    for options in [
+        DeliveryOptions { capacity: 0, ..DeliveryOptions::default() },
+        DeliveryOptions { octets: 33, ..DeliveryOptions::default() },
+        DeliveryOptions { total_octets: 33, ..DeliveryOptions::default() },
+    ] {
+        let (mut server, _) = self::server(options);
+        assert_eq!(server.deliver(NOW, b"shop", small()), Err(DeliverError::TooLarge), "it never fits");
+    }
 }
 
 #[test]
@@ -187,6 +225,21 @@ fn no_more_than_the_window_is_in_flight_on_a_bind() {
     assert_eq!(peer.texts(), [[1], [2]]);
     peer.answer(&mut server, &mut application, CommandStatus::ROK);
     assert_eq!(peer.texts(), [[2], [3]]);
+}
+
+#[test]
+fn full_output_delays_deliveries_without_deliver_sm() {
+    let (mut server, mut application) = server(DeliveryOptions::default());
+    let operations = Operations::all().difference(Operations::DELIVER_SM);
+    let config = Config { operations, max_output: 1, ..Config::default() };
+    let mut peer = Peer::connect_with(&mut server, NOW, (ADDRESS, 1).into(), config);
+    peer.bind(&mut server, &mut application, "shop", TRX);
+    for _ in 0..3 {
+        server.deliver(NOW, b"shop", Delivery::data_sm(&DataSm::default())).unwrap();
+    }
+    assert_eq!(server.registry().deliveries(b"shop"), 3);
+    peer.exchange(&mut server, NOW, &mut application);
+    assert_eq!(server.session_stats(peer.connection).unwrap().sent.total().requests, 3);
 }
 
 #[test]

@@ -51,6 +51,76 @@ fn the_rate_of_an_account_counts_all_its_binds() {
 }
 
 #[test]
+fn a_new_connection_does_not_evade_the_rate_of_an_account() {
+    let options = Options { account_rate: Some(Rate::per_second(2)), ..Options::default() };
+    let mut server = Server::new(options);
+    let mut application = Application::default();
+    let submit_once = |server: &mut Server, application: &mut Application| {
+        let mut peer = Peer::bound(server, application, "shop", TRX);
+        let status = submit(server, application, &mut peer);
+        server.handle_closed(NOW, peer.connection);
+        assert_eq!(server.stats().accounts, 0, "it has neither a bind nor a delivery");
+        status
+    };
+    let throttled = Some(CommandStatus::RTHROTTLED);
+    let statuses = [0; 4].map(|_| submit_once(&mut server, &mut application));
+    assert_eq!(statuses, [None, None, throttled, throttled]);
+    // Another rate does not forget what is counted.
+    application.admission.account_rate = Some(Rate::per_second(3));
+    let statuses = [0; 2].map(|_| submit_once(&mut server, &mut application));
+    assert_eq!(statuses, [None, throttled]);
+    // It is kept as long as its messages count.
+    let due = server.poll_timeout().unwrap();
+    assert_eq!(due, at(950));
+    server.handle_timeout(at(949));
+    assert!(server.registry().accounts.find(b"shop").is_some());
+    server.handle_timeout(due);
+    assert!(server.registry().accounts.find(b"shop").is_none());
+    assert_eq!(server.poll_timeout(), None);
+}
+
+#[test]
+fn the_first_bind_of_an_account_has_the_default_rate() {
+    let mut registry =
+        Registry::new(Options { account_rate: Some(Rate::per_second(2)), ..Options::default() });
+    let mut bind = |account_rate, messages| {
+        let connection = registry.accept(address("192.0.2.1")).unwrap();
+        let admission = Admission { account_rate, ..Admission::default() };
+        registry.decide(connection, (b"shop", TRX), 1, Ok(&admission)).unwrap();
+        let is_within = registry.take_rate(NOW, connection, None, messages);
+        registry.closed(connection);
+        is_within
+    };
+    assert!(bind(Some(Rate::per_second(5)), 1));
+    assert!(bind(None, 1));
+    assert!(!bind(None, 1), "the rate of an earlier bind does not stay");
+    assert!(bind(Some(Rate::per_second(5)), 3));
+}
+
+#[test]
+fn accounts_that_only_count_messages_are_bounded() {
+    let options = Options { account_rate: Some(Rate::per_second(2)), ..Options::default() };
+    let mut registry = Registry::new(options);
+    for number in 0..3000_u32 {
+        let connection = registry.accept(address("192.0.2.1")).unwrap();
+        let name = number.to_string();
+        registry.decide(connection, (name.as_bytes(), TRX), 1, Ok(&Admission::default())).unwrap();
+        assert!(registry.take_rate(at(number.into()), connection, None, 1));
+        registry.closed(connection);
+    }
+    assert!(registry.accounts.find(b"1975").is_none());
+    assert!(registry.accounts.find(b"1976").is_some(), "the last 1,024");
+    // A delivery uses one again.
+    registry.deliver(at(3000), b"2999", delivery(&[1])).unwrap();
+    assert_eq!(registry.stats().accounts, 1);
+    while registry.poll_timeout().is_some_and(|due| due <= at(5000)) {
+        registry.handle_timeout(at(5000));
+    }
+    assert!(registry.accounts.find(b"2998").is_none());
+    assert!(registry.accounts.find(b"2999").is_some());
+}
+
+#[test]
 fn a_submit_multi_counts_its_destinations() {
     let mut server = Server::new(Options { rate: Some(Rate::per_second(4)), ..Options::default() });
     let mut application = Application::default();

@@ -331,6 +331,24 @@ fn events_tell_what_changes() {
 }
 
 #[test]
+fn octets_that_are_no_pdu_are_on_the_page() {
+    with_timeout(|| {
+        let (_smsc, address, page) = Running::smsc(&["--web", "127.0.0.1:0"]);
+        let page = page.trim_end_matches('/');
+        let mut peer = TcpStream::connect(&address).unwrap();
+        // An enquire_link, then the length 3.
+        peer.write_all(&[0, 0, 0, 16, 0, 0, 0, 0x15, 0, 0, 0, 0, 0, 0, 0, 1]).unwrap();
+        peer.write_all(&[0, 0, 0, 3]).unwrap();
+        let _ = peer.read_to_end(&mut Vec::new());
+        let all = get(page, "/api/pdus").json()["entries"].as_array().unwrap().clone();
+        let rejected: Vec<_> = all.iter().filter(|entry| !entry["rejected"].is_null()).collect();
+        let [.., broken] = &rejected[..] else { panic!("{all:?}") };
+        assert_eq!((&broken["command"], &broken["length"]), (&json!("no PDU"), &Value::Null), "{all:?}");
+        assert_eq!(get(page, "/api/pdus?q=no%20pdu").json()["entries"].as_array().unwrap().len(), 1);
+    });
+}
+
+#[test]
 fn requests_are_checked_and_limited() {
     with_timeout(|| {
         let (_smsc, _, page) = Running::smsc(&["--web", "127.0.0.1:0"]);

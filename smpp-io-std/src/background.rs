@@ -74,7 +74,7 @@ impl<R: Role> Shared<R> {
     }
 
     /// Waits, in the background thread, until no other thread reads. If the session has a deadline that a long read does not
-    /// know, keeps it: a read that has not returned an eighth of the shortest timeout after the deadline has found nothing.
+    /// know, keeps it: a read that has not returned a [`guard_delay`](Self::guard_delay) after the deadline has found nothing.
     fn park_background<'a>(&'a self, mut state: Guard<'a, R>) -> Guard<'a, R> {
         state.background = BackgroundState::Parked;
         let mut due: Option<(u64, Instant)> = None;
@@ -117,7 +117,8 @@ impl<R: Role> Shared<R> {
         state
     }
 
-    /// How long after a deadline a thread that is in a long read has the time to return with octets that came before.
+    /// How long after a deadline a thread that is in a long read has the time to return with octets that came before: an
+    /// eighth of the shortest timeout, or [`WRITE_TIMEOUT`] if that is longer.
     fn guard_delay(&self) -> Duration {
         self.max_read.max(WRITE_TIMEOUT)
     }

@@ -75,7 +75,7 @@ use crate::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use crate::sync::thread;
 use crate::sync::{Mutex, MutexGuard};
 use crate::transport::{Duplex, MAX_LATENESS, MIN_WAIT};
-use crate::waiter::{self, Waiter};
+use crate::waiter::{self, Registration, Waiter};
 use crate::waiting_threads::WaitRole;
 
 /// How many reads fit at least into the shortest timeout of the session.
@@ -299,6 +299,7 @@ impl<R: Role> Shared<R> {
     /// Parks the current thread until another thread wakes it, or until `until`.
     fn park<'a>(&'a self, mut state: Guard<'a, R>, number: u32, until: Option<Instant>) -> Guard<'a, R> {
         state.waiting.park(number);
+        let registration = Registration::last();
         state.end_handover(number);
         // While the session wants no input, no read returns to advance the clock: a parked thread has to.
         let now = self.now();
@@ -309,7 +310,7 @@ impl<R: Role> Shared<R> {
         self.guard_deadline(&mut state);
         self.unlock_and_wake(state);
         let wait = until.map(|until| until - now).into_iter().chain(idle).min();
-        waiter::park(wait);
+        waiter::park(registration, wait);
         let mut state = self.lock();
         state.waiting.unpark(number);
         state
@@ -513,13 +514,11 @@ impl<R: Role> Shared<R> {
     pub(crate) fn unlock_and_wake(&self, mut state: Guard<'_, R>) {
         let wake_list = mem::take(state.waiting.wake_list());
         let close_transport = mem::take(&mut state.close_transport);
-        if close_transport {
-            // The background thread may be parked for a long time.
-            self.background_thread.get().inspect(|background| background.wake());
-        }
         drop(state);
         wake_list.iter().for_each(Waiter::wake);
         if close_transport {
+            // The background thread may be parked for a long time.
+            self.background_thread.get().inspect(|background| background.wake());
             // The session has ended, with or without an error here.
             let _ = self.stream.close();
         }

@@ -8,6 +8,7 @@ pub(crate) mod atomic {
 }
 
 pub(crate) mod thread {
+    use std::cell::Cell;
     use std::sync::Arc;
 
     pub(crate) use std::thread::{
@@ -18,6 +19,7 @@ pub(crate) mod thread {
 
     thread_local! {
         static WOKEN: Arc<AtomicU8> = Arc::default();
+        static REGISTRATIONS: Cell<u32> = const { Cell::new(0) };
     }
 
     /// Returns the id of the current thread.
@@ -28,5 +30,12 @@ pub(crate) mod thread {
     /// Returns the flag of the current thread for a wake-up.
     pub(crate) fn woken_flag() -> Arc<AtomicU8> {
         WOKEN.with(Arc::clone)
+    }
+
+    /// Adds to the number of times that the current thread was registered to be woken, and returns it. It wraps.
+    pub(crate) fn registrations(added: u32) -> u32 {
+        let count = REGISTRATIONS.get().wrapping_add(added);
+        REGISTRATIONS.set(count);
+        count
     }
 }

@@ -8,8 +8,9 @@ use std::net::SocketAddr;
 use std::net::TcpStream;
 #[cfg(unix)]
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use common::{message, watched};
@@ -18,6 +19,7 @@ use smpp_core::Endpoint;
 use smpp_core::account::{Binds, Credentials, Message, Options};
 use smpp_core::provider::Provider;
 use smpp_core::session::{CloseReason, Config};
+use smpp_core::{RegisteredDelivery, SubmitSm};
 use smpp_io_std::account::AccountConnector;
 use smpp_io_std::testing::{ACCOUNT, TestSmsc};
 use smpp_io_std::{ConnectErrorKind, Connector, DialTarget, Duplex};
@@ -210,12 +212,8 @@ fn an_account_reconnects_at_once_after_a_failed_write() {
         watched(move || {
             let smsc = smsc(secure);
             let ((breaks, stopped), dialer) = breaking();
-            let options = Options {
-                binds: Binds::transceivers(1),
-                ..Options::new(Credentials::new(ACCOUNT.0, ACCOUNT.1), &Provider::UNSTATED)
-            };
             let connector =
-                AccountConnector::new(&smsc.endpoint(), options).tls(smsc.client_tls()).dial(dialer);
+                AccountConnector::new(&smsc.endpoint(), options()).tls(smsc.client_tls()).dial(dialer);
             let (account, _arrivals) = connector.connect().unwrap();
             breaks.store(true, Ordering::SeqCst);
             let first = account.send(&Message::submit_sm(&message()));
@@ -243,6 +241,119 @@ fn the_owner_of_a_transport_ends_the_session() {
         client.bind(&smsc.bind()).unwrap();
         transports.recv().unwrap().close().unwrap();
         assert_eq!(client.closed().reason, CloseReason::Disconnected);
+    });
+}
+
+/// A transport that, once, does something before a write returns: after the response to what it wrote was delivered.
+struct Pausing {
+    tcp: TcpStream,
+    pauses: Arc<AtomicBool>,
+    is_reading: Arc<AtomicBool>,
+    /// Whether a write waits, and whether octets have come meanwhile.
+    waits: AtomicBool,
+    has_come: AtomicBool,
+    delivered: (SyncSender<()>, Mutex<Receiver<()>>),
+    then: Arc<dyn Fn() + Send + Sync>,
+}
+
+impl Duplex for Pausing {
+    fn receive(&self, octets: &mut [u8]) -> io::Result<usize> {
+        // The thread reads again: it has woken the thread that waits for the octets.
+        if self.has_come.swap(false, Ordering::SeqCst) {
+            self.delivered.0.send(()).map_err(io::Error::other)?;
+        }
+        self.is_reading.store(true, Ordering::SeqCst);
+        let received = self.tcp.receive(octets);
+        self.is_reading.store(false, Ordering::SeqCst);
+        let received = received?;
+        self.has_come.store(self.waits.swap(false, Ordering::SeqCst), Ordering::SeqCst);
+        Ok(received)
+    }
+
+    fn transmit(&self, octets: &[u8]) -> io::Result<usize> {
+        if !self.pauses.swap(false, Ordering::SeqCst) {
+            return self.tcp.transmit(octets);
+        }
+        self.waits.store(true, Ordering::SeqCst);
+        let transmitted = self.tcp.transmit(octets)?;
+        self.delivered.1.lock().unwrap().recv().map_err(io::Error::other)?;
+        (self.then)();
+        // The channel may have consumed the wake-up of the thread already. Now it certainly is consumed.
+        std::thread::park_timeout(Duration::ZERO);
+        Ok(transmitted)
+    }
+
+    fn transmit_held(&self) -> io::Result<()> {
+        self.tcp.transmit_held()
+    }
+
+    fn set_receive_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        self.tcp.set_receive_timeout(timeout)
+    }
+
+    fn set_transmit_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        self.tcp.set_transmit_timeout(timeout)
+    }
+
+    fn close(&self) -> io::Result<()> {
+        self.tcp.close()
+    }
+}
+
+/// Sends a message over a transport that calls `then` before its write returns, after the response was delivered.
+fn send_while_the_response_is_delivered(smsc: &TestSmsc, then: impl Fn() + Send + Sync + 'static) {
+    let (pauses, is_reading) = Flags::default();
+    let (pausing, reading) = (Arc::clone(&pauses), Arc::clone(&is_reading));
+    let then: Arc<dyn Fn() + Send + Sync> = Arc::new(then);
+    let dialer = move |target: DialTarget| {
+        let (sender, receiver) = sync_channel(1);
+        Ok(Pausing {
+            tcp: TcpStream::connect(target.address)?,
+            pauses: Arc::clone(&pausing),
+            is_reading: Arc::clone(&reading),
+            waits: AtomicBool::new(false),
+            has_come: AtomicBool::new(false),
+            delivered: (sender, Mutex::new(receiver)),
+            then: Arc::clone(&then),
+        })
+    };
+    let (account, _arrivals) =
+        AccountConnector::new(&smsc.endpoint(), options()).dial(dialer).connect().unwrap();
+    // Without a receipt, and while the thread of the connection reads, the thread that sends writes.
+    let message = SubmitSm { registered_delivery: RegisteredDelivery::default(), ..message() };
+    for _ in 0..3 {
+        while !is_reading.load(Ordering::SeqCst) {
+            std::thread::yield_now();
+        }
+        pauses.store(true, Ordering::SeqCst);
+        account.send(&Message::submit_sm(&message)).unwrap();
+        assert!(!pauses.load(Ordering::SeqCst));
+    }
+    account.shutdown(Duration::from_secs(1));
+}
+
+fn options() -> Options {
+    let options = Options::new(Credentials::new(ACCOUNT.0, ACCOUNT.1), &Provider::UNSTATED);
+    Options { binds: Binds::transceivers(1), ..options }
+}
+
+#[test]
+fn a_transport_that_parks_consumes_no_wake_up_of_its_account() {
+    watched(|| send_while_the_response_is_delivered(&smsc(false), || ()));
+}
+
+#[test]
+fn a_transport_that_waits_for_another_account_consumes_no_wake_up_of_its_own() {
+    watched(|| {
+        let smsc = smsc(false);
+        let other = AccountConnector::new(&smsc.endpoint(), options()).connect().unwrap();
+        let arrivals = Mutex::new(other.1);
+        send_while_the_response_is_delivered(&smsc, move || {
+            assert!(
+                arrivals.lock().unwrap().recv_until(Instant::now()).is_ok_and(|arrival| arrival.is_none())
+            );
+        });
+        other.0.shutdown(Duration::from_secs(1));
     });
 }
 

@@ -16,7 +16,13 @@ pub(super) fn start(shared: &Arc<Shared>) -> io::Result<()> {
     background.spawn(move || {
         if catch_unwind(AssertUnwindSafe(|| run(&shared))).is_err() {
             // An observer has panicked. End the account, so that no thread waits without limit.
-            shared.with(|state, _| shared.end(state));
+            let end = || shared.with(|state, _| shared.end(state));
+            let mut panicked = catch_unwind(AssertUnwindSafe(end)).is_err();
+            // A transport may panic as well when it is closed. Each pass has taken a batch of threads off the lists.
+            while panicked {
+                let wake = || _ = shared.unlock(shared.lock());
+                panicked = catch_unwind(AssertUnwindSafe(wake)).is_err();
+            }
         }
     })?;
     Ok(())

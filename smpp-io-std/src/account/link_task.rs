@@ -100,7 +100,7 @@ impl LinkTask {
     }
 
     /// Makes a read return in which the thread waits. On a system where this has no effect, the read returns after
-    /// [`max_read`](super::shared::max_read).
+    /// [`max_read`](super::shared::max_read). Under the account's lock: the call into the transport must not block.
     pub(super) fn stop_receiving(&self) {
         // It fails only if the transport is no longer connected, and then no read waits.
         let _ = self.connection.as_ref().map(|connection| connection.duplex().stop_receiving());
@@ -112,7 +112,8 @@ impl LinkTask {
     }
 }
 
-/// Makes the thread of a connection return from its read. The calls into the transport happen without the account's lock.
+/// Makes the thread of a connection return from its read. [`run`](Self::run) calls the transport: call it without the
+/// account's lock.
 pub(super) struct Interrupt {
     connection: Connection,
     transport: Option<Arc<LinkTransport>>,

@@ -216,15 +216,16 @@ impl LinkThread {
     }
 
     /// Wakes the threads that wait for what was read, and lets them run before the output is written: what they send leaves
-    /// with the same write. They leave it to this thread, which has the writer role meanwhile.
+    /// with the same write. They leave it to this thread, which has the writer role meanwhile. Returns the time as well: they
+    /// have advanced that of the account.
     fn wake_before_write<'a>(
         &'a self,
         transport: &LinkTransport,
         mut state: Guard<'a>,
         now: Instant,
-    ) -> Guard<'a> {
+    ) -> (Guard<'a>, Instant) {
         let shared = &self.shared;
-        let Some(writer) = try_take(&transport.writer) else { return state };
+        let Some(writer) = try_take(&transport.writer) else { return (state, now) };
         shared.dispatch(&mut state, now);
         if shared.unlock(state) {
             for _ in 0..YIELDS {
@@ -234,7 +235,7 @@ impl LinkThread {
         state = shared.lock();
         state.add_unwritten(self.link.index());
         drop(writer);
-        state
+        (state, shared.now())
     }
 
     /// Passes the input and the time to the session.
@@ -294,7 +295,7 @@ impl LinkThread {
                 writer.shrink();
             }
         }
-        state = self.wake_before_write(transport, state, now);
+        let (state, now) = self.wake_before_write(transport, state, now);
         shared.process_and_unlock(state, now);
     }
 }

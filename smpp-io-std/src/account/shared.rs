@@ -8,7 +8,8 @@
 //!
 //! # Locks
 //!
-//! A thread holds the account's lock only while it calls the account, and does nothing under it that can block. It wakes the
+//! A thread holds the account's lock only while it calls the account, and does nothing under it that can block: a transport
+//! that is abandoned or whose write has failed is closed under it, which must not block. It wakes the
 //! threads that have something to fetch after it has released the lock, in batches. A call looks only at the connections on
 //! which something has changed.
 //!
@@ -36,7 +37,7 @@ use super::error::AccountError;
 use super::state::AccountState;
 use crate::sync::{Condvar, Mutex, MutexGuard, thread};
 use crate::transport::MIN_WAIT;
-use crate::waiter::{self, Waiter};
+use crate::waiter::{self, Registration, Waiter};
 
 /// The least value of [`max_read`], also for sessions with shorter timeouts.
 const MIN_MAX_READ: Duration = Duration::from_millis(100);
@@ -131,16 +132,19 @@ impl Shared {
         }
     }
 
-    /// Parks the current thread until another thread wakes it, at most until `until`. It may return early.
+    /// Parks the current thread, which is registered to be woken, until another thread wakes it, at most until `until`. It
+    /// may return early.
     pub(super) fn park<'a>(&'a self, state: Guard<'a>, until: Option<Instant>) -> Guard<'a> {
+        // What woke it before has led to nothing under this lock.
+        let registration = Registration::renew();
         self.unlock(state);
-        self.park_unlocked(until);
+        self.park_unlocked(registration, until);
         self.lock()
     }
 
     /// As [`park`](Self::park), without the lock: the thread is registered to be woken.
-    pub(super) fn park_unlocked(&self, until: Option<Instant>) {
-        waiter::park(until.map(|until| (until - self.now()).max(MIN_WAIT)));
+    pub(super) fn park_unlocked(&self, registration: Registration, until: Option<Instant>) {
+        waiter::park(registration, until.map(|until| (until - self.now()).max(MIN_WAIT)));
     }
 
     /// Waits until `poll` returns something from the router. Returns `None` if the deadline comes first.

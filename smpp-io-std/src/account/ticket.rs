@@ -12,7 +12,7 @@ use smpp_core::account::{
 use smpp_core::session::AcceptedResponse;
 
 use super::shared::Shared;
-use crate::waiter::Waiter;
+use crate::waiter::{self, Waiter};
 
 /// A message that the account has accepted into its queue, and whose outcome was not fetched yet.
 ///
@@ -46,8 +46,8 @@ struct Registration {
     /// Why the message gets no further receipt, once it has been released with its outcome. Then no later call needs the
     /// account's lock.
     ended: Option<NoMoreReceipts>,
-    /// Whether the current thread is registered for the outcome, and has not waited since.
-    is_registered: bool,
+    /// How the current thread is registered for the outcome, if it is and has not waited since.
+    registered: Option<waiter::Registration>,
     shared: Arc<Shared>,
 }
 
@@ -55,9 +55,9 @@ impl Registration {
     /// Waits for the outcome. Returns `None` if the deadline passes first.
     fn outcome(&mut self, deadline: Option<Instant>) -> Option<Result<AcceptedMessage, SendError>> {
         let message = self.message;
-        if std::mem::take(&mut self.is_registered) {
+        if let Some(registration) = self.registered.take() {
             let until = deadline.map(|deadline| self.shared.account_time(deadline));
-            self.shared.park_unlocked(until);
+            self.shared.park_unlocked(registration, until);
         }
         let outcome = self.shared.wait_until(deadline, |router, waiter| {
             router
@@ -117,7 +117,7 @@ impl Ticket {
                 message: number,
                 key,
                 ended: None,
-                is_registered: false,
+                registered: None,
                 shared: Arc::clone(shared),
             },
         }
@@ -125,8 +125,8 @@ impl Ticket {
 
     /// Registers the current thread for the outcome: it waits for it next.
     pub(super) fn register(&mut self, router: &mut EventRouter<Waiter>) {
-        let Registration { message, ref mut is_registered, .. } = self.registration;
-        *is_registered = router.wait_for_outcome(message, &mut Some(Waiter::current()));
+        let waits = router.wait_for_outcome(self.message(), &mut Some(Waiter::current()));
+        self.registration.registered = waits.then(waiter::Registration::last);
     }
 
     /// Returns the account's number of the message.

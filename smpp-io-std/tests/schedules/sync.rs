@@ -83,6 +83,7 @@ pub(crate) mod thread {
     shuttle::thread_local! {
         static CURRENT: Thread = Thread::default();
         static WOKEN: Arc<AtomicU8> = Arc::new(AtomicU8::new(0));
+        static REGISTRATIONS: Cell<u32> = Cell::new(0);
         /// Whether the thread unwinds. All threads of the explorer are one of the operating system.
         pub(crate) static PANICKING: Cell<bool> = Cell::new(false);
     }
@@ -93,6 +94,13 @@ pub(crate) mod thread {
 
     pub(crate) fn woken_flag() -> Arc<AtomicU8> {
         WOKEN.with(Arc::clone)
+    }
+
+    pub(crate) fn registrations(added: u32) -> u32 {
+        REGISTRATIONS.with(|count| {
+            count.set(count.get().wrapping_add(added));
+            count.get()
+        })
     }
 
     impl Thread {
@@ -123,7 +131,14 @@ pub(crate) mod thread {
     }
 
     pub(crate) fn park_timeout(timeout: Duration) {
-        if timeout < NEVER { shuttle::thread::yield_now() } else { park() }
+        if timeout >= NEVER {
+            return park();
+        }
+        let Thread(current) = current();
+        let had_token = std::mem::take(&mut current.0.lock().unwrap_or_else(PoisonError::into_inner).is_set);
+        if !had_token {
+            shuttle::thread::yield_now();
+        }
     }
 
     pub(crate) fn panicking() -> bool {

@@ -331,6 +331,24 @@ fn events_tell_what_changes() {
 }
 
 #[test]
+fn octets_that_are_no_pdu_are_on_the_page() {
+    with_timeout(|| {
+        let (_smsc, address, page) = Running::smsc(&["--web", "127.0.0.1:0"]);
+        let page = page.trim_end_matches('/');
+        let mut peer = TcpStream::connect(&address).unwrap();
+        // An enquire_link, then the length 3.
+        peer.write_all(&[0, 0, 0, 16, 0, 0, 0, 0x15, 0, 0, 0, 0, 0, 0, 0, 1]).unwrap();
+        peer.write_all(&[0, 0, 0, 3]).unwrap();
+        let _ = peer.read_to_end(&mut Vec::new());
+        let all = get(page, "/api/pdus").json()["entries"].as_array().unwrap().clone();
+        let rejected: Vec<_> = all.iter().filter(|entry| !entry["rejected"].is_null()).collect();
+        let [.., broken] = &rejected[..] else { panic!("{all:?}") };
+        assert_eq!((&broken["command"], &broken["length"]), (&json!("no PDU"), &Value::Null), "{all:?}");
+        assert_eq!(get(page, "/api/pdus?q=no%20pdu").json()["entries"].as_array().unwrap().len(), 1);
+    });
+}
+
+#[test]
 fn requests_are_checked_and_limited() {
     with_timeout(|| {
         let (_smsc, _, page) = Running::smsc(&["--web", "127.0.0.1:0"]);
@@ -354,12 +372,30 @@ fn requests_are_checked_and_limited() {
         assert_eq!(get_with(page, "/", &format!("X: {}\r\n", "x".repeat(20_000))).status, 431);
         assert_eq!(post_with(page, "/", "{}", json).status, 405);
 
-        // Further connections than the limit are closed; one that ends makes room.
+        // Of more connections than the limit, the oldest one without a permitted request makes room.
         let address: SocketAddr = page.parse().unwrap();
-        let idle: Vec<_> = (0..64).map(|_| TcpStream::connect(address).unwrap()).collect();
+        let silent = || (0..64).map(|_| TcpStream::connect(address).unwrap()).collect::<Vec<_>>();
+        let ask = |stream: &mut TcpStream| {
+            write!(stream, "GET / HTTP/1.1\r\nHost: {page}\r\n\r\n").unwrap();
+            let mut status = [0; 12];
+            stream.read_exact(&mut status).unwrap();
+            assert_eq!(status, *b"HTTP/1.1 200");
+        };
+        let before = silent();
+        let mut first = TcpStream::connect(address).unwrap();
+        ask(&mut first);
+        let after = silent();
+        // If all have made one, a further connection is closed.
+        let mut others = [(); 63].map(|()| TcpStream::connect(address).unwrap());
+        others.iter_mut().for_each(ask);
         let mut refused = TcpStream::connect(address).unwrap();
         assert!(matches!(refused.read(&mut [0]), Ok(0) | Err(_)));
-        drop(idle);
+        write!(first, "GET / HTTP/1.1\r\nHost: {page}\r\nConnection: close\r\n\r\n").unwrap();
+        let mut rest = String::new();
+        first.read_to_string(&mut rest).unwrap();
+        assert!(rest.contains("HTTP/1.1 200"), "it was kept");
+        // One that ends makes room.
+        drop((before, after, others));
         let mut answer = String::new();
         while !answer.starts_with("HTTP/1.1 200") {
             let mut stream = TcpStream::connect(address).unwrap();

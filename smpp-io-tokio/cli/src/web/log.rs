@@ -17,6 +17,9 @@ const MAX_AWAITED: usize = 2000;
 /// Characters of a text that the list shows.
 const MAX_TEXT: usize = 2000;
 
+/// What the list shows instead of a command.
+const NO_PDU: &str = "no PDU";
+
 /// Octets that an entry counts beside those of its PDU and its texts.
 const OVERHEAD: usize = 512;
 
@@ -60,7 +63,8 @@ struct Entry {
     from: SocketAddr,
     to: SocketAddr,
     account: Arc<str>,
-    frame: Frame<Vec<u8>>,
+    /// `None` if what came is no PDU.
+    frame: Option<Frame<Vec<u8>>>,
     summary: Summary,
     /// The status and the time of the response.
     answer: Option<(CommandStatus, Duration)>,
@@ -122,23 +126,17 @@ impl Recorder {
         if let Some((number, request, took)) = request {
             log.seconds.response(at, request, status, took);
             let revision = log.revision;
-            if let Some(entry) = log.entry(number) {
+            log.change(number, |entry| {
                 entry.revision = revision;
                 entry.answer = Some((status, took));
                 entry.summary.id = message_id.unwrap_or_else(|| std::mem::take(&mut entry.summary.id));
-            }
+            });
         }
         if !command.is_response() {
             log.seconds.request(at, command);
         }
-        let number = log.dropped + log.entries.len() as u64;
-        let revision = log.revision;
-        let account = Arc::clone(&self.account);
-        let entry =
-            Entry { number, revision, at, from, to, account, frame, summary, answer: None, rejected: None };
-        log.octets += entry.octets();
-        log.entries.push_back(entry);
-        log.shrink(self.log.limits);
+        let entry = self.entry(at, (from, to), Some(frame), summary);
+        let number = log.push(entry, self.log.limits);
         drop(log);
         self.last = Some(number);
         if !command.is_response() {
@@ -155,12 +153,32 @@ impl Recorder {
         let mut log = self.log.lock();
         log.revision += 1;
         let revision = log.revision;
-        if let Some(entry) = log.entry(number) {
+        log.change(number, |entry| {
             entry.revision = revision;
-            let added = why.len();
             entry.rejected = Some(why);
-            log.octets += added;
-        }
+        });
+    }
+
+    /// Records that octets came, `at` after the log began, that are no PDU.
+    pub(crate) fn broken(&mut self, at: Duration, ends: (SocketAddr, SocketAddr), why: String) {
+        let summary = Summary { kind: "other", ..Summary::default() };
+        let entry = Entry { rejected: Some(why), ..self.entry(at, ends, None, summary) };
+        let mut log = self.log.lock();
+        log.revision += 1;
+        log.last = log.last.max(at);
+        log.push(entry, self.log.limits);
+    }
+
+    /// Returns an entry that is not in the log yet.
+    fn entry(
+        &self,
+        at: Duration,
+        (from, to): (SocketAddr, SocketAddr),
+        frame: Option<Frame<Vec<u8>>>,
+        summary: Summary,
+    ) -> Entry {
+        let account = Arc::clone(&self.account);
+        Entry { number: 0, revision: 0, at, from, to, account, frame, summary, answer: None, rejected: None }
     }
 }
 
@@ -203,7 +221,7 @@ impl Log {
     pub(super) fn describe(&self, number: u64) -> Option<String> {
         let mut log = self.lock();
         let entry = log.entry(number)?;
-        let mut text = decode::describe(&entry.frame);
+        let mut text = entry.frame.as_ref().map_or_else(|| NO_PDU.to_owned(), decode::describe);
         if let Some(why) = &entry.rejected {
             text += "\n  rejected: ";
             text += why;
@@ -222,6 +240,24 @@ impl Inner {
         self.entries.get_mut(index)
     }
 
+    /// Adds an entry with the current revision. Returns its number.
+    fn push(&mut self, entry: Entry, limits: Limits) -> u64 {
+        let number = self.dropped + self.entries.len() as u64;
+        self.octets += entry.octets();
+        self.entries.push_back(Entry { number, revision: self.revision, ..entry });
+        self.shrink(limits);
+        number
+    }
+
+    /// Changes an entry, if the log still has it. Its octets may change.
+    fn change(&mut self, number: u64, change: impl FnOnce(&mut Entry)) {
+        let Some(entry) = self.entry(number) else { return };
+        let before = entry.octets();
+        change(entry);
+        let after = entry.octets();
+        self.octets = (self.octets + after).saturating_sub(before);
+    }
+
     /// Drops the oldest entries.
     fn shrink(&mut self, limits: Limits) {
         while self.entries.len() > limits.entries || self.octets > limits.octets {
@@ -236,7 +272,8 @@ impl Entry {
     fn octets(&self) -> usize {
         let Summary { source, destination, text, id, .. } = &self.summary;
         let texts = [source, destination, text, id].map(String::len).iter().sum::<usize>();
-        OVERHEAD + self.frame.octets().len() + texts + self.rejected.as_ref().map_or(0, String::len)
+        let frame = self.frame.as_ref().map_or(0, |frame| frame.octets().len());
+        OVERHEAD + frame + texts + self.rejected.as_ref().map_or(0, String::len)
     }
 
     /// Returns whether what the list shows contains this text, in lower case.
@@ -245,7 +282,7 @@ impl Entry {
             return true;
         }
         let Summary { kind, source, destination, text, id } = &self.summary;
-        let Header { command, status, .. } = self.frame.header();
+        let header = self.frame.as_ref().map(Frame::header);
         let answer = self.answer.map(|(status, _)| format!("{status:?}")).unwrap_or_default();
         let shown = [
             (*kind).to_owned(),
@@ -256,8 +293,8 @@ impl Entry {
             self.account.to_lowercase(),
             self.from.to_string(),
             self.to.to_string(),
-            command.to_string(),
-            format!("{status:?}").to_lowercase(),
+            header.map_or_else(|| NO_PDU.to_lowercase(), |header| header.command.to_string()),
+            header.map(|header| format!("{:?}", header.status).to_lowercase()).unwrap_or_default(),
             answer.to_lowercase(),
             self.rejected.as_deref().unwrap_or_default().to_lowercase(),
         ];
@@ -265,7 +302,8 @@ impl Entry {
     }
 
     fn json(&self) -> Value {
-        let Header { command, status, sequence, length } = self.frame.header();
+        let header = self.frame.as_ref().map(Frame::header);
+        let is_response = header.is_some_and(|header| header.command.is_response());
         let Summary { kind, source, destination, text, id } = &self.summary;
         let answer =
             self.answer.map(|(status, took)| json!({ "status": format!("{status:?}"), "ms": millis(took) }));
@@ -275,11 +313,11 @@ impl Entry {
             "from": self.from,
             "to": self.to,
             "account": &*self.account,
-            "command": command.to_string(),
-            "status": format!("{status:?}"),
-            "sequence": sequence.0,
-            "length": length,
-            "kind": if command.is_response() { "response" } else { kind },
+            "command": header.map_or_else(|| NO_PDU.to_owned(), |header| header.command.to_string()),
+            "status": header.map(|header| format!("{:?}", header.status)),
+            "sequence": header.map(|header| header.sequence.0),
+            "length": header.map(|header| header.length),
+            "kind": if is_response { "response" } else { kind },
             "source": source,
             "destination": destination,
             "text": text,
@@ -402,6 +440,43 @@ mod tests {
         recorder.rejected("x".repeat(OVERHEAD * 4));
         submit(&mut recorder, 51, b"Hello");
         assert_eq!(small.len(), (1, 50));
+    }
+
+    #[test]
+    fn octets_that_are_no_pdu_have_an_entry_of_their_own() {
+        let log = Log::new(LIMITS);
+        let mut recorder = Recorder::new(Arc::clone(&log));
+        submit(&mut recorder, 1, b"Hello");
+        recorder.broken(Duration::from_millis(200), ends(), "command_length 3".to_owned());
+        let shown = log.changes(0, 10, "");
+        let [pdu, broken] = &shown["entries"].as_array().unwrap()[..] else { panic!("{shown}") };
+        assert_eq!((&pdu["rejected"], &broken["rejected"]), (&Value::Null, &json!("command_length 3")));
+        assert_eq!((&broken["n"], &broken["command"]), (&json!(1), &json!("no PDU")));
+        assert_eq!(broken["at"], 200.0);
+        assert_eq!(log.describe(1).unwrap(), "no PDU\n  rejected: command_length 3");
+        // The next PDU is marked, not what came before.
+        submit(&mut recorder, 2, b"Bye");
+        recorder.rejected("refused".to_owned());
+        assert_eq!(log.changes(0, 10, "refused")["entries"][0]["sequence"], 2);
+    }
+
+    #[test]
+    fn the_octets_of_the_log_are_those_of_its_entries() {
+        let log = Log::new(LIMITS);
+        let mut recorder = Recorder::new(Arc::clone(&log));
+        let (esme, smsc) = ends();
+        for sequence in 1..=10 {
+            submit(&mut recorder, sequence, b"Hello");
+            let message_id = "0123456789".try_into().unwrap();
+            let response = SubmitSmResp { message_id, ..SubmitSmResp::default() };
+            let response = Pdu::SubmitSmResp(Some(response));
+            let frame = Frame::encode(&response, CommandStatus::ROK, SequenceNumber(sequence));
+            recorder.pdu(Duration::from_millis(350), (smsc, esme), frame);
+            recorder.rejected("first".to_owned());
+            recorder.rejected("again".to_owned());
+            let inner = log.lock();
+            assert_eq!(inner.octets, inner.entries.iter().map(Entry::octets).sum::<usize>());
+        }
     }
 
     #[test]

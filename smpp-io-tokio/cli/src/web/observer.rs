@@ -8,7 +8,7 @@ use std::time::{Duration, Instant as Clock, SystemTime};
 
 use smpp_core::Frame;
 use smpp_core::pcap::Capture;
-use smpp_core::session::{Direction, Instant, ObservedPdu, Observer, RejectedPdu};
+use smpp_core::session::{Direction, Instant, ObservedPdu, Observer, RejectedPdu, RejectedPduReason};
 
 use super::log::{Log, Recorder};
 
@@ -121,7 +121,14 @@ impl Observer for LogObserver {
     }
 
     fn rejected(&mut self, _: Instant, pdu: RejectedPdu<'_>) {
-        self.recorder.rejected(pdu.reason().to_string());
+        let why = pdu.reason().to_string();
+        match pdu.reason() {
+            // What the peer has sent is no PDU: none was observed before.
+            RejectedPduReason::Framing(_) => {
+                self.recorder.broken(self.start.elapsed(), (self.peer, self.local), why);
+            }
+            _ => self.recorder.rejected(why),
+        }
     }
 }
 

@@ -1,9 +1,11 @@
 //! The HTTP server of the page.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -18,7 +20,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use super::guard::{Access, Denied, Guard, Token};
@@ -164,14 +166,22 @@ impl Page {
     pub(crate) async fn serve(self) {
         let shared = Arc::new(self.shared);
         let mut connections = JoinSet::new();
+        let mut unknown = Unknown::default();
         loop {
             match self.listener.accept().await {
                 Ok((stream, _)) => {
                     while connections.try_join_next().is_some() {}
-                    // Beyond the limit, the connection is closed at once.
-                    if connections.len() < MAX_CONNECTIONS {
-                        connections.spawn(serve_connection(stream, Arc::clone(&shared)));
+                    // Beyond the limit, one that has not shown its right to the page makes room, the oldest first: strangers
+                    // do not shut out who has it. If there is none, the connection is closed at once.
+                    if connections.len() >= MAX_CONNECTIONS {
+                        if !unknown.close_oldest() {
+                            continue;
+                        }
+                        connections.join_next().await;
                     }
+                    let is_granted = Arc::new(AtomicBool::new(false));
+                    let served = serve_connection(stream, Arc::clone(&shared), Arc::clone(&is_granted));
+                    unknown.push(connections.spawn(served), is_granted);
                 }
                 Err(_) => sleep(ACCEPT_PAUSE).await,
             }
@@ -179,10 +189,35 @@ impl Page {
     }
 }
 
-async fn serve_connection(stream: TcpStream, shared: Arc<Shared>) {
+/// The connections that have made no permitted request, the oldest first.
+#[derive(Default)]
+struct Unknown(VecDeque<(AbortHandle, Arc<AtomicBool>)>);
+
+impl Unknown {
+    fn push(&mut self, connection: AbortHandle, is_granted: Arc<AtomicBool>) {
+        self.0.retain(|(connection, is_granted)| {
+            !connection.is_finished() && !is_granted.load(Ordering::Relaxed)
+        });
+        self.0.push_back((connection, is_granted));
+    }
+
+    /// Closes the oldest one. Returns `false` if there is none.
+    fn close_oldest(&mut self) -> bool {
+        while let Some((connection, is_granted)) = self.0.pop_front() {
+            if !connection.is_finished() && !is_granted.load(Ordering::Relaxed) {
+                connection.abort();
+                return true;
+            }
+        }
+        false
+    }
+}
+
+/// Serves a connection. Sets `is_granted` once it makes a permitted request.
+async fn serve_connection(stream: TcpStream, shared: Arc<Shared>, is_granted: Arc<AtomicBool>) {
     let service = service_fn(move |request| {
-        let shared = Arc::clone(&shared);
-        async move { Ok::<_, Infallible>(shared.respond(request).await) }
+        let (shared, is_granted) = (Arc::clone(&shared), Arc::clone(&is_granted));
+        async move { Ok::<_, Infallible>(shared.respond(request, &is_granted).await) }
     });
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(MAX_HEAD);
@@ -191,10 +226,15 @@ async fn serve_connection(stream: TcpStream, shared: Arc<Shared>) {
 }
 
 impl Shared {
-    async fn respond(self: Arc<Self>, request: hyper::Request<Incoming>) -> Response<Body> {
+    async fn respond(
+        self: Arc<Self>,
+        request: hyper::Request<Incoming>,
+        is_granted: &AtomicBool,
+    ) -> Response<Body> {
         match self.guard.check(request.method(), request.uri(), request.headers()) {
             Err(Denied(status, why)) => return text(status, why),
             Ok(Access::SetCookie(cookie)) => {
+                is_granted.store(true, Ordering::Relaxed);
                 let mut response = text(StatusCode::SEE_OTHER, "");
                 response.headers_mut().insert(LOCATION, HeaderValue::from_static("/"));
                 if let Ok(cookie) = HeaderValue::from_str(&cookie) {
@@ -202,7 +242,7 @@ impl Shared {
                 }
                 return response;
             }
-            Ok(Access::Granted) => {}
+            Ok(Access::Granted) => is_granted.store(true, Ordering::Relaxed),
         }
         let path = request.uri().path();
         match *request.method() {

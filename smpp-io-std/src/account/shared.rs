@@ -9,9 +9,9 @@
 //! # Locks
 //!
 //! A thread holds the account's lock only while it calls the account, and does nothing under it that can block: a transport
-//! that is abandoned or whose write has failed is closed under it, which must not block. It wakes the
-//! threads that have something to fetch after it has released the lock, in batches. A call looks only at the connections on
-//! which something has changed.
+//! that is abandoned, or whose write has failed, is closed under the lock, which must not block. It wakes the threads that
+//! have something to fetch after it has released the lock, in batches. A call looks only at the connections on which something
+//! has changed.
 //!
 //! The output of a connection is written by the thread that has its *writer role*: the mutex of a
 //! [`Writer`](crate::halves::Writer). A thread takes and gives up the role under the account's lock, and only tries to take

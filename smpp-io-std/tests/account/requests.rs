@@ -23,7 +23,7 @@ fn unstated() -> Options {
 
 #[test]
 fn messages_of_each_operation_are_sent_and_their_responses_returned() {
-    watched(|| {
+    alone(|| {
         let server = Server::start("127.0.0.1:0");
         server.shared.is_pricing.store(true, Ordering::SeqCst);
         let account = connected(&server, unstated());
@@ -53,7 +53,7 @@ fn messages_of_each_operation_are_sent_and_their_responses_returned() {
 
 #[test]
 fn requests_about_a_message_return_the_response() {
-    watched(|| {
+    alone(|| {
         let server = Server::start("127.0.0.1:0");
         let account = connected(&server, unstated());
         let sent = account.send(&text("Hello")).unwrap();
@@ -76,7 +76,7 @@ fn requests_about_a_message_return_the_response() {
 
 #[test]
 fn a_request_without_a_bind_is_withdrawn_at_its_deadline() {
-    watched(|| {
+    alone(|| {
         let mut server = Server::start("127.0.0.1:0");
         let account = connected(&server, Options { request_capacity: 1, ..unstated() });
         server.kill();
@@ -95,7 +95,7 @@ fn a_request_without_a_bind_is_withdrawn_at_its_deadline() {
 
 #[test]
 fn detailed_events_say_what_is_handed_to_the_transport_and_others_do_not() {
-    watched(|| {
+    alone(|| {
         let server = Server::start("127.0.0.1:0");
         let account = connected(&server, unstated());
         let (mut detailed, events) = (account.detailed_events(), account.events());
@@ -114,7 +114,7 @@ fn detailed_events_say_what_is_handed_to_the_transport_and_others_do_not() {
 
 #[test]
 fn the_simulated_smsc_answers_requests_about_messages() {
-    watched(|| {
+    alone(|| {
         let rules = Rules { receipt_delay: Duration::from_secs(3600), ..Rules::default() };
         let smsc = TestSmsc::builder().rules(rules).start().unwrap();
         let options = Options { credentials: Credentials::new(ACCOUNT.0, ACCOUNT.1), ..unstated() };

@@ -47,7 +47,6 @@ fn the_scenarios_reach_every_case() {
 
 const EXPECTED: &[&str] = &[
     "bind refused Application",
-    "bind refused Stopping",
     "bind refused TooManyBinds",
     "bind refused TooManyOfMode",
     "bind refused Undecided",

@@ -214,7 +214,10 @@ impl Model {
             }
             match &connection.phase {
                 Phase::Unbound | Phase::BindRefused => {
-                    let most = scenario.config.session_init_timeout + scenario.config.response_timeout;
+                    // Until the bind, until the decision, and until the peer has answered the unbind after a refusal.
+                    let config = &scenario.config;
+                    let most =
+                        config.session_init_timeout + options.decision_timeout + config.response_timeout;
                     assert!(now <= connection.since + most + late + late, "{id} stays without a bind");
                 }
                 Phase::Bound { account, mode } => {

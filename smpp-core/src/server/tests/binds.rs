@@ -140,3 +140,14 @@ fn the_decision_sets_rates_version_and_tolerance() {
     let ended = outcomes(&mut server);
     assert!(ended[0].1.starts_with("not sent: the peer speaks"), "{ended:?}");
 }
+
+/// An adapter that decides after it has stopped the registry: the server itself has closed the connection by then.
+#[test]
+fn a_registry_that_has_stopped_accepts_no_bind_and_no_connection() {
+    let mut registry = Registry::new(Options::default());
+    let connection = registry.accept(address("192.0.2.1")).unwrap();
+    registry.stop();
+    let decided = registry.decide(connection, (b"shop", TRX), 16, Ok(&Admission::default()));
+    assert_eq!(decided, Err(BindRefusal::Stopping));
+    assert_eq!(registry.accept(address("192.0.2.1")).err(), Some(RejectReason::Stopping));
+}

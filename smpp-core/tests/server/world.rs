@@ -226,8 +226,8 @@ impl World {
         if !client.server_input.is_empty() && self.server.wants_input(connection) {
             moved |= self.read(index);
             // A call that consumed nothing may have sent a delivery whose time has come: its octets are taken next.
-            let takes = self.clients[index].server_output.is_empty() && self.touched.contains(&connection);
-            moved |= takes && self.server.wants_transmit(connection);
+            let is_next = self.clients[index].server_output.is_empty() && self.touched.contains(&connection);
+            moved |= is_next && self.server.wants_transmit(connection);
         }
         let client = &mut self.clients[index];
         let is_at_end = client.up.end().is_some_and(|at| at <= now);

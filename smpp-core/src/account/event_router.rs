@@ -106,6 +106,8 @@ pub struct EventRouter<W> {
     pub(super) detailed_log: EventLog<W>,
     /// The reports of lost messages that the adapter has not taken for its log.
     pub(super) lost: Vec<AccountEvent>,
+    /// Whether a receiver has made the account report what is handed to the transport.
+    pub(super) has_turned_on_reports: bool,
     pub(super) wakers: VecDeque<W>,
     first_bind: Option<Result<(), FirstBindError>>,
     unresolved: Vec<Unresolved>,
@@ -153,6 +155,7 @@ impl<W> EventRouter<W> {
             event_log: EventLog::new(EVENT_CAPACITY),
             detailed_log: EventLog::new(EVENT_CAPACITY),
             lost: Vec::new(),
+            has_turned_on_reports: false,
             wakers: VecDeque::new(),
             first_bind: None,
             unresolved: Vec::new(),
@@ -241,11 +244,10 @@ impl<W> EventRouter<W> {
             } => {
                 self.first_bind.get_or_insert(Err(FirstBindError::Untrusted));
             }
+            Event::HandedToTransport { .. } => self.turn_off_unused_reports(account),
             // If a message was refused, there is or was a bind.
-            Event::Link { .. }
-            | Event::HandedToTransport { .. }
-            | Event::InDoubt { .. }
-            | Event::Stopped { cause: StopCause::Message, .. } => {}
+            Event::Link { .. } | Event::InDoubt { .. } | Event::Stopped { cause: StopCause::Message, .. } => {
+            }
             Event::Stopped { cause: StopCause::Bind, status, response } => {
                 self.first_bind.get_or_insert(Err(FirstBindError::Refused { status, response }));
             }

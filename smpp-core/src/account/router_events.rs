@@ -29,8 +29,10 @@ impl<W> EventRouter<W> {
     }
 
     /// Adds a receiver of the detailed event stream: it also gets [`AccountEvent::HandedToTransport`] for each segment, in the
-    /// order in which all events happened, from now on: the account [reports](Account::report_handed_over) them from now on, too.
+    /// order in which all events happened, from now on. The account [reports](Account::report_handed_over) them as long as there
+    /// is such a receiver.
     pub fn add_detailed_receiver<O: Observer>(&mut self, account: &mut Account<O>) -> ReceiverId {
+        self.has_turned_on_reports |= !account.reports_handed_over;
         account.report_handed_over(true);
         ReceiverId { is_detailed: true, ..self.detailed_log.add_receiver() }
     }
@@ -52,6 +54,14 @@ impl<W> EventRouter<W> {
     /// router reports them itself, so they are no [`Event`] of the account. It keeps the first 16 that nobody has taken.
     pub fn take_lost(&mut self) -> impl Iterator<Item = AccountEvent> {
         self.lost.drain(..)
+    }
+
+    /// Lets the account report no more what nobody receives, if a receiver has made it report.
+    pub(super) fn turn_off_unused_reports<O: Observer>(&mut self, account: &mut Account<O>) {
+        if self.has_turned_on_reports && !self.detailed_log.has_receivers() {
+            self.has_turned_on_reports = false;
+            account.report_handed_over(false);
+        }
     }
 
     /// Adds what an operator wants to see of an event to the streams.

@@ -128,6 +128,24 @@ fn a_detailed_receiver_gets_what_is_handed_to_the_transport_in_order_and_others_
 }
 
 #[test]
+fn an_account_reports_what_is_handed_over_as_long_as_somebody_receives_it() {
+    let bind = BindId::new(LinkId(0), 1);
+    let event = || Event::HandedToTransport { message: MessageNumber(1), key: None, segment: 0, bind };
+    for reported_before in [false, true] {
+        let mut account = Account::<()>::new(options(), Instant::ZERO).unwrap();
+        account.report_handed_over(reported_before);
+        let mut router = Router::new(1);
+        let receivers = [(); 2].map(|()| router.add_detailed_receiver(&mut account));
+        router.remove_receiver(&receivers[0]);
+        router.handle_event(Instant::ZERO, &mut account, event());
+        assert!(account.reports_handed_over, "one is left");
+        router.remove_receiver(&receivers[1]);
+        router.handle_event(Instant::ZERO, &mut account, event());
+        assert_eq!(account.reports_handed_over, reported_before, "as before the first receiver");
+    }
+}
+
+#[test]
 fn responses_of_the_smsc_are_bounded_in_octets() {
     let mut account = Account::<()>::new(options(), Instant::ZERO).unwrap();
     let mut router = Router::new(1);

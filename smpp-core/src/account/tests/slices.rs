@@ -96,8 +96,7 @@ fn a_bind_gets_its_window_in_slices() {
     assert_eq!(calls, [SLICE; 3]);
 }
 
-#[test]
-fn the_outcomes_of_a_session_that_ends_come_in_slices() {
+fn three_slices_in_flight() -> Simulation {
     let session = Config { window: 4 * SLICE as u16, rate: None, ..options().session };
     let mut sim = Simulation::new(Options { session, queue_capacity: 4 * SLICE, ..options() });
     sim.answers = false;
@@ -106,6 +105,12 @@ fn the_outcomes_of_a_session_that_ends_come_in_slices() {
     }
     sim.advance(Duration::ZERO);
     let _ = sim.outcomes();
+    sim
+}
+
+#[test]
+fn the_outcomes_of_a_session_that_ends_come_in_slices() {
+    let mut sim = three_slices_in_flight();
     sim.account.handle_disconnect(sim.now, LinkId(0));
     let calls: Vec<_> = run_due(&mut sim.account, sim.now)
         .iter()
@@ -117,14 +122,7 @@ fn the_outcomes_of_a_session_that_ends_come_in_slices() {
 
 #[test]
 fn a_connection_that_is_closed_without_being_asked_frees_its_slot_after_the_last_outcome() {
-    let session = Config { window: 4 * SLICE as u16, rate: None, ..options().session };
-    let mut sim = Simulation::new(Options { session, queue_capacity: 4 * SLICE, ..options() });
-    sim.answers = false;
-    for _ in 0..3 * SLICE {
-        sim.account.submit(sim.now, &Message::submit_sm(&template())).unwrap();
-    }
-    sim.advance(Duration::ZERO);
-    let _ = sim.outcomes();
+    let mut sim = three_slices_in_flight();
     sim.account.handle_closed(sim.now, LinkId(0));
     run_due(&mut sim.account, sim.now);
     let states: Vec<_> = sim.account.links().map(|(_, state)| state).collect();

@@ -97,8 +97,7 @@ impl Counted {
 
 /// Returns milliseconds with three decimals.
 pub(super) fn millis(time: Duration) -> f64 {
-    // Less than 2^53 microseconds, 285 years.
-    #[allow(clippy::cast_precision_loss)]
+    #[expect(clippy::cast_precision_loss, reason = "less than 2^53 microseconds, 285 years")]
     let micros = time.as_micros() as f64;
     micros / 1000.0
 }

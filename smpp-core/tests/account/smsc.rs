@@ -147,8 +147,8 @@ impl Smsc {
         self.connections.iter_mut().find(|connection| connection.id == id)
     }
 
-    /// Returns when something is due next at the SMSC.
-    pub(crate) fn due(&self) -> Option<Instant> {
+    /// Returns when something is due at the SMSC: what is due already and waits, and what is due next after `now`.
+    pub(crate) fn due(&self, now: Instant) -> impl Iterator<Item = Instant> {
         let sessions = self.connections.iter().filter(|connection| !connection.ended);
         let timers = sessions.filter_map(|connection| connection.session.poll_timeout()).map(|(at, _)| at);
         let pipes = self.connections.iter().flat_map(|connection| {
@@ -160,7 +160,10 @@ impl Smsc {
         let receives = self.connections.iter().any(|connection| receives(connection, Instant::ZERO));
         let deliveries = self.deliveries.queue.first().map(|(at, _)| *at).filter(|_| receives);
         let faults = self.faults.iter().map(|(until, _)| *until);
-        timers.chain(pipes.flatten()).chain(answers).chain(deliveries).chain(faults).min()
+        let all: Vec<_> =
+            timers.chain(pipes.flatten()).chain(answers).chain(deliveries).chain(faults).collect();
+        let (waiting, later): (Vec<_>, Vec<_>) = all.into_iter().partition(|at| *at <= now);
+        waiting.into_iter().min().into_iter().chain(later.into_iter().min())
     }
 
     /// Does what is due, and returns whether there was anything.

@@ -274,10 +274,12 @@ impl<O: Observer> Account<O> {
     /// Runs the timers that are due: connection attempts, rate limits, deadlines, receipts and segments that are too old.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.expire_receipts(now);
+        let is_due = |account: &Self| account.receipts.poll_timeout().is_some_and(|at| at <= now);
+        let has_more = is_due(self);
         self.handle_inbound_timeout(now);
         self.advance(now);
-        // A message that has ended just now may wait for no further receipt, and be forgotten at once.
-        if self.receipts.poll_timeout().is_some_and(|at| at <= now) {
+        // A message that has just ended may have had its last receipt long ago. A further slice is left to the next call.
+        if !has_more && is_due(self) {
             self.expire_receipts(now);
         }
     }

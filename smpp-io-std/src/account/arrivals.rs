@@ -187,13 +187,13 @@ impl Iterator for Arrivals {
 
 impl FusedIterator for Arrivals {}
 
-/// The account has ended, and every delivery or event was fetched.
+/// The account or the server has ended, and every delivery or event was fetched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ended;
 
 impl fmt::Display for Ended {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the account has ended, and everything that it received was fetched")
+        f.write_str("it has ended, and everything that it received was fetched")
     }
 }
 

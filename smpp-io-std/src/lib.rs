@@ -135,13 +135,13 @@
 //! ```no_run
 //! use smpp_core::session::{Config, Smsc};
 //! use smpp_core::{CommandStatus, SubmitSmResp};
-//! use smpp_io_std::{BindRequest, BoundSession, HandleRoute, Inbound, Listener, Server, Service};
+//! use smpp_io_std::{Admission, BindRequest, BoundSession, HandleRoute, Inbound, Listener, Server, Service};
 //!
 //! struct Shop;
 //!
 //! impl Service for Shop {
-//!     fn bind(&self, request: &BindRequest) -> Result<(), CommandStatus> {
-//!         if request.bind().password.equals(b"secret") { Ok(()) } else { Err(CommandStatus::RINVPASWD) }
+//!     fn bind(&self, request: &BindRequest) -> Result<Admission, CommandStatus> {
+//!         if request.bind().password.equals(b"secret") { Ok(Admission::default()) } else { Err(CommandStatus::RINVPASWD) }
 //!     }
 //!
 //!     fn request(&self, _: &BoundSession, request: Inbound<HandleRoute<Smsc>>) {
@@ -252,6 +252,7 @@ mod pending_requests;
 mod pending_response;
 mod sent_request;
 mod server;
+mod session_hook;
 mod session_state;
 mod shared;
 mod start;
@@ -267,7 +268,7 @@ mod waiting_threads;
 
 pub use connect::Connector;
 pub use connection::Connection;
-pub use error::{ConnectError, ConnectErrorKind, DialTarget, End, ReceivedInstead, TlsError};
+pub use error::{AcceptError, ConnectError, ConnectErrorKind, DialTarget, End, ReceivedInstead, TlsError};
 pub use handle::{Client, Handle, Peer};
 pub use handle_route::HandleRoute;
 pub use inbound::{Inbound, InboundRequest, ReplyRoute};
@@ -275,7 +276,9 @@ pub use inbox::Inbox;
 pub use pending_response::{DeadlineError, PendingResponse};
 pub use sent_request::SentRequest;
 pub use server::{
-    BindRequest, BoundSession, Listener, Server, ServerBuilder, ServerLimits, Service, Shutdown,
+    Admission, BindId, BindRegistry, BindRequest, BoundSession, Events, IncomingConnection, Listener,
+    QueuedDelivery, RejectReason, Server, ServerBuilder, ServerEvent, ServerLimits, ServerStream, Service,
+    Shutdown,
 };
 pub use smpp_core;
 pub use smpp_core::session::{NotSentReason, RefusedResponse, RequestError, Response};

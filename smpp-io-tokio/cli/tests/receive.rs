@@ -14,7 +14,8 @@ use common::{PROGRAM, hexadecimal, new_file, smpp, with_timeout};
 use smpp_core::session::{Config, Smsc};
 use smpp_core::{Address, CommandStatus, DeliverSm, ShortMessage};
 use smpp_io_std::{
-    BindRequest, BoundSession, HandleRoute, Inbound, Listener, RequestError, Response, Server, Service,
+    Admission, BindRequest, BoundSession, HandleRoute, Inbound, Listener, RequestError, Response, Server,
+    Service,
 };
 
 const MESSAGES: usize = 300;
@@ -23,8 +24,8 @@ const MESSAGES: usize = 300;
 struct AcceptAll;
 
 impl Service for AcceptAll {
-    fn bind(&self, _: &BindRequest) -> Result<(), CommandStatus> {
-        Ok(())
+    fn bind(&self, _: &BindRequest) -> Result<Admission, CommandStatus> {
+        Ok(Admission::default())
     }
 
     fn request(&self, _: &BoundSession, _: Inbound<HandleRoute<Smsc>>) {}

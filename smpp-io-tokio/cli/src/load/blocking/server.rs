@@ -10,7 +10,8 @@ use std::time::Duration;
 use smpp_core::session::{Config, Smsc};
 use smpp_core::{BindResp, CommandStatus};
 use smpp_io_std::{
-    BindRequest, BoundSession, Connection, End, HandleRoute, Inbound, Listener, Server, ServerLimits, Service,
+    Admission, BindRequest, BoundSession, Connection, End, HandleRoute, Inbound, Listener, Server,
+    ServerLimits, Service,
 };
 
 use crate::failure::Failure;
@@ -79,8 +80,9 @@ struct AcceptAll {
 }
 
 impl Service for AcceptAll {
-    fn bind(&self, request: &BindRequest) -> Result<(), CommandStatus> {
-        self.events.send(Event::Bound(request.peer_addr())).map_err(|_| CommandStatus::RSYSERR)
+    fn bind(&self, request: &BindRequest) -> Result<Admission, CommandStatus> {
+        let sent = self.events.send(Event::Bound(request.peer_addr()));
+        sent.map(|()| Admission::default()).map_err(|_| CommandStatus::RSYSERR)
     }
 
     fn request(&self, _: &BoundSession, request: Inbound<HandleRoute<Smsc>>) {

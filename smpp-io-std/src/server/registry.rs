@@ -163,7 +163,9 @@ impl Registry {
                 state.core.handle_timeout(now);
                 undecided.into_iter().filter_map(|id| Some((id, state.unbound(id)?))).collect::<Vec<_>>()
             });
-            undecided.into_iter().for_each(|(id, unbound)| refuse(id, unbound));
+            for (id, unbound) in undecided {
+                refuse(id, unbound);
+            }
             let mut state = self.lock();
             loop {
                 if state.is_stopped {

@@ -104,7 +104,7 @@ mod tests {
         let workers = Workers::start().unwrap();
         let (release, blocked) = mpsc::channel::<()>();
         let (done, ran) = mpsc::channel();
-        workers.run(move || drop(blocked.recv()));
+        workers.run(move || _ = blocked.recv());
         workers.run(|| panic!("expected panic"));
         for number in 0..100 {
             let done = done.clone();

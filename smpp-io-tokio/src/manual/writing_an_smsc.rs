@@ -249,19 +249,19 @@
 //!
 //! # Blocking crate
 //!
-//! `smpp_io_std::Server` has two threads for each connection. The differences:
+//! `smpp_io_std::Server` is the same server with the same names and limits: both drive
+//! [`smpp_core::server::Registry`](smpp_core::server::Registry). It has two threads for each connection. The differences:
 //!
 //! | | `smpp_io_tokio` | `smpp_io_std` |
 //! | --- | --- | --- |
-//! | `Service::bind` returns in `Ok` | [`Admission`](crate::Admission) | `()` |
-//! | `Service::request` | calls of one bind run side by side | one call at a time for each bind |
-//! | `Service::event`, `Service::transport` | yes | no |
-//! | `Server::binds` | [`BindRegistry`](crate::BindRegistry) | `Vec<BoundSession>` |
-//! | `BoundSession::id`, `mode`, `since` | yes | no |
-//! | `is_tls` of a bind | yes | no |
-//! | `ServerLimits::rate`, `rate_status`, `decision_timeout` | yes | no |
-//! | a connection above a limit | may replace one without a bind | is closed at once |
-//! | accept connections yourself | `Listener::accept` | `smpp_io_std::start` with a stream of yours |
+//! | `Service::bind`, `Service::request` | `async`, in the task of the connection | in the thread of the connection |
+//! | a decision above [`ServerLimits::decision_timeout`] | is cancelled | goes on without effect; until it returns, its connection counts among those that are being closed |
+//! | requests of one bind | run side by side | one after the other |
+//! | [`ServerLimits::detached_requests`] is reached | the calls of a session are cancelled with it | the requests that wait for their call are dropped |
+//! | [`Service::transport`](crate::Service::transport) | an `AsyncRead + AsyncWrite` | a `Box<dyn Duplex>` |
+//! | [`QueuedDelivery`](crate::QueuedDelivery) | a future | `wait`, `wait_until` |
+//! | [`Events`](crate::Events) | `recv` | `recv`, `recv_until`, an `Iterator` |
+//! | a handler that blocks its thread | stops its session | stops no session |
 //!
 //! [`BindRegistry::deliver`]: crate::BindRegistry::deliver
 //! [`BindRegistry::queue`]: crate::BindRegistry::queue

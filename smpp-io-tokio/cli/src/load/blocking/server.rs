@@ -58,7 +58,7 @@ pub(super) fn serve(address: &str, sessions: Option<usize>) -> Result<bool, Fail
 /// Waits until the session with this address ends. Returns how; `None` if it ended before the server listed it.
 fn wait_for_end(server: &Server, address: SocketAddr) -> Option<End> {
     for _ in 0..LISTING_ATTEMPTS {
-        let listed = server.binds().into_iter().find(|bound| bound.peer_addr() == address);
+        let listed = server.binds().list().into_iter().find(|bound| bound.peer_addr() == address);
         if let Some(bound) = listed {
             return Some(bound.peer().closed());
         }

@@ -164,6 +164,8 @@ impl Queue {
     pub(super) fn shrink(&mut self) {
         self.spare_frames = Vec::new();
         self.messages.shrink();
+        self.ready.shrink();
+        self.in_flight.shrink();
     }
 
     /// Returns the highest number that a message has.

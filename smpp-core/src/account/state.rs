@@ -276,8 +276,10 @@ impl<O: Observer> Account<O> {
         self.expire_receipts(now);
         self.handle_inbound_timeout(now);
         self.advance(now);
-        // A message that has just ended may have had its last receipt long ago.
-        self.expire_receipts(now);
+        // A message that has ended just now may wait for no further receipt, and be forgotten at once.
+        if self.receipts.poll_timeout().is_some_and(|at| at <= now) {
+            self.expire_receipts(now);
+        }
     }
 
     /// Returns the state of each connection slot, in the order of their ids.

@@ -320,7 +320,7 @@
 //   queue, request_table, receipt_tracker, inbound_segments, delivered_pdus, group, link_slot   the account's tables
 //   state                                 the account
 //   link_refresh, monitoring              what its binds can do, its counters and pauses
-//   refusals, reconfigure, reconnect, tracking, sending, requesting, receiving, shutdown   its operations
+//   refusals, reconfigure, reconnect, tracking, sending, submitting, requesting, receiving, shutdown   its operations
 //   event_log, request_slots, message_slots, event_router, router_events   on top of the account
 mod account_event;
 mod ack;
@@ -371,6 +371,7 @@ mod shutdown;
 mod state;
 mod stats;
 mod statuses;
+mod submitting;
 #[cfg(test)]
 mod tests;
 mod touched_links;

@@ -25,6 +25,13 @@ enum List<T> {
     Several(Vec<T>),
 }
 
+impl<T> PerSegment<T> {
+    /// Creates the list of a message of one segment.
+    pub(super) const fn one(element: T) -> Self {
+        Self(List::One([element]))
+    }
+}
+
 impl<T> Deref for PerSegment<T> {
     type Target = [T];
 

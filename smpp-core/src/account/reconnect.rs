@@ -260,9 +260,14 @@ impl<O: Observer> Account<O> {
     /// Handles octets from the peer, and removes what it has read from `input`: an incomplete PDU stays there. It reads
     /// nothing while the connection does not [want input](Self::wants_input).
     pub fn handle_input(&mut self, now: Instant, link: LinkId, input: &mut &[u8]) {
-        while let Some(event) = self.session(link).and_then(|session| session.handle_input(now, input)) {
+        self.touch(link);
+        while let Some(Phase::Open(open)) = self.links.get_mut(link.index()).map(|slot| &mut slot.phase)
+            && let Some(event) = open.session.handle_input(now, input)
+        {
             self.handle_session_event(now, link, event);
         }
+        // What the events have made the account do may have looked at it already.
+        self.touch(link);
         self.expire_receipts(now);
         self.advance(now);
     }

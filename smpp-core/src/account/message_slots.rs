@@ -76,6 +76,17 @@ impl<T> Slab<T> {
         Some(value)
     }
 
+    /// Removes a value, and drops it in its place.
+    fn discard(&mut self, index: u32) {
+        if let Some(entry) = self.entries.get_mut(index as usize)
+            && matches!(entry, Entry::Used(_))
+        {
+            *entry = Entry::Free(self.free);
+            self.free = index;
+            self.len -= 1;
+        }
+    }
+
     /// Frees the memory if there is no value.
     fn shrink(&mut self) {
         if self.len == 0 {
@@ -136,11 +147,24 @@ struct BufferedReceipt {
     next: u32,
 }
 
+/// Where a slot is linked: the one before it in its bucket, and the one after it.
+struct Place {
+    bucket: usize,
+    previous: u32,
+    index: u32,
+    next: u32,
+}
+
 /// What the caller of a message gets when it asks for its outcome.
 pub(super) enum FetchedOutcome {
     /// There is none yet.
     Pending,
-    Outcome {
+    /// All segments were accepted. `ended`: why there will be no receipts, if the slot has been removed.
+    Accepted {
+        outcome: MessageOutcome,
+        ended: Option<NoMoreReceipts>,
+    },
+    Failed {
         key: Option<MessageKey>,
         outcome: MessageOutcome,
     },
@@ -235,18 +259,20 @@ impl<W> MessageSlots<W> {
         }
     }
 
-    /// Adds the slot of a message.
+    /// Adds the slot of a message, with the waiter for its outcome.
     pub(super) fn insert(
         &mut self,
         number: MessageNumber,
         key: Option<MessageKey>,
         no_more_receipts: Option<NoMoreReceipts>,
+        waiter: Option<W>,
     ) {
         if self.slots.len >= self.buckets.len() {
             self.add_bucket();
         }
         let bucket = self.bucket(number);
         let next = self.buckets.get(bucket).copied().unwrap_or(NONE);
+        let waits = waiter.is_some();
         let inserted = self.slots.insert(MessageSlot {
             number,
             next,
@@ -257,10 +283,14 @@ impl<W> MessageSlots<W> {
             receipt_octets: 0,
             no_more_receipts,
             key,
-            waiter: None,
+            waiter,
         });
         if let (Some(index), Some(bucket)) = (inserted, self.buckets.get_mut(bucket)) {
             *bucket = index;
+            if waits {
+                self.waiting += 1;
+                self.first_waiting = self.first_waiting.min(index as usize);
+            }
         }
     }
 
@@ -271,12 +301,6 @@ impl<W> MessageSlots<W> {
         let outcome = self.outcomes.insert(outcome)?;
         self.slots.get_mut(index)?.outcome = Outcome::Buffered { index: outcome, is_accepted };
         self.take_waiter_of(index)
-    }
-
-    /// Returns whether a message has no outcome yet.
-    pub(super) fn is_pending(&self, number: MessageNumber) -> bool {
-        let slot = self.find(number).and_then(|index| self.slots.get(index));
-        slot.is_some_and(|slot| slot.outcome == Outcome::Pending)
     }
 
     /// Records why no more receipts of a message will arrive, unless that is known. Returns the waiter.
@@ -328,10 +352,11 @@ impl<W> MessageSlots<W> {
         self.take_waiter_of(*slot)
     }
 
-    /// Returns the outcome of a message, once.
-    pub(super) fn fetch_outcome(&mut self, number: MessageNumber) -> FetchedOutcome {
-        let Some(index) = self.find(number) else { return FetchedOutcome::Missing };
-        let Some(slot) = self.slots.get_mut(index) else { return FetchedOutcome::Missing };
+    /// Returns the outcome of a message, once. `releases`: if the message was accepted and gets no receipts, its slot is removed,
+    /// too.
+    pub(super) fn fetch_outcome(&mut self, number: MessageNumber, releases: bool) -> FetchedOutcome {
+        let Some(place) = self.find_place(number) else { return FetchedOutcome::Missing };
+        let Some(slot) = self.slots.get_mut(place.index) else { return FetchedOutcome::Missing };
         let (outcome, is_accepted) = match slot.outcome {
             Outcome::Pending => return FetchedOutcome::Pending,
             Outcome::Fetched { .. } => return FetchedOutcome::Missing,
@@ -339,7 +364,15 @@ impl<W> MessageSlots<W> {
         };
         slot.outcome = Outcome::Fetched { is_accepted };
         let Some(outcome) = outcome else { return FetchedOutcome::Missing };
-        FetchedOutcome::Outcome { key: slot.key.clone(), outcome }
+        if !is_accepted {
+            return FetchedOutcome::Failed { key: slot.key.clone(), outcome };
+        }
+        let ended = if releases { slot.ended() } else { None };
+        if ended.is_some() {
+            self.unlink(&place);
+            self.slots.discard(place.index);
+        }
+        FetchedOutcome::Accepted { outcome, ended }
     }
 
     /// Returns the next receipt of a message.
@@ -380,24 +413,12 @@ impl<W> MessageSlots<W> {
         None
     }
 
-    /// Removes the slot of a message that gets no further receipt, and returns why. The caller must have fetched the outcome and
-    /// all receipts.
-    pub(super) fn remove_ended(&mut self, number: MessageNumber) -> Option<NoMoreReceipts> {
-        let slot = self.slots.get(self.find(number)?)?;
-        let Outcome::Fetched { .. } = slot.outcome else { return None };
-        let reason = slot.no_more_receipts.filter(|reason| *reason != NoMoreReceipts::AllReceived)?;
-        if slot.receipts > 0 || slot.waiter.is_some() {
-            return None;
-        }
-        self.remove(number);
-        Some(reason)
-    }
-
     /// Removes a slot.
     pub(super) fn remove(&mut self, number: MessageNumber) -> Option<RemovedSlot<W>> {
-        let index = self.unlink(number)?;
-        let waiter = self.take_waiter_of(index);
-        let mut slot = self.slots.remove(index)?;
+        let place = self.find_place(number)?;
+        self.unlink(&place);
+        let waiter = self.take_waiter_of(place.index);
+        let mut slot = self.slots.remove(place.index)?;
         if let Outcome::Buffered { index, .. } = slot.outcome {
             self.outcomes.remove(index);
         }
@@ -405,23 +426,30 @@ impl<W> MessageSlots<W> {
         Some(RemovedSlot { waiter, receipts })
     }
 
-    /// Takes a slot out of its bucket.
-    fn unlink(&mut self, number: MessageNumber) -> Option<u32> {
+    /// Finds a slot, and where it is linked.
+    fn find_place(&self, number: MessageNumber) -> Option<Place> {
         let bucket = self.bucket(number);
-        let first = *self.buckets.get(bucket)?;
-        let (mut previous, mut index) = (NONE, first);
-        let next = loop {
+        let mut index = *self.buckets.get(bucket)?;
+        let mut previous = NONE;
+        loop {
             let slot = self.slots.get(index)?;
             if slot.number == number {
-                break slot.next;
+                return Some(Place { bucket, previous, index, next: slot.next });
             }
             previous = mem::replace(&mut index, slot.next);
-        };
-        match self.slots.get_mut(previous) {
-            Some(previous) => previous.next = next,
-            None => *self.buckets.get_mut(bucket)? = next,
         }
-        Some(index)
+    }
+
+    /// Takes a slot out of its bucket.
+    fn unlink(&mut self, Place { bucket, previous, next, .. }: &Place) {
+        match self.slots.get_mut(*previous) {
+            Some(previous) => previous.next = *next,
+            None => {
+                if let Some(bucket) = self.buckets.get_mut(*bucket) {
+                    *bucket = *next;
+                }
+            }
+        }
     }
 
     /// Frees the memory of empty arrays.
@@ -436,6 +464,13 @@ impl<W> MessageSlots<W> {
 }
 
 impl<W> MessageSlot<W> {
+    /// Returns why the message gets no further receipt, if its caller has fetched all that it gets.
+    fn ended(&self) -> Option<NoMoreReceipts> {
+        let Outcome::Fetched { .. } = self.outcome else { return None };
+        let is_empty = self.receipts == 0 && self.waiter.is_none();
+        self.no_more_receipts.filter(|reason| is_empty && *reason != NoMoreReceipts::AllReceived)
+    }
+
     fn next_receipt(
         &mut self,
         receipts: &mut Slab<BufferedReceipt>,
@@ -469,7 +504,7 @@ mod tests {
             let mut slots = MessageSlots::new();
             let number = |index: u64| MessageNumber(1 + index * step);
             for index in 0..3_000 {
-                slots.insert(number(index), None, None);
+                slots.insert(number(index), None, None, None);
                 slots.wait(number(index), &mut Some(index));
                 if index % 3 > 0 {
                     let removed = slots.remove(number(index / 3)).and_then(|removed| removed.waiter);
@@ -496,7 +531,7 @@ mod tests {
         let mut slots = MessageSlots::<u64>::new();
         for number in 0..10_000 {
             let before = slots.buckets.len();
-            slots.insert(MessageNumber(number), None, None);
+            slots.insert(MessageNumber(number), None, None, None);
             assert!(slots.buckets.len() <= before + 1);
             slots.remove(MessageNumber(number.saturating_sub(99)));
         }

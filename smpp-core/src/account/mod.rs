@@ -321,7 +321,7 @@
 //   state                                 the account
 //   link_refresh, monitoring              what its binds can do, its counters and pauses
 //   refusals, reconfigure, reconnect, tracking, sending, submitting, requesting, receiving, shutdown   its operations
-//   event_log, request_slots, message_slots, event_router, router_events   on top of the account
+//   event_log, request_slots, message_slots, event_router, router_events, router_messages   on top of the account
 mod account_event;
 mod ack;
 mod binds;
@@ -365,6 +365,7 @@ mod request_slots;
 mod request_table;
 mod requesting;
 mod router_events;
+mod router_messages;
 mod send_periods;
 mod sending;
 mod shutdown;

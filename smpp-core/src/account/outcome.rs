@@ -1,6 +1,7 @@
 //! How messages and their segments end.
 
 use alloc::boxed::Box;
+use alloc::vec;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 use core::fmt;
@@ -166,16 +167,34 @@ impl MessageOutcome {
         self.segments.iter().filter_map(SegmentOutcome::bind)
     }
 
-    /// Returns the ids, binds and responses if the SMSC accepted all segments.
-    pub(super) fn accepted(&self) -> Option<AcceptedMessage> {
-        if !self.segments.iter().all(SegmentOutcome::is_accepted) {
-            return None;
+    /// Returns whether the SMSC accepted all segments.
+    pub(super) fn is_accepted(&self) -> bool {
+        self.segments.iter().all(SegmentOutcome::is_accepted)
+    }
+
+    /// Converts to the ids, binds and responses if the SMSC accepted all segments; otherwise returns the outcome.
+    pub(super) fn into_accepted(self) -> Result<AcceptedMessage, Self> {
+        let segments = match self.segments.into_one() {
+            Ok(SegmentOutcome::Accepted { id, bind, response }) => {
+                let responses = if response.has_fields() { vec![response] } else { Vec::new() };
+                return Ok(AcceptedMessage {
+                    binds: PerSegment::one(bind),
+                    ids: PerSegment::one(id),
+                    responses,
+                });
+            }
+            Ok(other) => PerSegment::one(other),
+            Err(several) => several,
+        };
+        let outcome = Self { segments };
+        if !outcome.is_accepted() {
+            return Err(outcome);
         }
-        let has_responses = self.responses().any(|response| *response != AcceptedResponse::default());
-        Some(AcceptedMessage {
-            binds: self.binds().collect(),
-            ids: self.ids().cloned().collect(),
-            responses: if has_responses { self.responses().cloned().collect() } else { Vec::new() },
+        let has_fields = outcome.responses().any(AcceptedResponse::has_fields);
+        Ok(AcceptedMessage {
+            binds: outcome.binds().collect(),
+            ids: outcome.ids().cloned().collect(),
+            responses: if has_fields { outcome.responses().cloned().collect() } else { Vec::new() },
         })
     }
 

@@ -30,6 +30,19 @@ impl<T> PerSegment<T> {
     pub(super) const fn one(element: T) -> Self {
         Self(List::One([element]))
     }
+
+    /// Creates a list without elements.
+    pub(super) const fn empty() -> Self {
+        Self(List::Several(Vec::new()))
+    }
+
+    /// Returns the element of a message of one segment, otherwise the list.
+    pub(super) fn into_one(self) -> Result<T, Self> {
+        match self.0 {
+            List::One([one]) => Ok(one),
+            several @ List::Several(_) => Err(Self(several)),
+        }
+    }
 }
 
 impl<T> Deref for PerSegment<T> {

@@ -16,7 +16,8 @@ use super::state::{Abandoning, Account, SLICE, Shutdown};
 use crate::frame::{HEADER_LENGTH, SequenceNumber};
 use crate::pdu::{CommandId, CommandStatus};
 use crate::session::{
-    self, Esme, NotSentReason, Observer, Operations, RateLimiter, Refusal, Response, Session, UnansweredReason,
+    self, Esme, NotSentReason, Observer, Operations, RateLimiter, Refusal, Response, Session,
+    UnansweredReason,
 };
 use crate::time::Instant;
 
@@ -362,7 +363,12 @@ impl<O: Observer> Account<O> {
     }
 
     /// Emits the outcome of a message, if it has one.
-    pub(super) fn finish_message(&mut self, now: Instant, message: MessageNumber, ended: Option<EndedMessage>) {
+    pub(super) fn finish_message(
+        &mut self,
+        now: Instant,
+        message: MessageNumber,
+        ended: Option<EndedMessage>,
+    ) {
         let Some(EndedMessage { key, outcome, had_late }) = ended else { return };
         if had_late {
             // A late response can change only the outcome of a segment that got no response.

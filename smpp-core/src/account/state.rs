@@ -2,7 +2,7 @@
 
 use alloc::collections::{BTreeSet, VecDeque};
 use alloc::vec::Vec;
-use core::fmt;
+use core::{fmt, mem};
 
 use super::credentials::Logins;
 use super::delivered_pdus::DeliveredPdus;
@@ -13,7 +13,8 @@ use super::link::{LinkId, LinkState};
 use super::link_slot::LinkSlot;
 use super::options::Options;
 use super::options_error::OptionsError;
-use super::outcome::{MessageNumber, SegmentNotSentReason, Unresolved};
+use super::outcome::{MessageNumber, MessageOutcome, SegmentNotSentReason, Unresolved};
+use super::per_segment::PerSegment;
 use super::queue::Queue;
 use super::receipt_tracker::ReceiptTracker;
 use super::request_table::RequestTable;
@@ -242,6 +243,17 @@ impl<O: Observer> Account<O> {
             self.advance(now);
         }
         self.events.pop_front()
+    }
+
+    /// Removes the next event if it is the outcome of a message of which the SMSC has accepted all segments.
+    pub(super) fn pop_accepted(&mut self) -> Option<(MessageNumber, MessageOutcome)> {
+        let Event::Outcome { message, outcome, .. } = self.events.front_mut()? else { return None };
+        if !outcome.is_accepted() {
+            return None;
+        }
+        let accepted = (*message, mem::replace(outcome, MessageOutcome { segments: PerSegment::empty() }));
+        self.events.pop_front();
+        Some(accepted)
     }
 
     /// Returns when to call [`handle_timeout`](Self::handle_timeout); `None` if no timer runs. Each call of another

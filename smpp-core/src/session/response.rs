@@ -144,6 +144,11 @@ impl AcceptedResponse {
         Self(Some(Box::new(StoredPdu(kept.into()))))
     }
 
+    /// Returns whether the response says more than the message id.
+    pub(crate) const fn has_fields(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Returns the whole PDU as the peer sent it; `None` if it has nothing but the message id, or is
     /// [omitted](Self::is_omitted).
     pub fn frame(&self) -> Option<Frame<&[u8]>> {
@@ -218,8 +223,9 @@ fn lone_id(response: &[u8]) -> Option<&[u8]> {
         return None;
     }
     let (end, id) = response.get(HEADER_LENGTH..)?.split_last()?;
-    // A longer one is not as the specification says.
-    (*end == 0 && matches!(id.len(), 1..=64) && !id.contains(&0)).then_some(id)
+    // All octets are compared, without a branch for each: an id is short. A longer one is not as the specification says.
+    let has_nul = id.iter().fold(false, |found, octet| found | (*octet == 0));
+    (*end == 0 && matches!(id.len(), 1..=64) && !has_nul).then_some(id)
 }
 
 /// Returns `additional_status_info_text`, up to its NUL.

@@ -241,7 +241,9 @@ impl AsyncWrite for FaultyTransport {
         self.filter(octets);
         if self.reset {
             // Without lingering, closing resets the connection and discards what is in flight.
-            self.io()?.tcp().set_zero_linger()?;
+            if let Some(tcp) = self.io()?.tcp() {
+                tcp.set_zero_linger()?;
+            }
             return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
         }
         Poll::Ready(Ok(octets.len()))

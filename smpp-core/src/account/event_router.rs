@@ -11,16 +11,14 @@ use super::ack::Ack;
 use super::error::{FirstBindError, NoMoreReceipts};
 use super::event::{Event, StopCause};
 use super::event_log::EventLog;
-use super::inbound_message::InboundMessage;
-use super::link::{BindId, ConnectFailure, LinkEvent};
-use super::message_key::MessageKey;
+use super::link::{ConnectFailure, LinkEvent};
 use super::message_request::{MessageRequest, MessageRequestError, RequestNotSentReason, RequestNumber};
 use super::message_slots::{FetchedReceipt, MessageSlots, RemovedSlot};
-use super::outcome::{MessageNumber, SegmentOutcome, Unresolved};
-use super::receipt::{DeliveryReceipt, ReceiptDestination, ReceiptMatch};
+use super::outcome::{MessageNumber, Unresolved};
+use super::receipt::{DeliveryReceipt, ReceiptDestination, ReceiptMatch, SpareBuffers};
 use super::request_slots::RequestSlots;
+use super::routed_event::RoutedEvent;
 use super::state::Account;
-use crate::frame::Frame;
 use crate::pdu::{DeliverSm, MessageState, Operation};
 use crate::session::{Observer, Response};
 use crate::time::Instant;
@@ -109,34 +107,9 @@ pub struct EventRouter<W> {
     pub(super) wakers: VecDeque<W>,
     first_bind: Option<Result<(), FirstBindError>>,
     unresolved: Vec<Unresolved>,
+    /// Those of receipts that were consumed: the account fills them again.
+    spare_buffers: SpareBuffers,
     pub(super) is_over: bool,
-}
-
-/// An arrival: something that the SMSC delivered and that belongs to no waiting message.
-#[derive(Debug)]
-pub enum RoutedEvent {
-    /// A mobile-originated (MO) message: complete, or the segments that are there if the others did not arrive in time.
-    Message(InboundMessage, Ack),
-    /// A receipt of a message without a slot, or of an unknown message. It has no [`Ack`] if it has been acknowledged.
-    Receipt(DeliveryReceipt, Option<ReceiptMatch>, Option<Ack>),
-    /// An alert_notification, which has no response.
-    Notification {
-        /// The bind that it arrived on.
-        bind: BindId,
-        /// The PDU.
-        frame: Frame<Vec<u8>>,
-    },
-    /// The response to a segment arrived after its timeout: see [`Event::LateOutcome`].
-    LateOutcome {
-        /// The message.
-        message: MessageNumber,
-        /// The caller's own key of the message.
-        key: Option<MessageKey>,
-        /// The segment, from 0.
-        segment: u8,
-        /// How the segment ended.
-        outcome: SegmentOutcome,
-    },
 }
 
 impl<W> EventRouter<W> {
@@ -157,6 +130,7 @@ impl<W> EventRouter<W> {
             wakers: VecDeque::new(),
             first_bind: None,
             unresolved: Vec::new(),
+            spare_buffers: SpareBuffers::new(),
             is_over: false,
         }
     }
@@ -173,6 +147,7 @@ impl<W> EventRouter<W> {
                 self.wakers.extend(self.requests.record(request, result));
             }
             Event::Receipt { receipt, matched, ack } => {
+                account.spare_buffers.refill(&mut self.spare_buffers);
                 self.handle_receipt(now, account, receipt, matched, ack);
             }
             Event::ReceiptsExpired { message, .. } => {
@@ -338,9 +313,15 @@ impl<W> EventRouter<W> {
     pub fn shrink(&mut self) {
         self.messages.shrink();
         self.arrivals.shrink_to_fit();
+        self.spare_buffers = SpareBuffers::new();
         self.event_log.shrink();
         self.detailed_log.shrink();
         self.wakers.shrink_to_fit();
+    }
+
+    /// Returns whether [`take_wakers`](Self::take_wakers) may return a waiter.
+    pub fn has_wakers(&self) -> bool {
+        self.is_over || !self.wakers.is_empty()
     }
 
     /// Removes and returns the waiters for which something has arrived, each once. Wake them: they then poll again. An iterator
@@ -364,8 +345,20 @@ impl<W> EventRouter<W> {
         message: MessageNumber,
         waiter: &mut Option<W>,
     ) -> Poll<Result<(DeliveryReceipt, ReceiptMatch), NoMoreReceipts>> {
-        Poll::Ready(match self.messages.fetch_receipt(message) {
-            FetchedReceipt::Receipt(receipt, matched) => Ok((receipt, matched)),
+        let fetched = self.messages.fetch_receipt(message);
+        self.poll_fetched(message, fetched, waiter)
+    }
+
+    /// Returns what was fetched, or stores the waiter.
+    #[inline]
+    fn poll_fetched<T>(
+        &mut self,
+        message: MessageNumber,
+        fetched: FetchedReceipt<T>,
+        waiter: &mut Option<W>,
+    ) -> Poll<Result<T, NoMoreReceipts>> {
+        Poll::Ready(match fetched {
+            FetchedReceipt::Receipt(receipt) => Ok(receipt),
             FetchedReceipt::NoMore(reason) => Err(reason),
             FetchedReceipt::Missing => Err(NoMoreReceipts::Closed),
             FetchedReceipt::Pending if self.is_over => Err(NoMoreReceipts::Closed),
@@ -387,16 +380,8 @@ impl<W> EventRouter<W> {
         message: MessageNumber,
         waiter: &mut Option<W>,
     ) -> Poll<Result<MessageState, NoMoreReceipts>> {
-        loop {
-            match self.poll_receipt(message, waiter) {
-                Poll::Ready(Ok((_, ReceiptMatch { message_state: None, .. }))) => {}
-                Poll::Ready(Ok((_, ReceiptMatch { message_state: Some(state), .. }))) => {
-                    return Poll::Ready(Ok(state));
-                }
-                Poll::Ready(Err(reason)) => return Poll::Ready(Err(reason)),
-                Poll::Pending => return Poll::Pending,
-            }
-        }
+        let fetched = self.messages.fetch_state(message, &mut self.spare_buffers);
+        self.poll_fetched(message, fetched, waiter)
     }
 
     /// Removes the slot of a message for which no caller waits any more.
@@ -406,7 +391,7 @@ impl<W> EventRouter<W> {
     /// arrivals too, to be acknowledged by the caller that fetches them.
     pub fn release(&mut self, message: MessageNumber) {
         let Some(RemovedSlot { waiter, receipts }) = self.messages.remove(message) else { return };
-        self.wakers.extend(waiter);
+        self.wake(waiter);
         for (receipt, matched) in receipts {
             if self.has_room(2) {
                 self.push_arrival(RoutedEvent::Receipt(receipt, Some(matched), None));
@@ -469,23 +454,6 @@ impl<W> EventRouter<W> {
         let waiters = self.arrival_waiter.take().into_iter().chain(self.requests.take_waiters());
         // The waiters of messages follow: `take_wakers`.
         self.wakers.extend(waiters.chain(self.event_log.close()).chain(self.detailed_log.close()));
-    }
-}
-
-impl RoutedEvent {
-    /// Returns whether the SMSC does not deliver all of it again if it is refused.
-    const fn is_only_copy(&self) -> bool {
-        matches!(self, Self::Message(_, ack) if ack.is_only_copy())
-    }
-
-    /// Returns how many octets of PDUs it holds.
-    fn octets(&self) -> usize {
-        match self {
-            Self::Message(message, _) => message.held_octets(),
-            Self::Receipt(receipt, ..) => receipt.frame().octets().len(),
-            Self::Notification { frame, .. } => frame.octets().len(),
-            Self::LateOutcome { outcome, .. } => outcome.heap_octets(),
-        }
     }
 }
 

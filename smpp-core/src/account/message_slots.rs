@@ -10,7 +10,8 @@ use core::mem;
 use super::error::NoMoreReceipts;
 use super::message_key::MessageKey;
 use super::outcome::{MessageNumber, MessageOutcome, SegmentOutcome};
-use super::receipt::{DeliveryReceipt, ReceiptMatch};
+use super::receipt::{DeliveryReceipt, ReceiptMatch, SpareBuffers};
+use crate::pdu::MessageState;
 
 /// The index that ends a list.
 const NONE: u32 = u32::MAX;
@@ -76,11 +77,9 @@ impl<T> Slab<T> {
         Some(value)
     }
 
-    /// Removes a value, and drops it in its place.
+    /// Drops a value, without moving it.
     fn discard(&mut self, index: u32) {
-        if let Some(entry) = self.entries.get_mut(index as usize)
-            && matches!(entry, Entry::Used(_))
-        {
+        if let Some(entry @ Entry::Used(_)) = self.entries.get_mut(index as usize) {
             *entry = Entry::Free(self.free);
             self.free = index;
             self.len -= 1;
@@ -172,11 +171,11 @@ pub(super) enum FetchedOutcome {
     Missing,
 }
 
-/// What the caller of a message gets when it asks for a receipt.
-pub(super) enum FetchedReceipt {
+/// What the caller of a message gets when it asks for a receipt, or for the state that the receipts report.
+pub(super) enum FetchedReceipt<T> {
     /// There is none yet.
     Pending,
-    Receipt(DeliveryReceipt, ReceiptMatch),
+    Receipt(T),
     /// None will arrive.
     NoMore(NoMoreReceipts),
     /// The message has no slot.
@@ -376,13 +375,38 @@ impl<W> MessageSlots<W> {
     }
 
     /// Returns the next receipt of a message.
-    pub(super) fn fetch_receipt(&mut self, number: MessageNumber) -> FetchedReceipt {
+    pub(super) fn fetch_receipt(
+        &mut self,
+        number: MessageNumber,
+    ) -> FetchedReceipt<(DeliveryReceipt, ReceiptMatch)> {
         let Some(index) = self.find(number) else { return FetchedReceipt::Missing };
         let Some(slot) = self.slots.get_mut(index) else { return FetchedReceipt::Missing };
         match slot.next_receipt(&mut self.receipts) {
-            Some((receipt, matched)) => FetchedReceipt::Receipt(receipt, matched),
+            Some(receipt) => FetchedReceipt::Receipt(receipt),
             None => slot.no_more_receipts.map_or(FetchedReceipt::Pending, FetchedReceipt::NoMore),
         }
+    }
+
+    /// Removes the receipts of a message up to the one that reports the state of the whole message, which it returns. The buffers
+    /// of their PDUs are `spare` afterwards.
+    pub(super) fn fetch_state(
+        &mut self,
+        number: MessageNumber,
+        spare: &mut SpareBuffers,
+    ) -> FetchedReceipt<MessageState> {
+        let Some(index) = self.find(number) else { return FetchedReceipt::Missing };
+        let Some(slot) = self.slots.get_mut(index) else { return FetchedReceipt::Missing };
+        while let Some(buffered) = self.receipts.get_mut(slot.first_receipt) {
+            let state = buffered.receipt.1.message_state;
+            let (first, octets) = (slot.first_receipt, buffered.receipt.0.take_buffer());
+            slot.remove_first(buffered.next, octets.len());
+            self.receipts.discard(first);
+            spare.put(octets);
+            if let Some(state) = state {
+                return FetchedReceipt::Receipt(state);
+            }
+        }
+        slot.no_more_receipts.map_or(FetchedReceipt::Pending, FetchedReceipt::NoMore)
     }
 
     /// Stores the waiter of a message, and leaves the one before it in `waiter`.
@@ -422,7 +446,12 @@ impl<W> MessageSlots<W> {
         if let Outcome::Buffered { index, .. } = slot.outcome {
             self.outcomes.remove(index);
         }
-        let receipts = core::iter::from_fn(|| slot.next_receipt(&mut self.receipts)).collect();
+        let mut receipts = Vec::new();
+        while slot.receipts > 0
+            && let Some(receipt) = slot.next_receipt(&mut self.receipts)
+        {
+            receipts.push(receipt);
+        }
         Some(RemovedSlot { waiter, receipts })
     }
 
@@ -476,14 +505,18 @@ impl<W> MessageSlot<W> {
         receipts: &mut Slab<BufferedReceipt>,
     ) -> Option<(DeliveryReceipt, ReceiptMatch)> {
         let BufferedReceipt { receipt, next } = receipts.remove(self.first_receipt)?;
+        self.remove_first(next, receipt.0.frame().octets().len());
+        Some(receipt)
+    }
+
+    /// Records that the first receipt, whose PDU has so many octets, was removed. `next` is the one after it.
+    fn remove_first(&mut self, next: u32, octets: usize) {
         self.first_receipt = next;
         if next == NONE {
             self.last_receipt = NONE;
         }
         self.receipts -= 1;
-        let octets = receipt.0.frame().octets().len() as u32;
-        self.receipt_octets = self.receipt_octets.saturating_sub(octets);
-        Some(receipt)
+        self.receipt_octets = self.receipt_octets.saturating_sub(octets as u32);
     }
 }
 

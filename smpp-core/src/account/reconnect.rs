@@ -10,6 +10,7 @@ use super::event::{Action, Event, StopCause};
 use super::group::{Group, UnboundBackoff};
 use super::link::{BindId, ConnectFailure, LinkEvent, LinkId};
 use super::link_slot::{LinkSlot, OpenLink, Phase, Replacement, Tag};
+use super::receipt::SpareBuffers;
 use super::state::{Account, LinkPlan, SLICE, Shutdown};
 use crate::frame::Frame;
 use crate::provider::BindAction;
@@ -289,6 +290,7 @@ impl<O: Observer> Account<O> {
     pub fn shrink(&mut self, link: LinkId) {
         self.actions.shrink_to_fit();
         self.events.shrink_to_fit();
+        self.spare_buffers = SpareBuffers::new();
         self.queue.shrink();
         if let Some(session) = self.session(link) {
             session.shrink();

@@ -247,7 +247,7 @@ impl<O: Observer> Account<O> {
         }
         // The outcome is emitted first: after the final receipt the caller expects no further event of the message.
         if let Some(event) = expired {
-            self.emit(event);
+            self.emit(*event);
         }
         for receipt in early {
             self.handle_early_receipt(now, receipt);
@@ -325,7 +325,7 @@ impl<O: Observer> Account<O> {
             }
         }
         if let Some(event) = expired {
-            self.emit(event);
+            self.emit(*event);
         }
         for receipt in early {
             self.handle_early_receipt(now, receipt);

@@ -16,6 +16,7 @@ use super::options_error::OptionsError;
 use super::outcome::{MessageNumber, MessageOutcome, SegmentNotSentReason, Unresolved};
 use super::per_segment::PerSegment;
 use super::queue::Queue;
+use super::receipt::SpareBuffers;
 use super::receipt_tracker::ReceiptTracker;
 use super::request_table::RequestTable;
 use super::stats::{AccountCounters, LinkStats};
@@ -64,6 +65,8 @@ pub struct Account<O = ()> {
     pub(super) requests: RequestTable,
     pub(super) receipts: ReceiptTracker,
     pub(super) inbound: InboundSegments,
+    /// For the PDUs of receipts.
+    pub(super) spare_buffers: SpareBuffers,
     pub(super) delivered_pdus: DeliveredPdus,
     pub(super) actions: VecDeque<Action>,
     pub(super) events: VecDeque<Event>,
@@ -188,6 +191,7 @@ impl<O: Observer> Account<O> {
                 options.segment_ack_mode,
                 random,
             ),
+            spare_buffers: SpareBuffers::new(),
             delivered_pdus: DeliveredPdus::new(options.reassembly),
             actions: VecDeque::new(),
             events: VecDeque::new(),

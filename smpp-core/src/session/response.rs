@@ -328,7 +328,7 @@ impl<B: AsRef<[u8]>> Response<B> {
     /// Returns the message_id that the SMSC assigned, as sent (SMPP 3.4 §4.4.2): from a submit_sm_resp, submit_multi_resp,
     /// data_sm_resp or broadcast_sm_resp. Empty if the response has none.
     pub fn message_id(&self) -> &[u8] {
-        message_id(self.pdu())
+        lone_id(self.0.as_ref()).unwrap_or_else(|| message_id(self.pdu()))
     }
 
     /// Returns the response to a bind: the system_id and the version of the SMSC (SMPP 3.4 §4.1.2). It is empty for any

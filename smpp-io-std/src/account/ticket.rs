@@ -77,6 +77,14 @@ impl Registration {
         }
         self.shared.wait_until(deadline, |router, waiter| router.poll_receipt(self.message, waiter))
     }
+
+    /// Waits for the state of the message, and consumes the receipts up to there. Returns `None` if the deadline passes first.
+    fn state(&self, deadline: Option<Instant>) -> Option<Result<MessageState, NoMoreReceipts>> {
+        if let Some(reason) = self.ended {
+            return Some(Err(reason));
+        }
+        self.shared.wait_until(deadline, |router, waiter| router.poll_message_state(self.message, waiter))
+    }
 }
 
 /// A message of which the SMSC has accepted all segments. It waits for the delivery receipts of the message.
@@ -226,11 +234,8 @@ impl Sent {
     /// Returns [`NoMoreReceipts`] if no further receipt will arrive: none was requested, it did not arrive in time, the SMSC
     /// gave no message id, or the account has ended.
     pub fn receipt(&mut self) -> Result<MessageState, NoMoreReceipts> {
-        loop {
-            if let Some(state) = self.next_receipt()?.1.message_state {
-                return Ok(state);
-            }
-        }
+        // Without a deadline, the wait ends only with the state or an error.
+        self.registration.state(None).unwrap_or(Err(NoMoreReceipts::Closed))
     }
 
     /// As [`receipt`](Self::receipt), and waits at most until `deadline`. Returns `None` if the last receipt has not arrived by
@@ -240,12 +245,7 @@ impl Sent {
     ///
     /// [`NoMoreReceipts`] says why no further receipt will arrive.
     pub fn receipt_until(&mut self, deadline: Instant) -> Result<Option<MessageState>, NoMoreReceipts> {
-        while let Some((_, matched)) = self.next_receipt_until(deadline)? {
-            if matched.message_state.is_some() {
-                return Ok(matched.message_state);
-            }
-        }
-        Ok(None)
+        self.registration.state(Some(deadline)).transpose()
     }
 
     /// Waits for the next delivery receipt of any segment, including intermediate ones.

@@ -236,18 +236,17 @@ impl Shared {
 
     /// Ends the registration of a message.
     pub(super) fn release(&self, message: MessageNumber) {
-        let mut wake = WakeList::default();
         let mut inner = self.lock();
         inner.router.release(message);
-        let more = inner.take_router_wakers(&mut wake);
+        let has_wakers = inner.router.has_wakers();
         drop(inner);
-        wake.wake_all();
-        if more {
+        if has_wakers {
             self.wake();
         }
     }
 
     /// Wakes the tasks for which the router has something, without the lock.
+    #[cold]
     pub(super) fn wake(&self) {
         let mut wake = WakeList::default();
         loop {

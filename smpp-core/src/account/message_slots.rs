@@ -9,7 +9,7 @@ use core::mem;
 
 use super::error::NoMoreReceipts;
 use super::message_key::MessageKey;
-use super::outcome::{MessageNumber, MessageOutcome, SegmentOutcome};
+use super::outcome::{MessageNumber, MessageOutcome};
 use super::receipt::{DeliveryReceipt, ReceiptMatch, SpareBuffers};
 use crate::pdu::MessageState;
 
@@ -99,6 +99,8 @@ pub(super) struct MessageSlots<W> {
     slots: Slab<MessageSlot<W>>,
     /// The first slot of each bucket; [`MessageSlot::next`] is the one after it.
     buckets: Vec<u32>,
+    /// The next power of two from the number of buckets on, less one.
+    mask: usize,
     /// The outcomes that the callers have not fetched.
     outcomes: Slab<MessageOutcome>,
     /// The receipts that the callers have not fetched.
@@ -202,6 +204,7 @@ impl<W> MessageSlots<W> {
         Self {
             slots: Slab::new(),
             buckets: Vec::new(),
+            mask: 0,
             outcomes: Slab::new(),
             receipts: Slab::new(),
             waiting: 0,
@@ -215,19 +218,17 @@ impl<W> MessageSlots<W> {
 
     /// Returns the bucket of a number.
     fn bucket(&self, number: MessageNumber) -> usize {
-        let count = self.buckets.len();
         // The high bits depend on all bits of the number.
-        let hash = number.0.wrapping_mul(SPREAD).swap_bytes() as usize;
-        let size = count.next_power_of_two();
-        let bucket = hash & size.wrapping_sub(1);
+        let bucket = number.0.wrapping_mul(SPREAD).swap_bytes() as usize & self.mask;
         // The second half is not complete: its other buckets have not been split off yet.
-        if bucket < count { bucket } else { bucket & (size / 2).wrapping_sub(1) }
+        if bucket < self.buckets.len() { bucket } else { bucket & (self.mask / 2) }
     }
 
     /// Adds a bucket. The slots that belong there come from one other bucket.
     fn add_bucket(&mut self) {
         let added = self.buckets.len();
         self.buckets.push(NONE);
+        self.mask = self.buckets.len().next_power_of_two() - 1;
         if added == 0 {
             return;
         }
@@ -293,13 +294,24 @@ impl<W> MessageSlots<W> {
         }
     }
 
-    /// Records an outcome. Returns the waiter.
-    pub(super) fn record_outcome(&mut self, number: MessageNumber, outcome: MessageOutcome) -> Option<W> {
+    /// Records an outcome. `has_receipts`: the SMSC may send receipts that name the message. Returns the waiter.
+    pub(super) fn record_outcome(
+        &mut self,
+        number: MessageNumber,
+        outcome: MessageOutcome,
+        has_receipts: bool,
+    ) -> Option<W> {
         let index = self.find(number)?;
-        let is_accepted = outcome.segments.iter().all(SegmentOutcome::is_accepted);
+        let is_accepted = outcome.is_accepted();
         let outcome = self.outcomes.insert(outcome)?;
-        self.slots.get_mut(index)?.outcome = Outcome::Buffered { index: outcome, is_accepted };
-        self.take_waiter_of(index)
+        let slot = self.slots.get_mut(index)?;
+        slot.outcome = Outcome::Buffered { index: outcome, is_accepted };
+        if !has_receipts {
+            slot.no_more_receipts.get_or_insert(NoMoreReceipts::NotReceived);
+        }
+        let waiter = slot.waiter.take();
+        self.waiting -= usize::from(waiter.is_some());
+        waiter
     }
 
     /// Records why no more receipts of a message will arrive, unless that is known. Returns the waiter.
@@ -487,7 +499,7 @@ impl<W> MessageSlots<W> {
         self.receipts.shrink();
         if self.slots.len == 0 {
             self.slots.shrink();
-            (self.buckets, self.first_waiting) = (Vec::new(), 0);
+            (self.buckets, self.mask, self.first_waiting) = (Vec::new(), 0, 0);
         }
     }
 }

@@ -476,18 +476,23 @@ impl Queue {
         self.finish(number)
     }
 
-    /// Ends a message of one segment that the SMSC has accepted at the first attempt, and returns its key. Returns `None`, and
-    /// changes nothing, if more has happened to the message: see [`handle_result`](Self::handle_result).
-    pub(super) fn end_only_attempt(&mut self, number: MessageNumber) -> Option<Option<MessageKey>> {
+    /// Ends a message of one segment that the SMSC has accepted, and returns its key and what it says about its receipts. Returns
+    /// `None`, and changes nothing, if more has to be considered: see [`handle_result`](Self::handle_result).
+    pub(super) fn end_only_attempt(
+        &mut self,
+        number: MessageNumber,
+        scope: ReceiptScope,
+    ) -> Option<(Option<MessageKey>, Option<ReceiptRequest>)> {
         let mut message = self.messages.remove_if(number, QueuedMessage::is_only_attempt)?;
         if let Some(sent) = message.first.in_flight.take() {
             self.in_flight.end(sent);
         }
         self.open -= 1;
+        message.first.refused = 0;
         self.remove_entries(number, &mut message);
-        let key = message.key.take();
+        let ended = (message.key.take(), message.receipt_request(scope));
         self.messages.recycle(message);
-        Some(key)
+        Some(ended)
     }
 
     /// Removes the message if all its segments have an outcome.

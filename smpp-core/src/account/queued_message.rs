@@ -128,7 +128,10 @@ impl QueuedMessage {
 
     /// Removes the content, so that the memory can be used for another message.
     pub(super) fn clear(&mut self) {
-        (self.key, self.lane, self.delayed_until, self.next, self.abandoned) = (None, None, None, 0, None);
+        if self.key.is_some() || self.lane.is_some() {
+            (self.key, self.lane) = (None, None);
+        }
+        (self.delayed_until, self.next, self.abandoned) = (None, 0, None);
         if !self.first.is_new() {
             self.first = QueuedSegment::NEW;
         }
@@ -138,10 +141,10 @@ impl QueuedMessage {
         }
     }
 
-    /// Returns whether its outcome is that of the attempt in flight if the SMSC accepts it: it has one segment, and nothing else
-    /// has happened to it.
+    /// Returns whether its outcome is that of the attempt in flight if the SMSC accepts it: it has one segment with one recipient,
+    /// and no other attempt matters for it.
     pub(super) fn is_only_attempt(&self) -> bool {
-        self.rest.is_empty() && self.first.is_only_attempt()
+        self.rest.is_empty() && self.traits.recipients <= 1 && self.first.is_only_attempt()
     }
 
     pub(super) fn segment(&self, index: u8) -> Option<&QueuedSegment> {

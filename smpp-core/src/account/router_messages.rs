@@ -102,11 +102,8 @@ impl<W> EventRouter<W> {
             ReceiptScope::Segment => outcome.ids().any(|id| id.as_bytes().is_empty()),
             ReceiptScope::Message => outcome.ids().all(|id| id.as_bytes().is_empty()),
         };
-        let mut waiter = self.messages.record_outcome(message, outcome);
-        if cannot_be_named {
-            // No receipt can name a segment without an id.
-            waiter = waiter.or(self.messages.end_receipts(message, NoMoreReceipts::NotReceived));
-        }
+        // No receipt can name a segment without an id.
+        let waiter = self.messages.record_outcome(message, outcome, !cannot_be_named);
         self.wake(waiter);
     }
 

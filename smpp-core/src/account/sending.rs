@@ -11,6 +11,7 @@ use super::outbound_pdu::{EncodedBody, OutboundPdu, PduTraits};
 use super::outcome::{MessageNumber, MessageOutcome, SegmentNotSentReason, SegmentOutcome, Unresolved};
 use super::per_segment::PerSegment;
 use super::queue::{AttemptResult, EndedMessage, LateResult, SegmentRef};
+use super::queued_message::ReceiptRequest;
 use super::ready_messages::Sending;
 use super::state::{Abandoning, Account, SLICE, Shutdown};
 use crate::frame::{HEADER_LENGTH, SequenceNumber};
@@ -71,7 +72,7 @@ impl<O: Observer> Account<O> {
             return;
         }
         let command = self.message_command();
-        self.refresh_links(now, command);
+        self.refresh_links(now);
         for _ in 0..SLICE {
             if self.queue.ready().is_empty() {
                 return;
@@ -203,25 +204,16 @@ impl<O: Observer> Account<O> {
         let (mut early, mut expired) = (Vec::new(), None);
         let result = match outcome {
             session::Outcome::Accepted(response) => {
-                let outcome = SegmentOutcome::accepted(self.bind_on(link), response);
+                let (id, outcome) = SegmentOutcome::accepted(self.bind_on(link), response);
+                self.record_acceptance(link);
                 let scope = self.options.receipts.dialect.receipt_scope();
-                let requested = self.queue.receipt_request(segment, scope);
-                let is_tracked = requested.is_some();
-                if let Some((receipts, key)) = requested {
-                    let response = (response.message_id(), &outcome);
+                if let Some((key, receipts)) = self.queue.end_only_attempt(segment.message, scope) {
+                    return self.finish_accepted(now, segment, (key, receipts), (id, outcome));
+                }
+                if let Some((receipts, key)) = self.queue.receipt_request(segment, scope) {
                     let recipients = self.recipients(segment, receipts);
                     (early, expired) =
-                        self.track_receipts(now, segment, key, (receipts, recipients), response);
-                }
-                self.record_acceptance(link);
-                if early.is_empty()
-                    && expired.is_none()
-                    && let Some(key) = self.queue.end_only_attempt(segment.message)
-                {
-                    if is_tracked {
-                        self.receipts.complete(now, segment.message);
-                    }
-                    return self.finish_accepted(now, segment.message, key, outcome);
+                        self.track_receipts(now, segment, key, (receipts, recipients), (id, &outcome));
                 }
                 AttemptResult::Done(outcome)
             }
@@ -296,7 +288,9 @@ impl<O: Observer> Account<O> {
         let mut accepted = None;
         let outcome = match outcome {
             session::Outcome::Accepted(response) => {
-                SegmentOutcome::accepted(bind, *accepted.insert(response))
+                let (id, outcome) = SegmentOutcome::accepted(bind, response);
+                accepted = Some(id);
+                outcome
             }
             session::Outcome::Refused { status, response } => refused(status, response),
             session::Outcome::Nacked(status) => SegmentOutcome::Nacked(status),
@@ -305,12 +299,11 @@ impl<O: Observer> Account<O> {
         };
         let result = self.queue.handle_late_outcome(segment, outcome.clone());
         let (mut early, mut expired) = (Vec::new(), None);
-        if let (LateResult::Recorded(_) | LateResult::Ended, Some(receipts), Some(response)) =
+        if let (LateResult::Recorded(_) | LateResult::Ended, Some(receipts), Some(id)) =
             (&result, receipts, accepted)
         {
-            let response = (response.message_id(), &outcome);
             (early, expired) =
-                self.track_receipts(now, segment, key.clone(), (receipts, recipients), response);
+                self.track_receipts(now, segment, key.clone(), (receipts, recipients), (id, &outcome));
         }
         match result {
             LateResult::Recorded(outcome) => self.finish_message(now, segment.message, outcome),
@@ -347,19 +340,29 @@ impl<O: Observer> Account<O> {
         self.release_early(now);
     }
 
-    /// Emits the outcome of a message of one segment, which the SMSC has accepted at the first attempt, as
-    /// [`finish_attempt`](Self::finish_attempt) does.
+    /// Emits the outcome of a message of one segment that the SMSC has accepted, after the queue has ended it, and tracks its
+    /// receipts.
     fn finish_accepted(
         &mut self,
         now: Instant,
-        message: MessageNumber,
-        key: Option<MessageKey>,
-        outcome: SegmentOutcome,
+        segment: SegmentRef,
+        (key, receipts): (Option<MessageKey>, Option<ReceiptRequest>),
+        (id, outcome): (&[u8], SegmentOutcome),
     ) {
+        let message = segment.message;
+        let mut early = Vec::new();
+        if let Some(receipts) = receipts {
+            let response = (id, &outcome);
+            (early, _) = self.track_receipts(now, segment, key.clone(), (receipts, Vec::new()), response);
+            self.receipts.complete(now, message);
+        }
         self.counters.segments_accepted += 1;
         let outcome = MessageOutcome { segments: PerSegment::one(outcome) };
         self.events.push_back(Event::Outcome { message, key, outcome });
         self.release_early(now);
+        for receipt in early {
+            self.handle_early_receipt(now, receipt);
+        }
     }
 
     /// Emits the outcome of a message, if it has one.
@@ -433,9 +436,14 @@ pub(super) fn request<O: Observer>(
     let tag = Tag::Segment(segment);
     if session.reads_tlvs() {
         let body = EncodedBody(frame.get(HEADER_LENGTH..).unwrap_or_default());
-        return session
-            .request_body(now, traits.command, traits.recipients, &body, tag)
-            .map_err(|refused| refused.reason);
+        let PduTraits { command, recipients, .. } = traits;
+        // Most messages are a submit_sm: a session knows all about a command that is constant.
+        let sent = if command == CommandId::SUBMIT_SM {
+            session.request_body(now, CommandId::SUBMIT_SM, 1, &body, tag)
+        } else {
+            session.request_body(now, command, recipients, &body, tag)
+        };
+        return sent.map_err(|refused| refused.reason);
     }
     match OutboundPdu::decode(frame) {
         OutboundPdu::SubmitSm(message) => session.request(now, &message, tag),

@@ -251,12 +251,14 @@ impl<O: Observer> Account<O> {
 
     /// Removes the next event if it is the outcome of a message of which the SMSC has accepted all segments.
     pub(super) fn pop_accepted(&mut self) -> Option<(MessageNumber, MessageOutcome)> {
-        let Event::Outcome { message, outcome, .. } = self.events.front_mut()? else { return None };
+        let Event::Outcome { message, outcome, key } = self.events.front_mut()? else { return None };
         if !outcome.is_accepted() {
             return None;
         }
         let accepted = (*message, mem::replace(outcome, MessageOutcome { segments: PerSegment::empty() }));
-        self.events.pop_front();
+        drop(key.take());
+        // Nothing is left in it to be dropped, so it need not be copied.
+        mem::forget(self.events.pop_front());
         Some(accepted)
     }
 

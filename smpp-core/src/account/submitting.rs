@@ -88,8 +88,7 @@ impl<O: Observer> Account<O> {
         if self.stopped.is_some() || self.abandoning.is_some() || self.requests.any_waits() {
             return None;
         }
-        let command = self.message_command();
-        self.refresh_links(now, command);
+        self.refresh_links(now);
         self.queue.direct_link(now, message)
     }
 

@@ -131,7 +131,7 @@ struct StoredPdu(Box<[u8]>);
 
 impl AcceptedResponse {
     /// A response with nothing but the message id.
-    pub(crate) const NO_FIELDS: Self = Self(None);
+    const NO_FIELDS: Self = Self(None);
 
     fn new(octets: &[u8]) -> Self {
         let body = octets.get(HEADER_LENGTH..).unwrap_or_default();
@@ -142,11 +142,6 @@ impl AcceptedResponse {
         }
         let kept = if octets.len() > MAX_ACCEPTED { &[] } else { octets };
         Self(Some(Box::new(StoredPdu(kept.into()))))
-    }
-
-    /// Returns whether the response says more than the message id.
-    pub(crate) const fn has_fields(&self) -> bool {
-        self.0.is_some()
     }
 
     /// Returns the whole PDU as the peer sent it; `None` if it has nothing but the message id, or is

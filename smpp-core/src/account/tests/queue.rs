@@ -294,7 +294,7 @@ proptest! {
                         Answer::Unanswered => AttemptResult::Unanswered(unanswered.clone()),
                     };
                     let accepted = matches!(answer, Answer::Accepted);
-                    let ended = accepted.then(|| queue.end_only_attempt(segment_ref.message)).flatten().is_some();
+                    let ended = accepted.then(|| queue.end_only_attempt(segment_ref.message, ReceiptScope::Segment)).flatten().is_some();
                     let outcome = if ended {
                         Some(MessageOutcome { segments: vec![id.clone()].into() })
                     } else {

@@ -56,7 +56,18 @@ impl<T: Slot> Slab<T> {
         self.nodes.get_mut((number / T::CHUNK) as usize)?.get_mut((number % T::CHUNK) as usize)
     }
 
+    /// Returns the number that the next [`insert`](Self::insert) returns.
+    pub(crate) fn vacant(&mut self) -> Option<u32> {
+        if self.roomy == NONE {
+            self.add_chunk()?;
+        }
+        let chunk = self.chunks.get(self.roomy as usize)?;
+        let used = self.nodes.get(self.roomy as usize)?.len() as u32;
+        Some(if chunk.vacant == NONE { self.roomy * T::CHUNK + used } else { chunk.vacant })
+    }
+
     /// Stores a node and returns its number; `None` if there are no more numbers.
+    #[inline]
     pub(crate) fn insert(&mut self, node: T) -> Option<u32> {
         if self.roomy == NONE {
             self.add_chunk()?;

@@ -360,14 +360,16 @@ impl<O: Observer> Account<O> {
     }
 
     pub(super) fn emit(&mut self, event: Event) {
-        self.counters.record(&event);
-        if let Event::Link { link, event } = &event
+        // Moved once: an event has many fields.
+        self.events.push_back(event);
+        let Some(event) = self.events.back() else { return };
+        self.counters.record(event);
+        if let Event::Link { link, event } = event
             && let Some(slot) = self.links.get_mut(link.index())
         {
             slot.stats.record(event);
             self.link_plan = None;
         }
-        self.events.push_back(event);
     }
 
     /// Does everything that can be done now: starts connections, sends messages, proceeds with a shutdown.

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
+use smpp_core::server::RejectReason;
 use smpp_core::session::CloseReason;
 
 #[doc(inline)]
@@ -14,6 +15,8 @@ pub use smpp_io_common::{ConnectError, ConnectErrorKind, DialTarget, End, TlsErr
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum AcceptError {
+    /// The connection was closed before the TLS handshake: it has no valid header of the PROXY protocol, or may not send one.
+    Rejected(RejectReason),
     /// The TLS handshake failed.
     Tls(Arc<TlsError>),
     /// The TLS handshake took longer than [`session_init_timeout`](smpp_core::session::Config::session_init_timeout).
@@ -25,6 +28,7 @@ pub enum AcceptError {
 impl fmt::Display for AcceptError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Rejected(reason) => write!(f, "the connection was rejected: {reason}"),
             Self::Tls(error) => write!(f, "the TLS handshake with the client failed: {error}"),
             Self::Timeout => {
                 f.write_str("the client did not complete the TLS handshake within session_init_timeout")

@@ -129,7 +129,10 @@ async fn faults_end_connections_as_the_script_says() {
         assert_eq!(answered.is_ok(), is_answered, "{fault:?}: {answered:?}");
         if fault == CorruptBody {
             let id = answered.unwrap().message_id().to_vec();
-            assert!(id.iter().all(|octet| !octet.is_ascii()), "the id is wrong, and the stream intact: {id:?}");
+            assert!(
+                id.iter().all(|octet| !octet.is_ascii()),
+                "the id is wrong, and the stream intact: {id:?}"
+            );
             client.submit(&message(b"again")).await.unwrap();
             continue;
         }

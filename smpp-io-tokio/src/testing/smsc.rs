@@ -14,6 +14,7 @@ use smpp_core::session::Config;
 use smpp_core::simulator::{Answer, Faults, MoMessage, OriginateError, Rules, StreamEnd, When};
 use smpp_core::{Address, Bind, COctets, Endpoint, Password};
 use tokio::io::{DuplexStream, duplex};
+use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
 use super::Certificate;
@@ -22,8 +23,7 @@ use super::log::DeliverError;
 use super::service::Shared;
 use crate::account::AccountConnector;
 use crate::error::DialTarget;
-use crate::server::StreamAcceptor;
-use crate::{BindRegistry, Connector, Server, Shutdown};
+use crate::{Acceptor, BindRegistry, Connector, IncomingConnection, Server, Shutdown};
 
 /// The octets that one end of a connection in memory may write before the other end reads.
 const MEMORY_BUFFER: usize = 64 * 1024;
@@ -57,7 +57,8 @@ pub struct TestSmsc {
 /// How clients connect in memory.
 #[derive(Clone)]
 struct Memory {
-    streams: StreamAcceptor,
+    acceptor: Acceptor,
+    runtime: Handle,
     tls: Option<Arc<ServerConfig>>,
     config: Config,
     /// The port of the last client: it makes the addresses of clients different.
@@ -70,7 +71,15 @@ impl Memory {
         let (near, far) = duplex(MEMORY_BUFFER);
         let port = self.last_port.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
         let address = SocketAddr::from(([127, 0, 0, 1], port));
-        self.streams.accept(Box::new(far), address, self.tls.as_ref(), self.config);
+        let connection = IncomingConnection::new(far, address, self.config);
+        let connection = match &self.tls {
+            Some(tls) => connection.tls(Arc::clone(tls)),
+            None => connection,
+        };
+        // The client may run elsewhere.
+        let _in_runtime = self.runtime.enter();
+        // An SMSC that is full or has ended closes its end: the client sees that.
+        let _ = self.acceptor.serve(connection);
         near
     }
 }
@@ -110,7 +119,7 @@ impl TestSmsc {
     ) -> Self {
         let memory = memory.map(|(tls, config)| {
             let last_port = Arc::default();
-            Memory { streams: server.streams(), tls, config, last_port }
+            Memory { acceptor: server.acceptor(), runtime: Handle::current(), tls, config, last_port }
         });
         Self { server, shared, deliveries, endpoint, certificate, memory, wait_limit }
     }

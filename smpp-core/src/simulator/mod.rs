@@ -59,6 +59,7 @@ mod script_tests;
 mod segments;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 use alloc::collections::VecDeque;
 use alloc::string::String;
@@ -78,6 +79,7 @@ pub use respond::SimulatedResponse;
 pub use rng::Rng;
 pub use rules::{ReceiptTiming, Rules, StateWeights, StateWeightsError};
 pub use script::{Answer, When};
+pub use waiting::{DeliverError, NotLogged};
 
 use crate::pdu::{Address, Bind, BindMode, CommandStatus, SubmitSm};
 use crate::session::{Instant, RateMeter};
@@ -245,13 +247,7 @@ impl Simulator {
     /// The status to refuse the bind with: that of [`authenticate`](Self::authenticate), or [`Dialect::bind_status`] if the
     /// account holds [`Rules::max_binds`].
     pub fn bind(&mut self, bind: &Bind<'_>) -> Result<SimulatedBind, CommandStatus> {
-        self.authenticate(bind)?;
-        let account = self.account(bind.system_id.as_bytes());
-        let held = self.binds.iter().filter(|bound| Some(bound.account) == account).count();
-        if held >= usize::from(self.rules.max_binds) {
-            return Err(self.rules.dialect.bind_status);
-        }
-        self.admit(bind.system_id.as_bytes(), bind.mode).ok_or(CommandStatus::RINVSYSID)
+        self.bind_from(bind, None)
     }
 
     /// Records a bind that the server has admitted by itself. Returns `None` if no account has this system_id.

@@ -79,6 +79,27 @@ impl Simulator {
         &mut self.log
     }
 
+    /// As [`bind`](Self::bind), with the address of the ESME for the log, which also gets a refused bind.
+    ///
+    /// # Errors
+    ///
+    /// As [`bind`](Self::bind).
+    pub fn bind_from(
+        &mut self,
+        bind: &Bind<'_>,
+        peer: Option<SocketAddr>,
+    ) -> Result<SimulatedBind, CommandStatus> {
+        let admitted = self.authenticate(bind).and_then(|()| {
+            let account = self.account(bind.system_id.as_bytes());
+            let held = self.binds.iter().filter(|bound| Some(bound.account) == account).count();
+            if held >= usize::from(self.rules.max_binds) {
+                return Err(self.rules.dialect.bind_status);
+            }
+            self.admit_from(bind.system_id.as_bytes(), bind.mode, peer).ok_or(CommandStatus::RINVSYSID)
+        });
+        admitted.inspect_err(|status| self.record_refused_bind(bind, peer, *status))
+    }
+
     /// As [`admit`](Self::admit), with the address of the ESME for the log.
     pub fn admit_from(
         &mut self,

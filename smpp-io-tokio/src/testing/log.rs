@@ -1,37 +1,13 @@
 //! What a test waits for, and asserts on.
 
-use std::fmt;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use smpp_core::CommandStatus;
-use smpp_core::simulator::{
-    DeliveryFailure, Log, LogEntry, LoggedBind, LoggedDelivery, LoggedMessage, OriginateError, Simulator,
-};
+use smpp_core::simulator::{Log, LogEntry, LoggedBind, LoggedDelivery, LoggedMessage, NotLogged, Simulator};
 use tokio::time::timeout;
 
 use super::smsc::TestSmsc;
-
-/// What a test waited for was not logged in time. It shows the log.
-#[derive(Clone, Debug)]
-pub struct NotLogged {
-    expected: &'static str,
-    limit: Duration,
-    entries: Vec<LogEntry>,
-}
-
-/// Why a mobile-originated message was not delivered.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum DeliverError {
-    /// It cannot be sent.
-    NotSent(OriginateError),
-    /// The client did not accept it.
-    Failed(DeliveryFailure),
-    /// It has no outcome yet: the client has not bound as a receiver, or has not responded.
-    Timeout(NotLogged),
-}
 
 impl TestSmsc {
     /// Returns the log so far: binds, messages, receipts, refusals.
@@ -167,45 +143,7 @@ impl TestSmsc {
             }
         };
         let limit = self.wait_limit;
-        timeout(limit, waiting).await.map_err(|_| NotLogged { expected, limit, entries: self.log() })
+        let found = timeout(limit, waiting).await;
+        found.map_err(|_| NotLogged::new(expected, limit, self.shared.simulator().log()))
     }
 }
-
-impl NotLogged {
-    /// Returns the log at the end of the wait.
-    pub fn entries(&self) -> &[LogEntry] {
-        &self.entries
-    }
-}
-
-impl fmt::Display for NotLogged {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { expected, limit, entries } = self;
-        write!(f, "no {expected} within {limit:?}; the log of the SMSC")?;
-        if entries.is_empty() {
-            return f.write_str(" is empty");
-        }
-        f.write_str(":")?;
-        entries.iter().try_for_each(|entry| write!(f, "\n  {entry}"))
-    }
-}
-
-impl std::error::Error for NotLogged {}
-
-impl From<NotLogged> for DeliverError {
-    fn from(error: NotLogged) -> Self {
-        Self::Timeout(error)
-    }
-}
-
-impl fmt::Display for DeliverError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotSent(error) => error.fmt(f),
-            Self::Failed(error) => error.fmt(f),
-            Self::Timeout(error) => error.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for DeliverError {}

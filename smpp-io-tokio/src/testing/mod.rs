@@ -41,9 +41,8 @@ mod smsc;
 
 pub use builder::{ACCOUNT, TestSmscBuilder, TestSmscEvent};
 pub use certificate::Certificate;
-pub use log::{DeliverError, NotLogged};
 pub use smpp_core::simulator::{
-    Answer, DeliveryFailure, Faults, Log, LogEntry, LoggedBind, LoggedDelivery, LoggedMessage, MoMessage,
-    MoSegmentation, ResponseFault, StreamEnd, When,
+    Answer, DeliverError, DeliveryFailure, Faults, Log, LogEntry, LoggedBind, LoggedDelivery, LoggedMessage,
+    MoMessage, MoSegmentation, NotLogged, ResponseFault, StreamEnd, When,
 };
 pub use smsc::TestSmsc;

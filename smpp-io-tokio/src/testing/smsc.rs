@@ -11,7 +11,7 @@ use std::time::Duration;
 use rustls::{ClientConfig, ServerConfig};
 use smpp_core::account::Options;
 use smpp_core::session::Config;
-use smpp_core::simulator::{Answer, Faults, MoMessage, OriginateError, Rules, StreamEnd, When};
+use smpp_core::simulator::{Answer, DeliverError, Faults, MoMessage, OriginateError, Rules, StreamEnd, When};
 use smpp_core::{Address, Bind, COctets, Endpoint, Password};
 use tokio::io::{DuplexStream, duplex};
 use tokio::runtime::Handle;
@@ -19,7 +19,6 @@ use tokio::task::JoinSet;
 
 use super::Certificate;
 use super::builder::TestSmscBuilder;
-use super::log::DeliverError;
 use super::service::Shared;
 use crate::account::AccountConnector;
 use crate::error::DialTarget;

@@ -276,6 +276,8 @@ impl<O: Observer> Account<O> {
         self.expire_receipts(now);
         self.handle_inbound_timeout(now);
         self.advance(now);
+        // A message that has just ended may have had its last receipt long ago.
+        self.expire_receipts(now);
     }
 
     /// Returns the state of each connection slot, in the order of their ids.

@@ -352,7 +352,10 @@ impl Messages {
             _ => Instant::ZERO,
         };
         if status.is_ok() {
-            sender.refused_destination = None;
+            // A late response says nothing about what the SMSC accepts now.
+            if !timed_out {
+                sender.refused_destination = None;
+            }
         } else if !timed_out {
             let pauses = match action {
                 SubmitAction::Pause { delay, .. } => Some(delay),
@@ -394,9 +397,11 @@ impl Messages {
 
     /// Returns whether a segment is certainly in flight, and was sent before `then`.
     pub(crate) fn is_in_flight(&self, now: Instant, then: Instant, message: usize, segment: u8) -> bool {
-        let state = self.all[message].segments[usize::from(segment)].state;
+        let message = &self.all[message];
+        let state = message.segments[usize::from(segment)].state;
         let in_time = |sent| sent < then && now - sent < self.options.session.response_timeout;
-        matches!(state, State::InFlight(_, _, sent) if in_time(sent))
+        // A response that was nearly too late may have ended it.
+        !message.was_answered_too_late && matches!(state, State::InFlight(_, _, sent) if in_time(sent))
     }
 
     /// Marks the segments in flight on ended connections as in doubt.

@@ -336,7 +336,11 @@ mod tests {
         let mut octets = [0; 4096];
         for sequence in 1..=6 {
             let mut output = Vec::new();
-            Pdu::SubmitSm(SubmitSm::default()).encode(CommandStatus::ROK, SequenceNumber(2 * sequence), &mut output);
+            Pdu::SubmitSm(SubmitSm::default()).encode(
+                CommandStatus::ROK,
+                SequenceNumber(2 * sequence),
+                &mut output,
+            );
             stream.write_all(&output).unwrap();
             // The response to this request says that the SMSC has read the message. It takes the responses before it along.
             if sequence % 3 == 0 {

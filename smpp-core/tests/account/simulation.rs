@@ -126,7 +126,9 @@ impl AccountSimulation {
             assert!(self.context.now < limit + ticks(5000), "the account does not close");
             self.run_until(self.context.now + ticks(50));
         }
+        self.smsc.shut_down(&mut self.context);
         self.run_until(self.context.now + ticks(2000));
+        self.smsc.check_end();
         assert_eq!(self.account.poll_timeout(), None, "no timer runs after Closed");
         let account = &self.account;
         assert_eq!((account.queued(), account.pending_receipts(), account.tracked_receipts()), (0, 0, 0));
@@ -326,7 +328,7 @@ impl AccountSimulation {
         }
         let connection = self.connections;
         self.connections += 1;
-        self.smsc.accept(now, connection);
+        self.smsc.accept(&mut self.context, connection);
         self.slots.all[index].state = SlotState::Open(connection);
         let observer = LogObserver { connection, log: self.log.clone() };
         assert!(self.account.handle_connected(now, link, observer), "the connection is wanted");

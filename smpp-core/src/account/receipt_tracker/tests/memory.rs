@@ -98,14 +98,15 @@ fn an_id_of_any_length_takes_few_octets() {
 #[test]
 fn no_call_allocates_or_frees_much_at_once() {
     let mut tracker = large();
-    // One chunk of nodes, two of buckets, and the lists of chunks, which double now and then.
+    // One chunk of nodes, two of buckets, one of the order, and the lists of chunks, which double now and then: the first
+    // call allocates all of them.
     let most = 64 * 1024;
     for number in 0..20_000 {
         let id = uuid(number);
         let allocated = measure(|| {
             let _ = tracker.track(NOW, &message(number, 1), 0, SegmentId::Id(id.as_bytes()));
         });
-        assert!(allocated.bytes_max <= most && allocated.count_total <= 6, "{number}: {allocated:?}");
+        assert!(allocated.bytes_max <= most && allocated.count_total <= 7, "{number}: {allocated:?}");
     }
     for number in 0..20_000 {
         let allocated = measure(|| drop(tracker.expire(NOW + 3600 * SECOND)));

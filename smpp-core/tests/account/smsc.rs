@@ -164,8 +164,8 @@ impl Smsc {
         self.connections.iter_mut().find(|connection| connection.id == id)
     }
 
-    /// Returns when something is due next at the SMSC.
-    pub(crate) fn due(&self) -> Option<Instant> {
+    /// Returns when something is due at the SMSC: what is due already and waits, and what is due next after `now`.
+    pub(crate) fn due(&self, now: Instant) -> impl Iterator<Item = Instant> {
         let host = self.host.as_deref();
         let sessions = self.connections.iter().filter(|connection| !connection.ended);
         let timers = sessions.filter_map(|connection| connection.side.poll_timeout(host));
@@ -183,7 +183,15 @@ impl Smsc {
         let deliveries = deliveries.map(|at| at.max(self.is_full_until));
         let faults = self.faults.iter().map(|(until, _)| *until);
         let server = host.and_then(ServerHost::due);
-        timers.chain(pipes.flatten()).chain(answers).chain(deliveries).chain(faults).chain(server).min()
+        let all: Vec<_> = timers
+            .chain(pipes.flatten())
+            .chain(answers)
+            .chain(deliveries)
+            .chain(faults)
+            .chain(server)
+            .collect();
+        let (waiting, later): (Vec<_>, Vec<_>) = all.into_iter().partition(|at| *at <= now);
+        waiting.into_iter().min().into_iter().chain(later.into_iter().min())
     }
 
     /// Does what is due, and returns whether there was anything.

@@ -10,6 +10,7 @@ use super::event::{Action, Event, StopCause};
 use super::group::Group;
 use super::inbound_segments::InboundSegments;
 use super::link::{LinkId, LinkState};
+use super::link_index::LinkIndex;
 use super::link_slot::LinkSlot;
 use super::options::Options;
 use super::options_error::OptionsError;
@@ -115,6 +116,7 @@ pub struct Account<O = ()> {
     pub(super) pauses: BTreeSet<(Instant, LinkId)>,
     /// When the next connection starts; `None` if something has changed that decides which connections start and end.
     pub(super) link_plan: Option<LinkPlan>,
+    pub(super) link_index: LinkIndex,
     pub(super) counters: AccountCounters,
     /// The counters of the slots that no longer exist, the one with the lowest id last: a new slot goes on with them.
     pub(super) removed_stats: Vec<LinkStats>,
@@ -219,6 +221,7 @@ impl<O: Observer> Account<O> {
             wakes: BTreeSet::new(),
             pauses: BTreeSet::new(),
             link_plan: None,
+            link_index: LinkIndex::default(),
             counters: AccountCounters::default(),
             removed_stats: Vec::new(),
             options,
@@ -370,7 +373,8 @@ impl<O: Observer> Account<O> {
             && let Some(slot) = self.links.get_mut(link.index())
         {
             slot.stats.record(event);
-            self.link_plan = None;
+            let link = *link;
+            self.replan(link);
         }
     }
 

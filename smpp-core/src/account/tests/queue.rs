@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use super::super::queue::{AttemptResult, Queue, Resend, SegmentRef};
 use super::super::ready_messages::Sending;
 use super::*;
+use crate::provider::ReceiptScope;
 use crate::session::UnansweredReason;
 
 #[derive(Clone, Debug)]

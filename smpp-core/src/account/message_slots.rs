@@ -42,9 +42,10 @@ impl<T> Slab<T> {
     fn insert(&mut self, value: T) -> Option<u32> {
         let index = if let Some(entry) = self.entries.get_mut(self.free as usize) {
             let index = self.free;
-            if let Entry::Free(next) = mem::replace(entry, Entry::Used(value)) {
+            if let Entry::Free(next) = *entry {
                 self.free = next;
             }
+            *entry = Entry::Used(value);
             index
         } else {
             let index = u32::try_from(self.entries.len()).ok().filter(|index| *index != NONE)?;

@@ -155,6 +155,8 @@ impl Queue {
     /// Frees the memory that is kept for later messages.
     pub(super) fn shrink(&mut self) {
         self.messages.shrink();
+        self.ready.shrink();
+        self.in_flight.shrink();
     }
 
     /// Returns the highest number that a message has.

@@ -115,6 +115,11 @@ impl ReadyMessages {
         self.length -= usize::from(is_removed);
     }
 
+    /// Frees memory that the messages no longer need.
+    pub(super) fn shrink(&mut self) {
+        self.any.iter_mut().for_each(Fifo::shrink);
+    }
+
     fn any(&mut self, priority: Priority) -> Option<&mut Fifo> {
         self.any.get_mut(priority as usize)
     }

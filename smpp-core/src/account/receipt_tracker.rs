@@ -194,14 +194,16 @@ impl ReceiptTracker {
     }
 
     /// Adds the only segment of a message.
-    fn track_only(&mut self, node: Node, key: &IdKey<'_>) -> Option<u32> {
+    fn track_only(&mut self, mut node: Node, key: &IdKey<'_>) -> Option<u32> {
         let (hash, is_due) = (node.id_hash, node.is_due);
         if let Some(other) = self.find_id(key, hash) {
             self.remove_from_index(other);
         }
         let number = self.nodes.vacant()?;
         let position = self.waiting.push(number, set_position(&mut self.nodes))?;
-        self.nodes.insert(Node { head: number, position, accepted: 1, open: 1, is_indexed: true, ..node });
+        (node.head, node.position) = (number, position);
+        (node.accepted, node.open, node.is_indexed) = (1, 1, true);
+        self.nodes.insert(node);
         self.awaited += usize::from(is_due);
         self.ids.insert(&mut self.nodes, number);
         Some(number)

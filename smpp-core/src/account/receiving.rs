@@ -82,10 +82,12 @@ impl<O: Observer> Account<O> {
             AckSubject::Receipt(reported) => self.receipts.acknowledge(now, &reported, result.is_ok()),
             AckSubject::EarlyReceipt => {}
         }
-        let mut answered = Ok(());
-        for token in ack.tokens {
-            answered = answered.and(self.reply(now, token, result));
-        }
+        let answered = match ack.tokens {
+            Tokens::One(token) => self.reply(now, token, result),
+            Tokens::Several(all) => {
+                all.into_iter().fold(Ok(()), |answered, token| answered.and(self.reply(now, token, result)))
+            }
+        };
         if ack.is_acknowledged && result.is_err() {
             return Err(AckError::AlreadyAcknowledged);
         }

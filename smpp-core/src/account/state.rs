@@ -294,8 +294,10 @@ impl<O: Observer> Account<O> {
         self.expire_receipts(now);
         self.handle_inbound_timeout(now);
         self.advance(now);
-        // A message that has just ended may have had its last receipt long ago.
-        self.expire_receipts(now);
+        // A message that has ended just now may wait for no further receipt, and be forgotten at once.
+        if self.receipts.poll_timeout().is_some_and(|at| at <= now) {
+            self.expire_receipts(now);
+        }
     }
 
     /// Returns the state of each connection slot, in the order of their ids.
@@ -358,14 +360,16 @@ impl<O: Observer> Account<O> {
     }
 
     pub(super) fn emit(&mut self, event: Event) {
-        self.counters.record(&event);
-        if let Event::Link { link, event } = &event
+        // Moved once: an event has many fields.
+        self.events.push_back(event);
+        let Some(event) = self.events.back() else { return };
+        self.counters.record(event);
+        if let Event::Link { link, event } = event
             && let Some(slot) = self.links.get_mut(link.index())
         {
             slot.stats.record(event);
             self.link_plan = None;
         }
-        self.events.push_back(event);
     }
 
     /// Does everything that can be done now: starts connections, sends messages, proceeds with a shutdown.

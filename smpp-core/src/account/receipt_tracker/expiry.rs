@@ -71,7 +71,11 @@ impl ReceiptTracker {
     /// Removes a message.
     pub(super) fn remove(&mut self, head: u32) -> Option<ExpiredMessage> {
         self.unlink(head);
-        if self.nodes.get(head)?.total != 1 {
+        let node = self.nodes.get(head)?;
+        if node.total == 1 && node.last.is_some() && node.open == 0 && self.limited.is_empty() {
+            return self.remove_done(head);
+        }
+        if node.total != 1 {
             self.numbers.remove(&mut self.nodes, head);
         }
         let node = self.nodes.get_mut(head)?;
@@ -93,12 +97,23 @@ impl ReceiptTracker {
             if node.is_indexed {
                 self.ids.remove(&mut self.nodes, this);
             }
-            self.nodes.remove(this);
+            self.nodes.free_node(this);
             next = sibling;
         }
         ids.sort_unstable_by_key(|(segment, _)| *segment);
         let ids = ids.into_iter().map(|(_, id)| id).collect();
         Some(ExpiredMessage { number, ids, key })
+    }
+
+    /// Removes a message of one segment that has its receipt: the usual case.
+    fn remove_done(&mut self, head: u32) -> Option<ExpiredMessage> {
+        if self.nodes.get(head)?.is_indexed {
+            self.ids.remove(&mut self.nodes, head);
+        }
+        let node = self.nodes.get_mut(head)?;
+        let (number, key) = (node.number, node.key.take());
+        self.nodes.free_node(head);
+        Some(ExpiredMessage { number, ids: Vec::new(), key })
     }
 
     /// Removes the message whose receipts the account has waited for longest, and then those that it remembers. The account is

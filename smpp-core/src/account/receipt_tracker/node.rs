@@ -124,6 +124,14 @@ impl Slot for Node {
     fn vacant_link(&mut self) -> &mut u32 {
         &mut self.id_next
     }
+
+    fn vacate(&mut self) {
+        // What else is there is not read: no message has this number, which an acknowledgement compares first.
+        (self.number, self.key) = (MessageNumber(u64::MAX), None);
+        if !matches!(self.id, StoredId::Inline { .. }) {
+            self.id = StoredId::default();
+        }
+    }
 }
 
 /// The index of segments by id.

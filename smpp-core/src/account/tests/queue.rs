@@ -366,3 +366,21 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_memory_of_a_queue_that_was_long_is_freed() {
+    let mut account =
+        Account::<()>::new(Options { queue_capacity: 20_000, ..options() }, Instant::ZERO).unwrap();
+    let left = allocation_counter::measure(|| {
+        for _ in 0..20_000 {
+            account.submit(Instant::ZERO, &Message::submit_sm(&template())).unwrap();
+        }
+        for number in 1..=20_000 {
+            account.cancel(Instant::ZERO, MessageNumber(number));
+        }
+        while account.poll_event().is_some() {}
+        account.shrink(LinkId(0));
+    });
+    assert_eq!(account.queued(), 0);
+    assert!(left.bytes_current < 20_000, "{left:?}");
+}

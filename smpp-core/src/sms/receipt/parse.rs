@@ -214,10 +214,14 @@ fn key(input: &[u8]) -> Option<(Key, &[u8])> {
     usual_key(input).or_else(|| any_key(input))
 }
 
-/// Parses a key that most receipts have, if at least 8 octets follow its start: 8 at once.
+/// Parses a key that most receipts have: 8 octets at once.
 #[inline]
 fn usual_key(input: &[u8]) -> Option<(Key, &[u8])> {
-    let octets = u64::from_le_bytes(*input.first_chunk()?);
+    let octets = match input.first_chunk() {
+        Some(octets) => u64::from_le_bytes(*octets),
+        // A zero ends the name.
+        None => input.iter().rev().fold(0, |octets, octet| octets << 8 | u64::from(*octet)),
+    };
     let ends = marks_below(octets, b' ' + 1) | marks_of(octets, b':');
     if ends == 0 {
         return None;
@@ -343,6 +347,18 @@ const fn name_number(name: &[u8]) -> Name {
 /// Parses a value. Returns it with the next key and the input after that key's colon.
 #[inline]
 fn value(input: &[u8]) -> (Value<'_>, Option<(Key, &[u8])>) {
+    // Most values are one word, with a space and a usual key after it.
+    match input.split_at_checked(low_octet(input)) {
+        Some((word, [b' ', rest @ ..])) if let Some(next) = usual_key(rest) => {
+            (Value { word, whole: word }, Some(next))
+        }
+        _ => any_value(input),
+    }
+}
+
+/// Parses any value.
+#[inline(never)]
+fn any_value(input: &[u8]) -> (Value<'_>, Option<(Key, &[u8])>) {
     let (word, mut rest) = split_word(input);
     let (mut value, mut start) = (Value { word, whole: word }, input);
     loop {
@@ -366,22 +382,27 @@ fn split_word(input: &[u8]) -> (&[u8], &[u8]) {
     input.split_at_checked(word_length(input)).unwrap_or((input, &[]))
 }
 
-/// Returns how many octets precede the first white space: it looks at 8 octets at once.
-#[inline]
+/// Returns how many octets precede the first white space.
 fn word_length(input: &[u8]) -> usize {
+    let length = low_octet(input);
+    let rest = input.get(length..).unwrap_or_default();
+    // Mostly 0: the other octets up to the space are control characters.
+    length + rest.iter().position(u8::is_ascii_whitespace).unwrap_or(rest.len())
+}
+
+/// Returns how many octets precede the first that is a space or lower: it looks at 8 octets at once.
+#[inline]
+fn low_octet(input: &[u8]) -> usize {
     let (chunks, rest) = input.as_chunks();
     let mut length = 0;
     for chunk in chunks {
         let marks = marks_below(u64::from_le_bytes(*chunk), b' ' + 1);
         if marks != 0 {
-            length += first_marked(marks);
-            let rest = input.get(length..).unwrap_or_default();
-            // Mostly 0: the other octets below the space are control characters.
-            return length + rest.iter().position(u8::is_ascii_whitespace).unwrap_or(rest.len());
+            return length + first_marked(marks);
         }
         length += chunk.len();
     }
-    length + rest.iter().position(u8::is_ascii_whitespace).unwrap_or(rest.len())
+    length + rest.iter().position(|octet| *octet <= b' ').unwrap_or(rest.len())
 }
 
 /// Marks the octets of a little-endian number that are below a limit of at most 128, with their highest bit. An octet after the first marked one may be marked
@@ -406,10 +427,12 @@ const fn first_marked(marks: u64) -> usize {
 /// Parses decimal digits.
 #[inline]
 fn number(word: &[u8]) -> Option<u32> {
-    word.iter().try_fold(0_u32, |number, octet| {
-        let digit = octet.is_ascii_digit().then(|| octet - b'0')?;
-        number.checked_mul(10)?.checked_add(digit.into())
-    })
+    let digit = |octet: u8| Some(octet.wrapping_sub(b'0')).filter(|digit| *digit < 10).map(u32::from);
+    if word.len() < 10 {
+        // Less than 10^9.
+        return word.iter().try_fold(0, |number, octet| Some(number * 10 + digit(*octet)?));
+    }
+    word.iter().try_fold(0_u32, |number, octet| number.checked_mul(10)?.checked_add(digit(*octet)?))
 }
 
 #[cfg(test)]
@@ -436,7 +459,6 @@ mod tests {
             }
             if let Some((key, _)) = any
                 && key != Key::Other
-                && input.len() >= 14
                 && input.is_ascii()
                 && (input.get(name.len()..).is_some_and(|rest| rest.starts_with(':') || rest.starts_with(" date:")))
                 && !name.to_ascii_lowercase().ends_with("date")

@@ -306,14 +306,20 @@ impl<O: Observer> Account<O> {
 
     /// Records that the transport has taken this many of the octets that [`poll_transmit`](Self::poll_transmit) returned.
     pub fn handle_transmitted(&mut self, now: Instant, link: LinkId, octets: usize) {
-        if let Some(session) = self.session(link) {
-            session.handle_transmitted(octets);
-            let transmitted = session.transmitted();
-            if let Some(generation) = self.generation(link) {
-                self.delivered_pdus.handle_transmitted(link, generation, transmitted);
-            }
+        let Some(slot) = self.links.get_mut(link.index()) else { return };
+        let generation = slot.generation;
+        let Some(session) = slot.session_mut() else { return };
+        let before = (session.state(), session.is_full());
+        session.handle_transmitted(octets);
+        let (transmitted, after) = (session.transmitted(), (session.state(), session.is_full()));
+        self.delivered_pdus.handle_transmitted(link, generation, transmitted);
+        if before == after {
+            // Only its timers have changed: the account can do nothing that it could not do before.
+            self.record_change(link);
+        } else {
+            self.touch(link);
+            self.advance(now);
         }
-        self.advance(now);
     }
 
     /// Handles the end of the stream: the SMSC has closed its side of the connection. Responses of the application are still

@@ -276,20 +276,24 @@ impl<O: Observer> Account<O> {
             Shutdown::Unbinding { until, .. } => until,
             _ => None,
         };
-        [
-            self.next_link_start(),
-            self.next_dispatch(),
-            self.queue.poll_timeout(),
-            self.requests.poll_timeout(),
-            self.receipts.poll_timeout(),
-            self.next_inbound_timeout(),
-            self.next_resume(),
-            self.is_unfinished.then_some(self.dispatched_at),
-            shutdown,
-        ]
-        .into_iter()
-        .flatten()
-        .min()
+        // An adapter asks after each of its calls: one comparison for each timer that runs.
+        let mut first = self.next_link_start();
+        let mut add = |timer: Option<Instant>| {
+            if let Some(at) = timer
+                && first.is_none_or(|first| at < first)
+            {
+                first = Some(at);
+            }
+        };
+        add(self.next_dispatch());
+        add(self.queue.poll_timeout());
+        add(self.requests.poll_timeout());
+        add(self.receipts.poll_timeout());
+        add(self.next_inbound_timeout());
+        add(self.next_resume());
+        add(self.is_unfinished.then_some(self.dispatched_at));
+        add(shutdown);
+        first
     }
 
     /// Runs the timers that are due: connection attempts, rate limits, deadlines, receipts and segments that are too old.

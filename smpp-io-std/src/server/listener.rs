@@ -14,7 +14,7 @@ use crate::error::{AcceptError, End, TlsError};
 use crate::handle::Peer;
 use crate::inbox::Inbox;
 use crate::session_hook::SessionHook;
-use crate::start::start_observed;
+use crate::start::{Surroundings, start_with};
 use crate::tls_stream::TlsStream;
 use crate::transport::Duplex;
 
@@ -183,7 +183,7 @@ impl IncomingConnection {
         hook: Option<Arc<dyn SessionHook>>,
         wrap: impl FnOnce(ServerStream) -> Box<dyn Duplex>,
     ) -> Result<(Peer, Inbox<Smsc>), AcceptError> {
-        let Self { tcp, tls, mut config, accepted, observer, .. } = self;
+        let Self { tcp, address, tls, mut config, accepted, observer } = self;
         let left = |timeout: std::time::Duration| timeout.saturating_sub(accepted.elapsed());
         let stream = match tls {
             None => ServerStream::new(tcp, None),
@@ -200,7 +200,8 @@ impl IncomingConnection {
         };
         // The handshake has used part of the timeout.
         config.session_init_timeout = left(config.session_init_timeout);
-        start_observed::<Smsc>(wrap(stream), config, observer, hook).map_err(|error| {
+        let surroundings = Surroundings { observer, hook, peer: Some(address) };
+        start_with::<Smsc>(wrap(stream), config, surroundings).map_err(|error| {
             let error = Some(Arc::new(error));
             AcceptError::Ended(End { reason: CloseReason::Disconnected, error })
         })

@@ -294,12 +294,13 @@ pub use inbox::Inbox;
 pub use pending_response::{DeadlineError, PendingResponse};
 pub use sent_request::SentRequest;
 pub use server::{
-    Admission, BindId, BindRegistry, BindRequest, BoundSession, Events, IncomingConnection, Listener,
-    QueuedDelivery, RejectReason, Server, ServerBuilder, ServerEvent, ServerLimits, ServerStream, Service,
-    Shutdown,
+    Acceptor, Admission, BindId, BindRegistry, BindRequest, BoundSession, Events, IncomingConnection,
+    Listener, ProxyHeaderError, QueuedDelivery, RejectReason, Server, ServerBuilder, ServerEvent,
+    ServerLimits, ServerStream, Service, Shutdown,
 };
 pub use smpp_core;
 pub use smpp_core::session::{NotSentReason, RefusedResponse, RequestError, Response};
+pub use smpp_io_common::{Network, NetworkError, ProxyProtocol};
 pub use start::start;
 pub use stream::Stream;
 pub use tls_stream::TlsStream;

@@ -144,7 +144,9 @@ fn the_counters_of_a_session_are_published_and_its_gauges_go_back_to_zero() {
         client.unbind();
         drop(client);
         serving.join().unwrap();
-        publishing.into_iter().for_each(|thread| thread.join().unwrap());
+        for thread in publishing {
+            thread.join().unwrap();
+        }
         let expected = [
             "octets_total direction=in kind=bind: 17",
             "octets_total direction=in kind=message: 66",
@@ -454,7 +456,9 @@ fn a_server_is_counted_and_traced() {
         assert_eq!(queued.wait().to_string(), "accepted");
         client.unbind();
         server.shutdown(Duration::from_secs(30));
-        publishing.into_iter().for_each(|thread| thread.join().unwrap());
+        for thread in publishing {
+            thread.join().unwrap();
+        }
         let expected = [
             "server_binds_total outcome=bound: 1",
             "server_binds_total outcome=ended: 1",

@@ -8,11 +8,13 @@ use std::time::{Duration, Instant};
 use smpp_core::session::{Config, Refusal, Reply, Smsc};
 use smpp_core::{Bind, BindResp, COctets, CommandStatus, InterfaceVersion, Operation as _, Tlv, Tlvs};
 
+use super::incoming::Origin;
 use crate::error::{AcceptError, End};
 use crate::handle::Peer;
 use crate::handle_route::HandleRoute;
 use crate::inbound::{Inbound, InboundRequest};
 use crate::inbox::Inbox;
+use crate::tls::TlsInfo;
 
 /// How long a connection whose bind is refused may take to send the response before it is aborted.
 const FINAL_RESPONSE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -37,8 +39,6 @@ const FINAL_RESPONSE_TIMEOUT: Duration = Duration::from_secs(1);
 pub struct BindRequest {
     pending: Arc<PendingBind>,
     inbox: Inbox<Smsc>,
-    address: SocketAddr,
-    tls: bool,
 }
 
 /// A bind, and the right to respond to it once: in the thread that decides, or in another one that ends the wait.
@@ -47,9 +47,14 @@ pub(super) struct PendingBind {
     request: InboundRequest<Bind<'static>, HandleRoute<Smsc>>,
     reply: Mutex<Option<Reply<Bind<'static>>>>,
     peer: Peer,
+    origin: Origin,
 }
 
 impl PendingBind {
+    pub(super) const fn address(&self) -> SocketAddr {
+        self.origin.address
+    }
+
     pub(super) fn bind(&self) -> Bind<'_> {
         self.request.get()
     }
@@ -95,17 +100,13 @@ impl Drop for PendingBind {
 pub(super) fn first_bind(
     peer: Peer,
     mut inbox: Inbox<Smsc>,
-    (address, tls): (SocketAddr, bool),
+    origin: Origin,
 ) -> Result<BindRequest, AcceptError> {
     while let Some(inbound) = inbox.recv() {
         if let Inbound::Bind(mut request) = inbound {
             let reply = Mutex::new(request.take_reply());
-            return Ok(BindRequest {
-                pending: Arc::new(PendingBind { request, reply, peer }),
-                inbox,
-                address,
-                tls,
-            });
+            let pending = Arc::new(PendingBind { request, reply, peer, origin });
+            return Ok(BindRequest { pending, inbox });
         }
     }
     Err(AcceptError::Ended(peer.closed()))
@@ -118,13 +119,48 @@ impl BindRequest {
     }
 
     /// Returns the address of the ESME.
-    pub const fn peer_addr(&self) -> SocketAddr {
-        self.address
+    pub fn peer_addr(&self) -> SocketAddr {
+        self.pending.origin.address
     }
 
     /// Returns whether the connection uses TLS.
-    pub const fn is_tls(&self) -> bool {
-        self.tls
+    pub fn is_tls(&self) -> bool {
+        self.pending.origin.tls.is_some()
+    }
+
+    /// Returns what the TLS handshake has agreed on, and the certificates that the client has shown; `None` without TLS.
+    ///
+    /// A service that accepts a system_id only with the certificate that belongs to it. The TLS configuration asks clients for a
+    /// certificate ([`tls::server_verifying_clients`](crate::tls::server_verifying_clients)):
+    ///
+    /// ```
+    /// use std::collections::HashMap;
+    ///
+    /// use smpp_core::session::Smsc;
+    /// use smpp_core::CommandStatus;
+    /// use smpp_io_std::tls::CertificateDer;
+    /// use smpp_io_std::{Admission, BindRequest, BoundSession, HandleRoute, Inbound, Service};
+    ///
+    /// struct Accounts {
+    ///     /// The certificate of each system_id.
+    ///     certificates: HashMap<Vec<u8>, CertificateDer<'static>>,
+    /// }
+    ///
+    /// impl Service for Accounts {
+    ///     fn bind(&self, request: &BindRequest) -> Result<Admission, CommandStatus> {
+    ///         let expected = self.certificates.get(request.bind().system_id.as_bytes());
+    ///         let expected = expected.ok_or(CommandStatus::RINVSYSID)?;
+    ///         match request.tls().and_then(|tls| tls.client_certificate()) {
+    ///             Some(shown) if shown == expected => Ok(Admission::default()),
+    ///             _ => Err(CommandStatus::RBINDFAIL),
+    ///         }
+    ///     }
+    ///
+    ///     fn request(&self, _: &BoundSession, _: Inbound<HandleRoute<Smsc>>) {}
+    /// }
+    /// ```
+    pub fn tls(&self) -> Option<&TlsInfo> {
+        self.pending.origin.tls.as_deref()
     }
 
     /// Returns the handle of the session, which is not bound yet.
@@ -195,8 +231,7 @@ impl fmt::Debug for BindRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BindRequest")
             .field("request", &self.pending.request)
-            .field("address", &self.address)
-            .field("tls", &self.tls)
+            .field("origin", &self.pending.origin)
             .finish_non_exhaustive()
     }
 }

@@ -4,14 +4,14 @@ use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use smpp_core::server::{Admission, BindRefusal, ConnectionId};
+use smpp_core::server::{Admission, BindRefusal, ConnectionId, RejectReason};
 use smpp_core::session::{Config, Observer, RateMeter, Smsc};
 use smpp_core::{COctets, CommandStatus, InterfaceVersion, Operation as _};
-use smpp_io_common::ServerLimits;
+use smpp_io_common::{Arrival, ServerLimits};
 
 use super::bind_request::{BindRequest, PendingBind, first_bind};
 use super::bound::{BindId, BoundSession};
-use super::listener::IncomingConnection;
+use super::incoming::IncomingConnection;
 use super::registry::Registry;
 use super::service::{ServerEvent, Service};
 use super::slot::Slot;
@@ -57,11 +57,14 @@ impl ServerContext {
     /// Runs a connection until its session has ended.
     pub(super) fn run_connection(
         &self,
-        connection: IncomingConnection,
+        mut connection: IncomingConnection,
         slot: &Arc<Slot>,
         unbound: Arc<Unbound>,
     ) {
-        let (address, tls) = (slot.address, slot.tls);
+        if connection.arrival() == Arrival::Proxied && !self.identify(&mut connection, slot, &unbound) {
+            return;
+        }
+        let (address, tls) = (connection.peer_addr(), connection.is_tls());
         // Before the first event: if it panics, there is none.
         let connection = match &self.observer {
             Some(observer) => connection.observe(observer(address)),
@@ -85,6 +88,20 @@ impl ServerContext {
         self.serve(slot, &bound, inbox, meter);
     }
 
+    /// Reads the header of the PROXY protocol. Returns whether the connection is accepted with the address that it states.
+    fn identify(&self, connection: &mut IncomingConnection, slot: &Slot, unbound: &Unbound) -> bool {
+        let result = match connection.read_proxy_header() {
+            Err(error) if !unbound.is_closed() => {
+                Err(self.registry.reject(slot.id, RejectReason::ProxyHeader(error)))
+            }
+            // If it is closed for another one, this returns the reason.
+            _ => self.registry.identify(slot.id, connection.peer_addr()),
+        };
+        let Err(reason) = result else { return true };
+        self.emit(ServerEvent::ConnectionRejected { address: connection.peer_addr(), reason });
+        false
+    }
+
     /// Waits for the bind, and lets the service decide on it.
     fn admit(
         &self,
@@ -96,13 +113,13 @@ impl ServerContext {
         let connection = connection.with_config(self.registry.unbound_config(&config));
         let hook: Arc<dyn SessionHook> = slot.clone();
         let opened = connection.open(Some(hook), |stream| self.service.transport(stream));
-        let (peer, inbox) = opened.map_err(NotBound::Failed)?;
+        let (peer, inbox, origin) = opened.map_err(NotBound::Failed)?;
         slot.set_peer(&peer);
         if !unbound.set_peer(&peer) {
             peer.begin_abort();
             return Err(NotBound::Closed);
         }
-        let request = first_bind(peer, inbox, (slot.address, slot.tls)).map_err(NotBound::Failed)?;
+        let request = first_bind(peer, inbox, origin).map_err(NotBound::Failed)?;
         self.registry.begin_decision(slot.id);
         if !unbound.set_bind(request.pending()) {
             return Err(NotBound::Closed);
@@ -124,7 +141,7 @@ impl ServerContext {
             (Ok(bound), Ok(admission)) => (bound, admission),
             (Ok(_), Err(_)) => return Err(NotBound::Refused),
             (Err(status), _) => {
-                self.refused(slot.address, request.pending(), status);
+                self.refused(request.pending(), status);
                 request.pending().refuse(reply, status);
                 return Err(NotBound::Refused);
             }
@@ -153,12 +170,12 @@ impl ServerContext {
         let (bind, peer) = (request.bind(), request.peer().clone());
         let account = (bind.system_id.as_bytes(), bind.mode);
         self.registry.decide(slot.id, account, window, decision, |name| {
-            BoundSession::new(BindId(slot.id), account, name, (slot.address, slot.tls), peer)
+            BoundSession::new(BindId(slot.id), account, name, (request.peer_addr(), request.is_tls()), peer)
         })
     }
 
-    fn refused(&self, address: SocketAddr, bind: &PendingBind, status: CommandStatus) {
-        let system_id = bind.bind().system_id.as_bytes().to_vec();
+    fn refused(&self, bind: &PendingBind, status: CommandStatus) {
+        let (address, system_id) = (bind.address(), bind.bind().system_id.as_bytes().to_vec());
         self.emit(ServerEvent::BindRefused { address, system_id: &system_id, status });
     }
 
@@ -170,7 +187,7 @@ impl ServerContext {
         let account = (bind.system_id.as_bytes(), bind.mode);
         let refusal = BindRefusal::Undecided;
         let status = self.registry.refuse(id, account, refusal);
-        self.refused(unbound.address, &pending, status);
+        self.refused(&pending, status);
         pending.refuse(reply, status);
     }
 

@@ -1,10 +1,12 @@
 //! An SMSC: listens, lets the application decide on binds, and passes requests to it.
 
+mod acceptor;
 mod bind_request;
 mod binds;
 mod bound;
 mod connection;
 mod events;
+mod incoming;
 mod listener;
 mod registry;
 mod sending;
@@ -16,8 +18,7 @@ mod workers;
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -27,20 +28,23 @@ use smpp_core::server::{DeliverError, Delivery};
 use smpp_core::session::{CloseReason, Observer, RequestError, Response};
 use smpp_core::{COctets, InterfaceVersion};
 
+pub use acceptor::Acceptor;
 pub use bind_request::BindRequest;
 pub use binds::{BindRegistry, QueuedDelivery};
 pub use bound::{BindId, BoundSession};
 pub use events::Events;
-pub use listener::{IncomingConnection, Listener};
+pub use incoming::IncomingConnection;
+pub use listener::Listener;
 pub use service::{ServerEvent, Service};
-pub use smpp_core::server::{Admission, RejectReason};
+pub use smpp_core::server::{Admission, ProxyHeaderError, RejectReason};
 pub use smpp_io_common::ServerLimits;
 pub use stream::ServerStream;
 
 use crate::error::End;
+use acceptor::start_connection;
 use connection::{ObserverFactory, ServerContext};
+use listener::AcceptWaker;
 use registry::Registry;
-use slot::Slot;
 use unbound::Unbound;
 
 /// The pause after an error of accepting connections.
@@ -97,7 +101,8 @@ pub struct Server {
     binds: BindRegistry,
     addresses: Vec<SocketAddr>,
     is_stopping: Arc<AtomicBool>,
-    accept_threads: Vec<JoinHandle<()>>,
+    accept_threads: Vec<(AcceptWaker, JoinHandle<()>)>,
+    acceptor: Acceptor,
 }
 
 /// Builds a [`Server`]: its limits, its system_id, and the addresses on which it listens.
@@ -218,6 +223,7 @@ impl<S: Service> ServerBuilder<S> {
             binds: BindRegistry { registry: Arc::clone(&registry) },
             addresses: Vec::new(),
             is_stopping: Arc::default(),
+            acceptor: Acceptor::new(Arc::clone(&context)),
             accept_threads: Vec::new(),
         };
         let timers = Arc::clone(&context);
@@ -232,8 +238,9 @@ impl<S: Service> ServerBuilder<S> {
             let address = listener.local_addr()?;
             server.addresses.push(address);
             let (context, is_stopping) = (Arc::clone(&context), Arc::clone(&server.is_stopping));
+            let waker = listener.waker()?;
             let accept = move || accept(&context, &listener, address, &is_stopping);
-            server.accept_threads.push(spawn("smpp accept").spawn(accept)?);
+            server.accept_threads.push((waker, spawn("smpp accept").spawn(accept)?));
         }
         Ok(server)
     }
@@ -247,33 +254,14 @@ fn accept(context: &Arc<ServerContext>, listener: &Listener, local: SocketAddr, 
             return;
         }
         match accepted {
-            Ok(connection) => start_connection(context, connection),
+            // A connection that is rejected has its event.
+            Ok(connection) => _ = start_connection(context, connection),
             Err(error) if is_connection_error(&error) => {}
             Err(error) => {
                 context.emit(ServerEvent::AcceptFailed { listener: local, error: &error });
                 thread::sleep(ACCEPT_PAUSE);
             }
         }
-    }
-}
-
-/// Starts the thread of a connection. If there is none for it, the connection is closed.
-fn start_connection(context: &Arc<ServerContext>, connection: IncomingConnection) {
-    let from = (connection.peer_addr(), connection.is_tls());
-    let unbound = Arc::new(Unbound::new(from.0, Arc::clone(connection.tcp())));
-    match context.registry.accept(from.0, &unbound) {
-        Ok(id) => {
-            let slot = Arc::new(Slot::new(id, from, Arc::clone(context)));
-            let run = move || {
-                let context = &slot.context;
-                let run = || context.run_connection(connection, &slot, unbound);
-                if catch_unwind(AssertUnwindSafe(run)).is_err() {
-                    slot.abort();
-                }
-            };
-            let _ = thread::Builder::new().name("smpp handler".into()).spawn(run);
-        }
-        Err(reason) => context.emit(ServerEvent::ConnectionRejected { address: from.0, reason }),
     }
 }
 
@@ -296,9 +284,24 @@ impl Server {
         }
     }
 
-    /// Returns the addresses on which the server listens, in the order of the listeners.
+    /// Returns the addresses on which the server listens, in the order of the listeners. A Unix socket has the address `0.0.0.0:0`.
     pub fn local_addrs(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// Serves a connection that the application has accepted itself: see [`IncomingConnection::new`]. It counts for the limits of
+    /// the server as those of its listeners do. Does not block.
+    ///
+    /// # Errors
+    ///
+    /// Returns why the connection is closed at once.
+    pub fn serve(&self, connection: IncomingConnection) -> Result<(), RejectReason> {
+        self.acceptor.serve(connection)
+    }
+
+    /// Returns what serves connections from other threads, for example from an accept loop of the application.
+    pub fn acceptor(&self) -> Acceptor {
+        self.acceptor.clone()
     }
 
     /// Returns the binds of the server. Clone the registry to deliver from other threads.
@@ -370,14 +373,9 @@ impl Server {
 
     fn stop_accepting(&mut self) {
         self.is_stopping.store(true, Ordering::SeqCst);
-        for (address, accept_thread) in self.addresses.iter().zip(self.accept_threads.drain(..)) {
-            // A connection wakes the thread from its accept. If none can be made, the thread ends with the next one.
-            let local = match address.ip() {
-                IpAddr::V4(ip) if ip.is_unspecified() => (Ipv4Addr::LOCALHOST, address.port()).into(),
-                IpAddr::V6(ip) if ip.is_unspecified() => (Ipv6Addr::LOCALHOST, address.port()).into(),
-                _ => *address,
-            };
-            if TcpStream::connect_timeout(&local, ACCEPT_PAUSE).is_ok() {
+        for (waker, accept_thread) in self.accept_threads.drain(..) {
+            // If it cannot be woken, the thread ends with the next connection.
+            if waker.wake(ACCEPT_PAUSE) {
                 // The thread returns nothing.
                 let _ = accept_thread.join();
             }

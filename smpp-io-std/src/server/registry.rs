@@ -13,8 +13,8 @@ use smpp_core::server::{
 };
 use smpp_core::session::{CloseReason, Config, Instant, RateMeter, Refusal, RequestError, Response};
 use smpp_core::{BindMode, CommandStatus};
-use smpp_io_common::ServerLimits;
 use smpp_io_common::telemetry::ServerTelemetry;
+use smpp_io_common::{Arrival, ServerLimits};
 
 use super::bound::BoundSession;
 use super::events::EventLog;
@@ -270,10 +270,18 @@ impl Registry {
     pub(super) fn accept(
         self: &Arc<Self>,
         address: SocketAddr,
+        arrival: Arrival,
         unbound: &Arc<Unbound>,
     ) -> Result<ConnectionId, RejectReason> {
         self.with(|state| {
-            let id = state.core.accept(address)?;
+            let id = match arrival {
+                Arrival::Direct => state.core.accept(address)?,
+                Arrival::Proxied => state.core.accept_proxied(address)?,
+                Arrival::Untrusted => {
+                    state.core.reject_untrusted(address);
+                    return Err(RejectReason::UntrustedProxy);
+                }
+            };
             let connection = Some(Connection::Unbound(Arc::clone(unbound)));
             match state.connections.get_mut(id.index()) {
                 Some(slot) => *slot = connection,
@@ -281,6 +289,21 @@ impl Registry {
             }
             Ok(id)
         })
+    }
+
+    /// Records the address of the client that a proxy has stated.
+    pub(super) fn identify(
+        self: &Arc<Self>,
+        id: ConnectionId,
+        client: SocketAddr,
+    ) -> Result<(), RejectReason> {
+        self.with(|state| state.core.identify(id, client))
+    }
+
+    /// Records that a connection has sent no usable header. Returns the reason.
+    pub(super) fn reject(self: &Arc<Self>, id: ConnectionId, reason: RejectReason) -> RejectReason {
+        self.with(|state| state.core.reject(id, reason));
+        reason
     }
 
     /// Records that a connection has sent a bind.

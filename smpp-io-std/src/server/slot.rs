@@ -1,6 +1,5 @@
 //! What the threads of one connection share with the registry.
 
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -23,8 +22,6 @@ const ENDED: u8 = 2;
 /// One connection. Its threads hold it; the connection is removed when all of them have dropped it.
 pub(super) struct Slot {
     pub(super) id: ConnectionId,
-    pub(super) address: SocketAddr,
-    pub(super) tls: bool,
     pub(super) context: Arc<ServerContext>,
     /// [`IN_SERVICE`] and [`ENDED`].
     activity: AtomicU8,
@@ -44,20 +41,8 @@ struct Announced {
 pub(super) struct ServiceCall<'a>(&'a Slot);
 
 impl Slot {
-    pub(super) fn new(
-        id: ConnectionId,
-        (address, tls): (SocketAddr, bool),
-        context: Arc<ServerContext>,
-    ) -> Self {
-        Self {
-            id,
-            address,
-            tls,
-            context,
-            activity: AtomicU8::new(0),
-            announced: Mutex::default(),
-            peer: OnceLock::new(),
-        }
+    pub(super) fn new(id: ConnectionId, context: Arc<ServerContext>) -> Self {
+        Self { id, context, activity: AtomicU8::new(0), announced: Mutex::default(), peer: OnceLock::new() }
     }
 
     /// Begins a call of the service. Returns `None` if the session has ended, and too many calls go on whose sessions have.

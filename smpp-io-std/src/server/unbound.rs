@@ -1,16 +1,16 @@
 //! A connection without a bind, as it is closed for another one, or because the server stops.
 
-use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::bind_request::PendingBind;
+use super::stream::Socket;
 use super::workers::Workers;
 use crate::handle::Peer;
+use crate::transport::Duplex as _;
 
 /// A connection that is not bound.
 pub(super) struct Unbound {
-    pub(super) address: SocketAddr,
-    tcp: Arc<TcpStream>,
+    socket: Arc<Socket>,
     state: Mutex<State>,
 }
 
@@ -24,8 +24,8 @@ struct State {
 }
 
 impl Unbound {
-    pub(super) fn new(address: SocketAddr, tcp: Arc<TcpStream>) -> Self {
-        Self { address, tcp, state: Mutex::default() }
+    pub(super) fn new(socket: Arc<Socket>) -> Self {
+        Self { socket, state: Mutex::default() }
     }
 
     /// A poisoned lock is used as it is: no code of the application runs under it.
@@ -70,7 +70,7 @@ impl Unbound {
             (Some(peer), None) => peer.begin_abort(),
             (None, None) => {
                 // It is closed in any case.
-                let _ = self.tcp.shutdown(Shutdown::Both);
+                let _ = self.socket.close();
             }
         }
     }

@@ -3,14 +3,18 @@
 
 mod accounts;
 mod blocked;
+mod certificates;
 #[path = "../common/mod.rs"]
 mod common;
 mod connections;
 mod deliveries;
 mod ends;
 mod no_files;
+mod proxy_protocol;
 mod queue;
 mod support;
+#[cfg(unix)]
+mod transports;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};

@@ -105,8 +105,7 @@
 //! [`tls::server`] takes certificates and key from memory. [`Listener::tls`](crate::Listener::tls) accepts any `rustls::ServerConfig`. The
 //! handshake and the bind together have
 //! [`Config::session_init_timeout`](smpp_core::session::Config::session_init_timeout) (10 s).
-//! [`BindRequest::is_tls`](crate::BindRequest::is_tls) lets a [`Service`](crate::Service) refuse binds without TLS
-//! (tokio only).
+//! [`BindRequest::is_tls`](crate::BindRequest::is_tls) lets a [`Service`](crate::Service) refuse binds without TLS.
 //!
 //! # Replace a certificate while the server runs
 //!
@@ -174,8 +173,8 @@
 //! # Blocking crate
 //!
 //! `smpp_io_std::tls` has the same functions, `system_roots` with the feature `native-roots`, which is on by default.
-//! `Connector::tls`, `AccountConnector::tls` and `Listener::tls` take the same rustls types. Both crates have the same
-//! `ConnectError` and `TlsError`.
+//! `Connector::tls`, `AccountConnector::tls` and `Listener::tls` take the same rustls types. Both crates have the same `ServerTls`,
+//! `TlsInfo`, `BindRequest::tls`, `ConnectError` and `TlsError`.
 //!
 //! [`TlsError::Certificate`]: crate::TlsError::Certificate
 //! [`TlsError::Io`]: crate::TlsError::Io

@@ -250,7 +250,7 @@
 //! # Blocking crate
 //!
 //! `smpp_io_std::Server` is the same server with the same names and limits: both drive
-//! [`smpp_core::server::Registry`](smpp_core::server::Registry). It has two threads for each connection. The differences:
+//! [`smpp_core::server::Registry`]. It has two threads for each connection. The differences:
 //!
 //! | | `smpp_io_tokio` | `smpp_io_std` |
 //! | --- | --- | --- |
@@ -259,6 +259,7 @@
 //! | requests of one bind | run side by side | one after the other |
 //! | [`ServerLimits::detached_requests`] is reached | the calls of a session are cancelled with it | the requests that wait for their call are dropped |
 //! | [`Service::transport`](crate::Service::transport) | an `AsyncRead + AsyncWrite` | a `Box<dyn Duplex>` |
+//! | [`IncomingConnection::new`](crate::IncomingConnection::new) takes | an `AsyncRead + AsyncWrite` | a `Duplex` |
 //! | [`QueuedDelivery`](crate::QueuedDelivery) | a future | `wait`, `wait_until` |
 //! | [`Events`](crate::Events) | `recv` | `recv`, `recv_until`, an `Iterator` |
 //! | a handler that blocks its thread | stops its session | stops no session |

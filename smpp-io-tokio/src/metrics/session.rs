@@ -40,12 +40,12 @@ pub fn publish<R: Role>(
         loop {
             let mut end = pin!(shared.ended.notified());
             end.as_mut().enable();
-            let (state, stats, counters, ended) = {
+            let (state, traffic, counters, ended) = {
                 let core = shared.lock();
                 let Core { session, telemetry, end, .. } = &*core;
                 (session.state(), session.stats(), telemetry.counters.clone(), end.is_some())
             };
-            publisher.publish(state, &stats, &counters);
+            publisher.publish(state, &traffic, &counters);
             if ended {
                 return;
             }

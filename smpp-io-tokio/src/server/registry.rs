@@ -166,7 +166,9 @@ impl Registry {
                 state.core.handle_timeout(now);
                 (state.core.poll_timeout(), undecided)
             });
-            undecided.iter().for_each(|signals| signals.undecided.notify_one());
+            for signals in undecided {
+                signals.undecided.notify_one();
+            }
             let changed = self.changed.notified();
             match due {
                 // It makes no difference which comes first.

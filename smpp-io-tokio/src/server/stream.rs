@@ -11,6 +11,8 @@ use tokio::net::TcpStream;
 use tokio::net::UnixStream;
 use tokio_rustls::server::TlsStream;
 
+#[cfg(feature = "testing")]
+use super::bound::BindId;
 use super::registry::Slot;
 use crate::dial::BoxedTransport;
 
@@ -61,6 +63,12 @@ impl ServerStream {
             Socket::Unix(io) => Some(io),
             _ => None,
         }
+    }
+
+    /// Returns the id that the bind of this connection will have; `None` without a server.
+    #[cfg(feature = "testing")]
+    pub(crate) fn bind_id(&self) -> Option<BindId> {
+        self._slot.as_ref().map(|slot| BindId(slot.id))
     }
 
     fn socket(&self) -> &Socket {

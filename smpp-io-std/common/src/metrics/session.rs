@@ -30,9 +30,9 @@ impl SessionPublisher {
     }
 
     /// Publishes the differences to the last publication.
-    pub fn publish(&mut self, state: State, stats: &Stats, counters: &SessionCounters) {
+    pub fn publish(&mut self, state: State, traffic: &Stats, counters: &SessionCounters) {
         self.publish_state(state);
-        self.traffic.publish(stats, &counters.requests, &counters.histogram());
+        self.traffic.publish(traffic, &counters.requests, &counters.histogram());
     }
 
     fn publish_state(&mut self, state: State) {

@@ -71,8 +71,10 @@ impl ServerTelemetry {
 #[cfg(feature = "tracing")]
 const fn level(event: &Event) -> Option<Level> {
     Some(match event {
-        Event::Rejected { .. } | Event::BindRefused { .. } | Event::Throttled { .. } => Level::WARN,
-        Event::NotBound { reason: NotBoundReason::Replaced | NotBoundReason::Octets, .. } => Level::WARN,
+        Event::Rejected { .. }
+        | Event::BindRefused { .. }
+        | Event::Throttled { .. }
+        | Event::NotBound { reason: NotBoundReason::Replaced | NotBoundReason::Octets, .. } => Level::WARN,
         Event::Ended { reason, .. } => match reason {
             CloseReason::Unbound | CloseReason::PeerUnbound | CloseReason::Aborted => Level::INFO,
             _ => Level::WARN,

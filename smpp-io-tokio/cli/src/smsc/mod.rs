@@ -51,6 +51,7 @@ async fn serve(arguments: &Arguments) -> Result<(), Failure> {
         .rules(arguments.rules())
         .faults(arguments.faults())
         .max_connections(arguments.max_connections)
+        .log_capacity(0)
         .subscribe(move |event| subscriber.event(event));
     let builder = arguments
         .account

@@ -98,7 +98,11 @@ impl Shared {
             Event::Closed { .. } => self.end(state),
             _ => {}
         }
+        state.telemetry.record(now, &event, state.last_error.as_deref());
         state.router.handle_event(now, &mut state.account, event);
+        for event in state.router.take_lost() {
+            state.telemetry.record_event(now, &event);
+        }
     }
 
     /// Wakes every thread that waits: the account has ended.

@@ -8,6 +8,7 @@ use smpp_core::account::{
     Account, EventRouter, LinkId, Message, MessageNumber, Options, OptionsError, SubmitError,
 };
 use smpp_core::session::Instant;
+use smpp_io_common::telemetry::AccountTelemetry;
 
 use super::connector::{AccountConnector, BoxedObserver};
 use super::link_task::{Interrupt, LinkTask};
@@ -35,6 +36,7 @@ impl WakeBatch {
 }
 
 pub(super) struct AccountState {
+    pub(super) telemetry: AccountTelemetry,
     pub(super) account: Account<Option<BoxedObserver>>,
     /// The events that were not fetched, and the threads that wait for them.
     pub(super) router: EventRouter<Waiter>,
@@ -69,6 +71,7 @@ pub(super) struct AccountState {
 impl AccountState {
     pub(super) fn new(account: Account<Option<BoxedObserver>>, connector: &AccountConnector) -> Self {
         Self {
+            telemetry: AccountTelemetry::new(&account.options().credentials.system_id),
             links: account.links().map(|(link, _)| LinkTask::new(link)).collect(),
             router: EventRouter::new(connector.arrivals_capacity)
                 .with_events_capacity(connector.events_capacity),

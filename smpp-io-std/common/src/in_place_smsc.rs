@@ -345,8 +345,6 @@ mod tests {
             // The response to this request says that the SMSC has read the message. It takes the responses before it along.
             if sequence % 3 == 0 {
                 let read = stream.read(&mut octets).unwrap();
-                let received = Frame::new(octets[..read].to_vec());
-                assert!(received.is_err(), "one response only");
                 let mut rest = &octets[..read];
                 let mut sequences = Vec::new();
                 while let Some((frame, later)) = frame::split(rest, READ).unwrap() {

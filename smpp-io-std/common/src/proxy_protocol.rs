@@ -228,7 +228,7 @@ impl ProxyHeaderReader {
 fn missing_v1(arrived: &[u8]) -> usize {
     /// `PROXY TCP4 192.0.2.1 192.0.2.2 40000 2775`
     const SPACES: usize = 5;
-    let spaces = arrived.iter().filter(|octet| **octet == b' ').count();
+    let spaces = arrived.split(|octet| *octet == b' ').count() - 1;
     // After `UNKNOWN` there may be anything.
     let fields = if arrived.starts_with(b"PROXY TCP") { SPACES.saturating_sub(spaces) } else { 0 };
     // Each field that is missing has a space before it and an octet at least.

@@ -94,10 +94,9 @@ impl<S: Service> ServerContext<S> {
         let reading = Box::pin(connection.read_proxy_header());
         let read = unless_stopped(reading, pin!(signals.stop.notified())).await;
         let result = match read {
-            Some(Ok(())) => self.registry.identify(slot.id, connection.peer_addr()),
             Some(Err(error)) => Err(self.registry.reject(slot.id, RejectReason::ProxyHeader(error))),
-            // It is rejected already: this returns the reason.
-            None => self.registry.identify(slot.id, connection.peer_addr()),
+            // If it is closed for another one, this returns the reason.
+            Some(Ok(())) | None => self.registry.identify(slot.id, connection.peer_addr()),
         };
         let Err(reason) = result else { return true };
         self.emit(ServerEvent::ConnectionRejected { address: connection.peer_addr(), reason });

@@ -12,7 +12,7 @@ use smpp_core::server::{
     DeliveryPdu, Event, RejectReason, ServerStats,
 };
 use smpp_core::session::{CloseReason, Config, Instant, RateMeter, RequestError, Response, UnansweredReason};
-use smpp_io_common::Arrival;
+use smpp_io_common::{Arrival, ServerLimits};
 use tokio::runtime::Handle;
 use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, broadcast, oneshot};
@@ -21,7 +21,6 @@ use tokio::time::timeout_at;
 
 use super::bound::BoundSession;
 use super::handlers::Handlers;
-use super::limits::ServerLimits;
 use crate::clock::Clock;
 use crate::shared::OnUnbound;
 
@@ -166,7 +165,9 @@ impl Registry {
                 state.core.handle_timeout(now);
                 (state.core.poll_timeout(), undecided)
             });
-            undecided.iter().for_each(|signals| signals.undecided.notify_one());
+            for signals in undecided {
+                signals.undecided.notify_one();
+            }
             let changed = self.changed.notified();
             match due {
                 // It makes no difference which comes first.

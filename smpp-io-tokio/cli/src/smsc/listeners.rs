@@ -147,13 +147,13 @@ impl Listening {
                 printer.certificate_reloaded(error.as_deref());
             }
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     /// There is no such signal. Never returns.
     #[cfg(not(unix))]
     pub(super) async fn reload(&mut self, _: &Arguments, _: &EventPrinter) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

@@ -101,6 +101,8 @@ pub enum Command<M> {
     /// Acknowledge a message that is in hand already, and was published again under another sequence number. Nobody waits
     /// for the result.
     AckDuplicate(AckToken),
+    /// Forget this delivery. The node neither works on it any more nor acknowledges it.
+    Abandon(AckToken),
     /// Send a request to the engine: [`handle_reply`](super::Node::handle_reply).
     Request(RequestId, Request),
     /// Submit the message to the account: [`handle_ended`](super::Node::handle_ended).
@@ -319,7 +321,7 @@ pub struct AcceptedPart {
     pub part: u8,
     /// The id as the SMSC wrote it.
     pub id: String,
-    /// The id normalised, as receipts are matched: hexadecimal.
+    /// The id normalised, as receipts are matched: hexadecimal. Empty if no receipt will have it.
     pub normalised: String,
 }
 
@@ -474,11 +476,8 @@ pub struct PhonePart {
     pub data_coding: u8,
     /// The `esm_class`.
     pub esm_class: u8,
-    /// The user data without its header, hexadecimal.
+    /// The user data as it arrived, with its header if `esm_class` says that it has one: hexadecimal.
     pub octets: String,
-    /// The user data header, hexadecimal; empty if there is none.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub header: String,
 }
 
 /// Omits numbers and text.

@@ -217,7 +217,7 @@ impl<M> Node<M> {
                 self.withdraw(id);
             }
             Ended::Outcome(outcome) => {
-                item.ids = (0..outcome.accepted.len()).map(|index| (index, false)).collect();
+                item.ids = ids_to_store(&outcome);
                 item.outcome = Some(outcome);
                 self.store_ids(id);
                 self.write(id);
@@ -269,6 +269,14 @@ impl<M> Node<M> {
     fn give_back(&mut self, id: ItemId) {
         if let Some(item) = self.work.items.get(&id) {
             self.commands.push_back(Command::GiveBack(item.token));
+            self.forget(id);
+        }
+    }
+
+    /// The queue delivers the message again if nobody acknowledges it.
+    fn abandon(&mut self, id: ItemId) {
+        if let Some(item) = self.work.items.get(&id) {
+            self.commands.push_back(Command::Abandon(item.token));
             self.forget(id);
         }
     }
@@ -419,7 +427,7 @@ impl<M> Node<M> {
         let Some(item) = self.work.items.get_mut(&id) else { return };
         item.stage = Stage::Lost;
         if item.ids.is_empty() {
-            self.forget(id);
+            self.abandon(id);
         }
     }
 
@@ -454,7 +462,7 @@ impl<M> Node<M> {
             }
             (Stage::LookingForEvent, Reply::Found(false)) => self.publish(id),
             (Stage::Acknowledging | Stage::Terminating, Reply::Done(_)) => self.forget(id),
-            (Stage::Acknowledging | Stage::Terminating, _) if item.acks >= MAX_ACKS => self.forget(id),
+            (Stage::Acknowledging | Stage::Terminating, _) if item.acks >= MAX_ACKS => self.abandon(id),
             _ => self.retry(id),
         }
         self.advance_work();
@@ -512,7 +520,7 @@ impl<M> Node<M> {
         }
         if let Some(outcome) = attempt.outcome {
             // An earlier node did all but the rest.
-            item.ids = (0..outcome.accepted.len()).map(|index| (index, false)).collect();
+            item.ids = ids_to_store(&outcome);
             item.outcome = Some(outcome);
             item.recorded = recorded;
             self.store_ids(id);
@@ -547,4 +555,10 @@ impl<M> Node<M> {
     pub fn keys_in_hand(&self) -> BTreeSet<String> {
         self.work.by_key.keys().cloned().collect()
     }
+}
+
+/// Returns the accepted parts whose ids are to be stored: by index, and that no request is on its way.
+fn ids_to_store(outcome: &Outcome) -> BTreeMap<usize, bool> {
+    let all = outcome.accepted.iter().enumerate();
+    all.filter(|(_, part)| !part.normalised.is_empty()).map(|(index, _)| (index, false)).collect()
 }

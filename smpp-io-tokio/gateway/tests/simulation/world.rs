@@ -308,6 +308,7 @@ impl World {
                 Command::InProgress(token) => self.tell_queue(run, QueueCommand::InProgress, token),
                 Command::GiveBack(token) => self.tell_queue(run, QueueCommand::GiveBack, token),
                 Command::AckDuplicate(token) => self.tell_queue(run, QueueCommand::Delete, token),
+                Command::Abandon(_) => self.count("abandoned"),
                 Command::Request(id, request) => self.transmit(run, id, request),
                 Command::Submit { item, key, body } => {
                     assert_eq!(self.messages[body].key, key);
@@ -545,7 +546,6 @@ impl World {
                     data_coding: 0,
                     esm_class: 0,
                     octets: String::new(),
-                    header: String::new(),
                 };
                 self.runs[run].node.handle_phone_part(self.now, id, part);
             }

@@ -118,8 +118,8 @@ pub async fn run(settings: &Settings, stop: impl Future<Output = ()>) -> Result<
     let remember = hours(settings.key_hours);
     let told = seconds(settings.duplicate_seconds);
     let codings = options.text.codings;
-    let engine =
-        Engine::open(client.clone(), names, instance.clone(), timeout, (remember, told), codings).await?;
+    let engine = Engine::open(client.clone(), names, instance.clone(), timeout, (remember, told), codings);
+    let engine = Box::pin(engine).await?;
     let connections = Connections::default();
     let leased = connections.clone();
     let dialect = options.receipts.dialect;

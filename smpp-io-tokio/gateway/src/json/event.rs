@@ -71,13 +71,12 @@ fn message_json(parts: &[PhonePart], codings: Codings) -> Value {
         value.insert("data_coding".into(), json!(first.data_coding));
     }
     value.insert("parts".into(), json!(parts.len()));
-    match phone_text(parts, codings) {
-        Some(text) => value.insert("text".into(), json!(text)),
-        None => {
-            let octets: String = parts.iter().map(|part| part.octets.as_str()).collect();
-            value.insert("octets".into(), json!(octets))
-        }
-    };
+    if let Some(text) = phone_text(parts, codings) {
+        value.insert("text".into(), json!(text));
+    } else {
+        let octets: String = parts.iter().map(|part| part.octets.as_str()).collect();
+        value.insert("octets".into(), json!(octets));
+    }
     Value::Object(value)
 }
 

@@ -71,6 +71,7 @@ enum Stage {
     Lost,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "they are independent of each other")]
 #[derive(Debug)]
 struct Item<M> {
     priority: Priority,

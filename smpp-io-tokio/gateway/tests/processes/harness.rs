@@ -206,10 +206,10 @@ impl World {
             let receipts = receipts.get(&key).copied().unwrap_or_default();
             match outcome.as_str() {
                 "accepted" => {
-                    assert!(sent == 1 && receipts == 1, "{key}: sent {sent} times, {receipts} receipts")
+                    assert!(sent == 1 && receipts == 1, "{key}: sent {sent} times, {receipts} receipts");
                 }
                 "uncertain" => {
-                    assert!(sent <= 1 && receipts <= 1, "{key}: sent {sent} times, {receipts} receipts")
+                    assert!(sent <= 1 && receipts <= 1, "{key}: sent {sent} times, {receipts} receipts");
                 }
                 _ => assert_eq!(sent, 0, "{key}: {outcome}"),
             }

@@ -156,7 +156,7 @@ impl Engine {
             }
             Request::ReadAttempt { key } => {
                 let found = self.attempts.get(&key);
-                let at = |at: &Instant| at.as_nanos() as i64;
+                let at = |at: &Instant| at.as_nanos().cast_signed();
                 return Reply::Attempt(
                     found.map(|(it, written, attempt)| (*it, at(written), attempt.clone())),
                 );
@@ -200,7 +200,7 @@ impl Engine {
 
     fn has_event(&self, id: &str, kind: EventKind, since: i64) -> bool {
         let is_it = |(at, event): &(Instant, Event)| {
-            event.id == id && event.kind() == kind && at.as_nanos() as i64 >= since
+            event.id == id && event.kind() == kind && at.as_nanos().cast_signed() >= since
         };
         self.events.iter().any(is_it)
     }

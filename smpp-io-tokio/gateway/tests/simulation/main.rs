@@ -39,7 +39,7 @@ fn scenario(seed: u64, verbose: bool) -> BTreeMap<&'static str, u64> {
         write_from_phone(&mut world, group, faulty);
     }
     for _ in 0..world.rng.within(0, 8) {
-        let faults = [
+        let kinds = [
             Fault::Kill,
             Fault::Kill,
             Fault::Cut,
@@ -49,7 +49,7 @@ fn scenario(seed: u64, verbose: bool) -> BTreeMap<&'static str, u64> {
             Fault::DropConnection,
             Fault::AddNode,
         ];
-        let fault = faults[world.rng.index(faults.len())];
+        let fault = kinds[world.rng.index(kinds.len())];
         let delay = world.rng.millis(500, faulty * 1_000);
         world.after(delay, Action::Fault(fault));
     }
@@ -120,13 +120,10 @@ fn whatever_dies_each_message_has_one_outcome() {
     let mut counts: BTreeMap<&'static str, u64> = BTreeMap::new();
     let count = variable("SCENARIOS").unwrap_or(500);
     for seed in first..first + count {
-        match catch_unwind(AssertUnwindSafe(|| scenario(seed, false))) {
-            Ok(of_scenario) => {
-                for (what, count) in of_scenario {
-                    *counts.entry(what).or_default() += count;
-                }
-            }
-            Err(_) => panic!("run it again with SEED={seed}"),
+        let result = catch_unwind(AssertUnwindSafe(|| scenario(seed, false)));
+        let Ok(of_scenario) = result else { panic!("run it again with SEED={seed}") };
+        for (what, count) in of_scenario {
+            *counts.entry(what).or_default() += count;
         }
     }
     println!("{counts:#?}");

@@ -1,9 +1,12 @@
 //! The SMSC, and the accounts of the nodes that talk to it.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use smpp_core::session::Instant;
-use smpp_gateway::node::{AcceptedPart, Ended, EventKind, IdOwner, ItemId, Outcome};
+use smpp_gateway::node::{
+    AcceptedPart, DeliveryId, Ended, EventKind, IdOwner, ItemId, Outcome, PhonePart, ReceiptDetails,
+};
 
 use super::world::{Action, Delivered, World};
 
@@ -186,6 +189,84 @@ impl World {
         if is_unsent {
             self.count("cancelled");
             self.ended(run, item, Ended::NeverSent);
+        }
+    }
+
+    /// Delivers a receipt or a message from a phone on any bind.
+    pub(crate) fn deliver(&mut self, what: Delivered) {
+        if self.smsc.is_delivered(what) {
+            return;
+        }
+        let bound: Vec<(usize, u64)> = self
+            .runs
+            .iter()
+            .enumerate()
+            .filter(|(_, run)| run.is_alive && run.node.wants_deliveries())
+            .flat_map(|(run, it)| it.connections.iter().filter(|it| it.is_bound).map(move |it| (run, it.id)))
+            .collect();
+        if bound.is_empty() {
+            return self.after(Duration::from_secs(1), Action::Deliver(what));
+        }
+        let (run, connection) = bound[self.rng.index(bound.len())];
+        self.last_delivery += 1;
+        let id = DeliveryId(self.last_delivery);
+        self.runs[run].deliveries.insert(id, (what, connection));
+        match what {
+            Delivered::Receipt(index) => {
+                let now = self.now;
+                let Receipt { id: smsc_id, arrived, .. } = &mut self.smsc.receipts[index];
+                arrived.get_or_insert(now);
+                let details = ReceiptDetails {
+                    id: smsc_id.clone(),
+                    state: "DELIVERED".into(),
+                    is_final: true,
+                    stat: "DELIVRD".into(),
+                    err: None,
+                };
+                let it = &mut self.runs[run];
+                let owner = it.known_ids.get(smsc_id).cloned();
+                it.node.handle_receipt(now, id, owner, vec![smsc_id.clone()], details);
+            }
+            Delivered::Phone(index) => {
+                let Phone { group, number, total, digest, .. } = &self.smsc.phones[index];
+                let part = PhonePart {
+                    group: group.clone(),
+                    number: *number,
+                    total: *total,
+                    digest: digest.clone(),
+                    from: String::new(),
+                    to: String::new(),
+                    data_coding: 0,
+                    esm_class: 0,
+                    octets: String::new(),
+                };
+                self.runs[run].node.handle_phone_part(self.now, id, part);
+            }
+        }
+        self.pump(run);
+    }
+
+    pub(crate) fn answered(&mut self, run: usize, id: DeliveryId, accept: bool) {
+        // If the connection has ended, the SMSC delivers it again already.
+        let Some((what, _)) = self.runs[run].deliveries.remove(&id) else { return };
+        if accept {
+            self.smsc.delivered(what);
+        } else {
+            self.count("delivery refused");
+            self.after(Duration::from_secs(2), Action::Deliver(what));
+        }
+    }
+
+    pub(crate) fn redeliver(&mut self, run: usize, closed: &BTreeSet<u64>) {
+        let deliveries = &mut self.runs[run].deliveries;
+        let gone: Vec<DeliveryId> =
+            deliveries.iter().filter(|(_, (_, on))| closed.contains(on)).map(|(id, _)| *id).collect();
+        for id in gone {
+            if let Some((what, _)) = self.runs[run].deliveries.remove(&id) {
+                self.count("redelivered");
+                let delay = self.rng.millis(100, 3_000);
+                self.after(delay, Action::Deliver(what));
+            }
         }
     }
 }

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use smpp_core::session::Instant;
 use smpp_gateway::node::{
-    AckToken, Command, DeliveryId, Ended, IdOwner, Invalid, ItemId, Node, Options, PhonePart, Priority,
-    ReceiptDetails, Reply, Request, RequestId, Work, WorkContent,
+    AckToken, Command, DeliveryId, Ended, IdOwner, Invalid, ItemId, Node, Options, Priority, Reply, Request,
+    RequestId, Work, WorkContent,
 };
 
 use super::engine::Engine;
 use super::rng::Rng;
-use super::smsc::{Phone, Receipt, Smsc, Submission};
+use super::smsc::{Smsc, Submission};
 
 /// A message that the test publishes.
 #[derive(Clone, Debug)]
@@ -110,7 +110,7 @@ pub(crate) struct World {
     /// Connections of processes that were killed, until the SMSC sees it.
     lingering: usize,
     last_connection: u64,
-    last_delivery: u64,
+    pub(crate) last_delivery: u64,
     is_calm: bool,
     pub(crate) verbose: bool,
     pub(crate) counts: BTreeMap<&'static str, u64>,
@@ -212,7 +212,7 @@ impl World {
             self.now = at;
             if let Some(action) = self.pending.remove(&id) {
                 if self.verbose && !matches!(action, Action::Wake(_)) {
-                    eprintln!("{:>9.3} {action:?}", at.as_nanos() as f64 / 1e9);
+                    eprintln!("{:>9?} {action:?}", at - Instant::ZERO);
                 }
                 self.act(action);
                 self.check_binds();
@@ -295,8 +295,7 @@ impl World {
 
     /// Carries out the commands of a node.
     pub(crate) fn pump(&mut self, run: usize) {
-        loop {
-            let Some(command) = self.runs[run].node.poll_command() else { break };
+        while let Some(command) = self.runs[run].node.poll_command() {
             match command {
                 Command::Pull { priority, count } => {
                     let end = self.now + Duration::from_secs(3);
@@ -370,11 +369,13 @@ impl World {
                 there = self.rng.millis(100, 30_000);
                 self.count("request late");
             }
-            if self.rng.chance(30) {
-                back = None;
-                self.count("reply lost");
-            } else if self.rng.chance(30) {
-                back = Some(self.rng.millis(100, 5_000));
+            match self.rng.within(0, 999) {
+                0..30 => {
+                    back = None;
+                    self.count("reply lost");
+                }
+                30..60 => back = Some(self.rng.millis(100, 5_000)),
+                _ => {}
             }
             is_repeated = self.rng.chance(50);
         }
@@ -496,84 +497,6 @@ impl World {
         if self.runs[run].submissions.remove(&item).is_some() && self.runs[run].is_alive {
             self.runs[run].node.handle_ended(self.now, item, ended);
             self.pump(run);
-        }
-    }
-
-    /// Delivers a receipt or a message from a phone on any bind.
-    fn deliver(&mut self, what: Delivered) {
-        if self.smsc.is_delivered(what) {
-            return;
-        }
-        let bound: Vec<(usize, u64)> = self
-            .runs
-            .iter()
-            .enumerate()
-            .filter(|(_, run)| run.is_alive && run.node.wants_deliveries())
-            .flat_map(|(run, it)| it.connections.iter().filter(|it| it.is_bound).map(move |it| (run, it.id)))
-            .collect();
-        if bound.is_empty() {
-            return self.after(Duration::from_secs(1), Action::Deliver(what));
-        }
-        let (run, connection) = bound[self.rng.index(bound.len())];
-        self.last_delivery += 1;
-        let id = DeliveryId(self.last_delivery);
-        self.runs[run].deliveries.insert(id, (what, connection));
-        match what {
-            Delivered::Receipt(index) => {
-                let now = self.now;
-                let Receipt { id: smsc_id, arrived, .. } = &mut self.smsc.receipts[index];
-                arrived.get_or_insert(now);
-                let details = ReceiptDetails {
-                    id: smsc_id.clone(),
-                    state: "DELIVERED".into(),
-                    is_final: true,
-                    stat: "DELIVRD".into(),
-                    err: None,
-                };
-                let it = &mut self.runs[run];
-                let owner = it.known_ids.get(smsc_id).cloned();
-                it.node.handle_receipt(now, id, owner, vec![smsc_id.clone()], details);
-            }
-            Delivered::Phone(index) => {
-                let Phone { group, number, total, digest, .. } = &self.smsc.phones[index];
-                let part = PhonePart {
-                    group: group.clone(),
-                    number: *number,
-                    total: *total,
-                    digest: digest.clone(),
-                    from: String::new(),
-                    to: String::new(),
-                    data_coding: 0,
-                    esm_class: 0,
-                    octets: String::new(),
-                };
-                self.runs[run].node.handle_phone_part(self.now, id, part);
-            }
-        }
-        self.pump(run);
-    }
-
-    fn answered(&mut self, run: usize, id: DeliveryId, accept: bool) {
-        // If the connection has ended, the SMSC delivers it again already.
-        let Some((what, _)) = self.runs[run].deliveries.remove(&id) else { return };
-        if accept {
-            self.smsc.delivered(what);
-        } else {
-            self.count("delivery refused");
-            self.after(Duration::from_secs(2), Action::Deliver(what));
-        }
-    }
-
-    fn redeliver(&mut self, run: usize, closed: &BTreeSet<u64>) {
-        let deliveries = &mut self.runs[run].deliveries;
-        let gone: Vec<DeliveryId> =
-            deliveries.iter().filter(|(_, (_, on))| closed.contains(on)).map(|(id, _)| *id).collect();
-        for id in gone {
-            if let Some((what, _)) = self.runs[run].deliveries.remove(&id) {
-                self.count("redelivered");
-                let delay = self.rng.millis(100, 3_000);
-                self.after(delay, Action::Deliver(what));
-            }
         }
     }
 

@@ -145,6 +145,13 @@ impl<B: AsRef<[u8]>> Frame<B> {
         Frame { octets: self.octets().to_vec() }
     }
 
+    /// Copies the octets into a buffer, whose content it replaces.
+    pub(crate) fn copy_into(&self, mut buffer: Vec<u8>) -> Frame<Vec<u8>> {
+        buffer.clear();
+        buffer.extend_from_slice(self.octets());
+        Frame { octets: buffer }
+    }
+
     /// Returns a frame that borrows this one.
     pub fn as_ref(&self) -> Frame<&[u8]> {
         Frame { octets: self.octets.as_ref() }
@@ -232,6 +239,13 @@ impl<B> Frame<B> {
     /// Returns a frame of octets that are known to be one PDU.
     pub(crate) const fn from_valid(octets: B) -> Self {
         Self { octets }
+    }
+}
+
+impl Frame<Vec<u8>> {
+    /// Takes the octets out of a frame that is not used any more.
+    pub(crate) fn take_octets(&mut self) -> Vec<u8> {
+        core::mem::take(&mut self.octets)
     }
 }
 

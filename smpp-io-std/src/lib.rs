@@ -10,7 +10,7 @@
 //! | send messages and receive receipts in production: several binds, reconnect, rebind | [`Account`](account::Account) | any number of yours; one of the account, and one for each connection |
 //! | control one bind, with many requests in flight, from many threads | [`Handle`] and [`Inbox`] | any number of yours; one of the session |
 //! | do one thing after another on one bind: a script, a test, a command-line tool | [`Connection`] | yours, and no other |
-//! | accept ESMEs, as an SMSC | [`Server`] | two for each connection, one for each listener |
+//! | accept ESMEs, as an SMSC | [`Server`] | two for each connection, one for each listener, two of the server |
 //!
 //! ```text
 //!   one thread                          several threads
@@ -135,13 +135,13 @@
 //! ```no_run
 //! use smpp_core::session::{Config, Smsc};
 //! use smpp_core::{CommandStatus, SubmitSmResp};
-//! use smpp_io_std::{BindRequest, BoundSession, HandleRoute, Inbound, Listener, Server, Service};
+//! use smpp_io_std::{Admission, BindRequest, BoundSession, HandleRoute, Inbound, Listener, Server, Service};
 //!
 //! struct Shop;
 //!
 //! impl Service for Shop {
-//!     fn bind(&self, request: &BindRequest) -> Result<(), CommandStatus> {
-//!         if request.bind().password.equals(b"secret") { Ok(()) } else { Err(CommandStatus::RINVPASWD) }
+//!     fn bind(&self, request: &BindRequest) -> Result<Admission, CommandStatus> {
+//!         if request.bind().password.equals(b"secret") { Ok(Admission::default()) } else { Err(CommandStatus::RINVPASWD) }
 //!     }
 //!
 //!     fn request(&self, _: &BoundSession, request: Inbound<HandleRoute<Smsc>>) {
@@ -173,8 +173,8 @@
 //! No thread reads or writes while it holds the session's lock, and the output of several threads leaves in one write.
 //! If a thread panics, the others take over its work.
 //!
-//! A [`Server`] has two threads for each connection: one for your [`Service`], and the background thread. It is for tests,
-//! gateways, and up to some hundreds of binds.
+//! A [`Server`] has two threads for each connection: one for your [`Service`], and the background thread; one for each
+//! listener; one for its timers, and one for deliveries. It is for tests, gateways, and up to some hundreds of binds.
 //!
 //! # Timeouts and their accuracy
 //!
@@ -221,8 +221,9 @@
 //! | inspect the session | [`state`](Handle::state), [`stats`](Handle::stats), [`observe`](Handle::observe) | the same on [`Connection`] | the same |
 //! | respond where the request is read | | | `respond_inline` |
 //! | observe each connection of an SMSC | [`ServerBuilder::observe`] | [`Connection::observe`] | `ServerBuilder::observe` |
-//! | an SMSC | [`Server`], [`Service`], [`Listener`], [`ServerLimits`] | [`Connection::new`] with the role `Smsc` | `Server`, `Service`, `Listener`, `ServerLimits` |
-//! | limits of an SMSC | [`ServerLimits`]: connections, connections of an address, binds and their status | your own | also a rate limit and its status, a timeout for the decision on a bind, and an IPv6 network as one address |
+//! | an SMSC | [`Server`], [`Service`], [`Listener`], [`ServerLimits`], [`Admission`] | [`Connection::new`] with the role `Smsc` | the same |
+//! | deliveries and events of an SMSC | [`BindRegistry::deliver`], [`BindRegistry::queue`], [`QueuedDelivery::wait`], [`BindRegistry::events`] | | the same, awaited |
+//! | accept connections of an SMSC yourself | [`Listener::accept`], [`IncomingConnection`], [`BindRequest::accept`] | [`Connection::new`] | the same, awaited |
 //! | logging, metrics | [`observe`](Handle::observe), [`stats`](Handle::stats) | the same | also the features `tracing` and `metrics` |
 //! | iterators | [`account::Arrivals`], [`account::Events`] | | `Stream`s with the feature `stream`, also `Inbox` |
 //! | several binds, reconnect | [`account`] | | `account`: see the table in [`account`] |
@@ -252,6 +253,7 @@ mod pending_requests;
 mod pending_response;
 mod sent_request;
 mod server;
+mod session_hook;
 mod session_state;
 mod shared;
 mod start;
@@ -267,7 +269,7 @@ mod waiting_threads;
 
 pub use connect::Connector;
 pub use connection::Connection;
-pub use error::{ConnectError, ConnectErrorKind, DialTarget, End, ReceivedInstead, TlsError};
+pub use error::{AcceptError, ConnectError, ConnectErrorKind, DialTarget, End, ReceivedInstead, TlsError};
 pub use handle::{Client, Handle, Peer};
 pub use handle_route::HandleRoute;
 pub use inbound::{Inbound, InboundRequest, ReplyRoute};
@@ -275,10 +277,13 @@ pub use inbox::Inbox;
 pub use pending_response::{DeadlineError, PendingResponse};
 pub use sent_request::SentRequest;
 pub use server::{
-    BindRequest, BoundSession, Listener, Server, ServerBuilder, ServerLimits, Service, Shutdown,
+    Acceptor, Admission, BindId, BindRegistry, BindRequest, BoundSession, Events, IncomingConnection,
+    Listener, ProxyHeaderError, QueuedDelivery, RejectReason, Server, ServerBuilder, ServerEvent,
+    ServerLimits, ServerStream, Service, Shutdown,
 };
 pub use smpp_core;
 pub use smpp_core::session::{NotSentReason, RefusedResponse, RequestError, Response};
+pub use smpp_io_common::{Network, NetworkError, ProxyProtocol};
 pub use start::start;
 pub use stream::Stream;
 pub use tls_stream::TlsStream;

@@ -8,6 +8,7 @@ use smpp_core::session::{Config, Observer, Role};
 use crate::background::BackgroundThread;
 use crate::handle::Handle;
 use crate::inbox::Inbox;
+use crate::session_hook::{ServerSide, SessionHook};
 use crate::shared::Shared;
 use crate::sync::thread;
 use crate::transport::Duplex;
@@ -39,22 +40,22 @@ where
     R: Role,
     S: Duplex + 'static,
 {
-    start_observed(stream, config, None)
+    start_observed(Box::new(stream), config, None, None)
 }
 
-/// Starts a session whose observer sees every PDU.
-pub(crate) fn start_observed<R, S>(
-    stream: S,
+/// Starts a session whose observer sees every PDU, for a connection of a server or without one.
+pub(crate) fn start_observed<R: Role>(
+    stream: Box<dyn Duplex>,
     config: Config,
     observer: Option<Box<dyn Observer + Send>>,
-) -> io::Result<(Handle<R>, Inbox<R>)>
-where
-    R: Role,
-    S: Duplex + 'static,
-{
-    let shared = Arc::new(Shared::new(Box::new(stream), &config)?);
-    *shared.lock().session.observer_mut() = observer;
-    let background = BackgroundThread(Arc::clone(&shared));
+    hook: Option<Arc<dyn SessionHook>>,
+) -> io::Result<(Handle<R>, Inbox<R>)> {
+    let shared = Arc::new(Shared::new(stream, &config)?);
+    let mut state = shared.lock();
+    *state.session.observer_mut() = observer;
+    state.server = hook.clone().map(ServerSide::new);
+    drop(state);
+    let background = BackgroundThread { shared: Arc::clone(&shared), hook };
     thread::Builder::new().name("smpp".into()).spawn(move || background.run())?;
     let handle = Handle::new(shared);
     Ok((handle.clone(), Inbox::new(handle)))

@@ -242,13 +242,14 @@ pub use handle::{Client, Handle, Peer};
 pub use inbox::{Inbound, InboundRequest, Inbox};
 pub use responder::Responder;
 pub use server::{
-    Admission, BindId, BindRegistry, BindRequest, BoundSession, Events, IncomingConnection, Listener,
-    QueuedDelivery, RejectReason, Server, ServerBuilder, ServerEvent, ServerLimits, ServerStream, Service,
-    Shutdown,
+    Acceptor, Admission, BindId, BindRegistry, BindRequest, BoundSession, Events, IncomingConnection,
+    Listener, ProxyHeaderError, QueuedDelivery, RejectReason, Server, ServerBuilder, ServerEvent,
+    ServerLimits, ServerStream, Service, Shutdown,
 };
 pub use smpp_core;
 pub use smpp_core::diagnosis::ReceivedInstead;
 pub use smpp_core::session::{NotSentReason, RefusedResponse, RequestError, Response};
+pub use smpp_io_common::{Network, NetworkError, ProxyProtocol};
 pub use start::start;
 
 /// The examples in the README compile.

@@ -12,13 +12,15 @@ use super::outbound_pdu::{Frames, RECEIPT_REQUEST, decode};
 use crate::frame::Frame;
 use crate::pdu::{DataCoding, EsmClass, MessageClass, Pdu, ReplaceIfPresent, SubmitSm};
 use crate::sms::udh::UserDataHeader;
-use crate::sms::{Alphabet, Text, TextError, TextForm, TextSource};
+use crate::sms::{Alphabet, Segmentation, Text, TextError, TextForm, TextSource};
 use crate::tlv::Tag;
 
 /// The content of a message.
 #[derive(Clone)]
 pub(super) struct Content {
     body: Body,
+    /// How many octets of TLVs the template of a text has, if it states nothing about the content.
+    plain_tlvs: Option<u32>,
     pub(super) class: Option<MessageClass>,
     /// The elements of the user data header.
     pub(super) header: Vec<u8>,
@@ -40,6 +42,7 @@ impl Content {
     const fn new(body: Body) -> Self {
         Self {
             body,
+            plain_tlvs: None,
             class: None,
             header: Vec::new(),
             #[cfg(feature = "graphemes")]
@@ -57,6 +60,39 @@ impl Content {
 
     pub(super) const fn octets(octets: Vec<u8>) -> Self {
         Self::new(Body::Octets(octets))
+    }
+
+    /// Records what the template of a text is like, so that [`encode`](Self::encode) need not decode it.
+    pub(super) fn with_template(self, template: &Pdu<'_>) -> Self {
+        let plain_tlvs = match template {
+            Pdu::SubmitSm(template)
+                if template.data_coding == DataCoding::SMSC_DEFAULT && check(template).is_ok() =>
+            {
+                // A PDU is shorter than 2^32 octets.
+                Some(template.tlvs.encoded_len() as u32)
+            }
+            _ => None,
+        };
+        Self { plain_tlvs, ..self }
+    }
+
+    /// Returns the text, the number of octets of its template's TLVs, and the `data_coding` that it has if it is GSM 7-bit; `None`
+    /// if another alphabet may have to be chosen, or the text or its template states more.
+    fn plain_text(&self, options: &Options) -> Option<(&str, usize, DataCoding)> {
+        let (Body::Text(text), Some(tlvs)) = (&self.body, self.plain_tlvs) else { return None };
+        #[cfg(feature = "graphemes")]
+        if self.whole_graphemes {
+            return None;
+        }
+        if self.class.is_some() || !self.header.is_empty() {
+            return None;
+        }
+        let codings = options.text.codings;
+        let coded = |alphabet: &Alphabet| Some((*alphabet, codings.data_coding(*alphabet)?));
+        match options.text.alphabets.iter().find_map(coded)? {
+            (Alphabet::Gsm7, data_coding) => Some((text, tlvs as usize, data_coding)),
+            _ => None,
+        }
     }
 
     pub(super) fn prepared(text: &Text<'_>) -> Self {
@@ -86,6 +122,13 @@ impl Content {
             frames.push_frame(pdu);
             return Ok(());
         }
+        let segmentation = options.long_messages.segmentation(reference);
+        if segmentation != Segmentation::Payload
+            && let Some((text, tlvs, data_coding)) = self.plain_text(options)
+            && frames.push_text(pdu.octets(), tlvs, data_coding, |out| Text::emit_gsm7_segment(text, out))
+        {
+            return Ok(());
+        }
         // Only a submit_sm is a template.
         let Pdu::SubmitSm(template) = decode(pdu) else { return Err(SubmitError::SentAsItIs) };
         check(&template)?;
@@ -97,10 +140,10 @@ impl Content {
         if self.whole_graphemes {
             text = text.whole_graphemes();
         }
-        let segmentation = options.long_messages.segmentation(reference);
-        if let Some(tlvs) = template.tlvs.wire()
-            && frames.push_text(pdu.octets(), tlvs.len(), &text, segmentation)
-        {
+        let tlvs = template.tlvs.encoded_len();
+        if frames.push_text(pdu.octets(), tlvs, text.data_coding(), |out| {
+            text.emit_only_segment(segmentation, out)
+        }) {
             return Ok(());
         }
         let segments = text.segments(segmentation).map_err(SubmitError::Segments)?;

@@ -8,22 +8,18 @@ use core::task::Poll;
 
 use super::account_event::AccountEvent;
 use super::ack::Ack;
-use super::error::{FirstBindError, NoMoreReceipts, SendError, SubmitError};
+use super::error::{FirstBindError, NoMoreReceipts};
 use super::event::{Event, StopCause};
 use super::event_log::EventLog;
-use super::inbound_message::InboundMessage;
-use super::link::{BindId, ConnectFailure, LinkEvent};
-use super::message::Message;
-use super::message_key::MessageKey;
+use super::link::{ConnectFailure, LinkEvent};
 use super::message_request::{MessageRequest, MessageRequestError, RequestNotSentReason, RequestNumber};
-use super::message_slots::{FetchedOutcome, FetchedReceipt, MessageSlots, RemovedSlot};
-use super::outcome::{AcceptedMessage, MessageNumber, MessageOutcome, SegmentOutcome, Unresolved};
-use super::receipt::{DeliveryReceipt, ReceiptDestination, ReceiptMatch};
+use super::message_slots::{FetchedReceipt, MessageSlots, RemovedSlot};
+use super::outcome::{MessageNumber, Unresolved};
+use super::receipt::{DeliveryReceipt, ReceiptDestination, ReceiptMatch, SpareBuffers};
 use super::request_slots::RequestSlots;
+use super::routed_event::RoutedEvent;
 use super::state::Account;
-use crate::frame::Frame;
 use crate::pdu::{DeliverSm, MessageState, Operation};
-use crate::provider::ReceiptScope;
 use crate::session::{Observer, Response};
 use crate::time::Instant;
 
@@ -93,7 +89,7 @@ const EVENT_CAPACITY: usize = 1_024;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct EventRouter<W> {
-    messages: MessageSlots<W>,
+    pub(super) messages: MessageSlots<W>,
     requests: RequestSlots<W>,
     arrivals: VecDeque<RoutedEvent>,
     arrival_octets: usize,
@@ -111,34 +107,9 @@ pub struct EventRouter<W> {
     pub(super) wakers: VecDeque<W>,
     first_bind: Option<Result<(), FirstBindError>>,
     unresolved: Vec<Unresolved>,
-    is_over: bool,
-}
-
-/// An arrival: something that the SMSC delivered and that belongs to no waiting message.
-#[derive(Debug)]
-pub enum RoutedEvent {
-    /// A mobile-originated (MO) message: complete, or the segments that are there if the others did not arrive in time.
-    Message(InboundMessage, Ack),
-    /// A receipt of a message without a slot, or of an unknown message. It has no [`Ack`] if it has been acknowledged.
-    Receipt(DeliveryReceipt, Option<ReceiptMatch>, Option<Ack>),
-    /// An alert_notification, which has no response.
-    Notification {
-        /// The bind that it arrived on.
-        bind: BindId,
-        /// The PDU.
-        frame: Frame<Vec<u8>>,
-    },
-    /// The response to a segment arrived after its timeout: see [`Event::LateOutcome`].
-    LateOutcome {
-        /// The message.
-        message: MessageNumber,
-        /// The caller's own key of the message.
-        key: Option<MessageKey>,
-        /// The segment, from 0.
-        segment: u8,
-        /// How the segment ended.
-        outcome: SegmentOutcome,
-    },
+    /// Those of receipts that were consumed: the account fills them again.
+    spare_buffers: SpareBuffers,
+    pub(super) is_over: bool,
 }
 
 impl<W> EventRouter<W> {
@@ -159,51 +130,9 @@ impl<W> EventRouter<W> {
             wakers: VecDeque::new(),
             first_bind: None,
             unresolved: Vec::new(),
+            spare_buffers: SpareBuffers::new(),
             is_over: false,
         }
-    }
-
-    /// Submits a message to the account, and creates its slot. The slot lives until the message is
-    /// [released](Self::release).
-    ///
-    /// # Errors
-    ///
-    /// The error of [`Account::submit`]; there is no slot then.
-    pub fn submit<O: Observer>(
-        &mut self,
-        now: Instant,
-        account: &mut Account<O>,
-        message: &Message,
-    ) -> Result<MessageNumber, SubmitError> {
-        let number = account.submit(now, message)?;
-        self.add_message(account, number, message);
-        Ok(number)
-    }
-
-    /// Puts a message into the queue of the account, which does not send it yet ([`Account::enqueue`]), and creates its slot.
-    ///
-    /// # Errors
-    ///
-    /// As [`submit`](Self::submit).
-    pub fn enqueue<O: Observer>(
-        &mut self,
-        now: Instant,
-        account: &mut Account<O>,
-        message: &Message,
-    ) -> Result<MessageNumber, SubmitError> {
-        let number = account.enqueue(now, message)?;
-        self.add_message(account, number, message);
-        Ok(number)
-    }
-
-    fn add_message<O: Observer>(&mut self, account: &Account<O>, number: MessageNumber, message: &Message) {
-        let scope = account.options().receipts.dialect.receipt_scope();
-        let no_more_receipts = match message.receipt_destination {
-            _ if !message.asks_for_receipts() => Some(NoMoreReceipts::NotRequested),
-            ReceiptDestination::Sent if message.has_matched_receipts(scope) => None,
-            ReceiptDestination::Sent | ReceiptDestination::Arrivals => Some(NoMoreReceipts::ToArrivals),
-        };
-        self.messages.insert(number, message.key.clone(), no_more_receipts);
     }
 
     /// Buffers an event for the caller that waits for it. What cannot be buffered is refused at once.
@@ -218,6 +147,7 @@ impl<W> EventRouter<W> {
                 self.wakers.extend(self.requests.record(request, result));
             }
             Event::Receipt { receipt, matched, ack } => {
+                account.spare_buffers.refill(&mut self.spare_buffers);
                 self.handle_receipt(now, account, receipt, matched, ack);
             }
             Event::ReceiptsExpired { message, .. } => {
@@ -304,20 +234,7 @@ impl<W> EventRouter<W> {
         account.withdraw_request(now, request);
     }
 
-    fn record_outcome(&mut self, message: MessageNumber, outcome: MessageOutcome, scope: ReceiptScope) {
-        let cannot_be_named = match scope {
-            ReceiptScope::Segment => outcome.ids().any(|id| id.as_bytes().is_empty()),
-            ReceiptScope::Message => outcome.ids().all(|id| id.as_bytes().is_empty()),
-        };
-        let mut waiter = self.messages.record_outcome(message, outcome);
-        if cannot_be_named {
-            // No receipt can name a segment without an id.
-            waiter = waiter.or(self.messages.end_receipts(message, NoMoreReceipts::NotReceived));
-        }
-        self.wake(waiter);
-    }
-
-    fn wake(&mut self, waiter: Option<W>) {
+    pub(super) fn wake(&mut self, waiter: Option<W>) {
         if let Some(waiter) = waiter {
             self.wakers.push_back(waiter);
         }
@@ -396,9 +313,15 @@ impl<W> EventRouter<W> {
     pub fn shrink(&mut self) {
         self.messages.shrink();
         self.arrivals.shrink_to_fit();
+        self.spare_buffers = SpareBuffers::new();
         self.event_log.shrink();
         self.detailed_log.shrink();
         self.wakers.shrink_to_fit();
+    }
+
+    /// Returns whether [`take_wakers`](Self::take_wakers) may return a waiter.
+    pub fn has_wakers(&self) -> bool {
+        self.is_over || !self.wakers.is_empty()
     }
 
     /// Removes and returns the waiters for which something has arrived, each once. Wake them: they then poll again. An iterator
@@ -409,40 +332,6 @@ impl<W> EventRouter<W> {
             let waiter = self.wakers.pop_front();
             waiter.or_else(|| if self.is_over { self.messages.take_waiter() } else { None })
         })
-    }
-
-    /// Returns the SMSC's ids of the message's segments, and its responses, once all were accepted: once.
-    ///
-    /// # Errors
-    ///
-    /// [`SendError::Failed`] if not all were accepted; [`SendError::DriverGone`] if the router was closed before the
-    /// message had an outcome, or the message has no slot, or a call has returned its outcome before.
-    pub fn poll_outcome(
-        &mut self,
-        message: MessageNumber,
-        waiter: &mut Option<W>,
-    ) -> Poll<Result<AcceptedMessage, SendError>> {
-        match self.messages.fetch_outcome(message) {
-            FetchedOutcome::Pending if !self.is_over => {
-                self.messages.wait(message, waiter);
-                Poll::Pending
-            }
-            FetchedOutcome::Pending | FetchedOutcome::Missing => Poll::Ready(Err(SendError::DriverGone)),
-            FetchedOutcome::Outcome { key, outcome } => Poll::Ready(match outcome.accepted() {
-                Some(accepted) => Ok(accepted),
-                None => Err(SendError::Failed { message, key, outcome }),
-            }),
-        }
-    }
-
-    /// Stores the waiter of a message that has no outcome yet, as [`poll_outcome`](Self::poll_outcome) does. Returns `false`, and
-    /// stores nothing, if `poll_outcome` is ready.
-    pub fn wait_for_outcome(&mut self, message: MessageNumber, waiter: &mut Option<W>) -> bool {
-        let waits = !self.is_over && self.messages.is_pending(message);
-        if waits {
-            self.messages.wait(message, waiter);
-        }
-        waits
     }
 
     /// Returns the next receipt of a message, intermediate ones included. A receipt that changes a final state
@@ -456,8 +345,20 @@ impl<W> EventRouter<W> {
         message: MessageNumber,
         waiter: &mut Option<W>,
     ) -> Poll<Result<(DeliveryReceipt, ReceiptMatch), NoMoreReceipts>> {
-        Poll::Ready(match self.messages.fetch_receipt(message) {
-            FetchedReceipt::Receipt(receipt, matched) => Ok((receipt, matched)),
+        let fetched = self.messages.fetch_receipt(message);
+        self.poll_fetched(message, fetched, waiter)
+    }
+
+    /// Returns what was fetched, or stores the waiter.
+    #[inline]
+    fn poll_fetched<T>(
+        &mut self,
+        message: MessageNumber,
+        fetched: FetchedReceipt<T>,
+        waiter: &mut Option<W>,
+    ) -> Poll<Result<T, NoMoreReceipts>> {
+        Poll::Ready(match fetched {
+            FetchedReceipt::Receipt(receipt) => Ok(receipt),
             FetchedReceipt::NoMore(reason) => Err(reason),
             FetchedReceipt::Missing => Err(NoMoreReceipts::Closed),
             FetchedReceipt::Pending if self.is_over => Err(NoMoreReceipts::Closed),
@@ -479,23 +380,8 @@ impl<W> EventRouter<W> {
         message: MessageNumber,
         waiter: &mut Option<W>,
     ) -> Poll<Result<MessageState, NoMoreReceipts>> {
-        loop {
-            match self.poll_receipt(message, waiter) {
-                Poll::Ready(Ok((_, ReceiptMatch { message_state: None, .. }))) => {}
-                Poll::Ready(Ok((_, ReceiptMatch { message_state: Some(state), .. }))) => {
-                    return Poll::Ready(Ok(state));
-                }
-                Poll::Ready(Err(reason)) => return Poll::Ready(Err(reason)),
-                Poll::Pending => return Poll::Pending,
-            }
-        }
-    }
-
-    /// [Releases](Self::release) a message that gets no further receipt, if the caller has fetched its outcome and all its
-    /// receipts. Returns why it gets none. An adapter calls it when it has the outcome: the caller then needs no other call for
-    /// a message that requests no receipts.
-    pub fn release_if_ended(&mut self, message: MessageNumber) -> Option<NoMoreReceipts> {
-        self.messages.remove_ended(message)
+        let fetched = self.messages.fetch_state(message, &mut self.spare_buffers);
+        self.poll_fetched(message, fetched, waiter)
     }
 
     /// Removes the slot of a message for which no caller waits any more.
@@ -505,7 +391,7 @@ impl<W> EventRouter<W> {
     /// arrivals too, to be acknowledged by the caller that fetches them.
     pub fn release(&mut self, message: MessageNumber) {
         let Some(RemovedSlot { waiter, receipts }) = self.messages.remove(message) else { return };
-        self.wakers.extend(waiter);
+        self.wake(waiter);
         for (receipt, matched) in receipts {
             if self.has_room(2) {
                 self.push_arrival(RoutedEvent::Receipt(receipt, Some(matched), None));
@@ -568,23 +454,6 @@ impl<W> EventRouter<W> {
         let waiters = self.arrival_waiter.take().into_iter().chain(self.requests.take_waiters());
         // The waiters of messages follow: `take_wakers`.
         self.wakers.extend(waiters.chain(self.event_log.close()).chain(self.detailed_log.close()));
-    }
-}
-
-impl RoutedEvent {
-    /// Returns whether the SMSC does not deliver all of it again if it is refused.
-    const fn is_only_copy(&self) -> bool {
-        matches!(self, Self::Message(_, ack) if ack.is_only_copy())
-    }
-
-    /// Returns how many octets of PDUs it holds.
-    fn octets(&self) -> usize {
-        match self {
-            Self::Message(message, _) => message.held_octets(),
-            Self::Receipt(receipt, ..) => receipt.frame().octets().len(),
-            Self::Notification { frame, .. } => frame.octets().len(),
-            Self::LateOutcome { outcome, .. } => outcome.heap_octets(),
-        }
     }
 }
 

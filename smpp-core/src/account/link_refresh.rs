@@ -87,7 +87,14 @@ impl<O: Observer> Account<O> {
     }
 
     /// Finds out what the binds can do on which something has happened, and those whose pause or rate limit is over.
-    pub(super) fn refresh_links(&mut self, now: Instant, command: CommandId) {
+    #[inline]
+    pub(super) fn refresh_links(&mut self, now: Instant) {
+        if !self.stale.is_empty() || !self.touched.is_checked() || !self.wakes.is_empty() {
+            self.refresh_stale_links(now, self.message_command());
+        }
+    }
+
+    fn refresh_stale_links(&mut self, now: Instant, command: CommandId) {
         self.check_touched();
         while let Some(link) = self.stale.pop() {
             self.refresh_link(now, link, command);

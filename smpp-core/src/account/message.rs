@@ -70,7 +70,7 @@ impl Message {
         Self {
             pdu: encode(pdu),
             traits: PduTraits::new(pdu),
-            content,
+            content: content.with_template(pdu),
             priority: Priority::default(),
             deadline: None,
             in_order: false,

@@ -318,16 +318,18 @@
 //   fifo, max_tree, ready_messages, send_periods   tables of the queue
 //   queued_message, message_table         its messages
 //   queue, request_table, receipt_tracker, inbound_segments, delivered_pdus, group, link_slot   the account's tables
+//   delivery                              what the SMSC delivers
 //   state                                 the account
 //   link_refresh, monitoring              what its binds can do, its counters and pauses
-//   refusals, reconfigure, reconnect, tracking, sending, requesting, receiving, shutdown   its operations
-//   event_log, request_slots, message_slots, event_router, router_events   on top of the account
+//   refusals, reconfigure, reconnect, tracking, sending, submitting, requesting, receiving, shutdown   its operations
+//   event_log, request_slots, message_slots, routed_event, event_router, router_events, router_messages   on top of the account
 mod account_event;
 mod ack;
 mod binds;
 mod content;
 mod credentials;
 mod delivered_pdus;
+mod delivery;
 mod error;
 mod event;
 mod event_log;
@@ -364,13 +366,16 @@ mod refusals;
 mod request_slots;
 mod request_table;
 mod requesting;
+mod routed_event;
 mod router_events;
+mod router_messages;
 mod send_periods;
 mod sending;
 mod shutdown;
 mod state;
 mod stats;
 mod statuses;
+mod submitting;
 #[cfg(test)]
 mod tests;
 mod touched_links;
@@ -385,7 +390,7 @@ pub use error::{
 };
 pub use event::{Action, Event, StopCause};
 pub use event_log::ReceiverId;
-pub use event_router::{EventRouter, RoutedEvent};
+pub use event_router::EventRouter;
 pub use expected::{ExpectError, Expected};
 pub use inbound_message::InboundMessage;
 pub use link::{BindId, ConnectFailure, LinkEvent, LinkId, LinkState};
@@ -400,6 +405,7 @@ pub use outcome::{
 };
 pub use per_segment::PerSegment;
 pub use receipt::{DeliveryReceipt, ReceiptDestination, ReceiptMatch, ReceiptWord};
+pub use routed_event::RoutedEvent;
 pub use state::Account;
 pub use stats::{AccountCounters, AccountStats, LinkStats};
 pub use statuses::Statuses;

@@ -5,10 +5,10 @@ use alloc::vec::Vec;
 
 use crate::frame::{Frame, SequenceNumber};
 use crate::pdu::{
-    CommandId, CommandStatus, DataSm, Destination, Operation, Pdu, RegisteredDelivery, SubmitMulti, SubmitSm,
+    CommandId, CommandStatus, DataCoding, DataSm, Destination, Operation, Pdu, RegisteredDelivery,
+    SubmitMulti, SubmitSm,
 };
 use crate::provider::ReceiptScope;
-use crate::sms::{Segmentation, Text};
 use crate::wire::{Emit, Quirks, Sink, Tolerance};
 
 /// What the account has to know of the PDUs of a message: that of a template, and of each segment that it becomes.
@@ -23,6 +23,14 @@ pub(super) struct PduTraits {
 }
 
 impl PduTraits {
+    /// Those of a message that has no PDU yet.
+    pub(super) const NONE: Self = Self {
+        command: CommandId::SUBMIT_SM,
+        recipients: 1,
+        registered_delivery: RegisteredDelivery::from_bits_retain(0),
+        phones: 1,
+    };
+
     pub(super) fn new(pdu: &Pdu<'_>) -> Self {
         let (recipients, registered_delivery, phones) = match pdu {
             Pdu::DataSm(message) => (message.recipients(), message.registered_delivery, 1),
@@ -71,6 +79,10 @@ pub(super) struct Frames {
 }
 
 impl Frames {
+    pub(super) const fn new() -> Self {
+        Self { octets: Vec::new(), ends: Vec::new() }
+    }
+
     /// Adds a PDU. The session sets the sequence number later.
     pub(super) fn push(&mut self, pdu: &Pdu<'_>) {
         self.begin();
@@ -84,13 +96,15 @@ impl Frames {
     }
 
     /// Adds the submit_sm of a text of one segment as the first PDU: the encoded template, whose TLVs have `tlvs` octets, with
-    /// the text in it. Returns false, and adds nothing, if the text needs more than that.
+    /// the text in it. `emit_text` appends the text; it returns false if the text needs more than one segment. Then this
+    /// returns false too, and adds nothing.
+    #[inline]
     pub(super) fn push_text(
         &mut self,
         template: &[u8],
         tlvs: usize,
-        text: &Text<'_>,
-        segmentation: Segmentation,
+        data_coding: DataCoding,
+        emit_text: impl FnOnce(&mut Vec<u8>) -> bool,
     ) -> bool {
         // Before the TLVs are data_coding, sm_default_msg_id and sm_length (SMPP 3.4 §4.4.1); the short_message is empty.
         let Some((fields, tlvs)) =
@@ -104,9 +118,9 @@ impl Frames {
         }
         self.octets.reserve(template.len() + MAX_TEXT_OCTETS);
         self.octets.extend_from_slice(fields);
-        self.octets.extend_from_slice(&[text.data_coding().0, 0, 0]);
+        self.octets.extend_from_slice(&[data_coding.0, 0, 0]);
         let start = self.octets.len();
-        if !text.emit_only_segment(segmentation, &mut self.octets) {
+        if !emit_text(&mut self.octets) {
             self.octets.clear();
             return false;
         }

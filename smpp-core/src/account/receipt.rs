@@ -36,7 +36,7 @@ impl DeliveryReceipt {
     pub(super) fn new(
         receipt: &sms::Receipt<'_>,
         (state, is_final): (MessageState, bool),
-        frame: Frame<&[u8]>,
+        frame: Frame<Vec<u8>>,
         bind: BindId,
     ) -> Self {
         Self {
@@ -46,8 +46,13 @@ impl DeliveryReceipt {
             stat: ReceiptWord::new(receipt.stat),
             err: receipt.err.map(ReceiptWord::new),
             bind,
-            frame: frame.to_vec(),
+            frame,
         }
+    }
+
+    /// Takes the octets of the PDU out of a receipt that is not needed any more.
+    pub(super) fn take_buffer(&mut self) -> Vec<u8> {
+        self.frame.take_octets()
     }
 
     /// Returns the bind that the receipt arrived on: not always the bind that sent the message.
@@ -64,6 +69,38 @@ impl DeliveryReceipt {
     /// the receipt out of it.
     pub fn pdu(&self) -> Option<Pdu<'_>> {
         self.frame.pdu(Tolerance(Quirks::all())).ok().map(|(pdu, _)| pdu)
+    }
+}
+
+/// The buffers of receipts that were consumed, for the PDUs of those that follow: at most 64, of at most 512 octets.
+pub(super) struct SpareBuffers(Vec<Vec<u8>>);
+
+impl SpareBuffers {
+    const MAX: usize = 64;
+
+    const MAX_OCTETS: usize = 512;
+
+    pub(super) const fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    /// Returns an empty buffer, or a spare one with its content.
+    pub(super) fn take(&mut self) -> Vec<u8> {
+        self.0.pop().unwrap_or_default()
+    }
+
+    /// Keeps a buffer.
+    pub(super) fn put(&mut self, buffer: Vec<u8>) {
+        if self.0.len() < Self::MAX && buffer.capacity() <= Self::MAX_OCTETS {
+            self.0.push(buffer);
+        }
+    }
+
+    /// Takes all buffers of another one, if there are none here.
+    pub(super) fn refill(&mut self, from: &mut Self) {
+        if self.0.is_empty() {
+            core::mem::swap(self, from);
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The segments that wait for delivery receipts, and the matching of receipts to them.
 //!
-//! Each segment is a node of one table. The segments of a message are linked, the messages are linked in order of time,
+//! Each segment is a node of one table. The segments of a message are linked, an [`Order`] has the messages in order of time,
 //! and two hash indexes find a segment by its id and a message of several segments by its number. So each operation
 //! touches a few nodes, however many segments wait, and a segment with an id of 36 octets takes less than 160 octets in
 //! all.
@@ -28,11 +28,11 @@ use super::receipt::{ReceiptMatch, ReportedReceipt};
 use crate::pdu::MessageState;
 use crate::provider::ReceiptScope;
 use crate::sms::{MessageIdKey, MessageIdPolicy};
-use crate::table::{HashKey, Index, NONE, Slab};
+use crate::table::{HashKey, Index, NONE, Order, Slab};
 use crate::time::Instant;
 
 pub(super) use self::early::{EarlyReceipt, EarlyReceipts, recipient_of};
-pub(super) use self::node::{UNKNOWN_RECIPIENT, recipient};
+pub(super) use self::node::{IdKey, UNKNOWN_RECIPIENT, recipient};
 pub(super) use self::tracked_message::{ExpiredMessage, Match, Removed, SegmentId, TrackedMessage};
 
 /// Tracks accepted segments until their final receipts arrive, whatever operation submitted them: at most
@@ -46,9 +46,9 @@ pub(super) struct ReceiptTracker {
     /// The messages of several segments.
     numbers: Index<ByNumber>,
     /// Messages that wait for receipts, in the order in which their first segments were accepted.
-    waiting: List,
+    waiting: Order,
     /// Messages that have all their receipts, in the order in which the last ones arrived.
-    done: List,
+    done: Order,
     /// When messages of an earlier process expire that wait for less than [`ReceiptOptions::max_age`].
     deadlines: BTreeSet<(Instant, MessageNumber)>,
     /// The deadlines of these messages, and their first nodes.
@@ -56,17 +56,6 @@ pub(super) struct ReceiptTracker {
     /// How many segments wait for a final receipt that is due.
     awaited: usize,
     pub(super) early: EarlyReceipts,
-}
-
-/// Messages, linked through [`Node::newer`] and [`Node::older`].
-#[derive(Clone, Copy)]
-struct List {
-    oldest: u32,
-    newest: u32,
-}
-
-impl List {
-    const EMPTY: Self = Self { oldest: NONE, newest: NONE };
 }
 
 impl ReceiptTracker {
@@ -78,8 +67,8 @@ impl ReceiptTracker {
             nodes: Slab::new(),
             ids: Index::new(),
             numbers: Index::new(),
-            waiting: List::EMPTY,
-            done: List::EMPTY,
+            waiting: Order::new(),
+            done: Order::new(),
             deadlines: BTreeSet::new(),
             limited: BTreeMap::new(),
             awaited: 0,
@@ -99,34 +88,23 @@ impl ReceiptTracker {
         self.ids = Index::new();
         let segments = self.segments();
         for number in &segments {
-            let Some(key) = self.nodes.get(*number).map(|node| node.id.key(policy)) else { continue };
-            let hash = self.hash(&key);
+            let Some(hash) = self.nodes.get(*number).map(|node| self.hash(&node.id.key(policy))) else {
+                continue;
+            };
             if let Some(node) = self.nodes.get_mut(*number) {
                 (node.id_hash, node.is_indexed, node.is_shared) = (hash, false, false);
             }
         }
         for number in segments {
-            let Some((head, key)) = self.nodes.get(number).map(|node| (node.head, node.id.key(policy)))
-            else {
-                continue;
-            };
-            if !key.is_empty() {
-                let hash = self.hash(&key);
-                self.index_id(number, head, &key, hash);
+            if self.nodes.get(number).is_some_and(|node| !node.id.is_empty()) {
+                self.index_id(number);
             }
         }
     }
 
     /// Returns the numbers of all nodes, those of the oldest message first.
     fn segments(&self) -> Vec<u32> {
-        let newer = |head: &u32| self.nodes.get(*head).map(|node| node.newer);
-        let is_message = |head: &u32| *head != NONE;
-        let messages = |list: List| {
-            core::iter::successors(Some(list.oldest).filter(is_message), move |head| {
-                newer(head).filter(is_message)
-            })
-        };
-        let heads = messages(self.done).chain(messages(self.waiting));
+        let heads = self.done.iter().chain(self.waiting.iter());
         heads.flat_map(|head| self.siblings(head).map(|(number, _)| number)).collect()
     }
 
@@ -144,9 +122,9 @@ impl ReceiptTracker {
         self.policy().submitted_key(id)
     }
 
-    fn hash(&self, key: &MessageIdKey) -> u32 {
+    fn hash(&self, key: &IdKey<'_>) -> u32 {
         // The SMSC can add an id only by accepting a message of this account.
-        self.hash_key.fast_hash(key.as_octets()) as u32
+        self.hash_key.fast_hash(key.octets()) as u32
     }
 
     /// Returns the first node of a message of several segments.
@@ -156,11 +134,11 @@ impl ReceiptTracker {
 
     /// Returns the bind that sent the segment with this id of a response; `None` if it is not tracked.
     pub(super) fn bind(&self, id: &[u8]) -> Option<ShortBindId> {
-        let key = self.submitted_key(id);
+        let key = IdKey::submitted(self.policy(), id);
         Some(self.nodes.get(self.find_id(&key, self.hash(&key))?)?.bind)
     }
 
-    fn find_id(&self, key: &MessageIdKey, hash: u32) -> Option<u32> {
+    fn find_id(&self, key: &IdKey<'_>, hash: u32) -> Option<u32> {
         let policy = self.policy();
         self.ids.find(&self.nodes, hash, |node| node.id.has_key(policy, key))
     }
@@ -182,19 +160,17 @@ impl ReceiptTracker {
         segment: u8,
         id: SegmentId<'_>,
     ) -> Option<u32> {
+        let policy = self.policy();
         let (key, stored) = match id {
-            SegmentId::Id(id) => {
-                let key = self.submitted_key(id);
-                (key, StoredId::new(id, &key))
-            }
-            SegmentId::Key(key) => (key, StoredId::keyed(&key)),
+            SegmentId::Id(id) => (IdKey::submitted(policy, id), StoredId::new(policy, id)),
+            SegmentId::Key(key) => (IdKey::Key(key), StoredId::keyed(&key)),
         };
-        let has_one_receipt = self.has_one_receipt();
         let is_only = message.total == 1;
-        if key.is_empty() && (is_only || !has_one_receipt) {
+        if key.is_empty() && (is_only || !self.has_one_receipt()) {
             return None;
         }
         let hash = self.hash(&key);
+        let found = if is_only { None } else { self.find_message(message.number) };
         let node = Node {
             id: stored,
             number: message.number,
@@ -205,21 +181,50 @@ impl ReceiptTracker {
             is_complete: is_only,
             is_due: message.is_due,
             at: now,
+            destination: message.destination,
+            // Of the first node only.
+            key: if found.is_none() { message.key.clone() } else { None },
             ..Node::default()
         };
-        let found = if is_only { None } else { self.find_message(message.number) };
+        if is_only {
+            self.track_only(node, &key)
+        } else {
+            self.track_one_of(now, found, node, key.is_empty())
+        }
+    }
+
+    /// Adds the only segment of a message.
+    fn track_only(&mut self, mut node: Node, key: &IdKey<'_>) -> Option<u32> {
+        let (hash, is_due) = (node.id_hash, node.is_due);
+        if let Some(other) = self.find_id(key, hash) {
+            self.remove_from_index(other);
+        }
+        let number = self.nodes.vacant()?;
+        let position = self.waiting.push(number, set_position(&mut self.nodes))?;
+        (node.head, node.position) = (number, position);
+        (node.accepted, node.open, node.is_indexed) = (1, 1, true);
+        self.nodes.insert(node);
+        self.awaited += usize::from(is_due);
+        self.ids.insert(&mut self.nodes, number);
+        Some(number)
+    }
+
+    /// Adds one of several segments of a message. `found` is the first of them, if it is tracked.
+    fn track_one_of(
+        &mut self,
+        now: Instant,
+        found: Option<u32>,
+        node: Node,
+        is_unnamed: bool,
+    ) -> Option<u32> {
+        let has_one_receipt = self.has_one_receipt();
         let number = self.nodes.insert(node)?;
         let head = found.unwrap_or(number);
         if let Some(node) = self.nodes.get_mut(number) {
             node.head = head;
         }
         if head == number {
-            if let Some(node) = self.nodes.get_mut(head) {
-                (node.key, node.destination) = (message.key.clone(), message.destination);
-            }
-            if !is_only {
-                self.numbers.insert(&mut self.nodes, head);
-            }
+            self.numbers.insert(&mut self.nodes, head);
             self.push(head);
         }
         if let Some(node) = self.nodes.get_mut(head) {
@@ -234,8 +239,8 @@ impl ReceiptTracker {
                 node.sibling = sibling;
             }
         }
-        if !key.is_empty() {
-            self.index_id(number, head, &key, hash);
+        if !is_unnamed {
+            self.index_id(number);
         }
         self.update_position(now, head, false);
         Some(head)
@@ -260,22 +265,30 @@ impl ReceiptTracker {
         }
     }
 
-    /// Makes a segment the one that an id belongs to.
-    fn index_id(&mut self, number: u32, head: u32, key: &MessageIdKey, hash: u32) {
-        if let Some(other) = self.find_id(key, hash) {
-            self.ids.remove(&mut self.nodes, other);
-            if let Some(node) = self.nodes.get_mut(other) {
-                node.is_indexed = false;
-            }
-        }
+    /// Makes a segment the one that its id belongs to.
+    fn index_id(&mut self, number: u32) {
         let policy = self.policy();
+        let Some(node) = self.nodes.get(number) else { return };
+        let (key, hash) = (node.id.key(policy), node.id_hash);
         let is_shared = self
-            .siblings(head)
-            .any(|(other, node)| other != number && node.id_hash == hash && node.id.has_key(policy, key));
+            .siblings(node.head)
+            .any(|(other, node)| other != number && node.id_hash == hash && node.id.has_key(policy, &key));
+        if let Some(other) = self.find_id(&key, hash) {
+            self.remove_from_index(other);
+        }
         if let Some(node) = self.nodes.get_mut(number) {
             (node.is_indexed, node.is_shared) = (true, is_shared);
         }
         self.ids.insert(&mut self.nodes, number);
+    }
+
+    /// Removes a segment from the index of ids: its id belongs to another one.
+    #[cold]
+    fn remove_from_index(&mut self, number: u32) {
+        self.ids.remove(&mut self.nodes, number);
+        if let Some(node) = self.nodes.get_mut(number) {
+            node.is_indexed = false;
+        }
     }
 
     /// Records that no further segment of the message will be accepted. Does nothing for a message of one segment.
@@ -330,7 +343,7 @@ impl ReceiptTracker {
 
     #[cfg(test)]
     fn match_receipt(&mut self, now: Instant, key: &MessageIdKey, state: (MessageState, bool)) -> Match {
-        self.match_receipt_of(now, key, state, || UNKNOWN_RECIPIENT)
+        self.match_receipt_of(now, &IdKey::Key(*key), state, || UNKNOWN_RECIPIENT)
     }
 
     /// Finds the message that a receipt belongs to, and records the receipt as reported if it is new. `recipient` returns the
@@ -338,16 +351,21 @@ impl ReceiptTracker {
     pub(super) fn match_receipt_of(
         &mut self,
         now: Instant,
-        key: &MessageIdKey,
+        key: &IdKey<'_>,
         (state, is_final): (MessageState, bool),
         recipient: impl FnOnce() -> u32,
     ) -> Match {
         let next = |named| self.next_of_id(named, (state, is_final), recipient);
         let Some(named) = self.find_id(key, self.hash(key)).map(next) else { return Match::Unknown };
-        let Some(node) = self.nodes.get(named) else { return Match::Unknown };
-        let (message, segment, head) = (node.number, node.segment, node.head);
-        let recorded_in = if self.has_one_receipt() { head } else { named };
-        let Some(node) = self.nodes.get_mut(recorded_in) else { return Match::Unknown };
+        let has_one_receipt = self.has_one_receipt();
+        let Some(node) = self.nodes.get_mut(named) else { return Match::Unknown };
+        let (segment, head) = (node.segment, node.head);
+        let (recorded_in, node) = if has_one_receipt && head != named {
+            let Some(node) = self.nodes.get_mut(head) else { return Match::Unknown };
+            (head, node)
+        } else {
+            (named, node)
+        };
         let new = bit(state, is_final);
         // An intermediate receipt after the final one changes nothing: it counts as a repetition of the final one.
         let known = node.last.filter(|_| !is_final).map_or(new, |last| bit(last, true));
@@ -369,10 +387,16 @@ impl ReceiptTracker {
         self.update_position(now, head, true);
         let message_state = self.message_state(head);
         let Some(node) = self.nodes.get(head) else { return Match::Unknown };
-        let (segments, pending) = (node.total, node.open);
-        let (key, destination) = (node.key.clone(), node.destination);
-        let matched =
-            ReceiptMatch { message, key, destination, segment, segments, pending, message_state, previous };
+        let matched = ReceiptMatch {
+            message: node.number,
+            key: node.key.clone(),
+            destination: node.destination,
+            segment,
+            segments: node.total,
+            pending: node.open,
+            message_state,
+            previous,
+        };
         Match::New(matched, recorded_in)
     }
 
@@ -387,8 +411,7 @@ impl ReceiptTracker {
         // The SMSC has given one id to several segments: each receipt is about the next of them, or about its recipient.
         let recipient = if node.recipient == 0 { 0 } else { recipient() };
         let policy = self.policy();
-        let key = node.id.key(policy);
-        let new = bit(state, is_final);
+        let (key, new) = (node.id.key(policy), bit(state, is_final));
         let rank = |other: &Node| match other.last {
             None if other.reported & new == 0 => 0,
             Some(_) if is_final && other.reported & new == 0 => 1,
@@ -435,6 +458,9 @@ impl ReceiptTracker {
         if node.open > 0 || !is_whole {
             return None;
         }
+        if node.total == 1 {
+            return node.last;
+        }
         let undelivered = |(_, node): (u32, &Node)| {
             node.last.filter(|state| *state != MessageState::DELIVERED).map(|state| (node.segment, state))
         };
@@ -480,37 +506,20 @@ impl ReceiptTracker {
         self.push(head);
     }
 
-    const fn list(&mut self, is_done: bool) -> &mut List {
-        if is_done { &mut self.done } else { &mut self.waiting }
-    }
-
     /// Puts a message at the end of its list.
     fn push(&mut self, head: u32) {
         let Some(node) = self.nodes.get(head) else { return };
-        let list = self.list(node.is_done);
-        let older = mem::replace(&mut list.newest, head);
-        if older == NONE {
-            list.oldest = head;
-        } else if let Some(node) = self.nodes.get_mut(older) {
-            node.newer = head;
-        }
-        if let Some(node) = self.nodes.get_mut(head) {
-            (node.older, node.newer) = (older, NONE);
-        }
+        let list = if node.is_done { &mut self.done } else { &mut self.waiting };
+        // There are more positions than nodes can exist.
+        let position = list.push(head, set_position(&mut self.nodes)).unwrap_or(NONE);
+        set_position(&mut self.nodes)(head, position);
     }
 
     /// Takes a message out of its list.
     fn unlink(&mut self, head: u32) {
         let Some(node) = self.nodes.get(head) else { return };
-        let (older, newer, is_done) = (node.older, node.newer, node.is_done);
-        match self.nodes.get_mut(older) {
-            Some(node) => node.newer = newer,
-            None => self.list(is_done).oldest = newer,
-        }
-        match self.nodes.get_mut(newer) {
-            Some(node) => node.older = older,
-            None => self.list(is_done).newest = older,
-        }
+        let (position, list) = (node.position, if node.is_done { &mut self.done } else { &mut self.waiting });
+        list.remove(position, set_position(&mut self.nodes));
     }
 
     /// Returns how many segments are tracked.
@@ -521,5 +530,14 @@ impl ReceiptTracker {
     /// Returns how many segments wait for a final receipt that is due.
     pub(super) const fn awaited(&self) -> usize {
         self.awaited
+    }
+}
+
+/// Returns a function that stores the position of a message.
+fn set_position(nodes: &mut Slab<Node>) -> impl FnMut(u32, u32) {
+    |head, position| {
+        if let Some(node) = nodes.get_mut(head) {
+            node.position = position;
+        }
     }
 }

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use super::ack::{Ack, AckSubject, PendingReply, ReplyToken, Tokens};
 use super::delivered_pdus::ArrivedPdu;
+use super::delivery::Delivery;
 use super::error::AckError;
 use super::event::Event;
 use super::expected::{ExpectError, Expected, ExpectedId};
@@ -11,7 +12,7 @@ use super::inbound_message::{InboundContent, InboundMessage, SegmentTag, user_da
 use super::link::{BindId, LinkId};
 use super::outcome::MessageNumber;
 use super::receipt::{DeliveryReceipt, ReceiptDestination, ReportedReceipt};
-use super::receipt_tracker::{EarlyReceipt, Match, SegmentId, TrackedMessage, recipient_of};
+use super::receipt_tracker::{EarlyReceipt, IdKey, Match, SegmentId, TrackedMessage};
 use super::state::{Account, Shutdown};
 use crate::frame::Frame;
 use crate::pdu::{CommandStatus, DataSmResp, DeliverSm, DeliverSmResp, MessageState, Operation, Pdu};
@@ -81,10 +82,12 @@ impl<O: Observer> Account<O> {
             AckSubject::Receipt(reported) => self.receipts.acknowledge(now, &reported, result.is_ok()),
             AckSubject::EarlyReceipt => {}
         }
-        let mut answered = Ok(());
-        for token in ack.tokens {
-            answered = answered.and(self.reply(now, token, result));
-        }
+        let answered = match ack.tokens {
+            Tokens::One(token) => self.reply(now, token, result),
+            Tokens::Several(all) => {
+                all.into_iter().fold(Ok(()), |answered, token| answered.and(self.reply(now, token, result)))
+            }
+        };
         if ack.is_acknowledged && result.is_err() {
             return Err(AckError::AlreadyAcknowledged);
         }
@@ -206,37 +209,57 @@ impl<O: Observer> Account<O> {
         request: Request<'_>,
         frame: Frame<&[u8]>,
     ) {
-        let (pdu, reply) = match request {
-            Request::DeliverSm(message, reply) => (Pdu::DeliverSm(message), PendingReply::DeliverSm(reply)),
-            Request::DataSm(message, reply) => (Pdu::DataSm(message), PendingReply::DataSm(reply)),
+        match request {
+            Request::DeliverSm(message, reply) => {
+                self.handle_delivery(
+                    now,
+                    link,
+                    Delivery::DeliverSm(&message),
+                    PendingReply::DeliverSm(reply),
+                    frame,
+                );
+            }
+            Request::DataSm(message, reply) => {
+                self.handle_delivery(
+                    now,
+                    link,
+                    Delivery::DataSm(&message),
+                    PendingReply::DataSm(reply),
+                    frame,
+                );
+            }
             other => {
                 if let Some(session) = self.session(link) {
                     // Fails only if the session has ended: then the peer sees no response.
                     let _ = session.refuse(other);
                 }
-                return;
             }
-        };
-        let Some(generation) = self.generation(link) else { return };
-        let unanswered = self.session(link).map_or(0, |session| session.unanswered());
+        }
+    }
+
+    fn handle_delivery(
+        &mut self,
+        now: Instant,
+        link: LinkId,
+        delivery: Delivery<'_, '_>,
+        reply: PendingReply,
+        frame: Frame<&[u8]>,
+    ) {
+        let Some(slot) = self.links.get_mut(link.index()) else { return };
+        let (generation, unanswered) =
+            (slot.generation, slot.session().map_or(0, |session| session.unanswered()));
         self.inbound.record_arrival(now, link, generation, unanswered);
         let token = ReplyToken { link, generation, reply };
-        let dialect = &self.options.receipts.dialect;
         let mut buffer = Vec::new();
-        let read = match pdu {
-            Pdu::DeliverSm(message) => dialect.read(&message, &mut buffer),
-            Pdu::DataSm(message) => dialect.read(&message, &mut buffer),
-            _ => None,
-        };
-        match read {
-            Some(Ok(receipt)) => self.handle_receipt(now, pdu, frame, &receipt, token),
+        match self.options.receipts.dialect.read(delivery, &mut buffer) {
+            Some(Ok(receipt)) => self.handle_receipt(now, delivery, frame, &receipt, token),
             Some(Err(_)) => {
                 let bind = BindId::new(link, generation);
                 let unread = (MessageState::UNKNOWN, false);
-                let receipt = DeliveryReceipt::new(&Receipt::default(), unread, frame, bind);
+                let receipt = DeliveryReceipt::new(&Receipt::default(), unread, frame.to_vec(), bind);
                 self.emit_unmatched(now, receipt, Tokens::One(token));
             }
-            None => self.handle_message(now, pdu, frame, token),
+            None => self.handle_message(now, delivery.pdu(), frame, token),
         }
     }
 
@@ -244,24 +267,27 @@ impl<O: Observer> Account<O> {
     fn handle_receipt(
         &mut self,
         now: Instant,
-        pdu: Pdu<'_>,
+        delivery: Delivery<'_, '_>,
         frame: Frame<&[u8]>,
         receipt: &Receipt<'_>,
         token: ReplyToken,
     ) {
         let bind = BindId::new(token.link, token.generation);
         let dialect = &self.options.receipts.dialect;
-        let (key, state) = (dialect.message_ids.receipt_key(receipt), dialect.reported_state(receipt));
-        match self.receipts.match_receipt_of(now, &key, state, || recipient_of(pdu)) {
+        let (policy, state) = (dialect.message_ids, dialect.reported_state(receipt));
+        let key = IdKey::of_receipt(policy, receipt);
+        match self.receipts.match_receipt_of(now, &key, state, || delivery.recipient()) {
             Match::New(matched, node) => {
+                let frame = frame.copy_into(self.spare_buffers.take());
                 let receipt = DeliveryReceipt::new(receipt, state, frame, bind);
                 let subject = AckSubject::Receipt(ReportedReceipt::new(&matched, node, &receipt));
                 let ack = Ack { tokens: Tokens::One(token), subject, is_acknowledged: false };
                 self.emit(Event::Receipt { receipt, matched: Some(matched), ack });
             }
             Match::Unknown => {
-                let fallback = dialect.message_ids.fallback_keys(receipt, dialect.id_fallback).collect();
-                let receipt = DeliveryReceipt::new(receipt, state, frame, bind);
+                let key = policy.receipt_key(receipt);
+                let fallback = policy.fallback_keys(receipt, dialect.id_fallback).collect();
+                let receipt = DeliveryReceipt::new(receipt, state, frame.to_vec(), bind);
                 self.handle_unknown_receipt(now, (key, fallback), receipt, token);
             }
             result => self.handle_repetition(now, &result, Tokens::One(token)),
@@ -292,7 +318,8 @@ impl<O: Observer> Account<O> {
 
     /// Handles a receipt that arrived before the `submit_sm_resp` of its segment.
     pub(super) fn handle_early_receipt(&mut self, now: Instant, early: EarlyReceipt) {
-        let result = self.receipts.match_receipt_of(now, &early.key, early.state(), || early.recipient());
+        let result =
+            self.receipts.match_receipt_of(now, &IdKey::Key(early.key), early.state(), || early.recipient());
         self.handle_match(now, early.receipt, result, early.ack);
     }
 
@@ -302,7 +329,7 @@ impl<O: Observer> Account<O> {
         let mut results = early
             .fallback
             .iter()
-            .map(|key| self.receipts.match_receipt_of(now, key, early.state(), recipient));
+            .map(|key| self.receipts.match_receipt_of(now, &IdKey::Key(*key), early.state(), recipient));
         let result = results.find(|result| *result != Match::Unknown).unwrap_or(Match::Unknown);
         self.handle_match(now, early.receipt, result, early.ack);
     }

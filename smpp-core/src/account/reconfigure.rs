@@ -9,6 +9,7 @@ use super::link::LinkId;
 use super::link_slot::{LinkSlot, Phase, Replacement};
 use super::options::Options;
 use super::options_error::OptionsError;
+use super::outcome::SegmentNotSentReason;
 use super::state::{Account, Shutdown};
 use crate::session::{Observer, State};
 use crate::time::Instant;
@@ -115,8 +116,11 @@ impl<O: Observer> Account<O> {
     }
 
     /// Resumes a [stopped](Event::Stopped) account: it makes its binds again, with the same credentials and without
-    /// waiting. Call it once the provider has corrected the account; repeated attempts may lock it. Emits
-    /// [`Event::Resumed`]. Does nothing if the account has not stopped, or unbinds at its shutdown.
+    /// waiting: the [back-off](Options::backoff) begins anew. Call it once the provider has corrected the account; repeated
+    /// attempts may lock it. Emits [`Event::Resumed`]. Does nothing if the account has not stopped, or unbinds at its shutdown.
+    ///
+    /// A stop ends the queued messages, a slice at a time. Those that it has not ended yet stay in the queue, and are sent. A
+    /// message of which a segment was in flight ends once that has its response.
     pub fn resume(&mut self, now: Instant) {
         if self.stopped.is_some() {
             self.reset_backoff(now);
@@ -129,6 +133,7 @@ impl<O: Observer> Account<O> {
         let is_open = matches!(self.shutdown, Shutdown::Running | Shutdown::Draining { .. });
         if is_open && self.stopped.take().is_some() {
             self.is_bind_stop_reported = false;
+            self.abandoning = self.abandoning.filter(|rest| rest.reason != SegmentNotSentReason::Stopped);
             self.link_plan = None;
             self.emit(Event::Resumed);
         }

@@ -10,6 +10,7 @@ use super::event::{Action, Event, StopCause};
 use super::group::{Group, UnboundBackoff};
 use super::link::{BindId, ConnectFailure, LinkEvent, LinkId};
 use super::link_slot::{LinkSlot, OpenLink, Phase, Replacement, Tag};
+use super::receipt::SpareBuffers;
 use super::state::{Account, LinkPlan, SLICE, Shutdown};
 use crate::frame::Frame;
 use crate::provider::BindAction;
@@ -260,9 +261,14 @@ impl<O: Observer> Account<O> {
     /// Handles octets from the peer, and removes what it has read from `input`: an incomplete PDU stays there. It reads
     /// nothing while the connection does not [want input](Self::wants_input).
     pub fn handle_input(&mut self, now: Instant, link: LinkId, input: &mut &[u8]) {
-        while let Some(event) = self.session(link).and_then(|session| session.handle_input(now, input)) {
+        self.touch(link);
+        while let Some(Phase::Open(open)) = self.links.get_mut(link.index()).map(|slot| &mut slot.phase)
+            && let Some(event) = open.session.handle_input(now, input)
+        {
             self.handle_session_event(now, link, event);
         }
+        // What the events have made the account do may have looked at it already.
+        self.touch(link);
         self.expire_receipts(now);
         self.advance(now);
     }
@@ -284,6 +290,7 @@ impl<O: Observer> Account<O> {
     pub fn shrink(&mut self, link: LinkId) {
         self.actions.shrink_to_fit();
         self.events.shrink_to_fit();
+        self.spare_buffers = SpareBuffers::new();
         self.queue.shrink();
         if let Some(session) = self.session(link) {
             session.shrink();

@@ -2,7 +2,7 @@
 
 use alloc::collections::{BTreeSet, VecDeque};
 use alloc::vec::Vec;
-use core::fmt;
+use core::{fmt, mem};
 
 use super::credentials::Logins;
 use super::delivered_pdus::DeliveredPdus;
@@ -13,8 +13,10 @@ use super::link::{LinkId, LinkState};
 use super::link_slot::LinkSlot;
 use super::options::Options;
 use super::options_error::OptionsError;
-use super::outcome::{MessageNumber, SegmentNotSentReason, Unresolved};
+use super::outcome::{MessageNumber, MessageOutcome, SegmentNotSentReason, Unresolved};
+use super::per_segment::PerSegment;
 use super::queue::Queue;
+use super::receipt::SpareBuffers;
 use super::receipt_tracker::ReceiptTracker;
 use super::request_table::RequestTable;
 use super::stats::{AccountCounters, LinkStats};
@@ -63,6 +65,8 @@ pub struct Account<O = ()> {
     pub(super) requests: RequestTable,
     pub(super) receipts: ReceiptTracker,
     pub(super) inbound: InboundSegments,
+    /// For the PDUs of receipts.
+    pub(super) spare_buffers: SpareBuffers,
     pub(super) delivered_pdus: DeliveredPdus,
     pub(super) actions: VecDeque<Action>,
     pub(super) events: VecDeque<Event>,
@@ -187,6 +191,7 @@ impl<O: Observer> Account<O> {
                 options.segment_ack_mode,
                 random,
             ),
+            spare_buffers: SpareBuffers::new(),
             delivered_pdus: DeliveredPdus::new(options.reassembly),
             actions: VecDeque::new(),
             events: VecDeque::new(),
@@ -244,6 +249,19 @@ impl<O: Observer> Account<O> {
         self.events.pop_front()
     }
 
+    /// Removes the next event if it is the outcome of a message of which the SMSC has accepted all segments.
+    pub(super) fn pop_accepted(&mut self) -> Option<(MessageNumber, MessageOutcome)> {
+        let Event::Outcome { message, outcome, key } = self.events.front_mut()? else { return None };
+        if !outcome.is_accepted() {
+            return None;
+        }
+        let accepted = (*message, mem::replace(outcome, MessageOutcome { segments: PerSegment::empty() }));
+        drop(key.take());
+        // Nothing is left in it to be dropped, so it need not be copied.
+        mem::forget(self.events.pop_front());
+        Some(accepted)
+    }
+
     /// Returns when to call [`handle_timeout`](Self::handle_timeout); `None` if no timer runs. Each call of another
     /// method may change it.
     pub fn poll_timeout(&self) -> Option<Instant> {
@@ -276,6 +294,10 @@ impl<O: Observer> Account<O> {
         self.expire_receipts(now);
         self.handle_inbound_timeout(now);
         self.advance(now);
+        // A message that has ended just now may wait for no further receipt, and be forgotten at once.
+        if self.receipts.poll_timeout().is_some_and(|at| at <= now) {
+            self.expire_receipts(now);
+        }
     }
 
     /// Returns the state of each connection slot, in the order of their ids.
@@ -338,14 +360,16 @@ impl<O: Observer> Account<O> {
     }
 
     pub(super) fn emit(&mut self, event: Event) {
-        self.counters.record(&event);
-        if let Event::Link { link, event } = &event
+        // Moved once: an event has many fields.
+        self.events.push_back(event);
+        let Some(event) = self.events.back() else { return };
+        self.counters.record(event);
+        if let Event::Link { link, event } = event
             && let Some(slot) = self.links.get_mut(link.index())
         {
             slot.stats.record(event);
             self.link_plan = None;
         }
-        self.events.push_back(event);
     }
 
     /// Does everything that can be done now: starts connections, sends messages, proceeds with a shutdown.

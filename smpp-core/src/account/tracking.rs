@@ -1,5 +1,6 @@
 //! The receipts of the messages that were sent: from when the account waits for them, and until when.
 
+use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -28,7 +29,7 @@ impl<O: Observer> Account<O> {
         key: Option<MessageKey>,
         (receipts, recipients): (ReceiptRequest, Vec<u32>),
         (id, outcome): (&[u8], &SegmentOutcome),
-    ) -> (Vec<EarlyReceipt>, Option<Event>) {
+    ) -> (Vec<EarlyReceipt>, Option<Box<Event>>) {
         let ReceiptRequest { total, is_due, destination, .. } = receipts;
         let bind = outcome.bind();
         let mut message = TrackedMessage { number: segment.message, bind, total, is_due, key, destination };
@@ -38,7 +39,7 @@ impl<O: Observer> Account<O> {
             message.total = accepted.len() as u8;
             if accepted.is_empty() {
                 let (message, key) = (message.number, message.key.clone());
-                expired = Some(Event::ReceiptsExpired { message, key, ids: Vec::new() });
+                expired = Some(Box::new(Event::ReceiptsExpired { message, key, ids: Vec::new() }));
             }
             for (recipient, index) in accepted.into_iter().zip(0..) {
                 self.receipts.track_recipient(now, &message, index, id, recipient);

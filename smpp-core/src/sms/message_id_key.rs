@@ -33,6 +33,9 @@ pub struct MessageIdKey {
 }
 
 impl MessageIdKey {
+    /// The most octets of an id whose key is made of its length and its octets, if it is compared exactly.
+    pub(crate) const MAX_EXACT: usize = MAX_OCTETS;
+
     /// Returns the key of a number below 2^256, most significant limb first.
     pub(super) fn number(limbs: [u64; 4]) -> Self {
         let mut number = [0; 32];

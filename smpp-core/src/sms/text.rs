@@ -1,5 +1,6 @@
 //! A text to send, and its alphabet.
 
+use alloc::vec::Vec;
 use core::fmt;
 
 use super::alphabet::Alphabet;
@@ -363,6 +364,14 @@ impl<'a> Text<'a> {
             self.splitter.emit(chunk, 0, out);
         }
         rest.is_empty()
+    }
+
+    /// Appends the septets of a text that fits into one segment of GSM 7-bit without national tables: measured and encoded in one
+    /// pass. Returns false for another one, and perhaps for one with more than 160 octets of UTF-8: then it has appended some
+    /// of it.
+    pub(crate) fn emit_gsm7_segment(text: &str, out: &mut Vec<u8>) -> bool {
+        let (start, most) = (out.len(), Splitter::text(text, Alphabet::Gsm7, Shifts::NONE).capacity(0));
+        text.len() <= most && Shifts::NONE.encode_to(text, out).is_ok() && out.len() - start <= most
     }
 
     /// Returns the alphabet.

@@ -78,10 +78,9 @@ impl<C: Chain> Index<C> {
     /// Adds a node.
     pub(crate) fn insert(&mut self, nodes: &mut Slab<C::Node>, number: u32) {
         self.len += 1;
-        for _ in 0..C::PER_NODE {
-            if self.buckets < self.len.saturating_mul(C::PER_NODE) {
-                self.add_bucket(nodes);
-            }
+        let needed = self.len.saturating_mul(C::PER_NODE);
+        for _ in self.buckets.max(needed.saturating_sub(C::PER_NODE))..needed {
+            self.add_bucket(nodes);
         }
         self.link(nodes, number);
     }
@@ -115,10 +114,9 @@ impl<C: Chain> Index<C> {
             }
         }
         self.len = self.len.saturating_sub(1);
-        for _ in 0..C::PER_NODE * SHRINK {
-            if self.buckets > self.len.saturating_mul(C::PER_NODE * SHRINK) {
-                self.remove_bucket(nodes);
-            }
+        let enough = self.len.saturating_mul(C::PER_NODE * SHRINK);
+        for _ in enough..self.buckets.min(enough.saturating_add(C::PER_NODE * SHRINK)) {
+            self.remove_bucket(nodes);
         }
     }
 

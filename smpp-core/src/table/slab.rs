@@ -13,6 +13,11 @@ pub(crate) trait Slot: Default {
 
     /// Returns the link of a vacant node.
     fn vacant_link(&mut self) -> &mut u32;
+
+    /// Makes the node vacant: it frees its memory.
+    fn vacate(&mut self) {
+        *self = Self::default();
+    }
 }
 
 /// Nodes by number.
@@ -56,7 +61,18 @@ impl<T: Slot> Slab<T> {
         self.nodes.get_mut((number / T::CHUNK) as usize)?.get_mut((number % T::CHUNK) as usize)
     }
 
+    /// Returns the number that the next [`insert`](Self::insert) returns.
+    pub(crate) fn vacant(&mut self) -> Option<u32> {
+        if self.roomy == NONE {
+            self.add_chunk()?;
+        }
+        let chunk = self.chunks.get(self.roomy as usize)?;
+        let used = self.nodes.get(self.roomy as usize)?.len() as u32;
+        Some(if chunk.vacant == NONE { self.roomy * T::CHUNK + used } else { chunk.vacant })
+    }
+
     /// Stores a node and returns its number; `None` if there are no more numbers.
+    #[inline]
     pub(crate) fn insert(&mut self, node: T) -> Option<u32> {
         if self.roomy == NONE {
             self.add_chunk()?;
@@ -86,10 +102,19 @@ impl<T: Slot> Slab<T> {
 
     /// Removes a node and returns it.
     pub(crate) fn remove(&mut self, number: u32) -> Option<T> {
+        let node = self.get_mut(number).map(mem::take);
+        self.free_node(number);
+        node
+    }
+
+    /// Removes a node and drops it.
+    pub(crate) fn free_node(&mut self, number: u32) {
         let index = number / T::CHUNK;
-        let chunk = self.chunks.get_mut(index as usize)?;
-        let slot = self.nodes.get_mut(index as usize)?.get_mut((number % T::CHUNK) as usize)?;
-        let node = mem::take(slot);
+        let Some(chunk) = self.chunks.get_mut(index as usize) else { return };
+        let slot =
+            self.nodes.get_mut(index as usize).and_then(|nodes| nodes.get_mut((number % T::CHUNK) as usize));
+        let Some(slot) = slot else { return };
+        slot.vacate();
         *slot.vacant_link() = mem::replace(&mut chunk.vacant, number);
         chunk.len -= 1;
         self.len -= 1;
@@ -100,7 +125,6 @@ impl<T: Slot> Slab<T> {
         if is_empty {
             self.free(index);
         }
-        Some(node)
     }
 
     /// Allocates a chunk.

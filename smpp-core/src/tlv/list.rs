@@ -163,12 +163,11 @@ impl<'a> Tlvs<'a> {
         Self(Source::Wire(octets))
     }
 
-    /// Returns the encoded parameters; `None` if they are not encoded yet.
-    pub(crate) const fn wire(&self) -> Option<&'a [u8]> {
+    /// Returns how many octets the encoded parameters have.
+    pub(crate) fn encoded_len(&self) -> usize {
         match self.0 {
-            Source::Wire(octets) => Some(octets),
-            Source::List([]) => Some(&[]),
-            Source::List(_) => None,
+            Source::Wire(octets) => octets.len(),
+            Source::List(list) => list.iter().map(|tlv| 4 + tlv.value().len() + tlv.terminator().len()).sum(),
         }
     }
 

@@ -34,6 +34,8 @@ mod log;
 mod messages;
 mod requests;
 mod scenario;
+#[path = "../harness/server_model.rs"]
+mod server_model;
 mod shape;
 mod simulation;
 mod slots;

@@ -50,7 +50,9 @@ impl Shared {
     /// Emits the events of the account, starts its actions, and wakes the threads that have something to do.
     pub(super) fn dispatch(self: &Arc<Self>, state: &mut AccountState, now: Instant) {
         loop {
-            while let Some(event) = state.account.poll_event() {
+            loop {
+                state.router.take_outcomes(&mut state.account);
+                let Some(event) = state.account.poll_event() else { break };
                 self.handle_event(state, now, event);
             }
             match state.account.poll_action() {

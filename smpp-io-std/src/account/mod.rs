@@ -146,9 +146,9 @@ mod shared;
 mod state;
 mod ticket;
 
-pub use arrivals::{Arrival, Arrivals, Ended, Unacknowledged};
+pub use arrivals::{Arrival, Arrivals, Unacknowledged};
 pub use connector::AccountConnector;
-pub use error::AccountError;
+pub use error::{AccountError, Ended};
 pub use events::Events;
 pub use handle::Account;
 pub use smpp_core::account::{AckError, NoMoreReceipts, SendError};

@@ -89,9 +89,15 @@ impl AccountState {
         }
     }
 
-    /// Submits a message whose outcome and receipts a ticket will fetch.
-    pub(super) fn submit(&mut self, now: Instant, message: &Message) -> Result<MessageNumber, SubmitError> {
-        self.router.submit(now, &mut self.account, message)
+    /// Submits a message whose outcome and receipts a ticket will fetch. The thread of the waiter, if there is one, waits for the
+    /// outcome next.
+    pub(super) fn submit(
+        &mut self,
+        now: Instant,
+        message: &Message,
+        waiter: &mut Option<Waiter>,
+    ) -> Result<MessageNumber, SubmitError> {
+        self.router.submit_and_wait(now, &mut self.account, message, waiter)
     }
 
     /// Changes the options of the account.
@@ -224,8 +230,8 @@ mod tests {
         let mut state = state();
         let message = Message::submit_sm(&SubmitSm::default());
         for _ in 0..10_000 {
-            let number = state.submit(Instant::ZERO, &message).unwrap();
-            assert!(state.router.wait_for_outcome(number, &mut Some(Waiter::current())));
+            let mut waiter = Some(Waiter::current());
+            assert!(state.submit(Instant::ZERO, &message, &mut waiter).is_ok() && waiter.is_none());
         }
         state.router.close();
         let (mut batches, mut woken) = (0, 0);

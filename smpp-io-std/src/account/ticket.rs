@@ -6,13 +6,13 @@ use std::time::Instant;
 
 use smpp_core::MessageState;
 use smpp_core::account::{
-    AcceptedMessage, BindId, DeliveryReceipt, EventRouter, Message, MessageId, MessageKey, MessageNumber,
-    NoMoreReceipts, ReceiptMatch, SendError,
+    AcceptedMessage, BindId, DeliveryReceipt, Message, MessageId, MessageKey, MessageNumber, NoMoreReceipts,
+    ReceiptMatch, SendError,
 };
 use smpp_core::session::AcceptedResponse;
 
 use super::shared::Shared;
-use crate::waiter::{self, Waiter};
+use crate::waiter;
 
 /// A message that the account has accepted into its queue, and whose outcome was not fetched yet.
 ///
@@ -59,11 +59,8 @@ impl Registration {
             let until = deadline.map(|deadline| self.shared.account_time(deadline));
             self.shared.park_unlocked(registration, until);
         }
-        let outcome = self.shared.wait_until(deadline, |router, waiter| {
-            router
-                .poll_outcome(message, waiter)
-                .map_ok(|accepted| (accepted, router.release_if_ended(message)))
-        })?;
+        let outcome =
+            self.shared.wait_until(deadline, |router, waiter| router.poll_last_outcome(message, waiter))?;
         Some(outcome.map(|(accepted, ended)| {
             self.ended = ended;
             accepted
@@ -79,6 +76,14 @@ impl Registration {
             return Some(Err(reason));
         }
         self.shared.wait_until(deadline, |router, waiter| router.poll_receipt(self.message, waiter))
+    }
+
+    /// Waits for the state of the message, and consumes the receipts up to there. Returns `None` if the deadline passes first.
+    fn state(&self, deadline: Option<Instant>) -> Option<Result<MessageState, NoMoreReceipts>> {
+        if let Some(reason) = self.ended {
+            return Some(Err(reason));
+        }
+        self.shared.wait_until(deadline, |router, waiter| router.poll_message_state(self.message, waiter))
     }
 }
 
@@ -110,23 +115,23 @@ pub struct Sent {
 }
 
 impl Ticket {
-    pub(super) fn new(number: MessageNumber, message: &Message, shared: &Arc<Shared>) -> Self {
+    /// Creates the ticket of a message. `registered`: how the current thread is registered for the outcome, if it is.
+    pub(super) fn new(
+        number: MessageNumber,
+        message: &Message,
+        shared: &Arc<Shared>,
+        registered: Option<waiter::Registration>,
+    ) -> Self {
         let key = message.message_key().cloned();
         Self {
             registration: Registration {
                 message: number,
                 key,
                 ended: None,
-                registered: None,
+                registered,
                 shared: Arc::clone(shared),
             },
         }
-    }
-
-    /// Registers the current thread for the outcome: it waits for it next.
-    pub(super) fn register(&mut self, router: &mut EventRouter<Waiter>) {
-        let waits = router.wait_for_outcome(self.message(), &mut Some(Waiter::current()));
-        self.registration.registered = waits.then(waiter::Registration::last);
     }
 
     /// Returns the account's number of the message.
@@ -229,11 +234,8 @@ impl Sent {
     /// Returns [`NoMoreReceipts`] if no further receipt will arrive: none was requested, it did not arrive in time, the SMSC
     /// gave no message id, or the account has ended.
     pub fn receipt(&mut self) -> Result<MessageState, NoMoreReceipts> {
-        loop {
-            if let Some(state) = self.next_receipt()?.1.message_state {
-                return Ok(state);
-            }
-        }
+        // Without a deadline, the wait ends only with the state or an error.
+        self.registration.state(None).unwrap_or(Err(NoMoreReceipts::Closed))
     }
 
     /// As [`receipt`](Self::receipt), and waits at most until `deadline`. Returns `None` if the last receipt has not arrived by
@@ -243,12 +245,7 @@ impl Sent {
     ///
     /// [`NoMoreReceipts`] says why no further receipt will arrive.
     pub fn receipt_until(&mut self, deadline: Instant) -> Result<Option<MessageState>, NoMoreReceipts> {
-        while let Some((_, matched)) = self.next_receipt_until(deadline)? {
-            if matched.message_state.is_some() {
-                return Ok(matched.message_state);
-            }
-        }
-        Ok(None)
+        self.registration.state(Some(deadline)).transpose()
     }
 
     /// Waits for the next delivery receipt of any segment, including intermediate ones.

@@ -124,7 +124,7 @@ impl Account {
     ///
     /// Returns [`SubmitError::Full`] if the queue is full; otherwise as [`submit`](Self::submit).
     pub fn try_submit(&self, message: &Message) -> Result<Ticket, SubmitError> {
-        let number = self.shared.with(|inner, now| inner.submit(now, message))?;
+        let number = self.shared.with(|inner, now| inner.submit(now, message, &mut None))?;
         Ok(Ticket::new(number, message, &self.shared))
     }
 

@@ -113,10 +113,7 @@ impl Ticket {
             if std::mem::take(&mut is_registered) {
                 return Poll::Pending;
             }
-            shared.poll(cx, |router, waker| {
-                let outcome = router.poll_outcome(message, waker);
-                outcome.map_ok(|accepted| (accepted, router.release_if_ended(message)))
-            })
+            shared.poll(cx, |router, waker| router.poll_last_outcome(message, waker))
         });
         let (accepted, no_receipts) = outcome.await?;
         registration.no_receipts = no_receipts;

@@ -2,9 +2,8 @@
 
 use alloc::vec::Vec;
 
-use super::node::Node;
 use super::{ExpiredMessage, ReceiptTracker, Removed};
-use crate::table::NONE;
+use crate::table::Order;
 use crate::time::Instant;
 
 /// How much one call does at once, so that no call takes long.
@@ -15,10 +14,11 @@ impl ReceiptTracker {
     /// [`REMOVED_AT_ONCE`] more than needed. If the capacity was lowered, [`expire`](Self::expire) removes the others.
     pub(in crate::account) fn make_room(&mut self, segments: usize) -> bool {
         for _ in 0..segments + REMOVED_AT_ONCE {
-            if self.nodes.len() + segments <= self.options.capacity || self.done.oldest == NONE {
+            if self.nodes.len() + segments <= self.options.capacity {
                 break;
             }
-            self.remove(self.done.oldest);
+            let Some(oldest) = self.done.first() else { break };
+            self.remove(oldest);
         }
         self.nodes.len() + segments <= self.options.capacity
     }
@@ -27,13 +27,14 @@ impl ReceiptTracker {
     /// the call has done enough: then [`poll_timeout`](Self::poll_timeout) is due at once.
     pub(in crate::account) fn expire(&mut self, now: Instant) -> Option<Removed> {
         let is_over = self.exceeds_capacity();
-        let is_due =
-            |node: Option<&Node>, max_age| node.is_some_and(|node| is_over || now - node.at >= max_age);
-        let (done, waiting) = (self.done.oldest, self.waiting.oldest);
-        if is_due(self.nodes.get(done), self.options.remember_completed) {
+        let due = |oldest: Option<u32>, max_age| {
+            oldest
+                .filter(|head| self.nodes.get(*head).is_some_and(|node| is_over || now - node.at >= max_age))
+        };
+        if let Some(done) = due(self.done.first(), self.options.remember_completed) {
             return self.remove(done).map(|_| Removed::Done);
         }
-        if is_due(self.nodes.get(waiting), self.options.max_age) {
+        if let Some(waiting) = due(self.waiting.first(), self.options.max_age) {
             return self.remove(waiting).map(Removed::Expired);
         }
         for _ in 0..REMOVED_AT_ONCE {
@@ -60,8 +61,9 @@ impl ReceiptTracker {
         if self.exceeds_capacity() {
             return Some(Instant::ZERO);
         }
-        let waiting = self.nodes.get(self.waiting.oldest).map(|node| node.at + self.options.max_age);
-        let done = self.nodes.get(self.done.oldest).map(|node| node.at + self.options.remember_completed);
+        let oldest = |list: &Order| Some(self.nodes.get(list.first()?)?.at);
+        let waiting = oldest(&self.waiting).map(|at| at + self.options.max_age);
+        let done = oldest(&self.done).map(|at| at + self.options.remember_completed);
         let deadline = self.deadlines.first().map(|(at, _)| *at);
         waiting.into_iter().chain(done).chain(deadline).min()
     }
@@ -69,7 +71,11 @@ impl ReceiptTracker {
     /// Removes a message.
     pub(super) fn remove(&mut self, head: u32) -> Option<ExpiredMessage> {
         self.unlink(head);
-        if self.nodes.get(head)?.total != 1 {
+        let node = self.nodes.get(head)?;
+        if node.total == 1 && node.last.is_some() && node.open == 0 && self.limited.is_empty() {
+            return self.remove_done(head);
+        }
+        if node.total != 1 {
             self.numbers.remove(&mut self.nodes, head);
         }
         let node = self.nodes.get_mut(head)?;
@@ -91,7 +97,7 @@ impl ReceiptTracker {
             if node.is_indexed {
                 self.ids.remove(&mut self.nodes, this);
             }
-            self.nodes.remove(this);
+            self.nodes.free_node(this);
             next = sibling;
         }
         ids.sort_unstable_by_key(|(segment, _)| *segment);
@@ -99,10 +105,20 @@ impl ReceiptTracker {
         Some(ExpiredMessage { number, ids, key })
     }
 
+    /// Removes a message of one segment that has its receipt: the usual case.
+    fn remove_done(&mut self, head: u32) -> Option<ExpiredMessage> {
+        if self.nodes.get(head)?.is_indexed {
+            self.ids.remove(&mut self.nodes, head);
+        }
+        let node = self.nodes.get_mut(head)?;
+        let (number, key) = (node.number, node.key.take());
+        self.nodes.free_node(head);
+        Some(ExpiredMessage { number, ids: Vec::new(), key })
+    }
+
     /// Removes the message whose receipts the account has waited for longest, and then those that it remembers. The account is
     /// shut down: nothing expires any more. Its ids are those without a final receipt.
     pub(in crate::account) fn remove_oldest(&mut self) -> Option<ExpiredMessage> {
-        let oldest = if self.waiting.oldest == NONE { self.done.oldest } else { self.waiting.oldest };
-        self.remove(oldest)
+        self.remove(self.waiting.first().or_else(|| self.done.first())?)
     }
 }

@@ -7,7 +7,7 @@ use crate::account::message_key::MessageKey;
 use crate::account::outcome::{MessageId, MessageNumber};
 use crate::account::receipt::ReceiptDestination;
 use crate::pdu::MessageState;
-use crate::sms::{MessageIdKey, MessageIdPolicy, digest};
+use crate::sms::{MessageIdKey, MessageIdPolicy, Receipt, digest};
 use crate::table::{Chain, NONE, Slot};
 use crate::time::Instant;
 
@@ -42,9 +42,8 @@ pub(super) struct Node {
     pub(super) is_shared: bool,
     // The fields below are those of the message, in its first node.
     pub(super) number_next: u32,
-    /// The neighbours in the list of messages by time.
-    pub(super) newer: u32,
-    pub(super) older: u32,
+    /// The position in the order of the messages by time.
+    pub(super) position: u32,
     /// When the first segment was accepted; of a message that has all its receipts, when the last one arrived.
     pub(super) at: Instant,
     pub(super) key: Option<MessageKey>,
@@ -105,8 +104,7 @@ impl Default for Node {
             is_indexed: false,
             is_shared: false,
             number_next: NONE,
-            newer: NONE,
-            older: NONE,
+            position: NONE,
             at: Instant::ZERO,
             key: None,
             destination: ReceiptDestination::Sent,
@@ -125,6 +123,14 @@ impl Slot for Node {
 
     fn vacant_link(&mut self) -> &mut u32 {
         &mut self.id_next
+    }
+
+    fn vacate(&mut self) {
+        // What else is there is not read: no message has this number, which an acknowledgement compares first.
+        (self.number, self.key) = (MessageNumber(u64::MAX), None);
+        if !matches!(self.id, StoredId::Inline { .. }) {
+            self.id = StoredId::default();
+        }
     }
 }
 
@@ -181,6 +187,69 @@ impl Chain for ByNumber {
     }
 }
 
+/// What an id is compared by.
+#[derive(Clone, Copy)]
+pub(in crate::account) enum IdKey<'a> {
+    /// The octets of an id of at most 64 octets that is compared exactly: its key need not be made.
+    Exact(&'a [u8]),
+    Key(MessageIdKey),
+}
+
+impl<'a> IdKey<'a> {
+    /// Returns the key of an id in a response.
+    pub(super) fn submitted(policy: MessageIdPolicy, id: &'a [u8]) -> Self {
+        match Self::exact(policy, id) {
+            Some(exact) => exact,
+            None => Self::Key(policy.submitted_key(id)),
+        }
+    }
+
+    /// Returns the key of a receipt's id.
+    pub(in crate::account) fn of_receipt(policy: MessageIdPolicy, receipt: &Receipt<'a>) -> Self {
+        match Self::exact(policy, receipt.id) {
+            Some(exact) => exact,
+            None => Self::Key(policy.receipt_key(receipt)),
+        }
+    }
+
+    fn exact(policy: MessageIdPolicy, id: &'a [u8]) -> Option<Self> {
+        (policy == MessageIdPolicy::EXACT && id.len() <= MessageIdKey::MAX_EXACT).then_some(Self::Exact(id))
+    }
+
+    /// Returns the octets of the key that tell keys of one policy apart: all of [`MessageIdKey::as_octets`] but the first, which
+    /// is their number.
+    pub(super) fn octets(&self) -> &[u8] {
+        match self {
+            Self::Exact(id) => id,
+            Self::Key(key) => key.as_octets().get(1..).unwrap_or_default(),
+        }
+    }
+
+    /// Returns whether it is the key of the empty id, which identifies no message.
+    pub(super) fn is_empty(&self) -> bool {
+        match self {
+            Self::Exact(id) => id.is_empty(),
+            Self::Key(key) => key.is_empty(),
+        }
+    }
+}
+
+/// Keys of the same policy.
+impl PartialEq for IdKey<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        let is_of = |id: &[u8], key: &MessageIdKey| {
+            key.as_octets()
+                .split_first()
+                .is_some_and(|(first, rest)| usize::from(*first) == id.len() && rest == id)
+        };
+        match (self, other) {
+            (Self::Exact(id), Self::Exact(other)) => id == other,
+            (Self::Key(key), Self::Key(other)) => key == other,
+            (Self::Exact(id), Self::Key(key)) | (Self::Key(key), Self::Exact(id)) => is_of(id, key),
+        }
+    }
+}
+
 /// The most octets of an id that need no allocation: a UUID has 36.
 const INLINE: usize = 38;
 
@@ -203,8 +272,8 @@ impl Default for StoredId {
 }
 
 impl StoredId {
-    /// Stores an id from a `submit_sm_resp`, and its key.
-    pub(super) fn new(id: &[u8], key: &MessageIdKey) -> Self {
+    /// Stores an id from a `submit_sm_resp`.
+    pub(super) fn new(policy: MessageIdPolicy, id: &[u8]) -> Self {
         match u8::try_from(id.len()) {
             Ok(length) if id.len() <= INLINE => {
                 let mut octets = [0; INLINE];
@@ -215,7 +284,7 @@ impl StoredId {
             }
             _ => match MessageId::new(id) {
                 whole if whole.sent_length() == whole.as_bytes().len() => Self::Whole(whole),
-                id => Self::Keyed(Box::new((id, *key))),
+                prefix => Self::Keyed(Box::new((prefix, policy.submitted_key(id)))),
             },
         }
     }
@@ -234,25 +303,22 @@ impl StoredId {
     }
 
     /// Returns whether the id has this key.
-    pub(super) fn has_key(&self, policy: MessageIdPolicy, key: &MessageIdKey) -> bool {
-        match self {
-            Self::Keyed(stored) => stored.1 == *key,
-            // The usual case: the key of an id of at most 64 octets is its length and its octets.
-            _ if policy == MessageIdPolicy::EXACT => {
-                let id = self.octets();
-                key.as_octets()
-                    .split_first()
-                    .is_some_and(|(first, rest)| usize::from(*first) == id.len() && rest == id)
+    pub(super) fn has_key(&self, policy: MessageIdPolicy, key: &IdKey<'_>) -> bool {
+        match (self, key) {
+            (Self::Keyed(stored), _) => *key == IdKey::Key(stored.1),
+            (Self::Inline { length, octets }, IdKey::Exact(id)) => {
+                octets.get(..usize::from(*length)).is_some_and(|octets| octets == *id)
             }
-            _ => policy.submitted_key(self.octets()) == *key,
+            (_, IdKey::Exact(id)) => self.octets() == *id,
+            (_, IdKey::Key(key)) => policy.submitted_key(self.octets()) == *key,
         }
     }
 
     /// Returns the key.
-    pub(super) fn key(&self, policy: MessageIdPolicy) -> MessageIdKey {
+    pub(super) fn key(&self, policy: MessageIdPolicy) -> IdKey<'_> {
         match self {
-            Self::Keyed(stored) => stored.1,
-            _ => policy.submitted_key(self.octets()),
+            Self::Keyed(stored) => IdKey::Key(stored.1),
+            _ => IdKey::submitted(policy, self.octets()),
         }
     }
 

@@ -340,7 +340,10 @@ fn a_text_of_one_segment_is_sent_as_its_segment_would_be() {
                     let encoded = super::super::outbound_pdu::encode(&Pdu::SubmitSm(template));
                     let octets = if template.tlvs.is_empty() { 0 } else { 6 };
                     let mut one = Frames::default();
-                    let is_written = one.push_text(encoded.octets(), octets, &coded.unwrap(), segmentation);
+                    let text = coded.unwrap();
+                    let is_written = one.push_text(encoded.octets(), octets, text.data_coding(), |out| {
+                        text.emit_only_segment(segmentation, out)
+                    });
                     assert_eq!(is_written, sent[0] == *one.get(0), "{text:?}");
                     assert!(!is_written || (sent.len() == 1 && segmentation != Segmentation::Payload));
                     written += usize::from(is_written);

@@ -338,3 +338,24 @@ fn a_refused_bind_that_stops_the_account_is_reported_also_after_a_message_that_d
     sim.advance(SECOND);
     assert_eq!(sim.events.iter().filter_map(stops).collect::<Vec<_>>(), [bind], "it is reported again");
 }
+
+/// A message whose first attempt is accepted late is not refused if the SMSC refuses its second.
+#[test]
+fn the_refusal_of_a_copy_of_an_accepted_message_pauses_no_bind() {
+    let session = Config { rate: None, response_timeout: SECOND, ..options().session };
+    let unanswered_policy = UnansweredPolicy::Resend(1);
+    let mut sim = Simulation::new(Options { session, unanswered_policy, ..options() });
+    sim.advance(SECOND);
+    sim.answers = false;
+    send_to(&mut sim, "6500");
+    sim.advance(SECOND);
+    assert_eq!(sim.unanswered.len(), 2, "it was sent again");
+    sim.answer_late(Ok("1"));
+    assert!(sim.outcomes()[0].1.result().is_ok());
+    sim.answers = true;
+    sim.submit_status = vec![CommandStatus::RMSGQFUL];
+    send_to(&mut sim, "6501");
+    sim.answer_late(Err(CommandStatus::RMSGQFUL));
+    send_to(&mut sim, "6502");
+    assert_eq!(times_of(&sim, "6502"), [2 * SECOND]);
+}

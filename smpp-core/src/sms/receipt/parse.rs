@@ -59,6 +59,26 @@ const TEXT: Name = name_number(b"text");
 /// The underscore in the GSM 7-bit default alphabet.
 const GSM7_UNDERSCORE: u8 = 0x11;
 
+/// The names in most receipts, as the little-endian number of their octets. Only letters have both the octet of a letter
+/// and that of its capital.
+mod usual {
+    pub(super) const ID: u64 = number(b"id");
+    pub(super) const SUB: u64 = number(b"sub");
+    pub(super) const DLVRD: u64 = number(b"dlvrd");
+    pub(super) const SUBMIT: u64 = number(b"submit");
+    pub(super) const DONE: u64 = number(b"done");
+    pub(super) const STAT: u64 = number(b"stat");
+    pub(super) const ERR: u64 = number(b"err");
+    pub(super) const TEXT: u64 = number(b"text");
+
+    const fn number(name: &[u8]) -> u64 {
+        match name {
+            [rest @ .., last] => number(rest) | (*last as u64) << (8 * rest.len()),
+            [] => 0,
+        }
+    }
+}
+
 impl<'a> Receipt<'a> {
     /// Parses the text of a delivery receipt.
     ///
@@ -131,10 +151,7 @@ fn parse_fields(text: &[u8]) -> Receipt<'_> {
             break;
         }
         let (value, following) = value(rest);
-        let value = Value { word: without_separators(value.word), whole: without_separators(value.whole) };
-        if !value.whole.is_empty() {
-            set(&mut receipt, key, value);
-        }
+        set(&mut receipt, key, value);
         next = following;
     }
     receipt
@@ -169,8 +186,16 @@ pub(super) fn without_nuls(mut text: &[u8]) -> &[u8] {
     text
 }
 
+/// Sets a field, unless it has a value already or the value is empty.
 #[inline]
 fn set<'a>(receipt: &mut Receipt<'a>, key: Key, Value { word, whole }: Value<'a>) {
+    let word = without_separators(word);
+    let is_date = matches!(key, Key::SubmitDate | Key::DoneDate);
+    // A word that is not empty is the beginning of the whole value.
+    let whole = if is_date || word.is_empty() { without_separators(whole) } else { word };
+    if whole.is_empty() {
+        return;
+    }
     match key {
         Key::Id if receipt.id.is_empty() => receipt.id = word,
         Key::Stat if receipt.stat.is_empty() => receipt.stat = word,
@@ -186,6 +211,56 @@ fn set<'a>(receipt: &mut Receipt<'a>, key: Key, Value { word, whole }: Value<'a>
 /// Parses a key at the start. Returns it with the input after its colon.
 #[inline]
 fn key(input: &[u8]) -> Option<(Key, &[u8])> {
+    usual_key(input).or_else(|| any_key(input))
+}
+
+/// Parses a key that most receipts have: 8 octets at once.
+#[inline]
+fn usual_key(input: &[u8]) -> Option<(Key, &[u8])> {
+    let octets = match input.first_chunk() {
+        Some(octets) => u64::from_le_bytes(*octets),
+        // A zero ends the name.
+        None => input.iter().rev().fold(0, |octets, octet| octets << 8 | u64::from(*octet)),
+    };
+    let ends = marks_below(octets, b' ' + 1) | marks_of(octets, b':');
+    if ends == 0 {
+        return None;
+    }
+    let end = first_marked(ends);
+    let name = (octets | 0x2020_2020_2020_2020) & !(u64::MAX << (8 * end));
+    let key = match name {
+        usual::ID => Key::Id,
+        usual::SUB => Key::Sub,
+        usual::DLVRD => Key::Dlvrd,
+        usual::STAT => Key::Stat,
+        usual::ERR => Key::Err,
+        usual::TEXT => Key::Text,
+        usual::SUBMIT => return Some((Key::SubmitDate, after_date(input.get(end..)?)?)),
+        usual::DONE => return Some((Key::DoneDate, after_date(input.get(end..)?)?)),
+        _ => return None,
+    };
+    match input.get(end..)? {
+        [b':', value @ ..] => Some((key, value)),
+        _ => None,
+    }
+}
+
+/// Returns the input after ` date:` at the start.
+#[inline]
+fn after_date(input: &[u8]) -> Option<&[u8]> {
+    match input {
+        [b' ', d, a, t, e, b':', value @ ..]
+            if u32::from_le_bytes([*d, *a, *t, *e]) | 0x2020_2020 == u32::from_le_bytes(*b"date") =>
+        {
+            Some(value)
+        }
+        _ => None,
+    }
+}
+
+/// Parses any key.
+#[inline(never)]
+fn any_key(input: &[u8]) -> Option<(Key, &[u8])> {
     let (name, rest) = name(input);
     match (name, rest) {
         (0, _) => None,
@@ -272,6 +347,18 @@ const fn name_number(name: &[u8]) -> Name {
 /// Parses a value. Returns it with the next key and the input after that key's colon.
 #[inline]
 fn value(input: &[u8]) -> (Value<'_>, Option<(Key, &[u8])>) {
+    // Most values are one word, with a space and a usual key after it.
+    match input.split_at_checked(low_octet(input)) {
+        Some((word, [b' ', rest @ ..])) if let Some(next) = usual_key(rest) => {
+            (Value { word, whole: word }, Some(next))
+        }
+        _ => any_value(input),
+    }
+}
+
+/// Parses any value.
+#[inline(never)]
+fn any_value(input: &[u8]) -> (Value<'_>, Option<(Key, &[u8])>) {
     let (word, mut rest) = split_word(input);
     let (mut value, mut start) = (Value { word, whole: word }, input);
     loop {
@@ -292,15 +379,100 @@ fn value(input: &[u8]) -> (Value<'_>, Option<(Key, &[u8])>) {
 /// Splits the input at the first white space.
 #[inline]
 fn split_word(input: &[u8]) -> (&[u8], &[u8]) {
-    let end = input.iter().position(u8::is_ascii_whitespace);
-    end.and_then(|end| input.split_at_checked(end)).unwrap_or((input, &[]))
+    input.split_at_checked(word_length(input)).unwrap_or((input, &[]))
+}
+
+/// Returns how many octets precede the first white space.
+fn word_length(input: &[u8]) -> usize {
+    let length = low_octet(input);
+    let rest = input.get(length..).unwrap_or_default();
+    // Mostly 0: the other octets up to the space are control characters.
+    length + rest.iter().position(u8::is_ascii_whitespace).unwrap_or(rest.len())
+}
+
+/// Returns how many octets precede the first that is a space or lower: it looks at 8 octets at once.
+#[inline]
+fn low_octet(input: &[u8]) -> usize {
+    let (chunks, rest) = input.as_chunks();
+    let mut length = 0;
+    for chunk in chunks {
+        let marks = marks_below(u64::from_le_bytes(*chunk), b' ' + 1);
+        if marks != 0 {
+            return length + first_marked(marks);
+        }
+        length += chunk.len();
+    }
+    length + rest.iter().position(|octet| *octet <= b' ').unwrap_or(rest.len())
+}
+
+/// Marks the octets of a little-endian number that are below a limit of at most 128, with their highest bit. An octet after the first marked one may be marked
+/// wrongly.
+const fn marks_below(octets: u64, limit: u8) -> u64 {
+    octets.wrapping_sub(ONES * limit as u64) & !octets & (ONES << 7)
+}
+
+/// Marks the octets that equal this one, in the same way.
+const fn marks_of(octets: u64, octet: u8) -> u64 {
+    marks_below(octets ^ (ONES * octet as u64), 1)
+}
+
+/// Each octet is 1.
+const ONES: u64 = u64::MAX / 255;
+
+/// Returns the position of the first octet that is marked, at most 7.
+const fn first_marked(marks: u64) -> usize {
+    (marks.trailing_zeros() / 8) as usize
 }
 
 /// Parses decimal digits.
 #[inline]
 fn number(word: &[u8]) -> Option<u32> {
-    word.iter().try_fold(0_u32, |number, octet| {
-        let digit = octet.is_ascii_digit().then(|| octet - b'0')?;
-        number.checked_mul(10)?.checked_add(digit.into())
-    })
+    let digit = |octet: u8| Some(octet.wrapping_sub(b'0')).filter(|digit| *digit < 10).map(u32::from);
+    if word.len() < 10 {
+        // Less than 10^9.
+        return word.iter().try_fold(0, |number, octet| Some(number * 10 + digit(*octet)?));
+    }
+    word.iter().try_fold(0_u32, |number, octet| number.checked_mul(10)?.checked_add(digit(*octet)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// What reads 8 octets at once finds what the simple parser finds.
+        #[test]
+        fn a_usual_key_is_that_of_any_key(
+            name in prop_oneof![
+                "(?i)(id|sub|dlvrd|submit|done|stat|err|text|submitdate|date|xid|idx)",
+                "[a-zA-Z_0-9]{0,9}",
+            ],
+            between in "[: \t\x11\x01@]{0,2}",
+            rest in "(?i)(date:)?[ -~]{0,12}",
+        ) {
+            let input = alloc::format!("{name}{between}{rest}");
+            let (usual, any) = (usual_key(input.as_bytes()), any_key(input.as_bytes()));
+            if usual.is_some() {
+                prop_assert!(usual == any, "{input:?}");
+            }
+            if let Some((key, _)) = any
+                && key != Key::Other
+                && input.is_ascii()
+                && (input.get(name.len()..).is_some_and(|rest| rest.starts_with(':') || rest.starts_with(" date:")))
+                && !name.to_ascii_lowercase().ends_with("date")
+            {
+                prop_assert!(usual.is_some(), "{input:?} is read slowly");
+            }
+        }
+
+        #[test]
+        fn a_word_ends_at_the_first_white_space(
+            input in prop::collection::vec(prop_oneof![any::<u8>(), 33_u8..127, 33_u8..127, 33_u8..127], 0..80),
+        ) {
+            let end = input.iter().position(u8::is_ascii_whitespace);
+            prop_assert_eq!(word_length(&input), end.unwrap_or(input.len()));
+        }
+    }
 }

@@ -1,21 +1,19 @@
 //! The shutdown of the blocking server keeps its bound, whatever services, observers and peers do. If it does not, such a
 //! test hangs.
 
-mod common;
-
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{bind, octets, watched};
+use crate::common::{bind, octets, watched};
 use smpp_core::session::{
     CloseReason, Config, Direction, Esme, Instant as SessionInstant, ObservedPdu, Observer, Smsc,
 };
 use smpp_core::{Bind, CommandStatus, DeliverSm, Pdu, Tlv, Tlvs};
 use smpp_io_std::{
-    BindRequest, BoundSession, Client, Connector, HandleRoute, Inbound, Inbox, Listener, Server,
+    Admission, BindRequest, BoundSession, Client, Connector, HandleRoute, Inbound, Inbox, Listener, Server,
     ServerLimits, Service,
 };
 
@@ -54,11 +52,11 @@ impl Observer for BlocksAtOutput {
 struct Blocks(Barrier);
 
 impl Service for Blocks {
-    fn bind(&self, request: &BindRequest) -> Result<(), CommandStatus> {
+    fn bind(&self, request: &BindRequest) -> Result<Admission, CommandStatus> {
         if request.bind().system_id.as_bytes() == b"bind" {
             self.0.block();
         }
-        Ok(())
+        Ok(Admission::default())
     }
 
     fn request(&self, bound: &BoundSession, request: Inbound<HandleRoute<Smsc>>) {
@@ -92,7 +90,7 @@ fn services_and_observers_that_do_not_return_delay_no_other_session() {
         let bound = ["observer", "request", "other"].map(|text| {
             let (client, inbox) = connect(&server);
             client.bind(&bind("secret")).unwrap();
-            let sent = client.submit_pipelined(&common::text(text.as_bytes())).unwrap();
+            let sent = client.submit_pipelined(&crate::common::text(text.as_bytes())).unwrap();
             (client, inbox, sent)
         });
         let (deciding, _inbox) = connect(&server);
@@ -128,7 +126,7 @@ fn the_drop_of_a_server_does_not_wait_for_an_observer() {
         let server = server(barrier, Config::default());
         let (client, _inbox) = connect(&server);
         client.bind(&bind("secret")).unwrap();
-        drop(client.submit_pipelined(&common::text(b"observer")).unwrap());
+        drop(client.submit_pipelined(&crate::common::text(b"observer")).unwrap());
         blocked.recv().unwrap();
         drop(server);
         client.closed();
@@ -159,7 +157,7 @@ fn many_peers_that_read_nothing_do_not_add_up() {
                 tcp
             })
             .collect();
-        let bound = server.binds();
+        let bound = server.binds().list();
         assert_eq!(bound.len(), PEERS);
         let (sent, progress) = mpsc::channel();
         let delivering: Vec<_> = bound

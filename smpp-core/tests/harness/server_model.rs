@@ -1,15 +1,25 @@
-//! The model of the connections: it knows the events, and compares the server with its limits.
+//! The model of the connections of a server: it knows the events, and compares the server with its limits.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use smpp_core::BindMode;
-use smpp_core::server::{ConnectionId, Event, NotBoundReason, RejectReason, Server};
-use smpp_core::session::{CloseReason, Instant, Rate, State};
+use smpp_core::server::{BindLimits, ConnectionId, Event, NotBoundReason, Options, RejectReason, Server};
+use smpp_core::session::{CloseReason, Config, Instant, Observer, Rate, State};
 
 use super::harness::ticks;
-use super::scenario::Scenario;
+
+/// The limits of the server, and how late its adapter runs the timers.
+#[derive(Clone, Copy)]
+pub(crate) struct Limits<'a> {
+    pub(crate) options: &'a Options,
+    pub(crate) config: &'a Config,
+    /// What the application states for each bind.
+    pub(crate) binds: Option<BindLimits>,
+    pub(crate) account_rate: Option<Rate>,
+    pub(crate) lateness: Duration,
+}
 
 /// The messages of a second, less the tolerance of the server.
 const RATE_WINDOW: Duration = Duration::from_millis(950);
@@ -73,10 +83,10 @@ impl Model {
     }
 
     /// Records an event. Returns what happened, for the coverage.
-    pub(crate) fn handle(&mut self, now: Instant, event: &Event, scenario: &Scenario) -> Option<String> {
+    pub(crate) fn handle(&mut self, now: Instant, event: &Event, limits: &Limits<'_>) -> Option<String> {
         assert!(!self.is_closed, "an event after Closed: {event}");
         assert!(!event.to_string().contains("secret"), "a password is shown");
-        let options = &scenario.options;
+        let options = limits.options;
         let is_closing = |phase: &Phase| *phase == Phase::Ended;
         let is_bound = |phase: &Phase| matches!(phase, Phase::Bound { .. });
         match event {
@@ -183,18 +193,18 @@ impl Model {
         now: Instant,
         connection: ConnectionId,
         messages: u32,
-        scenario: &Scenario,
+        limits: &Limits<'_>,
     ) {
         let model = self.connections.get_mut(&connection).unwrap();
         let Phase::Bound { account, .. } = &model.phase else { panic!("a message without a bind") };
-        let of_account = scenario.account_rate.or(scenario.options.account_rate);
-        check_rate(&mut model.messages, now, messages, scenario.options.rate);
+        let of_account = limits.account_rate.or(limits.options.account_rate);
+        check_rate(&mut model.messages, now, messages, limits.options.rate);
         check_rate(self.messages.entry(account.clone()).or_default(), now, messages, of_account);
     }
 
     /// Compares the server with its limits.
-    pub(crate) fn check(&self, now: Instant, server: &Server<()>, scenario: &Scenario) {
-        let (options, stats) = (&scenario.options, server.stats());
+    pub(crate) fn check<O: Observer>(&self, now: Instant, server: &Server<O>, limits: &Limits<'_>) {
+        let (options, stats) = (limits.options, server.stats());
         let unbound = self.count(None, |it| matches!(it, Phase::Unbound | Phase::BindRefused));
         let bound = self.count(None, |it| matches!(it, Phase::Bound { .. }));
         let closing = self.count(None, |it| *it == Phase::Ended);
@@ -208,14 +218,14 @@ impl Model {
         for (id, connection) in &self.connections {
             let counts = addresses.entry(group(connection.address)).or_default();
             counts[usize::from(connection.phase == Phase::Ended)] += 1;
-            let late = scenario.lateness + ticks(1);
+            let late = limits.lateness + ticks(1);
             if let Some(deadline) = connection.decision {
                 assert!(now <= deadline + late, "the bind of {id} has no answer");
             }
             match &connection.phase {
                 Phase::Unbound | Phase::BindRefused => {
                     // Until the bind, until the decision, and until the peer has answered the unbind after a refusal.
-                    let config = &scenario.config;
+                    let config = limits.config;
                     let most =
                         config.session_init_timeout + options.decision_timeout + config.response_timeout;
                     assert!(now <= connection.since + most + late + late, "{id} stays without a bind");
@@ -233,7 +243,7 @@ impl Model {
             let limit = options.connections_per_address;
             assert!(*open <= limit && open + closing <= 2 * limit, "of one address: {counts:?}");
         }
-        let limits = scenario.binds.unwrap_or(options.binds);
+        let most = limits.binds.unwrap_or(options.binds);
         for (account, modes) in binds {
             let count = |mode| modes.iter().filter(|it| **it == mode).count();
             let [receivers, transmitters, transceivers] =
@@ -243,11 +253,11 @@ impl Model {
                 modes.len(),
                 "{account}: binds that count"
             );
-            assert!(modes.len() <= limits.total.into(), "{account} has too many binds");
+            assert!(modes.len() <= most.total.into(), "{account} has too many binds");
             assert!(
-                receivers <= limits.receivers.into()
-                    && transmitters <= limits.transmitters.into()
-                    && transceivers <= limits.transceivers.into(),
+                receivers <= most.receivers.into()
+                    && transmitters <= most.transmitters.into()
+                    && transceivers <= most.transceivers.into(),
                 "{account} has too many binds of a mode"
             );
         }

@@ -13,7 +13,7 @@ use smpp_core::session::Rate;
 ///
 /// ```
 /// use smpp_core::session::Rate;
-/// use smpp_io_tokio::ServerLimits;
+/// use smpp_io_common::ServerLimits;
 ///
 /// let limits = ServerLimits {
 ///     binds_per_account: 4,
@@ -38,7 +38,7 @@ pub struct ServerLimits {
     /// bind has at most 103 octets without TLVs. Default 1,024.
     pub unbound_pdu: usize,
     /// Simultaneous binds of an account. Further ones are refused with [`binds_status`](Self::binds_status). Only binds that
-    /// the [`Service`](super::Service) has accepted count. Default 10.
+    /// the application has accepted count. Default 10.
     pub binds_per_account: u16,
     /// The status of a bind above `binds_per_account`, or above
     /// [`Admission::binds`](smpp_core::server::Admission::binds). Default `ESME_RALYBND`.
@@ -51,13 +51,14 @@ pub struct ServerLimits {
     pub account_rate: Option<Rate>,
     /// The status of a message above a rate limit. Default `ESME_RTHROTTLED`.
     pub rate_status: CommandStatus,
-    /// How long [`Service::bind`](super::Service::bind) may take; never longer than what is left of
+    /// How long `Service::bind` may take; never longer than what is left of
     /// [`session_init_timeout`](smpp_core::session::Config::session_init_timeout). Default 5 s.
     pub decision_timeout: Duration,
     /// The bounds of the delivery queues.
     pub deliveries: DeliveryOptions,
-    /// How many futures of [`Service::request`](super::Service::request) may go on after the end of their session. Above it
-    /// those of a session are dropped with it. Default 10,000.
+    /// How many calls of `Service::request` may go on after the end of their session. In `smpp-io-tokio`, above it the futures
+    /// of a session are dropped with it. In `smpp-io-std` a call that runs cannot be stopped; above it the requests that wait
+    /// for one are dropped, and each call also keeps its connection among those that are being closed. Default 10,000.
     pub detached_requests: usize,
 }
 
@@ -97,7 +98,8 @@ impl Default for ServerLimits {
 }
 
 impl ServerLimits {
-    pub(super) fn options(&self) -> Options {
+    /// Returns these limits as the options of a [`Registry`](smpp_core::server::Registry).
+    pub fn options(&self) -> Options {
         Options {
             connections: self.connections,
             connections_per_address: self.connections_per_address,

@@ -68,6 +68,13 @@ impl GroupIndex {
     pub(super) fn first_idle(&self) -> Option<(Instant, LinkId)> {
         self.idle.first().copied()
     }
+
+    /// Returns the first of the idle slots that may start by this time, in the order of their ids; otherwise the one that may
+    /// start first. It looks at all of them: only for a group without a bind, which makes one attempt at a time.
+    pub(super) fn lowest_idle(&self, by: Instant) -> Option<(Instant, LinkId)> {
+        let ready = self.idle.range(..=(by, LinkId(u16::MAX)));
+        ready.min_by_key(|(_, link)| *link).copied().or_else(|| self.first_idle())
+    }
 }
 
 impl LinkIndex {

@@ -152,15 +152,13 @@ impl<O: Observer> Account<O> {
         }
         let starts = self.groups.iter().enumerate().filter_map(|(number, group)| {
             let index = self.link_index.group(number)?;
-            let (ready_at, link) = index.first_idle()?;
-            let earliest = if index.bound > 0 {
-                self.next_start
-            } else if index.busy > 0 {
-                // While a group has no bind, only one of its connections at a time probes the host.
-                return None;
-            } else {
-                self.next_start.max(group.backoff.until)
-            };
+            if index.bound > 0 {
+                let (ready_at, link) = index.first_idle()?;
+                return Some((ready_at.max(self.next_start), link));
+            }
+            // While a group has no bind, only one of its connections at a time probes the host, always the same one if it can.
+            let earliest = self.next_start.max(group.backoff.until);
+            let (ready_at, link) = index.lowest_idle(earliest).filter(|_| index.busy == 0)?;
             Some((ready_at.max(earliest), link))
         });
         starts.min()

@@ -71,6 +71,8 @@ pub(crate) struct Delivery {
     accepted_in: Option<u64>,
     /// When it arrived again, and the SMSC cannot have read a response: it is not emitted.
     not_again: Option<Instant>,
+    /// Whether the account has matched the copy that it has emitted last.
+    is_matched: bool,
 }
 
 struct Mo {
@@ -163,6 +165,7 @@ impl Delivery {
             never_answered: false,
             accepted_in: None,
             not_again: None,
+            is_matched: false,
         }
     }
 }
@@ -400,6 +403,10 @@ impl Deliveries {
             return;
         };
         let delivery = &mut self.all[index];
+        if delivery.is_matched {
+            // The account remembers the receipt with its message, for `remember_completed`, and not as a PDU without an id.
+            return;
+        }
         // If a copy is there, the account holds it as an early receipt, and answers it later.
         let is_held = delivery.waits_on.take().is_some_and(|on| alive.contains(&on));
         delivery.never_answered = ok && !answered && !is_held;
@@ -422,6 +429,7 @@ impl Deliveries {
         } else {
             self.all[index].reported += 1;
         }
+        self.all[index].is_matched = matched.is_some();
         let delivered = &self.all[index];
         let (kind, arrived) = (delivered.kind, delivered.arrived.expect("it arrived"));
         if self.fixed_id {

@@ -1,16 +1,23 @@
-//! What a message costs a blocking account in instructions, counted by `.ci/instructions`: one thread keeps a window of 64
-//! messages in flight. The SMSC, in another process, does as little as it can.
+//! What a message costs a blocking account in instructions, counted by `.ci/instructions`: one thread submits a window of 64
+//! messages, awaits all of them, and submits the next window. The SMSC, in another process, does as little as it can, and
+//! responds to a whole window in one write.
+//!
+//! The thread goes on only when the account's reading thread waits in its next read. So which thread does what does not depend
+//! on which thread runs when, and the count is the same on every machine: each message, and each acknowledgement of a receipt,
+//! leaves in a write of its own, by the thread that submits. It is the most that a message can cost. In a program the reading
+//! thread often writes some of them together, which is cheaper.
 //!
 //! | arguments | the client |
 //! | --- | --- |
 //! | `account ADDRESS MESSAGES` | a whole submit_sm, its outcome awaited |
 //! | `account-receipts ADDRESS MESSAGES` | a text of one part, its outcome and then its receipt awaited |
 //!
-//! Without arguments it does both, with the SMSC in the same process.
+//! MESSAGES is a multiple of 64. Without arguments it does both, with the SMSC in the same process.
 
-use std::collections::VecDeque;
 use std::error::Error;
-use std::net::SocketAddr;
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use smpp_core::account::{Credentials, Message, Options};
@@ -18,11 +25,12 @@ use smpp_core::provider::Provider;
 use smpp_core::session::Config;
 use smpp_core::{Address, Endpoint, MessageState, RegisteredDelivery, ShortMessage, SubmitSm};
 use smpp_io_common::in_place_smsc::InPlaceSmsc;
-use smpp_io_std::account::{AccountConnector, Ticket};
+use smpp_io_std::Duplex;
+use smpp_io_std::account::{AccountConnector, Sent, Ticket};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-const WINDOW: u16 = 64;
+const WINDOW: u32 = 64;
 
 /// The text: with its addresses the submit_sm has 60 octets.
 const TEXT: &str = "The quick brown f";
@@ -34,8 +42,66 @@ fn main() -> Result<()> {
         return submit(how, address.parse()?, messages.parse()?);
     }
     // The arguments of `cargo bench`.
-    submit("account", InPlaceSmsc::default().start()?, 1_000)?;
-    submit("account-receipts", InPlaceSmsc::default().start()?, 1_000)
+    for how in ["account", "account-receipts"] {
+        submit(how, InPlaceSmsc::in_batches_of(WINDOW as usize).start()?, 16 * WINDOW)?;
+    }
+    Ok(())
+}
+
+/// Whether the account's reading thread is in a read.
+#[derive(Default)]
+struct ReadingThread {
+    is_reading: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl ReadingThread {
+    fn set(&self, is_reading: bool) {
+        *self.is_reading.lock().unwrap_or_else(PoisonError::into_inner) = is_reading;
+        self.changed.notify_one();
+    }
+
+    /// Waits until the thread is in a read: it has done all that what it read last has caused.
+    fn wait(&self) {
+        let is_reading = self.is_reading.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.changed.wait_while(is_reading, |is_reading| !*is_reading);
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+/// TCP that says when it is read.
+struct Watched {
+    tcp: TcpStream,
+    thread: Arc<ReadingThread>,
+}
+
+impl Duplex for Watched {
+    fn receive(&self, octets: &mut [u8]) -> io::Result<usize> {
+        self.thread.set(true);
+        let read = self.tcp.receive(octets);
+        self.thread.set(false);
+        read
+    }
+
+    fn transmit(&self, octets: &[u8]) -> io::Result<usize> {
+        self.tcp.transmit(octets)
+    }
+
+    fn transmit_held(&self) -> io::Result<()> {
+        self.tcp.transmit_held()
+    }
+
+    fn set_receive_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        self.tcp.set_receive_timeout(timeout)
+    }
+
+    fn set_transmit_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+        self.tcp.set_transmit_timeout(timeout)
+    }
+
+    fn close(&self) -> io::Result<()> {
+        self.tcp.close()
+    }
 }
 
 /// Sends so many messages through an account with one bind. The message is built once.
@@ -44,10 +110,20 @@ fn submit(how: &str, address: SocketAddr, messages: u32) -> Result<()> {
     if !receipts && how != "account" {
         return Err(format!("no such client: {how}").into());
     }
+    if !messages.is_multiple_of(WINDOW) {
+        return Err(format!("{messages} messages: it must be a multiple of {WINDOW}").into());
+    }
     let endpoint: Endpoint = format!("smpp://{address}").parse()?;
     let options = Options::new(Credentials::new("bench", ""), &Provider::UNSTATED);
-    let options = Options { session: Config { window: WINDOW, ..options.session }, ..options };
-    let (account, _) = AccountConnector::new(&endpoint, options).connect()?;
+    let options = Options { session: Config { window: WINDOW as u16, ..options.session }, ..options };
+    let thread = Arc::new(ReadingThread::default());
+    let reading_thread = Arc::clone(&thread);
+    let connector = AccountConnector::new(&endpoint, options).dial(move |target| {
+        let tcp = TcpStream::connect(target.address)?;
+        tcp.set_nodelay(true)?;
+        Ok(Watched { tcp, thread: Arc::clone(&reading_thread) })
+    });
+    let (account, _) = connector.connect()?;
     let whole = SubmitSm {
         destination: Address::international("6591234567")?,
         short_message: ShortMessage::new(TEXT.as_bytes())?,
@@ -59,16 +135,25 @@ fn submit(how: &str, address: SocketAddr, messages: u32) -> Result<()> {
         ..whole
     };
     let message = if receipts { Message::text(&template, TEXT) } else { Message::submit_sm(&whole) };
-    let mut in_flight: VecDeque<Ticket> = VecDeque::with_capacity(WINDOW.into());
-    let (mut submitted, mut accepted) = (0, 0);
-    loop {
-        while submitted < messages && in_flight.len() < WINDOW.into() {
-            in_flight.push_back(account.submit(&message)?);
-            submitted += 1;
+    let mut accepted = 0;
+    let mut tickets: Vec<Ticket> = Vec::with_capacity(WINDOW as usize);
+    let mut window: Vec<Sent> = Vec::with_capacity(WINDOW as usize);
+    thread.wait();
+    for _ in 0..messages / WINDOW {
+        for _ in 0..WINDOW {
+            tickets.push(account.submit(&message)?);
         }
-        let Some(ticket) = in_flight.pop_front() else { break };
-        let mut sent = ticket.outcome()?;
-        accepted += u32::from(!receipts || sent.receipt() == Ok(MessageState::DELIVERED));
+        // The SMSC has sent everything at once: with the last outcome all is there.
+        if let Some(last) = tickets.pop() {
+            window.push(last.outcome()?);
+        }
+        thread.wait();
+        for ticket in tickets.drain(..) {
+            window.push(ticket.outcome()?);
+        }
+        for mut sent in window.drain(..) {
+            accepted += u32::from(!receipts || sent.receipt() == Ok(MessageState::DELIVERED));
+        }
     }
     account.shutdown(Duration::from_secs(1));
     if accepted == messages { Ok(()) } else { Err(format!("{accepted} of {messages} accepted").into()) }

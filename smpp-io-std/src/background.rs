@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use smpp_core::session::{Instant, Role};
+use smpp_core::session::{CloseReason, Instant, Role};
 
 use crate::end_request::EndRequest;
+use crate::error::End;
 use crate::halves::WRITE_TIMEOUT;
+use crate::session_hook::SessionHook;
 use crate::session_state::{BackgroundState, SessionState};
 use crate::shared::{Guard, Progress, Shared};
 use crate::sync::thread;
@@ -17,7 +19,11 @@ use crate::transport::{MAX_LATENESS, MIN_WAIT};
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// The background thread. If it panics, it aborts the session, so that no thread waits without limit.
-pub(crate) struct BackgroundThread<R: Role>(pub(crate) Arc<Shared<R>>);
+pub(crate) struct BackgroundThread<R: Role> {
+    pub(crate) shared: Arc<Shared<R>>,
+    /// The connection of a server.
+    pub(crate) hook: Option<Arc<dyn SessionHook>>,
+}
 
 impl<R: Role> BackgroundThread<R> {
     /// Runs until the session has ended.
@@ -26,7 +32,7 @@ impl<R: Role> BackgroundThread<R> {
     /// takes the role again when no thread has read for a [`POLL_INTERVAL`]. So a thread that sends and waits in a loop
     /// reads its responses itself.
     pub(crate) fn run(self) {
-        let shared = &self.0;
+        let shared = &self.shared;
         shared.register_background_thread();
         let mut reads_seen = None;
         let mut state = shared.lock();
@@ -135,7 +141,11 @@ impl<R: Role> Shared<R> {
 impl<R: Role> Drop for BackgroundThread<R> {
     fn drop(&mut self) {
         if thread::panicking() {
-            self.0.request_end(EndRequest::Abort);
+            self.shared.request_end(EndRequest::Abort);
+        }
+        if let Some(hook) = &self.hook {
+            let end = self.shared.try_lock().and_then(|state| state.end.clone());
+            hook.closed(&end.unwrap_or(End { reason: CloseReason::Aborted, error: None }));
         }
     }
 }

@@ -26,6 +26,11 @@ impl Buffer {
         }
     }
 
+    /// Raises the limit. A lower one changes nothing.
+    pub(crate) fn raise_limit(&mut self, limit: usize) {
+        self.limit = self.limit.max(limit);
+    }
+
     /// Returns the octets that were received.
     pub(crate) fn received(&self) -> &[u8] {
         self.octets.get(..self.filled).unwrap_or_default()

@@ -4,4 +4,4 @@
 pub use smpp_core::diagnosis::ReceivedInstead;
 #[doc(inline)]
 pub(crate) use smpp_io_common::unresolved;
-pub use smpp_io_common::{ConnectError, ConnectErrorKind, DialTarget, End, TlsError};
+pub use smpp_io_common::{AcceptError, ConnectError, ConnectErrorKind, DialTarget, End, TlsError};

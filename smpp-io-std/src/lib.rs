@@ -10,7 +10,7 @@
 //! | send messages and receive receipts in production: several binds, reconnect, rebind | [`Account`](account::Account) | any number of yours; one of the account, and one for each connection |
 //! | control one bind, with many requests in flight, from many threads | [`Handle`] and [`Inbox`] | any number of yours; one of the session |
 //! | do one thing after another on one bind: a script, a test, a command-line tool | [`Connection`] | yours, and no other |
-//! | accept ESMEs, as an SMSC | [`Server`] | two for each connection, one for each listener |
+//! | accept ESMEs, as an SMSC | [`Server`] | two for each connection, one for each listener, two of the server |
 //!
 //! ```text
 //!   one thread                          several threads
@@ -135,13 +135,13 @@
 //! ```no_run
 //! use smpp_core::session::{Config, Smsc};
 //! use smpp_core::{CommandStatus, SubmitSmResp};
-//! use smpp_io_std::{BindRequest, BoundSession, HandleRoute, Inbound, Listener, Server, Service};
+//! use smpp_io_std::{Admission, BindRequest, BoundSession, HandleRoute, Inbound, Listener, Server, Service};
 //!
 //! struct Shop;
 //!
 //! impl Service for Shop {
-//!     fn bind(&self, request: &BindRequest) -> Result<(), CommandStatus> {
-//!         if request.bind().password.equals(b"secret") { Ok(()) } else { Err(CommandStatus::RINVPASWD) }
+//!     fn bind(&self, request: &BindRequest) -> Result<Admission, CommandStatus> {
+//!         if request.bind().password.equals(b"secret") { Ok(Admission::default()) } else { Err(CommandStatus::RINVPASWD) }
 //!     }
 //!
 //!     fn request(&self, _: &BoundSession, request: Inbound<HandleRoute<Smsc>>) {
@@ -173,8 +173,8 @@
 //! No thread reads or writes while it holds the session's lock, and the output of several threads leaves in one write.
 //! If a thread panics, the others take over its work.
 //!
-//! A [`Server`] has two threads for each connection: one for your [`Service`], and the background thread. It is for tests,
-//! gateways, and up to some hundreds of binds.
+//! A [`Server`] has two threads for each connection: one for your [`Service`], and the background thread; one for each
+//! listener; one for its timers, and one for deliveries. It is for tests, gateways, and up to some hundreds of binds.
 //!
 //! # Timeouts and their accuracy
 //!
@@ -195,11 +195,26 @@
 //! | feature | default | |
 //! | --- | --- | --- |
 //! | `native-roots` | yes | [`tls::system_roots`]: trusts the certificate authorities that the operating system trusts. Without it, give a TLS configuration to [`Connector::tls`] |
+//! | `metrics` | no | the module `metrics`: counters, gauges and a histogram of sessions, accounts and servers, for the facade `metrics` |
+//! | `tracing` | no | a span for each session (`smpp`), account (`smpp_account`) and server (`smpp_server`), and log events for what happens on it |
 //! | `testing` | no | the module `testing`: an SMSC inside the process, for tests |
 //!
-//! TLS (rustls with ring) is always included. For logging and metrics there are [`observe`](Handle::observe) for PDUs, also
-//! those that a session [rejects](smpp_core::session::Observer::rejected), [`stats`](Handle::stats) for counters,
-//! [`Account::events`](account::Account::events) and [`Account::stats`](account::Account::stats) for an account.
+//! TLS (rustls with ring) is always included.
+//!
+//! # Observability
+//!
+//! | what | how | cost |
+//! | --- | --- | --- |
+//! | events: connections, binds, reconnects, messages in doubt | [`Account::events`](account::Account::events), [`BindRegistry::events`], [`Service::event`] | a copy of each event; one call |
+//! | PDUs: a log, a capture file for Wireshark (`smpp_core::pcap`) | [`Handle::observe`], [`Connection::observe`], [`ServerBuilder::observe`] | one call for each PDU |
+//! | malformed and refused PDUs of the peer | [`Observer::rejected`](smpp_core::session::Observer::rejected) of the same observers | one call for each of them |
+//! | counters | [`Handle::stats`], [`Account::stats`](account::Account::stats), [`BindRegistry::stats`], [`BoundSession::stats`] | none: they are kept anyway |
+//! | logs and spans | feature `tracing` | a comparison for each event of the session |
+//! | metrics | feature `metrics`: `metrics::publish`, `metrics::publish_account`, `metrics::publish_server` | an addition for each request, the rest at intervals |
+//!
+//! The names, labels, spans and events of logs and metrics are those of `smpp-io-tokio`; its manual, in the chapter
+//! `observability`, lists them. The target of all log events is `smpp_io`. Logs and metrics never hold message texts, subscriber
+//! numbers or passwords. The events of sessions and accounts are emitted under their locks: a subscriber that blocks delays them.
 //!
 //! # How names map to smpp-io-tokio
 //!
@@ -221,9 +236,10 @@
 //! | inspect the session | [`state`](Handle::state), [`stats`](Handle::stats), [`observe`](Handle::observe) | the same on [`Connection`] | the same |
 //! | respond where the request is read | | | `respond_inline` |
 //! | observe each connection of an SMSC | [`ServerBuilder::observe`] | [`Connection::observe`] | `ServerBuilder::observe` |
-//! | an SMSC | [`Server`], [`Service`], [`Listener`], [`ServerLimits`] | [`Connection::new`] with the role `Smsc` | `Server`, `Service`, `Listener`, `ServerLimits` |
-//! | limits of an SMSC | [`ServerLimits`]: connections, connections of an address, binds and their status | your own | also a rate limit and its status, a timeout for the decision on a bind, and an IPv6 network as one address |
-//! | logging, metrics | [`observe`](Handle::observe), [`stats`](Handle::stats) | the same | also the features `tracing` and `metrics` |
+//! | an SMSC | [`Server`], [`Service`], [`Listener`], [`ServerLimits`], [`Admission`] | [`Connection::new`] with the role `Smsc` | the same |
+//! | deliveries and events of an SMSC | [`BindRegistry::deliver`], [`BindRegistry::queue`], [`QueuedDelivery::wait`], [`BindRegistry::events`] | | the same, awaited |
+//! | accept connections of an SMSC yourself | [`Listener::accept`], [`IncomingConnection`], [`BindRequest::accept`] | [`Connection::new`] | the same, awaited |
+//! | logging, metrics | features `tracing`, `metrics` | feature `tracing`; [`stats`](Connection::stats) | features `tracing`, `metrics` |
 //! | iterators | [`account::Arrivals`], [`account::Events`] | | `Stream`s with the feature `stream`, also `Inbox` |
 //! | several binds, reconnect | [`account`] | | `account`: see the table in [`account`] |
 //!
@@ -248,10 +264,13 @@ mod handle;
 mod handle_route;
 mod inbound;
 mod inbox;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 mod pending_requests;
 mod pending_response;
 mod sent_request;
 mod server;
+mod session_hook;
 mod session_state;
 mod shared;
 mod start;
@@ -267,7 +286,7 @@ mod waiting_threads;
 
 pub use connect::Connector;
 pub use connection::Connection;
-pub use error::{ConnectError, ConnectErrorKind, DialTarget, End, ReceivedInstead, TlsError};
+pub use error::{AcceptError, ConnectError, ConnectErrorKind, DialTarget, End, ReceivedInstead, TlsError};
 pub use handle::{Client, Handle, Peer};
 pub use handle_route::HandleRoute;
 pub use inbound::{Inbound, InboundRequest, ReplyRoute};
@@ -275,10 +294,13 @@ pub use inbox::Inbox;
 pub use pending_response::{DeadlineError, PendingResponse};
 pub use sent_request::SentRequest;
 pub use server::{
-    BindRequest, BoundSession, Listener, Server, ServerBuilder, ServerLimits, Service, Shutdown,
+    Acceptor, Admission, BindId, BindRegistry, BindRequest, BoundSession, Events, IncomingConnection,
+    Listener, ProxyHeaderError, QueuedDelivery, RejectReason, Server, ServerBuilder, ServerEvent,
+    ServerLimits, ServerStream, Service, Shutdown,
 };
 pub use smpp_core;
 pub use smpp_core::session::{NotSentReason, RefusedResponse, RequestError, Response};
+pub use smpp_io_common::{Network, NetworkError, ProxyProtocol};
 pub use start::start;
 pub use stream::Stream;
 pub use tls_stream::TlsStream;

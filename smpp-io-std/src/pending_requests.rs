@@ -2,6 +2,7 @@
 
 use std::mem;
 
+use smpp_core::server::DeliveryId;
 use smpp_core::session::{RequestError, Response};
 
 /// The outcome of a request.
@@ -25,6 +26,8 @@ enum Slot {
     Waiting(Option<u32>),
     /// The request is in flight, and its outcome is dropped when it comes.
     Abandoned,
+    /// The request is in flight, and a server gets its outcome.
+    Delivery(DeliveryId),
     Completed(RequestResult),
 }
 
@@ -54,6 +57,21 @@ impl PendingRequests {
                 _ => drop(self.release(number)),
             }
         }
+    }
+
+    /// Gives the outcome of a request that was sent to a server.
+    pub(crate) fn set_delivery(&mut self, number: u32, delivery: DeliveryId) {
+        if let Some(slot) = self.slots.get_mut(number as usize) {
+            *slot = Slot::Delivery(delivery);
+        }
+    }
+
+    /// Returns the delivery of a server whose request has its outcome, and frees the slot.
+    pub(crate) fn take_delivery(&mut self, number: u32) -> Option<DeliveryId> {
+        let Slot::Delivery(delivery) = self.slots.get(number as usize)? else { return None };
+        let delivery = *delivery;
+        self.release(number);
+        Some(delivery)
     }
 
     /// Stores the outcome of a request. Returns the thread that waits for it.

@@ -8,11 +8,13 @@ use smpp_core::session::{
     Config, Event, Instant, NotSentReason, Observer, Readiness, Refusal, Role, SentBy, Session, Side, State,
 };
 use smpp_core::{CommandId, Frame, Operation};
+use smpp_io_common::telemetry::SessionTelemetry;
 
 use crate::error::End;
 use crate::halves::Reader;
 use crate::inbound::Inbound;
 use crate::pending_requests::PendingRequests;
+use crate::session_hook::{ServerSide, SessionHook};
 use crate::sync::thread::ThreadId;
 use crate::waiting_threads::{WaitRole, WaitingThreads};
 
@@ -63,6 +65,11 @@ pub(crate) struct SessionState<R: Role> {
     pub(crate) forced_end: Option<ForcedEnd>,
     /// Whether the transport is to be closed.
     pub(crate) close_transport: bool,
+    /// The server that the session belongs to, until the session has ended.
+    pub(crate) server: Option<ServerSide>,
+    pub(crate) telemetry: SessionTelemetry,
+    /// The longest PDU that the session accepts.
+    pub(crate) max_pdu: usize,
     /// Whether the last reading thread did not read, because the session wanted no input.
     pub(crate) is_paused: bool,
 }
@@ -125,6 +132,9 @@ impl<R: Role> SessionState<R> {
             clock_pending: false,
             forced_end: None,
             close_transport: false,
+            server: None,
+            telemetry: SessionTelemetry::new(R::SIDE),
+            max_pdu: config.max_pdu,
             is_paused: false,
         }
     }
@@ -257,6 +267,7 @@ impl<R: Role> SessionState<R> {
     /// Passes received octets to the session.
     pub(crate) fn handle_input(&mut self, reader: &mut Reader) {
         let now = self.now;
+        reader.received.raise_limit(self.max_pdu);
         reader.begin_pass();
         let Reader { received, passed, .. } = reader;
         let mut input = received.received();
@@ -268,6 +279,9 @@ impl<R: Role> SessionState<R> {
         let remaining = input.len();
         reader.end_pass(remaining);
         reader.held = remaining > 0 && !self.session.wants_input();
+        if let Some(server) = self.server.as_mut().filter(|server| server.is_unbound()) {
+            server.set_unbound_octets(remaining + self.session.pending_output());
+        }
         self.clock_pending |= self.caught_up < reader.caught_up;
         self.caught_up = self.caught_up.max(reader.caught_up);
         self.has_output |= self.session.wants_transmit();
@@ -320,6 +334,8 @@ impl<R: Role> SessionState<R> {
     }
 
     fn handle_event(&mut self, event: Event<'_, u32>) {
+        let times = self.session.response_times();
+        self.telemetry.record(&event, times, self.transport_error.as_deref());
         match event {
             Event::Request { request, frame, .. } => {
                 if self.inbox_open {
@@ -344,7 +360,11 @@ impl<R: Role> SessionState<R> {
                 self.wake_inbox();
             }
             Event::Outcome { tag, outcome, .. } => {
-                if let Some(waiter) = self.pending.complete(tag, outcome.into_result()) {
+                if let Some(server) = &mut self.server
+                    && let Some(delivery) = self.pending.take_delivery(tag)
+                {
+                    server.handle_result(delivery, outcome.into_result());
+                } else if let Some(waiter) = self.pending.complete(tag, outcome.into_result()) {
                     self.waiting.wake(waiter);
                 }
             }
@@ -352,10 +372,22 @@ impl<R: Role> SessionState<R> {
                 self.end = Some(End { reason, error: self.transport_error.take() });
                 self.waiting.wake_all();
                 self.close_transport = true;
+                if let Some(server) = &mut self.server {
+                    server.ended(reason);
+                }
             }
             // The session counts these, and responds to them where a response is due.
             _ => {}
         }
+    }
+
+    /// Returns the connection of a server for which something has to be done without the lock.
+    pub(crate) fn take_flush(&mut self) -> Option<Arc<dyn SessionHook>> {
+        let hook = self.server.as_mut()?.take_flush();
+        if self.end.is_some() {
+            self.server = None;
+        }
+        hook
     }
 
     fn wake_inbox(&mut self) {

@@ -418,6 +418,10 @@ impl<R: Role> Shared<R> {
         }
         let Some(mut writer) = try_take(&self.writer) else { return (state, progress) };
         for round in 1.. {
+            let is_bound = state.session.state().is_bound();
+            if let Some(server) = &mut state.server {
+                server.set_bound(is_bound);
+            }
             let has_output = writer.has_output(|out| _ = state.session.poll_transmit(out));
             state.has_output = has_output;
             state.deferred = 0;
@@ -510,10 +514,12 @@ impl<R: Role> Shared<R> {
         self.unlock_and_wake(state);
     }
 
-    /// Releases the lock, then wakes the threads on the wake list, and closes the transport if that is due.
+    /// Releases the lock, then wakes the threads on the wake list, closes the transport if that is due, and does what the
+    /// server of the session has to do.
     pub(crate) fn unlock_and_wake(&self, mut state: Guard<'_, R>) {
         let wake_list = mem::take(state.waiting.wake_list());
         let close_transport = mem::take(&mut state.close_transport);
+        let server = state.take_flush();
         drop(state);
         wake_list.iter().for_each(Waiter::wake);
         if close_transport {
@@ -521,6 +527,9 @@ impl<R: Role> Shared<R> {
             self.background_thread.get().inspect(|background| background.wake());
             // The session has ended, with or without an error here.
             let _ = self.stream.close();
+        }
+        if let Some(server) = server {
+            server.flush();
         }
     }
 }

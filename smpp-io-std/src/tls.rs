@@ -16,8 +16,14 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+#[doc(inline)]
+pub use rustls::{ProtocolVersion, RootCertStore};
 #[cfg(feature = "native-roots")]
 #[doc(inline)]
 pub use smpp_io_common::tls::system_roots;
 #[doc(inline)]
-pub use smpp_io_common::tls::{ca_file, ca_pem, client, server, server_files};
+pub use smpp_io_common::tls::{
+    ServerTls, TlsInfo, ca_file, ca_pem, client, client_with_certificate, server, server_files,
+    server_verifying_clients,
+};

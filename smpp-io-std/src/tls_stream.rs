@@ -12,6 +12,7 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, ServerConfig, ServerConnection};
 
 use crate::error::TlsError;
+use crate::tls::TlsInfo;
 use crate::transport::{Duplex, MIN_WAIT, Transport, is_pause};
 
 /// The most octets that one record carries. A write takes no more, so that at most one record is ever taken from the
@@ -117,6 +118,14 @@ impl TlsStream {
         timeout: Duration,
     ) -> Result<Self, TlsError> {
         handshake(Box::new(transport), ServerConnection::new(config)?.into(), timeout)
+    }
+
+    /// Returns what the handshake with a client has agreed on; `None` on the client side.
+    pub(crate) fn server_info(&self) -> Option<TlsInfo> {
+        match &*lock(&self.tls) {
+            rustls::Connection::Server(server) => Some(TlsInfo::of(server)),
+            rustls::Connection::Client(_) => None,
+        }
     }
 
     /// Returns octets that are decrypted already, or decrypts records that were received. `WouldBlock` if more records are

@@ -17,7 +17,7 @@ use smpp_core::{
 };
 use smpp_io_std::account::{Arrival, Arrivals};
 use smpp_io_std::{
-    BindRequest, BoundSession, Connection, HandleRoute, Inbound, Listener, Server, Service, start,
+    Admission, BindRequest, BoundSession, Connection, HandleRoute, Inbound, Listener, Server, Service, start,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -27,8 +27,8 @@ const BURST: u32 = 3_000;
 struct Accepting(Duration);
 
 impl Service for Accepting {
-    fn bind(&self, _: &BindRequest) -> Result<(), CommandStatus> {
-        Ok(())
+    fn bind(&self, _: &BindRequest) -> Result<Admission, CommandStatus> {
+        Ok(Admission::default())
     }
 
     fn request(&self, _: &BoundSession, request: Inbound<HandleRoute<Smsc>>) {
@@ -253,8 +253,8 @@ fn an_account_accepts_a_burst_of_receipts_whole() {
 struct Passing(mpsc::Sender<Inbound<HandleRoute<Smsc>>>, Arc<AtomicUsize>);
 
 impl Service for Passing {
-    fn bind(&self, _: &BindRequest) -> Result<(), CommandStatus> {
-        Ok(())
+    fn bind(&self, _: &BindRequest) -> Result<Admission, CommandStatus> {
+        Ok(Admission::default())
     }
 
     fn request(&self, _: &BoundSession, request: Inbound<HandleRoute<Smsc>>) {

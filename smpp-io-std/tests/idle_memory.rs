@@ -15,7 +15,8 @@ use smpp_core::session::{Config, Esme, Kind, Smsc, Stats};
 use smpp_core::{CommandStatus, RegisteredDelivery, SubmitSm};
 use smpp_io_std::account::AccountConnector;
 use smpp_io_std::{
-    BindRequest, BoundSession, Connection, HandleRoute, Inbound, Inbox, Listener, Server, Service, start,
+    Admission, BindRequest, BoundSession, Connection, HandleRoute, Inbound, Inbox, Listener, Server, Service,
+    start,
 };
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 
@@ -105,8 +106,8 @@ fn connection() -> impl Sized {
 struct AcceptsAll;
 
 impl Service for AcceptsAll {
-    fn bind(&self, _: &BindRequest) -> Result<(), CommandStatus> {
-        Ok(())
+    fn bind(&self, _: &BindRequest) -> Result<Admission, CommandStatus> {
+        Ok(Admission::default())
     }
 
     fn request(&self, _: &BoundSession, request: Inbound<HandleRoute<Smsc>>) {

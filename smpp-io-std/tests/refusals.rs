@@ -19,8 +19,8 @@ use smpp_core::session::{
 use smpp_core::{AlertNotification, CommandId, CommandStatus, Pdu, Tag, frame};
 use smpp_io_std::account::{AccountConnector, AccountError};
 use smpp_io_std::{
-    BindRequest, BoundSession, Connection, Connector, HandleRoute, Inbound, Listener, NotSentReason,
-    RequestError, Server, Service, start,
+    Admission, BindRequest, BoundSession, Connection, Connector, HandleRoute, Inbound, Listener,
+    NotSentReason, RequestError, Server, Service, start,
 };
 
 /// A vendor's parameter.
@@ -270,8 +270,8 @@ fn an_observer_sees_rejected_pdus_of_a_session_and_of_an_account() {
 struct Shop;
 
 impl Service for Shop {
-    fn bind(&self, _: &BindRequest) -> Result<(), CommandStatus> {
-        Ok(())
+    fn bind(&self, _: &BindRequest) -> Result<Admission, CommandStatus> {
+        Ok(Admission::default())
     }
 
     fn request(&self, _: &BoundSession, _: Inbound<HandleRoute<Smsc>>) {}
@@ -308,7 +308,7 @@ fn an_observer_of_the_server_sees_each_connection_from_its_first_pdu() {
             assert_eq!(lines.recv().unwrap(), format!("{address} {line}"));
         }
         // The session stays in the registry while it is bound.
-        let stats = server.binds()[0].stats();
+        let stats = server.binds().list()[0].stats();
         assert_eq!((stats.refused, stats.malformed, stats.unknown_commands), (1, 0, 0));
     });
 }

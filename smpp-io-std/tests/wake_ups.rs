@@ -12,7 +12,9 @@ use smpp_core::account::{AccountEvent, Binds, LinkEvent, Message, Options};
 use smpp_core::session::{CloseReason, Config, Esme, Smsc};
 use smpp_core::{BindMode, BindResp, CommandId, CommandStatus, DeliverSm, Pdu};
 use smpp_io_std::account::{AccountConnector, Arrival};
-use smpp_io_std::{BindRequest, BoundSession, HandleRoute, Inbound, Listener, Server, Service, start};
+use smpp_io_std::{
+    Admission, BindRequest, BoundSession, HandleRoute, Inbound, Listener, Server, Service, start,
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -204,8 +206,8 @@ fn a_nearer_deadline_acts_at_once_in_the_background_thread() {
 struct Handler<F>(F);
 
 impl<F: Fn(&BoundSession) + Send + Sync + 'static> Service for Handler<F> {
-    fn bind(&self, _: &BindRequest) -> Result<(), CommandStatus> {
-        Ok(())
+    fn bind(&self, _: &BindRequest) -> Result<Admission, CommandStatus> {
+        Ok(Admission::default())
     }
 
     fn request(&self, bound: &BoundSession, _request: Inbound<HandleRoute<Smsc>>) {

@@ -8,7 +8,7 @@
 //! | `serve` | a session that responds to each request where it is read |
 //! | `serve-inbox` | a session whose requests are taken from its inbox |
 //! | `serve-service` | a server whose service awaits once for each request |
-//! | `serve-in-place` | no session: it responds where it reads, and sends each receipt behind the response |
+//! | `serve-in-place` | no session: it responds to 64 messages at once, in one write, and sends each receipt behind the response |
 //!
 //! The first three end with their first session. A client submits, and unbinds:
 //!
@@ -59,7 +59,7 @@ fn main() -> Result<()> {
             ["serve-in-place"] => {
                 let listener = TcpListener::bind("127.0.0.1:0")?;
                 println!("{}", listener.local_addr()?);
-                Ok(InPlaceSmsc::default().listen(&listener)?)
+                Ok(InPlaceSmsc::in_batches_of(WINDOW.into()).listen(&listener)?)
             }
             [how] if how.starts_with("serve") => {
                 let listener = Listener::bind("127.0.0.1:0", Config::default()).await?;

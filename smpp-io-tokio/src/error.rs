@@ -1,45 +1,5 @@
 //! The errors of connecting and accepting.
 
-use std::error::Error;
-use std::fmt;
-use std::sync::Arc;
-
-use smpp_core::session::CloseReason;
-
 #[doc(inline)]
 pub(crate) use smpp_io_common::unresolved;
-pub use smpp_io_common::{ConnectError, ConnectErrorKind, DialTarget, End, TlsError};
-
-/// Why an accepted connection did not send a bind.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum AcceptError {
-    /// The TLS handshake failed.
-    Tls(Arc<TlsError>),
-    /// The TLS handshake took longer than [`session_init_timeout`](smpp_core::session::Config::session_init_timeout).
-    Timeout,
-    /// The session ended before a bind arrived.
-    Ended(End),
-}
-
-impl fmt::Display for AcceptError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tls(error) => write!(f, "the TLS handshake with the client failed: {error}"),
-            Self::Timeout => {
-                f.write_str("the client did not complete the TLS handshake within session_init_timeout")
-            }
-            Self::Ended(end) => {
-                write!(f, "the session ended before a bind: {end}")?;
-                match end.reason {
-                    CloseReason::Framing(error) => {
-                        write!(f, "; {}", error.received_instead().advice_for_smsc())
-                    }
-                    _ => Ok(()),
-                }
-            }
-        }
-    }
-}
-
-impl Error for AcceptError {}
+pub use smpp_io_common::{AcceptError, ConnectError, ConnectErrorKind, DialTarget, End, TlsError};

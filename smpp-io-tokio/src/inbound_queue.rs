@@ -3,13 +3,32 @@
 use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
-use smpp_core::Frame;
+use smpp_core::session::Reply;
+use smpp_core::{
+    Bind, BroadcastSm, CancelBroadcastSm, CancelSm, DataSm, DeliverSm, Frame, QueryBroadcastSm, QuerySm,
+    ReplaceSm, SequenceNumber, SubmitMulti, SubmitSm,
+};
 
-use crate::shared::Queued;
+use crate::macros::with_requests;
+use crate::wait::RequestResult;
 
 /// The octets of a chunk, unless one PDU is longer. As long as the application keeps one of the PDUs in it, it keeps the
 /// memory of all.
 const CHUNK: usize = 1024;
+
+macro_rules! queued {
+    ($($(#[$meta:meta])* $name:ident,)+) => {
+        /// An entry of the inbox. That of a PDU has its length.
+        pub(crate) enum Queued {
+            $($name(u32, Reply<$name<'static>>),)+
+            Notification(u32),
+            /// In a box, because it is rare and larger than the others.
+            LateResponse(SequenceNumber, Box<RequestResult>),
+        }
+    };
+}
+
+with_requests!(queued);
 
 /// The entries that the application has not fetched.
 #[derive(Default)]

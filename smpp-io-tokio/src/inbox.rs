@@ -13,9 +13,9 @@ use smpp_core::{
 };
 
 use crate::handle::Handle;
-use crate::inbound_queue::Fetched;
+use crate::inbound_queue::{Fetched, Queued};
 use crate::macros::with_requests;
-use crate::shared::{Queued, Shared};
+use crate::shared::Shared;
 
 /// Receives the requests of the peer, in the order of their arrival.
 ///

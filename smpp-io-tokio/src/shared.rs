@@ -4,20 +4,20 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Waker;
 
-use smpp_core::session::{Config, Event, Instant, Readiness, Refusal, Reply, Request, Role, Session};
+use smpp_core::session::{Config, Event, Instant, Readiness, Refusal, Request, Role, Session};
 use smpp_core::{
     Bind, BroadcastSm, CancelBroadcastSm, CancelSm, DataSm, DeliverSm, Frame, Operation, QueryBroadcastSm,
-    QuerySm, ReplaceSm, SequenceNumber, SubmitMulti, SubmitSm,
+    QuerySm, ReplaceSm, SubmitMulti, SubmitSm,
 };
+use smpp_io_common::telemetry::SessionTelemetry;
 use tokio::sync::Notify;
 
 use crate::clock::Clock;
 use crate::error::End;
-use crate::inbound_queue::InboundQueue;
+use crate::inbound_queue::{InboundQueue, Queued};
 use crate::macros::with_requests;
 use crate::responder::{DriverSession, InlineHandler, Responder};
-use crate::telemetry::session::SessionTelemetry;
-use crate::wait::{PendingRequests, RequestResult, WakeList};
+use crate::wait::{PendingRequests, WakeList};
 use crate::wait_queue::WaitQueue;
 
 /// What the driver and the handles of one connection share.
@@ -70,16 +70,8 @@ pub(crate) struct Core<R: Role> {
     pub(crate) telemetry: SessionTelemetry,
 }
 
-macro_rules! queued {
+macro_rules! handle_event {
     ($($(#[$meta:meta])* $name:ident,)+) => {
-        /// An entry of the inbox. That of a PDU has its length.
-        pub(crate) enum Queued {
-            $($name(u32, Reply<$name<'static>>),)+
-            Notification(u32),
-            /// In a box, because it is rare and larger than the others.
-            LateResponse(SequenceNumber, Box<RequestResult>),
-        }
-
         impl<R: Role> Core<R> {
             /// Handles an event that is not the outcome of a request.
             ///
@@ -135,7 +127,7 @@ macro_rules! queued {
     };
 }
 
-with_requests!(queued);
+with_requests!(handle_event);
 
 impl<R: Role> Shared<R> {
     pub(crate) fn new(config: Config) -> Arc<Self> {

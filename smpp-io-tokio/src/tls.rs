@@ -21,4 +21,11 @@
 //! ```
 
 #[doc(inline)]
-pub use smpp_io_common::tls::{ca_file, ca_pem, client, server, server_files, system_roots};
+pub use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+#[doc(inline)]
+pub use rustls::{ProtocolVersion, RootCertStore};
+#[doc(inline)]
+pub use smpp_io_common::tls::{
+    ServerTls, TlsInfo, ca_file, ca_pem, client, client_with_certificate, server, server_files,
+    server_verifying_clients, system_roots,
+};

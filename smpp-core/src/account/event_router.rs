@@ -8,20 +8,18 @@ use core::task::Poll;
 
 use super::account_event::AccountEvent;
 use super::ack::Ack;
-use super::error::{FirstBindError, NoMoreReceipts, SendError, SubmitError};
+use super::error::{FirstBindError, NoMoreReceipts};
 use super::event::{Event, StopCause};
 use super::event_log::EventLog;
 use super::link::{ConnectFailure, LinkEvent};
-use super::message::Message;
 use super::message_request::{MessageRequest, MessageRequestError, RequestNotSentReason, RequestNumber};
-use super::message_slots::{FetchedOutcome, FetchedReceipt, MessageSlots, RemovedSlot};
-use super::outcome::{AcceptedMessage, MessageNumber, MessageOutcome, Unresolved};
+use super::message_slots::{FetchedReceipt, MessageSlots, RemovedSlot};
+use super::outcome::{MessageNumber, Unresolved};
 use super::receipt::{DeliveryReceipt, ReceiptDestination, ReceiptMatch, SpareBuffers};
 use super::request_slots::RequestSlots;
 use super::routed_event::RoutedEvent;
 use super::state::Account;
 use crate::pdu::{DeliverSm, MessageState, Operation};
-use crate::provider::ReceiptScope;
 use crate::session::{Observer, Response};
 use crate::time::Instant;
 
@@ -91,7 +89,7 @@ const EVENT_CAPACITY: usize = 1_024;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct EventRouter<W> {
-    messages: MessageSlots<W>,
+    pub(super) messages: MessageSlots<W>,
     requests: RequestSlots<W>,
     arrivals: VecDeque<RoutedEvent>,
     arrival_octets: usize,
@@ -111,7 +109,7 @@ pub struct EventRouter<W> {
     unresolved: Vec<Unresolved>,
     /// Those of receipts that were consumed: the account fills them again.
     spare_buffers: SpareBuffers,
-    is_over: bool,
+    pub(super) is_over: bool,
 }
 
 impl<W> EventRouter<W> {
@@ -135,49 +133,6 @@ impl<W> EventRouter<W> {
             spare_buffers: SpareBuffers::new(),
             is_over: false,
         }
-    }
-
-    /// Submits a message to the account, and creates its slot. The slot lives until the message is
-    /// [released](Self::release).
-    ///
-    /// # Errors
-    ///
-    /// The error of [`Account::submit`]; there is no slot then.
-    pub fn submit<O: Observer>(
-        &mut self,
-        now: Instant,
-        account: &mut Account<O>,
-        message: &Message,
-    ) -> Result<MessageNumber, SubmitError> {
-        let number = account.submit(now, message)?;
-        self.add_message(account, number, message);
-        Ok(number)
-    }
-
-    /// Puts a message into the queue of the account, which does not send it yet ([`Account::enqueue`]), and creates its slot.
-    ///
-    /// # Errors
-    ///
-    /// As [`submit`](Self::submit).
-    pub fn enqueue<O: Observer>(
-        &mut self,
-        now: Instant,
-        account: &mut Account<O>,
-        message: &Message,
-    ) -> Result<MessageNumber, SubmitError> {
-        let number = account.enqueue(now, message)?;
-        self.add_message(account, number, message);
-        Ok(number)
-    }
-
-    fn add_message<O: Observer>(&mut self, account: &Account<O>, number: MessageNumber, message: &Message) {
-        let scope = account.options().receipts.dialect.receipt_scope();
-        let no_more_receipts = match message.receipt_destination {
-            _ if !message.asks_for_receipts() => Some(NoMoreReceipts::NotRequested),
-            ReceiptDestination::Sent if message.has_matched_receipts(scope) => None,
-            ReceiptDestination::Sent | ReceiptDestination::Arrivals => Some(NoMoreReceipts::ToArrivals),
-        };
-        self.messages.insert(number, message.key.clone(), no_more_receipts);
     }
 
     /// Buffers an event for the caller that waits for it. What cannot be buffered is refused at once.
@@ -279,20 +234,7 @@ impl<W> EventRouter<W> {
         account.withdraw_request(now, request);
     }
 
-    fn record_outcome(&mut self, message: MessageNumber, outcome: MessageOutcome, scope: ReceiptScope) {
-        let cannot_be_named = match scope {
-            ReceiptScope::Segment => outcome.ids().any(|id| id.as_bytes().is_empty()),
-            ReceiptScope::Message => outcome.ids().all(|id| id.as_bytes().is_empty()),
-        };
-        let mut waiter = self.messages.record_outcome(message, outcome);
-        if cannot_be_named {
-            // No receipt can name a segment without an id.
-            waiter = waiter.or(self.messages.end_receipts(message, NoMoreReceipts::NotReceived));
-        }
-        self.wake(waiter);
-    }
-
-    fn wake(&mut self, waiter: Option<W>) {
+    pub(super) fn wake(&mut self, waiter: Option<W>) {
         if let Some(waiter) = waiter {
             self.wakers.push_back(waiter);
         }
@@ -392,40 +334,6 @@ impl<W> EventRouter<W> {
         })
     }
 
-    /// Returns the SMSC's ids of the message's segments, and its responses, once all were accepted: once.
-    ///
-    /// # Errors
-    ///
-    /// [`SendError::Failed`] if not all were accepted; [`SendError::DriverGone`] if the router was closed before the
-    /// message had an outcome, or the message has no slot, or a call has returned its outcome before.
-    pub fn poll_outcome(
-        &mut self,
-        message: MessageNumber,
-        waiter: &mut Option<W>,
-    ) -> Poll<Result<AcceptedMessage, SendError>> {
-        match self.messages.fetch_outcome(message) {
-            FetchedOutcome::Pending if !self.is_over => {
-                self.messages.wait(message, waiter);
-                Poll::Pending
-            }
-            FetchedOutcome::Pending | FetchedOutcome::Missing => Poll::Ready(Err(SendError::DriverGone)),
-            FetchedOutcome::Outcome { key, outcome } => Poll::Ready(match outcome.accepted() {
-                Some(accepted) => Ok(accepted),
-                None => Err(SendError::Failed { message, key, outcome }),
-            }),
-        }
-    }
-
-    /// Stores the waiter of a message that has no outcome yet, as [`poll_outcome`](Self::poll_outcome) does. Returns `false`, and
-    /// stores nothing, if `poll_outcome` is ready.
-    pub fn wait_for_outcome(&mut self, message: MessageNumber, waiter: &mut Option<W>) -> bool {
-        let waits = !self.is_over && self.messages.is_pending(message);
-        if waits {
-            self.messages.wait(message, waiter);
-        }
-        waits
-    }
-
     /// Returns the next receipt of a message, intermediate ones included. A receipt that changes a final state
     /// ([`ReceiptMatch::previous`]) may still arrive after [`NoMoreReceipts::AllReceived`]: this returns it then.
     ///
@@ -474,13 +382,6 @@ impl<W> EventRouter<W> {
     ) -> Poll<Result<MessageState, NoMoreReceipts>> {
         let fetched = self.messages.fetch_state(message, &mut self.spare_buffers);
         self.poll_fetched(message, fetched, waiter)
-    }
-
-    /// [Releases](Self::release) a message that gets no further receipt, if the caller has fetched its outcome and all its
-    /// receipts. Returns why it gets none. An adapter calls it when it has the outcome: the caller then needs no other call for
-    /// a message that requests no receipts.
-    pub fn release_if_ended(&mut self, message: MessageNumber) -> Option<NoMoreReceipts> {
-        self.messages.remove_ended(message)
     }
 
     /// Removes the slot of a message for which no caller waits any more.

@@ -72,6 +72,13 @@ impl Fifo {
         }
     }
 
+    /// Frees memory if most of it is unused.
+    pub(super) fn shrink(&mut self) {
+        if self.queued.len() < self.queued.capacity() / 4 {
+            self.queued.shrink_to(2 * self.queued.len());
+        }
+    }
+
     /// Returns the lowest number.
     pub(super) fn first(&self) -> Option<MessageNumber> {
         let queued = self.queued.front().map(|first| first.number);
@@ -109,5 +116,21 @@ mod tests {
             assert_eq!(fifo.first(), model.first().copied());
             assert!(fifo.queued.len() <= 2 * model.len() + 1, "removed entries do not pile up");
         }
+    }
+
+    #[test]
+    fn a_queue_that_was_long_gives_its_memory_back() {
+        let mut fifo = Fifo::new();
+        for number in 0..10_000 {
+            fifo.insert(MessageNumber(number));
+        }
+        fifo.shrink();
+        assert!(fifo.queued.capacity() >= 10_000);
+        for number in 0..9_990 {
+            fifo.remove(MessageNumber(number));
+        }
+        fifo.shrink();
+        assert!(fifo.queued.capacity() <= 40, "{}", fifo.queued.capacity());
+        assert_eq!(fifo.first(), Some(MessageNumber(9_990)));
     }
 }

@@ -127,7 +127,8 @@ pub enum LinkEvent {
         /// The server's address.
         address: SocketAddr,
     },
-    /// The SMSC accepted the bind.
+    /// The SMSC accepted the bind. The event follows the call that has read the response: an
+    /// [observer](crate::session::Observer) has seen the response before.
     Bound {
         /// The bind: [`Message::bind`](super::Message::bind) sends on it.
         bind: BindId,

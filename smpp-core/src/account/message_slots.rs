@@ -9,7 +9,7 @@ use core::mem;
 
 use super::error::NoMoreReceipts;
 use super::message_key::MessageKey;
-use super::outcome::{MessageNumber, MessageOutcome, SegmentOutcome};
+use super::outcome::{MessageNumber, MessageOutcome};
 use super::receipt::{DeliveryReceipt, ReceiptMatch, SpareBuffers};
 use crate::pdu::MessageState;
 
@@ -70,6 +70,7 @@ impl<T> Slab<T> {
         }
     }
 
+    #[inline]
     fn remove(&mut self, index: u32) -> Option<T> {
         let entry = self.entries.get_mut(index as usize).filter(|entry| matches!(entry, Entry::Used(_)))?;
         let Entry::Used(value) = mem::replace(entry, Entry::Free(self.free)) else { return None };
@@ -100,6 +101,8 @@ pub(super) struct MessageSlots<W> {
     slots: Slab<MessageSlot<W>>,
     /// The first slot of each bucket; [`MessageSlot::next`] is the one after it.
     buckets: Vec<u32>,
+    /// The next power of two from the number of buckets on, less one.
+    mask: usize,
     /// The outcomes that the callers have not fetched.
     outcomes: Slab<MessageOutcome>,
     /// The receipts that the callers have not fetched.
@@ -147,11 +150,24 @@ struct BufferedReceipt {
     next: u32,
 }
 
+/// Where a slot is linked: the one before it in its bucket, and the one after it.
+struct Place {
+    bucket: usize,
+    previous: u32,
+    index: u32,
+    next: u32,
+}
+
 /// What the caller of a message gets when it asks for its outcome.
 pub(super) enum FetchedOutcome {
     /// There is none yet.
     Pending,
-    Outcome {
+    /// All segments were accepted. `ended`: why there will be no receipts, if the slot has been removed.
+    Accepted {
+        outcome: MessageOutcome,
+        ended: Option<NoMoreReceipts>,
+    },
+    Failed {
         key: Option<MessageKey>,
         outcome: MessageOutcome,
     },
@@ -190,6 +206,7 @@ impl<W> MessageSlots<W> {
         Self {
             slots: Slab::new(),
             buckets: Vec::new(),
+            mask: 0,
             outcomes: Slab::new(),
             receipts: Slab::new(),
             waiting: 0,
@@ -203,19 +220,17 @@ impl<W> MessageSlots<W> {
 
     /// Returns the bucket of a number.
     fn bucket(&self, number: MessageNumber) -> usize {
-        let count = self.buckets.len();
         // The high bits depend on all bits of the number.
-        let hash = number.0.wrapping_mul(SPREAD).swap_bytes() as usize;
-        let size = count.next_power_of_two();
-        let bucket = hash & size.wrapping_sub(1);
+        let bucket = number.0.wrapping_mul(SPREAD).swap_bytes() as usize & self.mask;
         // The second half is not complete: its other buckets have not been split off yet.
-        if bucket < count { bucket } else { bucket & (size / 2).wrapping_sub(1) }
+        if bucket < self.buckets.len() { bucket } else { bucket & (self.mask / 2) }
     }
 
     /// Adds a bucket. The slots that belong there come from one other bucket.
     fn add_bucket(&mut self) {
         let added = self.buckets.len();
         self.buckets.push(NONE);
+        self.mask = self.buckets.len().next_power_of_two() - 1;
         if added == 0 {
             return;
         }
@@ -246,18 +261,20 @@ impl<W> MessageSlots<W> {
         }
     }
 
-    /// Adds the slot of a message.
+    /// Adds the slot of a message, with the waiter for its outcome.
     pub(super) fn insert(
         &mut self,
         number: MessageNumber,
         key: Option<MessageKey>,
         no_more_receipts: Option<NoMoreReceipts>,
+        waiter: Option<W>,
     ) {
         if self.slots.len >= self.buckets.len() {
             self.add_bucket();
         }
         let bucket = self.bucket(number);
         let next = self.buckets.get(bucket).copied().unwrap_or(NONE);
+        let waits = waiter.is_some();
         let inserted = self.slots.insert(MessageSlot {
             number,
             next,
@@ -268,26 +285,35 @@ impl<W> MessageSlots<W> {
             receipt_octets: 0,
             no_more_receipts,
             key,
-            waiter: None,
+            waiter,
         });
         if let (Some(index), Some(bucket)) = (inserted, self.buckets.get_mut(bucket)) {
             *bucket = index;
+            if waits {
+                self.waiting += 1;
+                self.first_waiting = self.first_waiting.min(index as usize);
+            }
         }
     }
 
-    /// Records an outcome. Returns the waiter.
-    pub(super) fn record_outcome(&mut self, number: MessageNumber, outcome: MessageOutcome) -> Option<W> {
+    /// Records an outcome. `has_receipts`: the SMSC may send receipts that name the message. Returns the waiter.
+    pub(super) fn record_outcome(
+        &mut self,
+        number: MessageNumber,
+        outcome: MessageOutcome,
+        has_receipts: bool,
+    ) -> Option<W> {
         let index = self.find(number)?;
-        let is_accepted = outcome.segments.iter().all(SegmentOutcome::is_accepted);
+        let is_accepted = outcome.is_accepted();
         let outcome = self.outcomes.insert(outcome)?;
-        self.slots.get_mut(index)?.outcome = Outcome::Buffered { index: outcome, is_accepted };
-        self.take_waiter_of(index)
-    }
-
-    /// Returns whether a message has no outcome yet.
-    pub(super) fn is_pending(&self, number: MessageNumber) -> bool {
-        let slot = self.find(number).and_then(|index| self.slots.get(index));
-        slot.is_some_and(|slot| slot.outcome == Outcome::Pending)
+        let slot = self.slots.get_mut(index)?;
+        slot.outcome = Outcome::Buffered { index: outcome, is_accepted };
+        if !has_receipts {
+            slot.no_more_receipts.get_or_insert(NoMoreReceipts::NotReceived);
+        }
+        let waiter = slot.waiter.take();
+        self.waiting -= usize::from(waiter.is_some());
+        waiter
     }
 
     /// Records why no more receipts of a message will arrive, unless that is known. Returns the waiter.
@@ -339,10 +365,12 @@ impl<W> MessageSlots<W> {
         self.take_waiter_of(*slot)
     }
 
-    /// Returns the outcome of a message, once.
-    pub(super) fn fetch_outcome(&mut self, number: MessageNumber) -> FetchedOutcome {
-        let Some(index) = self.find(number) else { return FetchedOutcome::Missing };
-        let Some(slot) = self.slots.get_mut(index) else { return FetchedOutcome::Missing };
+    /// Returns the outcome of a message, once. `releases`: if the message was accepted and gets no receipts, its slot is removed,
+    /// too.
+    #[inline]
+    pub(super) fn fetch_outcome(&mut self, number: MessageNumber, releases: bool) -> FetchedOutcome {
+        let Some(place) = self.find_place(number) else { return FetchedOutcome::Missing };
+        let Some(slot) = self.slots.get_mut(place.index) else { return FetchedOutcome::Missing };
         let (outcome, is_accepted) = match slot.outcome {
             Outcome::Pending => return FetchedOutcome::Pending,
             Outcome::Fetched { .. } => return FetchedOutcome::Missing,
@@ -350,7 +378,15 @@ impl<W> MessageSlots<W> {
         };
         slot.outcome = Outcome::Fetched { is_accepted };
         let Some(outcome) = outcome else { return FetchedOutcome::Missing };
-        FetchedOutcome::Outcome { key: slot.key.clone(), outcome }
+        if !is_accepted {
+            return FetchedOutcome::Failed { key: slot.key.clone(), outcome };
+        }
+        let ended = if releases { slot.ended() } else { None };
+        if ended.is_some() {
+            self.unlink(&place);
+            self.slots.discard(place.index);
+        }
+        FetchedOutcome::Accepted { outcome, ended }
     }
 
     /// Returns the next receipt of a message.
@@ -416,24 +452,12 @@ impl<W> MessageSlots<W> {
         None
     }
 
-    /// Removes the slot of a message that gets no further receipt, and returns why. The caller must have fetched the outcome and
-    /// all receipts.
-    pub(super) fn remove_ended(&mut self, number: MessageNumber) -> Option<NoMoreReceipts> {
-        let slot = self.slots.get(self.find(number)?)?;
-        let Outcome::Fetched { .. } = slot.outcome else { return None };
-        let reason = slot.no_more_receipts.filter(|reason| *reason != NoMoreReceipts::AllReceived)?;
-        if slot.receipts > 0 || slot.waiter.is_some() {
-            return None;
-        }
-        self.remove(number);
-        Some(reason)
-    }
-
     /// Removes a slot.
     pub(super) fn remove(&mut self, number: MessageNumber) -> Option<RemovedSlot<W>> {
-        let index = self.unlink(number)?;
-        let waiter = self.take_waiter_of(index);
-        let mut slot = self.slots.remove(index)?;
+        let place = self.find_place(number)?;
+        self.unlink(&place);
+        let waiter = self.take_waiter_of(place.index);
+        let mut slot = self.slots.remove(place.index)?;
         if let Outcome::Buffered { index, .. } = slot.outcome {
             self.outcomes.remove(index);
         }
@@ -446,23 +470,30 @@ impl<W> MessageSlots<W> {
         Some(RemovedSlot { waiter, receipts })
     }
 
-    /// Takes a slot out of its bucket.
-    fn unlink(&mut self, number: MessageNumber) -> Option<u32> {
+    /// Finds a slot, and where it is linked.
+    fn find_place(&self, number: MessageNumber) -> Option<Place> {
         let bucket = self.bucket(number);
-        let first = *self.buckets.get(bucket)?;
-        let (mut previous, mut index) = (NONE, first);
-        let next = loop {
+        let mut index = *self.buckets.get(bucket)?;
+        let mut previous = NONE;
+        loop {
             let slot = self.slots.get(index)?;
             if slot.number == number {
-                break slot.next;
+                return Some(Place { bucket, previous, index, next: slot.next });
             }
             previous = mem::replace(&mut index, slot.next);
-        };
-        match self.slots.get_mut(previous) {
-            Some(previous) => previous.next = next,
-            None => *self.buckets.get_mut(bucket)? = next,
         }
-        Some(index)
+    }
+
+    /// Takes a slot out of its bucket.
+    fn unlink(&mut self, Place { bucket, previous, next, .. }: &Place) {
+        match self.slots.get_mut(*previous) {
+            Some(previous) => previous.next = *next,
+            None => {
+                if let Some(bucket) = self.buckets.get_mut(*bucket) {
+                    *bucket = *next;
+                }
+            }
+        }
     }
 
     /// Frees the memory of empty arrays.
@@ -471,12 +502,19 @@ impl<W> MessageSlots<W> {
         self.receipts.shrink();
         if self.slots.len == 0 {
             self.slots.shrink();
-            (self.buckets, self.first_waiting) = (Vec::new(), 0);
+            (self.buckets, self.mask, self.first_waiting) = (Vec::new(), 0, 0);
         }
     }
 }
 
 impl<W> MessageSlot<W> {
+    /// Returns why the message gets no further receipt, if its caller has fetched all that it gets.
+    fn ended(&self) -> Option<NoMoreReceipts> {
+        let Outcome::Fetched { .. } = self.outcome else { return None };
+        let is_empty = self.receipts == 0 && self.waiter.is_none();
+        self.no_more_receipts.filter(|reason| is_empty && *reason != NoMoreReceipts::AllReceived)
+    }
+
     fn next_receipt(
         &mut self,
         receipts: &mut Slab<BufferedReceipt>,
@@ -514,7 +552,7 @@ mod tests {
             let mut slots = MessageSlots::new();
             let number = |index: u64| MessageNumber(1 + index * step);
             for index in 0..3_000 {
-                slots.insert(number(index), None, None);
+                slots.insert(number(index), None, None, None);
                 slots.wait(number(index), &mut Some(index));
                 if index % 3 > 0 {
                     let removed = slots.remove(number(index / 3)).and_then(|removed| removed.waiter);
@@ -541,7 +579,7 @@ mod tests {
         let mut slots = MessageSlots::<u64>::new();
         for number in 0..10_000 {
             let before = slots.buckets.len();
-            slots.insert(MessageNumber(number), None, None);
+            slots.insert(MessageNumber(number), None, None, None);
             assert!(slots.buckets.len() <= before + 1);
             slots.remove(MessageNumber(number.saturating_sub(99)));
         }

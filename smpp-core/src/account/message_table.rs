@@ -107,8 +107,13 @@ impl MessageTable {
         self.page_mut(page)?.messages.get_mut(index)?.as_deref_mut()
     }
 
+    /// Returns a message to fill and to [insert](Self::insert), or to [recycle](Self::recycle).
+    pub(super) fn take_spare(&mut self) -> Box<QueuedMessage> {
+        self.spare.pop().unwrap_or_else(|| Box::new(QueuedMessage::empty()))
+    }
+
     /// Adds a message with a number that the table does not hold.
-    pub(super) fn insert(&mut self, number: MessageNumber, message: QueuedMessage) {
+    pub(super) fn insert(&mut self, number: MessageNumber, message: Box<QueuedMessage>) {
         let (page, index) = place(number);
         if page > self.last_page {
             self.add_page(page);
@@ -120,35 +125,46 @@ impl MessageTable {
             None => self.older.entry(page).or_insert_with(new),
         };
         if let Some(place) = page.messages.get_mut(index) {
-            *place = Some(match self.spare.pop() {
-                Some(mut spare) => {
-                    *spare = message;
-                    spare
-                }
-                None => Box::new(message),
-            });
+            *place = Some(message);
             page.used += 1;
         }
     }
 
-    /// Removes a message. [`recycle`](Self::recycle) it.
-    pub(super) fn remove(&mut self, number: MessageNumber) -> Option<Box<QueuedMessage>> {
+    /// Removes a message if `condition` is true for it. [`recycle`](Self::recycle) it.
+    #[inline]
+    pub(super) fn remove_if(
+        &mut self,
+        number: MessageNumber,
+        condition: impl FnOnce(&QueuedMessage) -> bool,
+    ) -> Option<Box<QueuedMessage>> {
         let (key, index) = place(number);
         let page = self.page_mut(key)?;
-        let message = page.messages.get_mut(index)?.take()?;
+        let message = page.messages.get_mut(index)?.take_if(|message| condition(message))?;
         page.used -= 1;
         if page.used == 0 {
-            let removed = match self.recent(key) {
-                Some(index) => self.recent.get_mut(index).and_then(Option::take),
-                None => self.older.remove(&key),
-            };
-            self.spare_page = removed;
+            self.remove_page(key);
         }
         Some(message)
     }
 
-    /// Keeps the memory of a removed message for the next one, unless enough is kept.
-    pub(super) fn recycle(&mut self, message: Box<QueuedMessage>) {
+    /// Removes a page without messages, and keeps it for later ones.
+    #[cold]
+    fn remove_page(&mut self, key: u64) {
+        self.spare_page = match self.recent(key) {
+            Some(index) => self.recent.get_mut(index).and_then(Option::take),
+            None => self.older.remove(&key),
+        };
+    }
+
+    /// Keeps the memory of a message for the next one, unless enough is kept.
+    pub(super) fn recycle(&mut self, mut message: Box<QueuedMessage>) {
+        message.clear();
+        self.recycle_cleared(message);
+    }
+
+    /// As [`recycle`](Self::recycle), for a message that is [cleared](QueuedMessage::clear) already.
+    #[inline]
+    pub(super) fn recycle_cleared(&mut self, message: Box<QueuedMessage>) {
         if self.spare.len() < SPARE {
             self.spare.push(message);
         }
@@ -175,34 +191,14 @@ impl MessageTable {
 
 #[cfg(test)]
 mod tests {
-    use super::super::message::Priority;
-    use super::super::options::UnansweredPolicy;
-    use super::super::outbound_pdu::{Frames, PduTraits};
-    use super::super::queued_message::{Position, QueuedSegment};
-    use super::super::ready_messages::Route;
-    use super::super::receipt::ReceiptDestination;
     use super::*;
-    use crate::pdu::{Pdu, SubmitSm};
 
-    fn message() -> QueuedMessage {
-        QueuedMessage {
-            key: None,
-            receipt_destination: ReceiptDestination::Sent,
-            frames: Frames::default(),
-            traits: PduTraits::new(&Pdu::SubmitSm(SubmitSm::default())),
-            first: QueuedSegment::default(),
-            rest: Vec::new(),
-            priority: Priority::Normal,
-            unanswered_policy: UnansweredPolicy::Report,
-            deadline: None,
-            lane: None,
-            route: Route::Any,
-            position: Position::Ready,
-            delayed_until: None,
-            next: 0,
-            abandoned: None,
-            open: 1,
-        }
+    fn message() -> Box<QueuedMessage> {
+        Box::new(QueuedMessage::empty())
+    }
+
+    fn remove(table: &mut MessageTable, number: MessageNumber) -> Option<Box<QueuedMessage>> {
+        table.remove_if(number, |_| true)
     }
 
     fn pages(table: &MessageTable) -> usize {
@@ -225,19 +221,20 @@ mod tests {
         assert_eq!(table.numbers_from(MessageNumber(990)).collect::<Vec<_>>(), [numbers[142], many, far]);
         assert!(numbers.iter().chain([&many, &far]).all(|number| table.get(*number).is_some()));
         for number in [many, far] {
-            assert!(table.remove(number).is_some() && table.remove(number).is_none());
+            assert!(remove(&mut table, number).is_some() && remove(&mut table, number).is_none());
         }
         assert_eq!(table.numbers_from(MessageNumber(0)).collect::<Vec<_>>(), numbers);
         let from = table.numbers_from(numbers[50]).collect::<Vec<_>>();
         assert_eq!(from, numbers[50..]);
         for number in &numbers[1..] {
-            let removed = table.remove(*number).unwrap();
+            let removed = remove(&mut table, *number).unwrap();
             table.recycle(removed);
             assert!(table.get(*number).is_none());
         }
         assert!(table.get(numbers[0]).is_some(), "a message that stays does not move");
         assert_eq!((pages(&table), table.spare.len()), (1, SPARE));
-        table.insert(MessageNumber(1_000), message());
+        let spare = table.take_spare();
+        table.insert(MessageNumber(1_000), spare);
         assert_eq!(table.spare.len(), SPARE - 1);
         table.shrink();
         assert_eq!(table.spare.capacity(), 0);

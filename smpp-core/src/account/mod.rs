@@ -311,7 +311,7 @@
 
 // Imports between the files run one way, from the last line to the first:
 //   binds, link, message_key, options_error, per_segment, outcome, statuses   plain data
-//   touched_links, credentials, error, options, receipt, outbound_pdu   data that refers to it
+//   touched_links, link_index, credentials, error, options, receipt, outbound_pdu   data that refers to it
 //   content                               what a message says
 //   message, expected, message_request, inbound_message, ack, event   the account's input and output
 //   account_event, stats                  what follows from the events
@@ -321,8 +321,8 @@
 //   delivery                              what the SMSC delivers
 //   state                                 the account
 //   link_refresh, monitoring              what its binds can do, its counters and pauses
-//   refusals, reconfigure, reconnect, tracking, sending, requesting, receiving, shutdown   its operations
-//   event_log, request_slots, message_slots, routed_event, event_router, router_events   on top of the account
+//   refusals, reconfigure, reconnect, tracking, sending, submitting, requesting, receiving, shutdown   its operations
+//   event_log, request_slots, message_slots, routed_event, event_router, router_events, router_messages   on top of the account
 mod account_event;
 mod ack;
 mod binds;
@@ -340,6 +340,7 @@ mod group;
 mod inbound_message;
 mod inbound_segments;
 mod link;
+mod link_index;
 mod link_refresh;
 mod link_slot;
 mod max_tree;
@@ -368,12 +369,14 @@ mod request_table;
 mod requesting;
 mod routed_event;
 mod router_events;
+mod router_messages;
 mod send_periods;
 mod sending;
 mod shutdown;
 mod state;
 mod stats;
 mod statuses;
+mod submitting;
 #[cfg(test)]
 mod tests;
 mod touched_links;

@@ -303,8 +303,9 @@ pub struct ReceiptOptions {
     /// [`Options::new`] takes the provider's.
     pub dialect: ReceiptDialect,
     /// The most segments that the account remembers while they wait for their final receipt. Beyond it the account
-    /// gives up the oldest message: [`Event::ReceiptsExpired`](super::Event::ReceiptsExpired). Each takes about 145 octets
-    /// with an id of up to 38 octets, and at most 400 with a longer one. Default 100,000.
+    /// gives up the oldest message: [`Event::ReceiptsExpired`](super::Event::ReceiptsExpired). Each takes at
+    /// most 160 octets with an id of up to 38 octets, 220 with an id of up to 64 octets, and 350 with a longer one, of which
+    /// the account keeps the first 64 octets and a digest. Default 100,000.
     pub capacity: usize,
     /// How long a message waits for its receipts, from when the SMSC accepted its first segment. If the application
     /// refuses its last receipt, from then. Default 72 h.

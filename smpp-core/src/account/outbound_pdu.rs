@@ -23,6 +23,14 @@ pub(super) struct PduTraits {
 }
 
 impl PduTraits {
+    /// Those of a message that has no PDU yet.
+    pub(super) const NONE: Self = Self {
+        command: CommandId::SUBMIT_SM,
+        recipients: 1,
+        registered_delivery: RegisteredDelivery::from_bits_retain(0),
+        phones: 1,
+    };
+
     pub(super) fn new(pdu: &Pdu<'_>) -> Self {
         let (recipients, registered_delivery, phones) = match pdu {
             Pdu::DataSm(message) => (message.recipients(), message.registered_delivery, 1),
@@ -71,6 +79,10 @@ pub(super) struct Frames {
 }
 
 impl Frames {
+    pub(super) const fn new() -> Self {
+        Self { octets: Vec::new(), ends: Vec::new() }
+    }
+
     /// Adds a PDU. The session sets the sequence number later.
     pub(super) fn push(&mut self, pdu: &Pdu<'_>) {
         self.begin();

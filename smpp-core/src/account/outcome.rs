@@ -3,8 +3,8 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
-use core::fmt;
 use core::hash::{Hash, Hasher};
+use core::{fmt, slice};
 
 use super::link::BindId;
 use super::message_key::MessageKey;
@@ -166,17 +166,34 @@ impl MessageOutcome {
         self.segments.iter().filter_map(SegmentOutcome::bind)
     }
 
-    /// Returns the ids, binds and responses if the SMSC accepted all segments.
-    pub(super) fn accepted(&self) -> Option<AcceptedMessage> {
-        if !self.segments.iter().all(SegmentOutcome::is_accepted) {
-            return None;
+    /// Returns whether the SMSC accepted all segments.
+    #[inline]
+    pub(super) fn is_accepted(&self) -> bool {
+        self.segments.iter().all(SegmentOutcome::is_accepted)
+    }
+
+    /// Converts to the ids, binds and responses if the SMSC accepted all segments; otherwise returns the outcome.
+    #[inline]
+    pub(super) fn into_accepted(self) -> Result<AcceptedMessage, Self> {
+        match self.segments.into_one() {
+            Ok(SegmentOutcome::Accepted { id, bind, response }) => {
+                Ok(AcceptedMessage(Segments::One { id, bind, response }))
+            }
+            Ok(other) => Err(Self { segments: PerSegment::one(other) }),
+            Err(segments) => Self { segments }.into_several_accepted(),
         }
-        let has_responses = self.responses().any(|response| *response != AcceptedResponse::default());
-        Some(AcceptedMessage {
+    }
+
+    #[cold]
+    fn into_several_accepted(self) -> Result<AcceptedMessage, Self> {
+        if !self.is_accepted() {
+            return Err(self);
+        }
+        Ok(AcceptedMessage(Segments::Several {
             binds: self.binds().collect(),
             ids: self.ids().cloned().collect(),
-            responses: if has_responses { self.responses().cloned().collect() } else { Vec::new() },
-        })
+            responses: self.responses().cloned().collect(),
+        }))
     }
 
     /// Returns whether resending the message cannot duplicate a segment: the SMSC accepted none, and left none
@@ -191,35 +208,46 @@ impl MessageOutcome {
 
 /// What the SMSC returned for a message of which it accepted all segments.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AcceptedMessage {
-    binds: PerSegment<BindId>,
-    ids: PerSegment<MessageId>,
-    /// Empty if no response says more than the id.
-    responses: Vec<AcceptedResponse>,
+pub struct AcceptedMessage(Segments);
+
+/// Most messages have one segment. They need no allocation, and are moved with their ticket: so it is small.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Segments {
+    One { id: MessageId, bind: BindId, response: AcceptedResponse },
+    Several { ids: Box<[MessageId]>, binds: Box<[BindId]>, responses: Box<[AcceptedResponse]> },
 }
 
 impl AcceptedMessage {
     /// Returns the bind that sent the last segment. [`MessageRequest::bind`](super::MessageRequest::bind) asks about the message
     /// on the same bind.
     pub fn bind(&self) -> Option<BindId> {
-        self.binds.last().copied()
+        self.binds().last().copied()
     }
 
     /// Returns the bind that sent each segment, in the order of the text.
     pub fn binds(&self) -> &[BindId] {
-        &self.binds
+        match &self.0 {
+            Segments::One { bind, .. } => slice::from_ref(bind),
+            Segments::Several { binds, .. } => binds,
+        }
     }
 
     /// Returns the SMSC's ids of the segments, in the order of the text.
     pub fn ids(&self) -> &[MessageId] {
-        &self.ids
+        match &self.0 {
+            Segments::One { id, .. } => slice::from_ref(id),
+            Segments::Several { ids, .. } => ids,
+        }
     }
 
     /// Returns the response to each segment, in the order of the text: its TLVs, such as a price, and for a submit_multi
     /// the recipients that the SMSC refused.
     pub fn responses(&self) -> impl Iterator<Item = &AcceptedResponse> {
-        static NO_FIELDS: AcceptedResponse = AcceptedResponse::NO_FIELDS;
-        (0..self.ids().len()).map(|segment| self.responses.get(segment).unwrap_or(&NO_FIELDS))
+        match &self.0 {
+            Segments::One { response, .. } => slice::from_ref(response),
+            Segments::Several { responses, .. } => responses,
+        }
+        .iter()
     }
 }
 
@@ -280,10 +308,10 @@ impl SegmentOutcome {
         }
     }
 
-    /// Returns the outcome of a segment that was accepted with this response.
-    pub(super) fn accepted(bind: BindId, response: Response<&[u8]>) -> Self {
+    /// Returns the outcome of a segment that was accepted with this response, and the whole id.
+    pub(super) fn accepted(bind: BindId, response: Response<&[u8]>) -> (&[u8], Self) {
         let (id, response) = response.into_accepted();
-        Self::Accepted { id: MessageId::new(id), bind, response }
+        (id, Self::Accepted { id: MessageId::new(id), bind, response })
     }
 
     /// Orders outcomes: 0 is accepted, 3 is in doubt.

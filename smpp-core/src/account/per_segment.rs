@@ -25,6 +25,27 @@ enum List<T> {
     Several(Vec<T>),
 }
 
+impl<T> PerSegment<T> {
+    /// Creates the list of a message of one segment.
+    pub(super) const fn one(element: T) -> Self {
+        Self(List::One([element]))
+    }
+
+    /// Creates a list without elements.
+    pub(super) const fn empty() -> Self {
+        Self(List::Several(Vec::new()))
+    }
+
+    /// Returns the element of a message of one segment, otherwise the list.
+    #[inline]
+    pub(super) fn into_one(self) -> Result<T, Self> {
+        match self.0 {
+            List::One([one]) => Ok(one),
+            several @ List::Several(_) => Err(Self(several)),
+        }
+    }
+}
+
 impl<T> Deref for PerSegment<T> {
     type Target = [T];
 

@@ -2,16 +2,13 @@
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
-use alloc::vec::Vec;
 use core::cmp::Reverse;
-use core::mem;
 
 use super::link::{BindId, LinkId};
-use super::message::Message;
 use super::message_key::MessageKey;
 use super::message_table::MessageTable;
 use super::options::UnansweredPolicy;
-use super::outbound_pdu::{Frames, OutboundPdu, PduTraits};
+use super::outbound_pdu::{OutboundPdu, PduTraits};
 use super::outcome::{MessageNumber, MessageOutcome, SegmentNotSentReason, SegmentOutcome};
 use super::queued_message::{Position, QueuedMessage, QueuedSegment, ReceiptRequest};
 use super::ready_messages::{ReadyKey, ReadyMessages, Route, Sending};
@@ -34,8 +31,6 @@ pub(super) struct Queue {
     pub(super) spread_segments: bool,
     last_number: u64,
     messages: MessageTable,
-    /// Buffers that are used again.
-    spare_frames: Vec<Frames>,
     /// The messages in [`Position::Ready`]. One that is requeued takes its old position.
     ready: ReadyMessages,
     /// The messages in [`Position::Delayed`].
@@ -98,7 +93,6 @@ impl Queue {
             spread_segments,
             last_number: 0,
             messages: MessageTable::new(),
-            spare_frames: Vec::new(),
             ready: ReadyMessages::new(),
             delayed: BTreeSet::new(),
             named: BTreeSet::new(),
@@ -148,22 +142,21 @@ impl Queue {
         self.in_flight.is_in_flight(period)
     }
 
-    /// Returns an empty buffer for the PDUs of a message. [`return_frames`](Self::return_frames) it, or push the message.
-    pub(super) fn take_frames(&mut self) -> Frames {
-        self.spare_frames.pop().unwrap_or_default()
+    /// Returns a message with an empty buffer for its PDUs. [`push`](Self::push) it, or [`discard`](Self::discard) it.
+    pub(super) fn take_spare(&mut self) -> Box<QueuedMessage> {
+        self.messages.take_spare()
     }
 
-    /// Keeps a buffer for another message, unless enough are kept or it is large.
-    pub(super) fn return_frames(&mut self, mut frames: Frames) {
-        if frames.clear() && self.spare_frames.len() < SPARE_FRAMES {
-            self.spare_frames.push(frames);
-        }
+    /// Keeps the memory of a message that is not pushed.
+    pub(super) fn discard(&mut self, message: Box<QueuedMessage>) {
+        self.messages.recycle(message);
     }
 
     /// Frees the memory that is kept for later messages.
     pub(super) fn shrink(&mut self) {
-        self.spare_frames = Vec::new();
         self.messages.shrink();
+        self.ready.shrink();
+        self.in_flight.shrink();
     }
 
     /// Returns the highest number that a message has.
@@ -182,39 +175,16 @@ impl Queue {
         &self.ready
     }
 
-    /// Adds a message. The caller has checked that the queue has capacity for its segments.
-    pub(super) fn push(
-        &mut self,
-        now: Instant,
-        message: &Message,
-        frames: Frames,
-        default_policy: UnansweredPolicy,
-    ) -> MessageNumber {
-        let number = self.next_number();
-        let lane = message.in_order.then(|| message.recipients_key());
-        let total = frames.len().max(1);
-        let queued = QueuedMessage {
-            key: message.key.clone(),
-            receipt_destination: message.receipt_destination,
-            open: total,
-            frames,
-            traits: message.traits,
-            first: QueuedSegment::default(),
-            rest: (1..total).map(|_| QueuedSegment::default()).collect(),
-            priority: message.priority,
-            unanswered_policy: message.unanswered_policy.unwrap_or(default_policy),
-            deadline: message.deadline.map(|deadline| now + deadline),
-            lane,
-            route: message.bind.map_or(Route::Any, Route::Named),
-            position: Position::Lane,
-            delayed_until: None,
-            next: 0,
-            abandoned: None,
-        };
-        self.open += queued.open;
-        self.deadlines.extend(queued.deadline.map(|at| (at, number)));
-        self.named.extend(message.bind.map(|bind| (bind, number)));
-        let is_first = match &queued.lane {
+    /// Adds a message with this number, which is new. The caller has checked that the queue has capacity for its segments.
+    pub(super) fn push(&mut self, number: MessageNumber, message: Box<QueuedMessage>) {
+        self.open += message.open;
+        if let Some(at) = message.deadline {
+            self.deadlines.insert((at, number));
+        }
+        if let Route::Named(bind) = message.route {
+            self.named.insert((bind, number));
+        }
+        let is_first = match &message.lane {
             Some(lane) => {
                 let waiting = self.lanes.entry(lane.clone()).or_default();
                 waiting.insert(number);
@@ -222,11 +192,33 @@ impl Queue {
             }
             None => true,
         };
-        self.messages.insert(number, queued);
+        self.messages.insert(number, message);
         if is_first {
             self.release(number);
         }
-        number
+    }
+
+    /// Returns the bind that sends a new message of one segment at once; `None` if another message is to be sent before it, or no
+    /// bind can send it.
+    pub(super) fn direct_link(&self, now: Instant, message: &QueuedMessage) -> Option<LinkId> {
+        let is_first = self.ready.is_empty() && self.delayed.is_empty();
+        let is_plain = message.open == 1
+            && message.route == Route::Any
+            && message.lane.is_none()
+            && message.deadline.is_none_or(|at| at > now);
+        if is_first && is_plain { self.ready.least_loaded() } else { None }
+    }
+
+    /// As [`push`](Self::push), for a message whose only segment a bind has sent already: see [`direct_link`](Self::direct_link).
+    pub(super) fn push_sent(&mut self, number: MessageNumber, mut message: Box<QueuedMessage>) {
+        self.open += 1;
+        if let Some(at) = message.deadline {
+            self.deadlines.insert((at, number));
+        }
+        message.position = Position::Sent;
+        message.next = 1;
+        message.first.in_flight = Some(self.in_flight.begin());
+        self.messages.insert(number, message);
     }
 
     /// Sets what the bind of a slot can do.
@@ -486,12 +478,38 @@ impl Queue {
         self.finish(number)
     }
 
+    /// Ends a message of one segment that the SMSC has accepted, and returns its key and what it says about its receipts. Returns
+    /// `None`, and changes nothing, if more has to be considered: see [`handle_result`](Self::handle_result).
+    pub(super) fn end_only_attempt(
+        &mut self,
+        number: MessageNumber,
+        scope: ReceiptScope,
+    ) -> Option<(Option<MessageKey>, Option<ReceiptRequest>)> {
+        let mut message = self.messages.remove_if(number, QueuedMessage::is_only_attempt)?;
+        if let Some(sent) = message.first.in_flight {
+            self.in_flight.end(sent);
+        }
+        self.open -= 1;
+        self.remove_entries(number, &mut message);
+        let ended = (message.key.take(), message.receipt_request(scope));
+        message.clear_only_attempt();
+        self.messages.recycle_cleared(message);
+        Some(ended)
+    }
+
     /// Removes the message if all its segments have an outcome.
     fn finish(&mut self, number: MessageNumber) -> Option<EndedMessage> {
-        if self.messages.get(number)?.open > 0 {
-            return None;
-        }
-        let mut message = self.messages.remove(number)?;
+        let mut message = self.messages.remove_if(number, |message| message.open == 0)?;
+        self.remove_entries(number, &mut message);
+        let (segments, had_late) = message.take_outcomes();
+        let key = message.key.take();
+        self.messages.recycle(message);
+        Some(EndedMessage { key, outcome: MessageOutcome { segments }, had_late })
+    }
+
+    /// Removes the entries of a message that has ended from the other tables.
+    #[inline]
+    fn remove_entries(&mut self, number: MessageNumber, message: &mut QueuedMessage) {
         if let Some(at) = message.deadline {
             self.deadlines.remove(&(at, number));
         }
@@ -501,11 +519,6 @@ impl Queue {
         if let Some(lane) = message.lane.take() {
             self.leave_lane(&lane, number);
         }
-        self.return_frames(mem::take(&mut message.frames));
-        let (segments, had_late) = message.take_outcomes();
-        let key = message.key.take();
-        self.messages.recycle(message);
-        Some(EndedMessage { key, outcome: MessageOutcome { segments }, had_late })
     }
 
     /// Removes a message from its lane, and makes the next one ready.
@@ -545,6 +558,3 @@ impl Queue {
         self.messages.numbers_from(first)
     }
 }
-
-/// How many buffers of messages are kept to be used again.
-const SPARE_FRAMES: usize = 128;

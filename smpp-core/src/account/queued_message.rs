@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use super::message::Priority;
+use super::message::{Message, Priority};
 use super::message_key::MessageKey;
 use super::options::UnansweredPolicy;
 use super::outbound_pdu::{Frames, PduTraits};
@@ -82,6 +82,84 @@ pub(super) struct ReceiptRequest {
 }
 
 impl QueuedMessage {
+    /// Creates a message without content, to be [filled](Self::fill).
+    pub(super) const fn empty() -> Self {
+        Self {
+            key: None,
+            receipt_destination: ReceiptDestination::Sent,
+            frames: Frames::new(),
+            traits: PduTraits::NONE,
+            first: QueuedSegment::NEW,
+            rest: Vec::new(),
+            priority: Priority::Normal,
+            unanswered_policy: UnansweredPolicy::Report,
+            deadline: None,
+            lane: None,
+            route: Route::Any,
+            position: Position::Lane,
+            delayed_until: None,
+            next: 0,
+            abandoned: None,
+            open: 0,
+        }
+    }
+
+    /// Takes over what the caller states about the message. Its PDUs are in `frames` already.
+    pub(super) fn fill(&mut self, now: Instant, message: &Message, default_policy: UnansweredPolicy) {
+        let total = self.frames.len().max(1);
+        if message.key.is_some() {
+            self.key.clone_from(&message.key);
+        }
+        self.receipt_destination = message.receipt_destination;
+        self.traits = message.traits;
+        if total > 1 {
+            self.rest.extend((1..total).map(|_| QueuedSegment::NEW));
+        }
+        self.priority = message.priority;
+        self.unanswered_policy = message.unanswered_policy.unwrap_or(default_policy);
+        self.deadline = message.deadline.map(|deadline| now + deadline);
+        if message.in_order {
+            self.lane = Some(message.recipients_key());
+        }
+        self.route = message.bind.map_or(Route::Any, Route::Named);
+        self.position = Position::Lane;
+        self.open = total;
+    }
+
+    /// Removes the content, so that the memory can be used for another message.
+    pub(super) fn clear(&mut self) {
+        if self.key.is_some() || self.lane.is_some() {
+            (self.key, self.lane) = (None, None);
+        }
+        (self.delayed_until, self.next, self.abandoned) = (None, 0, None);
+        if !self.first.is_new() {
+            self.first = QueuedSegment::NEW;
+        }
+        self.rest.clear();
+        self.clear_frames();
+    }
+
+    fn clear_frames(&mut self) {
+        if !self.frames.clear() {
+            self.frames = Frames::new();
+        }
+    }
+
+    /// As [`clear`](Self::clear), for a message that was its [only attempt](Self::is_only_attempt), and whose key and lane were
+    /// taken.
+    #[inline]
+    pub(super) fn clear_only_attempt(&mut self) {
+        (self.first.in_flight, self.first.refused) = (None, 0);
+        (self.delayed_until, self.next, self.abandoned) = (None, 0, None);
+        self.clear_frames();
+    }
+
+    /// Returns whether its outcome is that of the attempt in flight if the SMSC accepts it: it has one segment with one recipient,
+    /// and no other attempt matters for it.
+    pub(super) fn is_only_attempt(&self) -> bool {
+        self.rest.is_empty() && self.traits.recipients <= 1 && self.first.is_only_attempt()
+    }
+
     pub(super) fn segment(&self, index: u8) -> Option<&QueuedSegment> {
         match index {
             0 => Some(&self.first),
@@ -141,6 +219,23 @@ impl QueuedMessage {
 }
 
 impl QueuedSegment {
+    pub(super) const NEW: Self =
+        Self { in_flight: None, outcome: None, earlier: None, refused: 0, unanswered: 0 };
+
+    /// Returns whether nothing has happened to it.
+    fn is_new(&self) -> bool {
+        self.in_flight.is_none() && self.refused == 0 && self.is_untried()
+    }
+
+    fn is_only_attempt(&self) -> bool {
+        self.in_flight.is_some() && self.is_untried()
+    }
+
+    /// Returns whether it has neither an outcome nor an attempt that matters for it.
+    const fn is_untried(&self) -> bool {
+        self.outcome.is_none() && self.earlier.is_none() && self.unanswered == 0
+    }
+
     /// Returns the more severe of this attempt's outcome and the earlier ones. An accepted attempt always wins.
     pub(super) fn most_severe(&self, outcome: SegmentOutcome) -> SegmentOutcome {
         match &self.earlier {

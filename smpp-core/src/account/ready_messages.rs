@@ -115,6 +115,11 @@ impl ReadyMessages {
         self.length -= usize::from(is_removed);
     }
 
+    /// Frees memory that the messages no longer need.
+    pub(super) fn shrink(&mut self) {
+        self.any.iter_mut().for_each(Fifo::shrink);
+    }
+
     fn any(&mut self, priority: Priority) -> Option<&mut Fifo> {
         self.any.get_mut(priority as usize)
     }
@@ -175,13 +180,18 @@ impl ReadyMessages {
     /// Returns the message to send next and the bind that sends it: one that may send only its own, or of those with the most
     /// capacity the first. A message that waits for its bind does not stop those that other binds can send.
     pub(super) fn first(&self) -> Option<(MessageNumber, LinkId)> {
-        // There is a slot for each `u16` at most.
-        let least_loaded = LinkId(self.capacities.first_largest()? as u16);
+        let least_loaded = self.least_loaded()?;
         let orphan = self.orphans.first().map(|(key, _)| *key);
         let of_any = self.first_of_any().into_iter().chain(orphan).min();
         let of_one = self.own.first().copied();
         let ((_, message), link) = of_any.map(|key| (key, least_loaded)).into_iter().chain(of_one).min()?;
         Some((message, link))
+    }
+
+    /// Returns the bind with the most capacity, of several the first; `None` if no bind can send now.
+    pub(super) fn least_loaded(&self) -> Option<LinkId> {
+        // There is a slot for each `u16` at most.
+        Some(LinkId(self.capacities.first_largest()? as u16))
     }
 
     pub(super) const fn is_empty(&self) -> bool {

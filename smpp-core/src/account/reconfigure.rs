@@ -9,6 +9,7 @@ use super::link::LinkId;
 use super::link_slot::{LinkSlot, Phase, Replacement};
 use super::options::Options;
 use super::options_error::OptionsError;
+use super::outcome::SegmentNotSentReason;
 use super::state::{Account, Shutdown};
 use crate::session::{Observer, State};
 use crate::time::Instant;
@@ -115,8 +116,11 @@ impl<O: Observer> Account<O> {
     }
 
     /// Resumes a [stopped](Event::Stopped) account: it makes its binds again, with the same credentials and without
-    /// waiting. Call it once the provider has corrected the account; repeated attempts may lock it. Emits
-    /// [`Event::Resumed`]. Does nothing if the account has not stopped, or unbinds at its shutdown.
+    /// waiting: the [back-off](Options::backoff) begins anew. Call it once the provider has corrected the account; repeated
+    /// attempts may lock it. Emits [`Event::Resumed`]. Does nothing if the account has not stopped, or unbinds at its shutdown.
+    ///
+    /// A stop ends the queued messages, a slice at a time. Those that it has not ended yet stay in the queue, and are sent. A
+    /// message of which a segment was in flight ends once that has its response.
     pub fn resume(&mut self, now: Instant) {
         if self.stopped.is_some() {
             self.reset_backoff(now);
@@ -129,20 +133,21 @@ impl<O: Observer> Account<O> {
         let is_open = matches!(self.shutdown, Shutdown::Running | Shutdown::Draining { .. });
         if is_open && self.stopped.take().is_some() {
             self.is_bind_stop_reported = false;
-            self.link_plan = None;
+            self.abandoning = self.abandoning.filter(|rest| rest.reason != SegmentNotSentReason::Stopped);
+            self.replan_all();
             self.emit(Event::Resumed);
         }
     }
 
     /// Lets each slot connect without waiting.
     fn reset_backoff(&mut self, now: Instant) {
-        self.link_plan = None;
         for group in &mut self.groups {
             group.backoff = UnboundBackoff { until: now, failures: 0 };
         }
         for link in &mut self.links {
             (link.ready_at, link.failures) = (now, 0);
         }
+        self.index_all();
     }
 
     /// Decides which slot serves which of the binds, and ends the attempts that go to the wrong place.
@@ -162,7 +167,6 @@ impl<O: Observer> Account<O> {
             self.groups = groups;
         }
         self.has_outdated = true;
-        self.link_plan = None;
         for (id, wanted) in self.link_ids().zip(assigned) {
             let Some(link) = self.links.get_mut(id.index()) else { return };
             link.wanted = wanted;
@@ -183,11 +187,13 @@ impl<O: Observer> Account<O> {
                 Phase::Open(_) => {}
             }
         }
+        self.index_all();
     }
 
     /// Removes the slots beyond `max_binds` once they are idle.
     pub(super) fn trim_slots(&mut self) {
         let max_binds = usize::from(self.options.max_binds);
+        let before = self.links.len();
         while self.links.len() > max_binds && self.links.last().is_some_and(LinkSlot::is_idle) {
             let Some(last) = self.links.pop() else { return };
             self.last_generation = self.last_generation.max(last.generation);
@@ -202,6 +208,9 @@ impl<O: Observer> Account<O> {
                 (free.ready_at, free.failures) = (last.ready_at.max(free.ready_at), last.failures);
                 free.paused_until = free.paused_until.max(last.paused_until);
             }
+        }
+        if self.links.len() < before {
+            self.index_all();
         }
     }
 

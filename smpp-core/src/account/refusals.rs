@@ -33,7 +33,9 @@ impl<O: Observer> Account<O> {
     ) -> AttemptResult {
         let status = outcome.status().unwrap_or_default();
         let action = self.options.statuses.submit_action(status);
-        let destination = self.queue.destination(segment);
+        // The refusal of a copy says nothing about others if an earlier attempt turned out to be accepted.
+        let is_open = self.queue.is_open(segment);
+        let destination = self.queue.destination(segment).filter(|_| is_open);
         let Some(link) = self.links.get_mut(id.index()) else { return AttemptResult::Done(outcome) };
         let health = link.health();
         if !matches!(action, SubmitAction::Rebind { .. }) {
@@ -46,11 +48,11 @@ impl<O: Observer> Account<O> {
                 AttemptResult::Refused { times, resend: Resend::Queued, outcome }
             }
             SubmitAction::Retry { times, delay } => {
-                match &health.refused_destination {
-                    Some(other) if Some(other) != destination.as_ref() => self.pause(now, id, status, delay),
-                    Some(_) => {}
-                    None => {
-                        health.refused_destination = destination;
+                match (&health.refused_destination, destination) {
+                    (Some(other), Some(this)) if *other != this => self.pause(now, id, status, delay),
+                    (Some(_), _) | (None, None) => {}
+                    (None, this) => {
+                        health.refused_destination = this;
                         if times > 0 {
                             self.emit_retrying(id, status, delay);
                         }
@@ -119,7 +121,7 @@ impl<O: Observer> Account<O> {
     /// Stops the account because of the status of a message. Its binds stay.
     #[cold]
     pub(super) fn stop(&mut self, now: Instant, status: CommandStatus, response: RefusedResponse) {
-        self.link_plan = None;
+        self.replan_all();
         if self.stopped.replace(StopCause::Message) != Some(StopCause::Message) {
             self.emit(Event::Stopped { cause: StopCause::Message, status, response });
         }

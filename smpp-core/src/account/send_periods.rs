@@ -46,6 +46,13 @@ impl SendPeriods {
         }
     }
 
+    /// Frees memory if most of it is unused.
+    pub(super) fn shrink(&mut self) {
+        if self.in_flight.len() < self.in_flight.capacity() / 4 {
+            self.in_flight.shrink_to(2 * self.in_flight.len());
+        }
+    }
+
     /// Returns the period of the last segments in flight: those that are sent after [`separate`](Self::separate) have a later
     /// one.
     pub(super) fn last(&self) -> u64 {
@@ -69,6 +76,8 @@ impl SendPeriods {
 
 #[cfg(test)]
 mod tests {
+    use alloc::vec::Vec;
+
     use super::*;
 
     #[test]
@@ -89,5 +98,24 @@ mod tests {
         periods.end(third);
         assert!(!periods.is_in_flight(u64::MAX));
         assert_eq!(periods.in_flight.len(), 1, "periods do not pile up");
+    }
+
+    #[test]
+    fn many_periods_give_their_memory_back() {
+        let mut periods = SendPeriods::new();
+        let sent: Vec<u64> = (0..1_000)
+            .map(|_| {
+                let sent = periods.begin();
+                periods.separate();
+                sent
+            })
+            .collect();
+        periods.shrink();
+        for sent in &sent[..999] {
+            periods.end(*sent);
+        }
+        periods.shrink();
+        assert!(periods.in_flight.capacity() <= 8, "{}", periods.in_flight.capacity());
+        assert!(periods.is_in_flight(sent[999]) && !periods.is_in_flight(sent[998]));
     }
 }

@@ -2,121 +2,27 @@
 
 use alloc::vec::Vec;
 
-use super::error::SubmitError;
-use super::event::{Event, StopCause};
+use super::event::Event;
 use super::link::{BindId, LinkId};
 use super::link_refresh::sending_of;
 use super::link_slot::{LinkSlot, Phase, Tag, TimedOutSegment};
-use super::message::Message;
 use super::message_key::MessageKey;
 use super::outbound_pdu::{EncodedBody, OutboundPdu, PduTraits};
-use super::outcome::{MessageNumber, SegmentNotSentReason, SegmentOutcome, Unresolved};
+use super::outcome::{MessageNumber, MessageOutcome, SegmentNotSentReason, SegmentOutcome, Unresolved};
+use super::per_segment::PerSegment;
 use super::queue::{AttemptResult, EndedMessage, LateResult, SegmentRef};
+use super::queued_message::ReceiptRequest;
 use super::ready_messages::Sending;
 use super::state::{Abandoning, Account, SLICE, Shutdown};
 use crate::frame::{HEADER_LENGTH, SequenceNumber};
 use crate::pdu::{CommandId, CommandStatus};
 use crate::session::{
-    self, Esme, NotSentReason, Observer, Operations, RateLimiter, Refusal, Response, Session, State,
+    self, Esme, NotSentReason, Observer, Operations, RateLimiter, Refusal, Response, Session,
     UnansweredReason,
 };
 use crate::time::Instant;
 
 impl<O: Observer> Account<O> {
-    /// Accepts a message, and sends it when its turn has come. A text is split into segments here.
-    ///
-    /// # Errors
-    ///
-    /// [`SubmitError`] says why the account did not accept the message. Nothing was sent.
-    pub fn submit(&mut self, now: Instant, message: &Message) -> Result<MessageNumber, SubmitError> {
-        let number = self.enqueue(now, message)?;
-        self.advance(now);
-        Ok(number)
-    }
-
-    /// Accepts a message as [`submit`](Self::submit) does, and does not send it yet: the next call of another method that takes
-    /// the time does, for example [`send_queued`](Self::send_queued). Many messages that are queued at once cost less.
-    ///
-    /// # Errors
-    ///
-    /// As [`submit`](Self::submit).
-    pub fn enqueue(&mut self, now: Instant, message: &Message) -> Result<MessageNumber, SubmitError> {
-        self.check_running()?;
-        if let Some(key) = message.message_key()
-            && key.as_bytes().len() > MessageKey::MAX_OCTETS
-        {
-            return Err(SubmitError::KeyTooLong { octets: key.as_bytes().len() });
-        }
-        if self.queue.available_capacity() == 0 && self.queue.capacity() > 0 {
-            // No need to split the message: no segment fits.
-            return Err(SubmitError::Full);
-        }
-        let command = message.command();
-        if !self.options.session.operations.contains(Operations::of(command)) {
-            return Err(SubmitError::Unsupported(command));
-        }
-        let reference = self.reference.wrapping_add(1);
-        let mut frames = self.queue.take_frames();
-        if let Err(error) =
-            message.encode(&self.options, reference, &mut frames).and_then(|()| self.check_room(frames.len()))
-        {
-            self.queue.return_frames(frames);
-            return Err(error);
-        }
-        if frames.len() > 1 {
-            self.reference = reference;
-        }
-        let number = self.queue.push(now, message, frames, self.options.unanswered_policy);
-        if let Some(reason) = message.bind.and_then(|bind| self.cannot_send_on(bind)) {
-            let outcome = self.queue.abandon(number, reason);
-            self.finish_message(now, number, outcome);
-        }
-        Ok(number)
-    }
-
-    /// Sends what can be sent of the messages that wait: see [`enqueue`](Self::enqueue).
-    ///
-    /// ```
-    /// use smpp_core::account::{Account, Credentials, Message, Options};
-    /// use smpp_core::provider::Provider;
-    /// use smpp_core::session::Instant;
-    /// use smpp_core::SubmitSm;
-    ///
-    /// let now = Instant::ZERO;
-    /// let options = Options::new(Credentials::new("shop", "s3cret"), &Provider::EIGHT_BY_EIGHT);
-    /// let mut account = Account::<()>::new(options, now)?;
-    /// for text in ["one", "two", "three"] {
-    ///     account.enqueue(now, &Message::text(&SubmitSm::default(), text))?;
-    /// }
-    /// account.send_queued(now);
-    /// assert_eq!(account.queued(), 3, "there is no bind yet");
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn send_queued(&mut self, now: Instant) {
-        self.advance(now);
-    }
-
-    /// Checks that the queue has room for a message of this many segments.
-    const fn check_room(&self, segments: usize) -> Result<(), SubmitError> {
-        if segments > self.queue.capacity() {
-            return Err(SubmitError::TooManySegments { segments });
-        }
-        if segments > self.queue.available_capacity() { Err(SubmitError::Full) } else { Ok(()) }
-    }
-
-    /// Returns why a message that names this bind can never be sent.
-    fn cannot_send_on(&self, bind: BindId) -> Option<SegmentNotSentReason> {
-        let session =
-            self.links.get(bind.link().index()).filter(|link| link.holds(bind)).and_then(LinkSlot::session);
-        match session.map(Session::state) {
-            None | Some(State::Closed) => Some(SegmentNotSentReason::BindEnded),
-            Some(state @ State::Bound(mode)) if !mode.transmits() => {
-                Some(SegmentNotSentReason::Request(NotSentReason::State(state)))
-            }
-            Some(_) => None,
-        }
-    }
-
     /// Ends the messages that name a bind which has ended.
     pub(super) fn end_named(&mut self, now: Instant, bind: BindId) {
         while let Some(message) = self.queue.pop_named(bind) {
@@ -166,8 +72,11 @@ impl<O: Observer> Account<O> {
             return;
         }
         let command = self.message_command();
-        self.refresh_links(now, command);
+        self.refresh_links(now);
         for _ in 0..SLICE {
+            if self.queue.ready().is_empty() {
+                return;
+            }
             let Some((segment, link)) = self.queue.next() else { return };
             let Some((frame, traits)) = self.queue.frame(segment) else { return };
             let recipients = traits.recipients;
@@ -186,14 +95,7 @@ impl<O: Observer> Account<O> {
                         limiter.take_many(now, recipients);
                     }
                     self.queue.mark_sent(segment, link);
-                    match capacity {
-                        Some(capacity) => self.queue.set_sending(link, Sending::Ready { capacity }),
-                        None => self.refresh_link(now, link, command),
-                    }
-                    self.record_change(link);
-                    if self.reports_handed_over {
-                        self.emit_handed_over(segment, link);
-                    }
+                    self.handle_sent(now, segment, link, capacity);
                 }
                 // Another bind may send it now. The session holds all messages back until its rate allows this one.
                 Err(Refusal::RateLimited(_)) => self.refresh_link(now, link, command),
@@ -210,6 +112,26 @@ impl<O: Observer> Account<O> {
             }
         }
         self.is_unfinished |= self.queue.next().is_some();
+    }
+
+    /// Records what a bind can send, and reports what has been sent, once its session has taken a segment. `capacity`: see
+    /// [`Session::window_after_request`].
+    #[inline]
+    pub(super) fn handle_sent(
+        &mut self,
+        now: Instant,
+        segment: SegmentRef,
+        link: LinkId,
+        capacity: Option<u16>,
+    ) {
+        match capacity {
+            Some(capacity) => self.queue.set_sending(link, Sending::Ready { capacity }),
+            None => self.refresh_link(now, link, self.message_command()),
+        }
+        self.record_change(link);
+        if self.reports_handed_over {
+            self.emit_handed_over(segment, link);
+        }
     }
 
     /// Abandons a slice of the messages whose deadlines have passed, or that the account sends no more, and makes those ready whose
@@ -252,24 +174,6 @@ impl<O: Observer> Account<O> {
         self.reports_handed_over = report;
     }
 
-    /// Returns whether the account has stopped, and sends no message any more.
-    fn refuses_messages(&self) -> bool {
-        match self.stopped {
-            None => false,
-            Some(StopCause::Bind) => self.cannot_send(),
-            Some(StopCause::Message) => true,
-        }
-    }
-
-    /// Checks that the account accepts messages.
-    pub(super) fn check_running(&self) -> Result<(), SubmitError> {
-        if !matches!(self.shutdown, Shutdown::Running) {
-            return Err(SubmitError::ShutDown);
-        }
-        // Binds that live send, although the SMSC refuses further ones.
-        if self.refuses_messages() { Err(SubmitError::Stopped) } else { Ok(()) }
-    }
-
     /// Returns an operation that stands for all messages, to find out what a bind can send: one that the provider takes.
     pub(super) fn message_command(&self) -> CommandId {
         let operations = self.options.session.operations;
@@ -300,15 +204,17 @@ impl<O: Observer> Account<O> {
         let (mut early, mut expired) = (Vec::new(), None);
         let result = match outcome {
             session::Outcome::Accepted(response) => {
-                let outcome = SegmentOutcome::accepted(self.bind_on(link), response);
+                let (id, outcome) = SegmentOutcome::accepted(self.bind_on(link), response);
+                self.record_acceptance(link);
                 let scope = self.options.receipts.dialect.receipt_scope();
+                if let Some((key, receipts)) = self.queue.end_only_attempt(segment.message, scope) {
+                    return self.finish_accepted(now, segment, (key, receipts), (id, outcome));
+                }
                 if let Some((receipts, key)) = self.queue.receipt_request(segment, scope) {
-                    let response = (response.message_id(), &outcome);
                     let recipients = self.recipients(segment, receipts);
                     (early, expired) =
-                        self.track_receipts(now, segment, key, (receipts, recipients), response);
+                        self.track_receipts(now, segment, key, (receipts, recipients), (id, &outcome));
                 }
-                self.record_acceptance(link);
                 AttemptResult::Done(outcome)
             }
             session::Outcome::Refused { status, response } => {
@@ -382,7 +288,9 @@ impl<O: Observer> Account<O> {
         let mut accepted = None;
         let outcome = match outcome {
             session::Outcome::Accepted(response) => {
-                SegmentOutcome::accepted(bind, *accepted.insert(response))
+                let (id, outcome) = SegmentOutcome::accepted(bind, response);
+                accepted = Some(id);
+                outcome
             }
             session::Outcome::Refused { status, response } => refused(status, response),
             session::Outcome::Nacked(status) => SegmentOutcome::Nacked(status),
@@ -391,12 +299,11 @@ impl<O: Observer> Account<O> {
         };
         let result = self.queue.handle_late_outcome(segment, outcome.clone());
         let (mut early, mut expired) = (Vec::new(), None);
-        if let (LateResult::Recorded(_) | LateResult::Ended, Some(receipts), Some(response)) =
+        if let (LateResult::Recorded(_) | LateResult::Ended, Some(receipts), Some(id)) =
             (&result, receipts, accepted)
         {
-            let response = (response.message_id(), &outcome);
             (early, expired) =
-                self.track_receipts(now, segment, key.clone(), (receipts, recipients), response);
+                self.track_receipts(now, segment, key.clone(), (receipts, recipients), (id, &outcome));
         }
         match result {
             LateResult::Recorded(outcome) => self.finish_message(now, segment.message, outcome),
@@ -433,8 +340,38 @@ impl<O: Observer> Account<O> {
         self.release_early(now);
     }
 
+    /// Emits the outcome of a message of one segment that the SMSC has accepted, after the queue has ended it, and tracks its
+    /// receipts.
+    fn finish_accepted(
+        &mut self,
+        now: Instant,
+        segment: SegmentRef,
+        (key, receipts): (Option<MessageKey>, Option<ReceiptRequest>),
+        (id, outcome): (&[u8], SegmentOutcome),
+    ) {
+        let message = segment.message;
+        let mut early = Vec::new();
+        if let Some(receipts) = receipts {
+            let response = (id, &outcome);
+            (early, _) = self.track_receipts(now, segment, key.clone(), (receipts, Vec::new()), response);
+            self.receipts.complete(now, message);
+        }
+        self.counters.segments_accepted += 1;
+        let outcome = MessageOutcome { segments: PerSegment::one(outcome) };
+        self.events.push_back(Event::Outcome { message, key, outcome });
+        self.release_early(now);
+        for receipt in early {
+            self.handle_early_receipt(now, receipt);
+        }
+    }
+
     /// Emits the outcome of a message, if it has one.
-    fn finish_message(&mut self, now: Instant, message: MessageNumber, ended: Option<EndedMessage>) {
+    pub(super) fn finish_message(
+        &mut self,
+        now: Instant,
+        message: MessageNumber,
+        ended: Option<EndedMessage>,
+    ) {
         let Some(EndedMessage { key, outcome, had_late }) = ended else { return };
         if had_late {
             // A late response can change only the outcome of a segment that got no response.
@@ -489,7 +426,7 @@ impl<O: Observer> Account<O> {
 }
 
 /// Passes the encoded PDU of a segment to a session.
-fn request<O: Observer>(
+pub(super) fn request<O: Observer>(
     session: &mut Session<Esme, Tag, O>,
     now: Instant,
     frame: &[u8],
@@ -499,9 +436,14 @@ fn request<O: Observer>(
     let tag = Tag::Segment(segment);
     if session.reads_tlvs() {
         let body = EncodedBody(frame.get(HEADER_LENGTH..).unwrap_or_default());
-        return session
-            .request_body(now, traits.command, traits.recipients, &body, tag)
-            .map_err(|refused| refused.reason);
+        let PduTraits { command, recipients, .. } = traits;
+        // Most messages are a submit_sm: a session knows all about a command that is constant.
+        let sent = if command == CommandId::SUBMIT_SM {
+            session.request_body(now, CommandId::SUBMIT_SM, 1, &body, tag)
+        } else {
+            session.request_body(now, command, recipients, &body, tag)
+        };
+        return sent.map_err(|refused| refused.reason);
     }
     match OutboundPdu::decode(frame) {
         OutboundPdu::SubmitSm(message) => session.request(now, &message, tag),

@@ -2,7 +2,7 @@
 
 use alloc::collections::{BTreeSet, VecDeque};
 use alloc::vec::Vec;
-use core::fmt;
+use core::{fmt, mem};
 
 use super::credentials::Logins;
 use super::delivered_pdus::DeliveredPdus;
@@ -10,10 +10,12 @@ use super::event::{Action, Event, StopCause};
 use super::group::Group;
 use super::inbound_segments::InboundSegments;
 use super::link::{LinkId, LinkState};
+use super::link_index::LinkIndex;
 use super::link_slot::LinkSlot;
 use super::options::Options;
 use super::options_error::OptionsError;
-use super::outcome::{MessageNumber, SegmentNotSentReason, Unresolved};
+use super::outcome::{MessageNumber, MessageOutcome, SegmentNotSentReason, Unresolved};
+use super::per_segment::PerSegment;
 use super::queue::Queue;
 use super::receipt::SpareBuffers;
 use super::receipt_tracker::ReceiptTracker;
@@ -114,6 +116,7 @@ pub struct Account<O = ()> {
     pub(super) pauses: BTreeSet<(Instant, LinkId)>,
     /// When the next connection starts; `None` if something has changed that decides which connections start and end.
     pub(super) link_plan: Option<LinkPlan>,
+    pub(super) link_index: LinkIndex,
     pub(super) counters: AccountCounters,
     /// The counters of the slots that no longer exist, the one with the lowest id last: a new slot goes on with them.
     pub(super) removed_stats: Vec<LinkStats>,
@@ -218,6 +221,7 @@ impl<O: Observer> Account<O> {
             wakes: BTreeSet::new(),
             pauses: BTreeSet::new(),
             link_plan: None,
+            link_index: LinkIndex::default(),
             counters: AccountCounters::default(),
             removed_stats: Vec::new(),
             options,
@@ -248,6 +252,19 @@ impl<O: Observer> Account<O> {
         self.events.pop_front()
     }
 
+    /// Removes the next event if it is the outcome of a message of which the SMSC has accepted all segments.
+    pub(super) fn pop_accepted(&mut self) -> Option<(MessageNumber, MessageOutcome)> {
+        let Event::Outcome { message, outcome, key } = self.events.front_mut()? else { return None };
+        if !outcome.is_accepted() {
+            return None;
+        }
+        let accepted = (*message, mem::replace(outcome, MessageOutcome { segments: PerSegment::empty() }));
+        drop(key.take());
+        // Nothing is left in it to be dropped, so it need not be copied.
+        mem::forget(self.events.pop_front());
+        Some(accepted)
+    }
+
     /// Returns when to call [`handle_timeout`](Self::handle_timeout); `None` if no timer runs. Each call of another
     /// method may change it.
     pub fn poll_timeout(&self) -> Option<Instant> {
@@ -259,27 +276,37 @@ impl<O: Observer> Account<O> {
             Shutdown::Unbinding { until, .. } => until,
             _ => None,
         };
-        [
-            self.next_link_start(),
-            self.next_dispatch(),
-            self.queue.poll_timeout(),
-            self.requests.poll_timeout(),
-            self.receipts.poll_timeout(),
-            self.next_inbound_timeout(),
-            self.next_resume(),
-            self.is_unfinished.then_some(self.dispatched_at),
-            shutdown,
-        ]
-        .into_iter()
-        .flatten()
-        .min()
+        // An adapter asks after each of its calls: one comparison for each timer that runs.
+        let mut first = self.next_link_start();
+        let mut add = |timer: Option<Instant>| {
+            if let Some(at) = timer
+                && first.is_none_or(|first| at < first)
+            {
+                first = Some(at);
+            }
+        };
+        add(self.next_dispatch());
+        add(self.queue.poll_timeout());
+        add(self.requests.poll_timeout());
+        add(self.receipts.poll_timeout());
+        add(self.next_inbound_timeout());
+        add(self.next_resume());
+        add(self.is_unfinished.then_some(self.dispatched_at));
+        add(shutdown);
+        first
     }
 
     /// Runs the timers that are due: connection attempts, rate limits, deadlines, receipts and segments that are too old.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.expire_receipts(now);
+        let is_due = |account: &Self| account.receipts.poll_timeout().is_some_and(|at| at <= now);
+        let has_more = is_due(self);
         self.handle_inbound_timeout(now);
         self.advance(now);
+        // A message that has just ended may have had its last receipt long ago. A further slice is left to the next call.
+        if !has_more && is_due(self) {
+            self.expire_receipts(now);
+        }
     }
 
     /// Returns the state of each connection slot, in the order of their ids.
@@ -350,7 +377,8 @@ impl<O: Observer> Account<O> {
             && let Some(slot) = self.links.get_mut(link.index())
         {
             slot.stats.record(event);
-            self.link_plan = None;
+            let link = *link;
+            self.replan(link);
         }
     }
 

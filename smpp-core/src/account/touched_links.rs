@@ -39,6 +39,11 @@ impl TouchedLinks {
         }
     }
 
+    /// Returns whether the account has looked at all slots since they changed.
+    pub(super) const fn is_checked(&self) -> bool {
+        self.unchecked.is_empty()
+    }
+
     pub(super) fn next_unchecked(&mut self) -> Option<LinkId> {
         self.unchecked.pop()
     }

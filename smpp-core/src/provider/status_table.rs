@@ -14,7 +14,8 @@ pub enum SubmitAction {
     /// Other messages are not delayed.
     ///
     /// If the same bind refuses a message to another destination like that, and accepts none in between, the refusals
-    /// concern the bind: then it pauses for `delay`.
+    /// concern the bind: then it pauses for `delay`. A response counts for that if it comes within the session's
+    /// [`response_timeout`](crate::session::Config::response_timeout).
     Retry {
         /// How many times a segment is sent again at most. After that it is refused.
         times: u16,

@@ -85,6 +85,25 @@ pub enum RejectReason {
     PerAddress,
     /// The server is shutting down.
     Stopping,
+    /// It was closed for a newer connection when a limit was reached, before its PROXY protocol header was complete.
+    Replaced,
+    /// The listener expects the PROXY protocol, and the address is in no network that is trusted to speak it.
+    UntrustedProxy,
+    /// The header of the PROXY protocol cannot be used.
+    ProxyHeader(ProxyHeaderError),
+}
+
+impl RejectReason {
+    /// Returns the reason of a connection that ends before the address of its client is known.
+    pub(super) const fn of_unidentified(reason: NotBoundReason) -> Self {
+        match reason {
+            NotBoundReason::Replaced | NotBoundReason::Octets => Self::Replaced,
+            NotBoundReason::Stopping => Self::Stopping,
+            NotBoundReason::BindRefused | NotBoundReason::Session(_) | NotBoundReason::Closed => {
+                Self::ProxyHeader(ProxyHeaderError::Disconnected)
+            }
+        }
+    }
 }
 
 impl fmt::Display for RejectReason {
@@ -93,9 +112,43 @@ impl fmt::Display for RejectReason {
             Self::Connections => "the limit of connections is reached",
             Self::PerAddress => "the limit of connections per address is reached",
             Self::Stopping => "the server is shutting down",
+            Self::Replaced => "closed for a newer connection before its PROXY protocol header was complete",
+            Self::UntrustedProxy => "the address is not trusted to speak the PROXY protocol",
+            Self::ProxyHeader(error) => return error.fmt(f),
         })
     }
 }
+
+impl core::error::Error for RejectReason {}
+
+/// Why the header of the PROXY protocol, which a proxy sends before the octets of the client, cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ProxyHeaderError {
+    /// The first octets are no valid header of version 1 or 2: for example, the proxy does not send one.
+    Malformed,
+    /// The header is longer than the listener accepts.
+    TooLong,
+    /// The header was not complete in time.
+    Timeout,
+    /// The connection ended before the header was complete.
+    Disconnected,
+}
+
+impl fmt::Display for ProxyHeaderError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Malformed => {
+                "the connection does not begin with a valid PROXY protocol header: check that the proxy sends one"
+            }
+            Self::TooLong => "the PROXY protocol header is too long",
+            Self::Timeout => "the PROXY protocol header was not complete in time",
+            Self::Disconnected => "the connection ended before the PROXY protocol header was complete",
+        })
+    }
+}
+
+impl core::error::Error for ProxyHeaderError {}
 
 /// Why a connection ended before it was bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

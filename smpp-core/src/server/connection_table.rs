@@ -17,8 +17,31 @@ const NONE: u32 = u32::MAX;
 #[derive(Debug)]
 pub(super) struct Entry {
     number: u64,
+    /// The address of the client; that of the proxy while the client's is not known.
     pub(super) address: SocketAddr,
+    /// Whether a proxy states the address of the client, and has not done so yet.
+    pub(super) is_unidentified: bool,
     pub(super) phase: Phase,
+}
+
+/// What connections are counted by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Group {
+    Address(IpAddr),
+    /// The address of the client is not known yet. They have no limit of their own.
+    Unidentified,
+}
+
+impl Group {
+    pub(super) fn of(address: SocketAddr) -> Self {
+        Self::Address(address_group(address.ip()))
+    }
+}
+
+impl Entry {
+    fn group(&self) -> Group {
+        if self.is_unidentified { Group::Unidentified } else { Group::of(self.address) }
+    }
 }
 
 #[derive(Debug)]
@@ -114,7 +137,7 @@ pub(super) struct ConnectionTable {
     /// The connections without a bind. The lowest number is the oldest one.
     unbound: BTreeMap<u64, u32>,
     unbound_octets: usize,
-    addresses: BTreeMap<IpAddr, AddressState>,
+    addresses: BTreeMap<Group, AddressState>,
     /// Counts look-ups, so that tests see what an operation costs.
     #[cfg(test)]
     lookups: core::cell::Cell<u64>,
@@ -230,16 +253,35 @@ impl ConnectionTable {
         self.unbound_octets
     }
 
-    /// Returns which connection a new one of this address replaces, if a limit is reached.
+    /// Returns which connection a new one of this group replaces, if a limit is reached.
     pub(super) fn replaced(
         &self,
         options: &Options,
-        address: IpAddr,
+        group: Group,
     ) -> Result<Option<ConnectionId>, RejectReason> {
         if self.closing >= options.connections {
             return Err(RejectReason::Connections);
         }
-        if let Some(same) = self.addresses.get(&address_group(address)) {
+        if let Some(replaced) = self.replaced_in(options, group)? {
+            return Ok(Some(replaced));
+        }
+        if self.open >= options.connections {
+            return Ok(Some(self.oldest_unbound().ok_or(RejectReason::Connections)?));
+        }
+        let is_full = self.unbound.len() >= options.unbound_connections.max(1);
+        Ok(if is_full { self.oldest_unbound() } else { None })
+    }
+
+    /// Returns which connection another one of this group replaces, if the limit of an address is reached.
+    pub(super) fn replaced_in(
+        &self,
+        options: &Options,
+        group: Group,
+    ) -> Result<Option<ConnectionId>, RejectReason> {
+        if group == Group::Unidentified {
+            return Ok(None);
+        }
+        if let Some(same) = self.addresses.get(&group) {
             if same.closing >= options.connections_per_address {
                 return Err(RejectReason::PerAddress);
             }
@@ -250,22 +292,21 @@ impl ConnectionTable {
         } else if options.connections_per_address == 0 {
             return Err(RejectReason::PerAddress);
         }
-        if self.open >= options.connections {
-            return Ok(Some(self.oldest_unbound().ok_or(RejectReason::Connections)?));
-        }
-        let is_full = self.unbound.len() >= options.unbound_connections.max(1);
-        Ok(if is_full { self.oldest_unbound() } else { None })
+        Ok(None)
     }
 
     pub(super) fn oldest_unbound(&self) -> Option<ConnectionId> {
         self.unbound.first_key_value().map(|(number, index)| ConnectionId { number: *number, index: *index })
     }
 
-    /// Adds a connection without a bind.
-    pub(super) fn insert(&mut self, address: SocketAddr) -> ConnectionId {
+    /// Adds a connection without a bind. `address` is that of the proxy if the client's is not known.
+    pub(super) fn insert(&mut self, address: SocketAddr, is_unidentified: bool) -> ConnectionId {
         self.last_number += 1;
         let number = self.last_number;
-        let entry = Some(Box::new(Entry { number, address, phase: Phase::Unbound(Unbound::default()) }));
+        let phase = Phase::Unbound(Unbound::default());
+        let entry = Entry { number, address, is_unidentified, phase };
+        let group = entry.group();
+        let entry = Some(Box::new(entry));
         let index = if let Some(index) = self.free.pop() {
             if let Some(slot) = self.slots.get_mut(index as usize) {
                 *slot = entry;
@@ -277,10 +318,25 @@ impl ConnectionTable {
         };
         self.open += 1;
         self.unbound.insert(number, index);
-        let same = self.addresses.entry(address_group(address.ip())).or_default();
+        let same = self.addresses.entry(group).or_default();
         same.open += 1;
         same.unbound.insert((number, index));
         ConnectionId { number, index }
+    }
+
+    /// Counts a connection without a bind for the address of its client.
+    pub(super) fn identify(&mut self, id: ConnectionId, client: SocketAddr) {
+        let Some(entry) = self.get_mut(id) else { return };
+        entry.address = client;
+        entry.is_unidentified = false;
+        let unbound = (id.number, id.index);
+        if let Some(before) = self.addresses.get_mut(&Group::Unidentified) {
+            before.open -= 1;
+            before.unbound.remove(&unbound);
+        }
+        let same = self.addresses.entry(Group::of(client)).or_default();
+        same.open += 1;
+        same.unbound.insert(unbound);
     }
 
     /// Sets how many octets a connection without a bind holds.
@@ -300,9 +356,9 @@ impl ConnectionTable {
 
     fn remove_unbound(&mut self, id: ConnectionId) {
         self.set_octets(id, 0);
-        let Some(address) = self.get(id).map(|entry| entry.address) else { return };
+        let Some(group) = self.get(id).map(Entry::group) else { return };
         self.unbound.remove(&id.number);
-        if let Some(same) = self.addresses.get_mut(&address_group(address.ip())) {
+        if let Some(same) = self.addresses.get_mut(&group) {
             same.unbound.remove(&(id.number, id.index));
         }
     }
@@ -315,10 +371,10 @@ impl ConnectionTable {
         if matches!(phase, Phase::Closing) {
             return Some(phase);
         }
-        let address = entry.address;
+        let group = entry.group();
         self.open -= 1;
         self.closing += 1;
-        if let Some(same) = self.addresses.get_mut(&address_group(address.ip())) {
+        if let Some(same) = self.addresses.get_mut(&group) {
             same.open -= 1;
             same.closing += 1;
         }
@@ -331,11 +387,11 @@ impl ConnectionTable {
         let Some(entry) = slot.take_if(|entry| entry.number == id.number) else { return };
         self.free.push(id.index);
         self.closing -= 1;
-        let address = address_group(entry.address.ip());
-        if let Some(same) = self.addresses.get_mut(&address) {
+        let group = entry.group();
+        if let Some(same) = self.addresses.get_mut(&group) {
             same.closing -= 1;
             if same.open + same.closing == 0 {
-                self.addresses.remove(&address);
+                self.addresses.remove(&group);
             }
         }
     }

@@ -27,9 +27,9 @@ pub enum Event {
         /// The address of the client.
         address: SocketAddr,
     },
-    /// A connection was closed at once.
+    /// A connection was closed at once, or before the address of its client was known.
     Rejected {
-        /// The address of the client.
+        /// The address of the client; that of the proxy if it has not stated one.
         address: SocketAddr,
         /// Why.
         reason: RejectReason,

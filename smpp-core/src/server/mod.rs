@@ -158,7 +158,7 @@
 //   stats                          counters of events
 //   connection_table, account_table, delivery_queue   the tables
 //   registry                       the tables together
-//   routing                        deliveries over the tables
+//   proxied, routing               connections through a proxy, and deliveries, over the tables
 //   state                          a registry and the sessions
 //   shutdown, input                its operations
 mod account_table;
@@ -169,6 +169,7 @@ mod delivery_queue;
 mod event;
 mod input;
 mod options;
+mod proxied;
 mod registry;
 mod routing;
 mod shutdown;
@@ -177,7 +178,9 @@ mod stats;
 #[cfg(test)]
 mod tests;
 
-pub use connection::{AccountName, BindRefusal, ConnectionId, NotBoundReason, RejectReason};
+pub use connection::{
+    AccountName, BindRefusal, ConnectionId, NotBoundReason, ProxyHeaderError, RejectReason,
+};
 pub use delivery::{
     DeliverError, Delivery, DeliveryFrame, DeliveryId, DeliveryNotSentReason, DeliveryOutcome, DeliveryPdu,
 };

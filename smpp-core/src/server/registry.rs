@@ -6,7 +6,7 @@ use core::net::SocketAddr;
 
 use super::account_table::{Account, AccountTable, check_limits};
 use super::connection::{AccountName, BindRefusal, ConnectionId, NotBoundReason, RejectReason};
-use super::connection_table::{Availability, Bound, Chained, ConnectionTable, Phase};
+use super::connection_table::{Availability, Bound, Chained, ConnectionTable, Group, Phase};
 use super::delivery_queue::DeliveryQueue;
 use super::event::Event;
 use super::options::{Admission, Options};
@@ -24,6 +24,8 @@ use crate::time::Instant;
 ///
 /// - a connection is accepted with [`accept`](Self::accept); those that [`poll_close`](Self::poll_close) returns are aborted;
 ///   [`closed`](Self::closed) follows once the transport of any of them is closed;
+/// - a connection through a proxy is accepted with [`accept_proxied`](Self::accept_proxied), and counts for the address of its
+///   client after [`identify`](Self::identify);
 /// - until its bind the session has the [`unbound_config`](Options::unbound_config), and the adapter reports what it holds with
 ///   [`set_unbound_octets`](Self::set_unbound_octets);
 /// - [`begin_decision`](Self::begin_decision) (optional), then [`decide`](Self::decide), before the bind is answered;
@@ -56,6 +58,10 @@ pub struct Registry {
     pub(super) scheduled: VecDeque<u32>,
     /// The binds that the rate limits of their sessions block.
     pub(super) blocked: BTreeSet<(Instant, ConnectionId)>,
+    /// The accounts with deliveries that end because no bind receives them.
+    pub(super) without_bind: BTreeSet<u32>,
+    /// The deliveries from this one on were not ended by [`end_deliveries`](Self::end_deliveries).
+    pub(super) next_to_end: u64,
     /// The binds without a decision.
     decisions: BTreeSet<(Instant, ConnectionId)>,
     /// The connections that were replaced.
@@ -85,6 +91,8 @@ impl Registry {
             deliveries: DeliveryQueue::default(),
             scheduled: VecDeque::new(),
             blocked: BTreeSet::new(),
+            without_bind: BTreeSet::new(),
+            next_to_end: 0,
             decisions: BTreeSet::new(),
             closing: VecDeque::new(),
             events: VecDeque::new(),
@@ -140,10 +148,18 @@ impl Registry {
     ///
     /// Returns why it is not accepted: close it. [`Event::Rejected`] reports it, unless the server is [closed](Event::Closed).
     pub fn accept(&mut self, address: SocketAddr) -> Result<ConnectionId, RejectReason> {
+        self.make_room(address, Group::of(address))?;
+        let connection = self.connections.insert(address, false);
+        self.emit(Event::Connected { connection, address });
+        Ok(connection)
+    }
+
+    /// Closes the connection that a new one of this group replaces, if a limit is reached.
+    pub(super) fn make_room(&mut self, address: SocketAddr, group: Group) -> Result<(), RejectReason> {
         let replaced = if self.stopping {
             Err(RejectReason::Stopping)
         } else {
-            self.connections.replaced(&self.options, address.ip())
+            self.connections.replaced(&self.options, group)
         };
         match replaced {
             Ok(Some(oldest)) => self.close_unbound(oldest, NotBoundReason::Replaced),
@@ -153,26 +169,28 @@ impl Registry {
                 return Err(reason);
             }
         }
-        let connection = self.connections.insert(address);
-        self.emit(Event::Connected { connection, address });
-        Ok(connection)
+        Ok(())
     }
 
     /// Closes a connection that is not bound.
-    fn close_unbound(&mut self, connection: ConnectionId, reason: NotBoundReason) {
+    pub(super) fn close_unbound(&mut self, connection: ConnectionId, reason: NotBoundReason) {
         self.leave_unbound(connection, reason);
         self.closing.push_back(connection);
     }
 
     fn leave_unbound(&mut self, connection: ConnectionId, reason: NotBoundReason) {
         let Some(entry) = self.connections.get(connection) else { return };
-        let address = entry.address;
+        let (address, is_unidentified) = (entry.address, entry.is_unidentified);
         if let Some(Phase::Unbound(unbound)) = self.connections.close(connection)
             && let Some(deadline) = unbound.decision
         {
             self.decisions.remove(&(deadline, connection));
         }
-        self.emit(Event::NotBound { connection, address, reason });
+        self.emit(if is_unidentified {
+            Event::Rejected { address, reason: RejectReason::of_unidentified(reason) }
+        } else {
+            Event::NotBound { connection, address, reason }
+        });
     }
 
     /// Records how many octets a connection holds before it is bound: input that is no whole PDU, and output that has not left.
@@ -434,7 +452,9 @@ impl Registry {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let decision = self.decisions.first().map(|(at, _)| *at);
         let blocked = self.blocked.first().map(|(at, _)| *at);
-        let timers = [decision, blocked, self.deliveries.poll_timeout(), self.accounts.poll_timeout()];
+        let without_bind = self.without_bind.first().map(|_| Instant::ZERO);
+        let timers =
+            [decision, blocked, without_bind, self.deliveries.poll_timeout(), self.accounts.poll_timeout()];
         timers.into_iter().flatten().min()
     }
 }

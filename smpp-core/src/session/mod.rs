@@ -526,8 +526,9 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         self.unanswered >= self.config.max_unanswered.max(1)
     }
 
-    /// Returns how many octets of the output have not left.
-    pub(crate) fn pending_output(&self) -> usize {
+    /// Returns how many octets of the output the transport has not accepted, including those that
+    /// [`poll_transmit`](Self::poll_transmit) has returned.
+    pub fn pending_output(&self) -> usize {
         (self.encoded - self.transmitted) as usize
     }
 }

@@ -131,7 +131,7 @@ struct StoredPdu(Box<[u8]>);
 
 impl AcceptedResponse {
     /// A response with nothing but the message id.
-    pub(crate) const NO_FIELDS: Self = Self(None);
+    const NO_FIELDS: Self = Self(None);
 
     fn new(octets: &[u8]) -> Self {
         let body = octets.get(HEADER_LENGTH..).unwrap_or_default();
@@ -218,8 +218,9 @@ fn lone_id(response: &[u8]) -> Option<&[u8]> {
         return None;
     }
     let (end, id) = response.get(HEADER_LENGTH..)?.split_last()?;
-    // A longer one is not as the specification says.
-    (*end == 0 && matches!(id.len(), 1..=64) && !id.contains(&0)).then_some(id)
+    // All octets are compared, without a branch for each: an id is short. A longer one is not as the specification says.
+    let has_nul = id.iter().fold(false, |found, octet| found | (*octet == 0));
+    (*end == 0 && matches!(id.len(), 1..=64) && !has_nul).then_some(id)
 }
 
 /// Returns `additional_status_info_text`, up to its NUL.

@@ -45,6 +45,7 @@ bitflags::bitflags! {
 }
 
 /// Returns the sides that may send a request, and the states in which they may.
+#[inline(always)]
 const fn senders_and_states(request: CommandId) -> (Senders, States) {
     match request {
         CommandId::BIND_RECEIVER | CommandId::BIND_TRANSMITTER | CommandId::BIND_TRANSCEIVER => {
@@ -70,6 +71,7 @@ const fn senders_and_states(request: CommandId) -> (Senders, States) {
 
 impl State {
     /// Returns whether `sender` may send the request in this state.
+    #[inline(always)]
     pub fn allows(self, sender: Side, request: CommandId) -> bool {
         let sender = match sender {
             Side::Esme => Senders::ESME,

@@ -4,6 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::bind::SimulatedBind;
+use super::mobile_originated::MoId;
 use crate::pdu::{Address, DataCoding, DeliverSm, EsmClass, MessageState, Npi, ShortMessage, Ton};
 use crate::session::Instant;
 use crate::sms::Segment;
@@ -29,6 +30,8 @@ pub(super) struct PendingDelivery {
     pub(super) submitter: Option<SimulatedBind>,
     /// The number of the message that it is about or echoes.
     pub(super) number: Option<u64>,
+    /// The message of [`Simulator::deliver`](super::Simulator::deliver) that it is a segment of.
+    pub(super) mo: Option<MoId>,
     pub(super) content: Content,
 }
 
@@ -50,13 +53,11 @@ pub(super) struct Content {
 
 impl From<Segment> for Content {
     fn from(segment: Segment) -> Self {
-        Self {
-            state: None,
-            esm_class: segment.esm_class(),
-            data_coding: segment.data_coding(),
-            octets: segment.as_bytes().into(),
-            tlvs: Vec::new(),
-        }
+        let mut tlvs = Vec::new();
+        segment.emit_tlvs(&mut tlvs);
+        let octets = if segment.is_payload() { Vec::new() } else { segment.as_bytes().into() };
+        let (esm_class, data_coding) = (segment.esm_class(), segment.data_coding());
+        Self { state: None, esm_class, data_coding, octets, tlvs }
     }
 }
 

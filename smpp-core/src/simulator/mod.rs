@@ -10,6 +10,10 @@
 //! 2. at [`poll_timeout`](Simulator::poll_timeout), sends each [`poll_delivery`](Simulator::poll_delivery) on the bind that
 //!    it names; [`redeliver`](Simulator::redeliver) if the ESME does not accept it.
 //!
+//! For tests it also has scripted answers ([`respond`](Simulator::respond) instead of `submit`, [`When`] and [`Answer`]), a
+//! [`Log`] to assert on, messages of phones ([`deliver`](Simulator::deliver)) and faults of connections ([`FaultFilter`]). The
+//! modules `testing` of the adapters are a running SMSC around it.
+//!
 //! The same calls with the same [`Rules`] give the same results: the random decisions depend on [`Rules::seed`] only.
 //!
 //! ```
@@ -38,47 +42,66 @@ mod delivery;
 mod dialect;
 #[cfg(test)]
 mod dialect_tests;
+mod fault_filter;
 mod id_form;
+mod log;
+mod mobile_originated;
 mod receipts;
 mod records;
 #[cfg(test)]
 mod request_tests;
+mod respond;
 mod rng;
 mod rules;
+mod script;
+#[cfg(test)]
+mod script_tests;
 mod segments;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 use alloc::collections::VecDeque;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 
 pub use bind::SimulatedBind;
 pub use delivery::Delivery;
 pub use dialect::{DeliveryRoute, Dialect, DialectError, Echo, ReceiptContent, SegmentReceipts, SubmitTlvs};
+pub use fault_filter::{FaultFilter, Faults, ResponseFault, StreamEnd};
 pub use id_form::{IdForm, UnknownIdForm};
+pub use log::{DeliveryFailure, Log, LogEntry, LoggedBind, LoggedDelivery, LoggedMessage};
+pub use mobile_originated::{MoId, MoMessage, MoSegmentation};
 pub use records::QueriedMessage;
+pub use respond::SimulatedResponse;
 pub use rng::Rng;
 pub use rules::{ReceiptTiming, Rules, StateWeights, StateWeightsError};
+pub use script::{Answer, When};
+pub use waiting::{DeliverError, NotLogged};
 
 use crate::pdu::{Address, Bind, BindMode, CommandStatus, SubmitSm};
 use crate::session::{Instant, RateMeter};
-use crate::sms::{ConcatRef, SegmentError, Segmentation, Text};
+use crate::sms::{ConcatRef, SegmentError, Segmentation, Text, TextError};
+use crate::wire::InvalidOctets;
 use delivery::PendingDelivery;
+use mobile_originated::MoMessages;
 use receipts::Accepted;
 use records::Records;
 use rng::mix;
+use script::{Script, ScriptedReceipt};
 use segments::SharedIds;
 
 #[derive(Debug)]
 struct Bound {
     id: SimulatedBind,
     account: usize,
-    mode: BindMode,
     meter: Option<RateMeter>,
     /// The accepted and refused messages that have no response yet.
     unanswered: u16,
+    /// As the log shows it.
+    logged: Arc<LoggedBind>,
 }
 
 struct Account {
@@ -103,6 +126,10 @@ pub enum OriginateError {
     Full,
     /// The text is too long.
     Text(SegmentError),
+    /// The alphabet lacks a character of the text, or the `data_coding` means no text.
+    Encoding(TextError),
+    /// The source or the destination is no address.
+    Address(InvalidOctets),
 }
 
 impl fmt::Display for OriginateError {
@@ -113,6 +140,8 @@ impl fmt::Display for OriginateError {
                 f.write_str("max_receipts deliveries are waiting: retry after some have been delivered")
             }
             Self::Text(error) => error.fmt(f),
+            Self::Encoding(error) => error.fmt(f),
+            Self::Address(error) => write!(f, "an address of the message cannot be used: {error}"),
         }
     }
 }
@@ -133,6 +162,9 @@ pub struct Simulator {
     records: Records,
     /// The concatenation reference of the next MO message with several segments.
     reference: u8,
+    script: Script,
+    log: Log,
+    mo_messages: MoMessages,
 }
 
 /// Omits the accounts, which hold passwords.
@@ -164,6 +196,9 @@ impl Simulator {
             shared_ids: SharedIds::default(),
             records: Records::default(),
             reference: 0,
+            script: Script::default(),
+            log: Log::default(),
+            mo_messages: MoMessages::default(),
         }
     }
 
@@ -212,28 +247,17 @@ impl Simulator {
     /// The status to refuse the bind with: that of [`authenticate`](Self::authenticate), or [`Dialect::bind_status`] if the
     /// account holds [`Rules::max_binds`].
     pub fn bind(&mut self, bind: &Bind<'_>) -> Result<SimulatedBind, CommandStatus> {
-        self.authenticate(bind)?;
-        let account = self.account(bind.system_id.as_bytes());
-        let held = self.binds.iter().filter(|bound| Some(bound.account) == account).count();
-        if held >= usize::from(self.rules.max_binds) {
-            return Err(self.rules.dialect.bind_status);
-        }
-        self.admit(bind.system_id.as_bytes(), bind.mode).ok_or(CommandStatus::RINVSYSID)
+        self.bind_from(bind, None)
     }
 
     /// Records a bind that the server has admitted by itself. Returns `None` if no account has this system_id.
     pub fn admit(&mut self, system_id: &[u8], mode: BindMode) -> Option<SimulatedBind> {
-        let account = self.account(system_id)?;
-        self.last_bind += 1;
-        let id = SimulatedBind(self.last_bind);
-        let meter = self.rules.rate.map(RateMeter::new);
-        self.binds.push(Bound { id, account, mode, meter, unanswered: 0 });
-        Some(id)
+        self.admit_from(system_id, mode, None)
     }
 
     /// Removes a bind that has ended.
     pub fn release(&mut self, bind: SimulatedBind) {
-        self.binds.retain(|bound| bound.id != bind);
+        self.release_for(bind, None);
     }
 
     /// Returns how many binds all accounts hold.
@@ -260,6 +284,16 @@ impl Simulator {
         bind: SimulatedBind,
         message: &SubmitSm<'_>,
     ) -> Result<String, CommandStatus> {
+        self.submit_with(now, bind, message, ScriptedReceipt::default())
+    }
+
+    fn submit_with(
+        &mut self,
+        now: Instant,
+        bind: SimulatedBind,
+        message: &SubmitSm<'_>,
+        receipt: ScriptedReceipt,
+    ) -> Result<String, CommandStatus> {
         let is_full = self.pending() >= self.rules.max_receipts;
         let bound = self.binds.iter_mut().find(|bound| bound.id == bind).ok_or(CommandStatus::RINVBNDSTS)?;
         bound.unanswered = bound.unanswered.saturating_add(1);
@@ -285,7 +319,7 @@ impl Simulator {
             _ => {}
         }
         let (number, is_reported) = self.number(account, message);
-        self.schedule(now, &Accepted { account, bind, message, number, is_reported });
+        self.schedule(now, &Accepted { account, bind, message, number, is_reported }, receipt);
         Ok(self.rules.dialect.response_ids.id(self.rules.seed, number))
     }
 
@@ -321,7 +355,15 @@ impl Simulator {
             let (source, destination, content) = (source.into(), destination.into(), segment.into());
             self.enqueue(
                 account,
-                PendingDelivery { due: now, source, destination, submitter: None, number: None, content },
+                PendingDelivery {
+                    due: now,
+                    source,
+                    destination,
+                    submitter: None,
+                    number: None,
+                    mo: None,
+                    content,
+                },
             );
         }
         Ok(total)
@@ -386,7 +428,7 @@ impl Simulator {
         turns: usize,
         submitter: Option<SimulatedBind>,
     ) -> Option<SimulatedBind> {
-        let receives = |bound: &&Bound| bound.account == account && bound.mode.receives();
+        let receives = |bound: &&Bound| bound.account == account && bound.logged.mode.receives();
         let mut receiving = self.binds.iter().filter(receives).map(|bound| bound.id);
         match self.rules.dialect.route {
             DeliveryRoute::Any => receiving.next(),

@@ -8,6 +8,7 @@ use super::bind::SimulatedBind;
 use super::delivery::{Content, PendingDelivery, push_tlv};
 use super::dialect::{Echo, ReceiptContent, SegmentReceipts, SubmitTlvs};
 use super::rules::ReceiptTiming;
+use super::script::ScriptedReceipt;
 use super::{Rules, Simulator};
 use crate::pdu::{DataCoding, EsmClass, MessageState, RegisteredDelivery, ShortMessage, SubmitSm};
 use crate::provider::Provider;
@@ -44,8 +45,9 @@ impl Simulator {
     }
 
     /// Schedules the receipts and the echo of an accepted message.
-    pub(super) fn schedule(&mut self, now: Instant, accepted: &Accepted<'_>) {
-        let state = self.rules.states.draw(&mut self.rng);
+    pub(super) fn schedule(&mut self, now: Instant, accepted: &Accepted<'_>, scripted: ScriptedReceipt) {
+        let drawn = self.rules.states.draw(&mut self.rng);
+        let state = scripted.state.unwrap_or(drawn);
         let delay = match self.rules.receipt_timing {
             ReceiptTiming::Never => None,
             ReceiptTiming::Delayed => Some(self.rules.receipt_delay),
@@ -54,7 +56,9 @@ impl Simulator {
         // Without receipts, a message reaches its final state after the same time.
         self.record(now, accepted, state, delay.unwrap_or(self.rules.receipt_delay));
         let number = Some(accepted.number);
-        let is_wanted = accepted.is_reported && wants_receipt(accepted.message.registered_delivery, state);
+        let is_wanted = accepted.is_reported
+            && !scripted.is_omitted
+            && wants_receipt(accepted.message.registered_delivery, state);
         if let Some(delay) = delay.filter(|_| is_wanted) {
             let dialect = &self.rules.dialect;
             let (of_receipt, of_intermediate) = (dialect.receipt_esm_class, dialect.intermediate_esm_class);
@@ -72,7 +76,7 @@ impl Simulator {
                 let submitter = Some(accepted.bind);
                 self.enqueue(
                     accepted.account,
-                    PendingDelivery { due, source, destination, submitter, number, content },
+                    PendingDelivery { due, source, destination, submitter, number, mo: None, content },
                 );
             }
         }
@@ -81,7 +85,7 @@ impl Simulator {
             let (due, submitter) = (now + self.rules.receipt_delay, Some(accepted.bind));
             self.enqueue(
                 accepted.account,
-                PendingDelivery { due, source, destination, submitter, number, content },
+                PendingDelivery { due, source, destination, submitter, number, mo: None, content },
             );
         }
     }

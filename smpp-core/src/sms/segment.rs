@@ -209,8 +209,13 @@ impl Segment {
         self.total
     }
 
+    /// Returns whether the user data is the value of `message_payload`.
+    pub(crate) const fn is_payload(&self) -> bool {
+        matches!(self.user_data, SegmentData::Payload(_))
+    }
+
     /// Appends the optional parameters of the PDU. There are none with [`Segmentation::Udh`].
-    fn emit_tlvs(&self, out: &mut Vec<u8>) {
+    pub(crate) fn emit_tlvs(&self, out: &mut Vec<u8>) {
         if let SegmentData::Payload(octets) = &self.user_data {
             Tlvs::list(Tlv::new(Tag::MESSAGE_PAYLOAD, octets).as_slice()).emit(out);
         }

@@ -1,15 +1,17 @@
 //! The answers of the simulated SMSC.
 
-use smpp_core::session::{Refusal, Reply, Session, Smsc};
+use smpp_core::session::{Observer, Refusal, Reply, Session, Smsc};
 use smpp_core::{
     Address, BindResp, COctets, CancelSm, CommandStatus, DataSm, DataSmResp, List, MessageState, NoBody,
-    QuerySm, QuerySmResp, ReplaceSm, SubmitMulti, SubmitMultiResp, SubmitSm, SubmitSmResp, Tag, Tlv, Tlvs,
-    UnsuccessSme,
+    Operation, QuerySm, QuerySmResp, ReplaceSm, SubmitMulti, SubmitMultiResp, SubmitSm, SubmitSmResp, Tag,
+    Tlv, Tlvs, UnsuccessSme,
 };
 
 /// What the SMSC answers, and to which request.
 pub(crate) enum ReplyTo {
     Bind(Reply<smpp_core::Bind<'static>>, Result<(), CommandStatus>),
+    /// The decision on a bind whose token the server has.
+    Decision(Result<(), CommandStatus>),
     /// An accepting response has a TLV if the flag is set.
     Message(MessageReply, Result<String, CommandStatus>, bool),
     Query(Reply<QuerySm<'static>>, String, Result<MessageState, CommandStatus>),
@@ -27,9 +29,29 @@ pub(crate) enum MessageReply {
 /// The TLV in some responses: it repeats the message id.
 pub(crate) const PRICE: Tag = Tag(0x1400);
 
+/// What takes the responses of one connection.
+pub(crate) trait Responder {
+    fn respond<P: Operation>(
+        &mut self,
+        reply: Reply<P>,
+        result: Result<P::Response<'_>, CommandStatus>,
+    ) -> Result<(), Refusal>;
+}
+
+impl<O: Observer> Responder for Session<Smsc, usize, O> {
+    fn respond<P: Operation>(
+        &mut self,
+        reply: Reply<P>,
+        result: Result<P::Response<'_>, CommandStatus>,
+    ) -> Result<(), Refusal> {
+        Session::respond(self, reply, result)
+    }
+}
+
 impl ReplyTo {
-    pub(crate) fn answer(self, session: &mut Session<Smsc, usize>) -> Result<(), Refusal> {
+    pub(crate) fn answer(self, session: &mut impl Responder) -> Result<(), Refusal> {
         match self {
+            Self::Decision(_) => unreachable!("the server answers the bind"),
             Self::Bind(reply, result) => session.respond(reply, result.map(|()| BindResp::default())),
             Self::Message(reply, result, has_tlv) => {
                 let id = result.clone().unwrap_or_default();

@@ -48,8 +48,8 @@ impl Application {
         }
     }
 
-    pub(crate) fn due(&self) -> Option<Instant> {
-        self.pending_acks.iter().map(|(due, ..)| *due).chain(self.next_action).min()
+    pub(crate) fn due(&self) -> impl Iterator<Item = Instant> {
+        self.pending_acks.iter().map(|(due, ..)| *due).chain(self.next_action)
     }
 
     pub(crate) fn has_pending_acks(&self) -> bool {
@@ -330,13 +330,14 @@ impl AccountSimulation {
                 self.context.count(|| "stopped".into());
                 self.application.stopped = Some(status);
                 self.slots.stop();
-                self.messages.stopped = true;
+                self.messages.stop(cause);
             }
             Event::Resumed => {
                 self.context.count(|| "resumed".into());
                 assert!(self.application.stopped.take().is_some(), "emitted after a stop");
                 self.application.stop_causes.clear();
                 self.slots.stopped = false;
+                self.messages.resume();
             }
             Event::Closed { unresolved } => self.end(unresolved),
             _ => {}

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use smpp_core::account::{
     MessageNumber, MessageOutcome, Options, Priority, ReceiptDestination, SegmentNotSentReason,
-    SegmentOutcome, UnansweredPolicy,
+    SegmentOutcome, StopCause, UnansweredPolicy,
 };
 use smpp_core::provider::SubmitAction;
 use smpp_core::session::{Instant, NotSentReason, State as SessionState};
@@ -39,6 +39,8 @@ pub(crate) struct Message {
     pub(crate) cancelled: bool,
     /// Whether a segment was refused for good.
     failed: bool,
+    /// Whether it waited when the account stopped: the segments that were not in flight then are never sent.
+    abandoned: Abandoned,
     /// Whether an attempt was not answered in time. Then the account may have abandoned the message, even if a late
     /// response has arrived since.
     was_in_doubt: bool,
@@ -83,6 +85,15 @@ impl Segment {
     }
 }
 
+/// Whether a stop of the account has ended the segments of a message that wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Abandoned {
+    No,
+    /// It may have: the account had stopped because of a bind, and does so as soon as no bind can send.
+    Perhaps,
+    Yes,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Waiting,
@@ -116,6 +127,8 @@ struct Sender {
     paused_until: Option<Instant>,
     /// The destination of a message that the SMSC has refused for now, if it has accepted none since.
     refused_destination: Option<usize>,
+    /// Whether the account may pause it or not: a response came when the account may or may not have waited for it.
+    is_unclear: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -184,6 +197,7 @@ impl Message {
             receipts_to: ReceiptDestination::Sent,
             cancelled: false,
             failed: false,
+            abandoned: Abandoned::No,
             was_in_doubt: false,
             was_answered_too_late: false,
             recipients: 1,
@@ -256,6 +270,28 @@ impl Messages {
         self.open.iter().map(|index| self.all[*index].segments.len()).sum()
     }
 
+    /// Records that the account has stopped.
+    pub(crate) fn stop(&mut self, cause: StopCause) {
+        self.stopped = true;
+        if cause == StopCause::Message {
+            self.abandon(Abandoned::Yes);
+        }
+    }
+
+    /// Records that the account sends messages again.
+    pub(crate) fn resume(&mut self) {
+        self.abandon(Abandoned::Perhaps);
+    }
+
+    fn abandon(&mut self, abandoned: Abandoned) {
+        for index in &self.open {
+            let message = &mut self.all[*index];
+            if message.abandoned != Abandoned::Yes {
+                message.abandoned = abandoned;
+            }
+        }
+    }
+
     /// Records a change of the options.
     pub(crate) fn change(&mut self, options: &Options) {
         if options.session.rate != self.options.session.rate {
@@ -289,7 +325,8 @@ impl Messages {
         // Each recipient counts.
         let recipients = self.all[index].recipients;
         let sender = self.senders.entry(entry.connection).or_default();
-        assert!(sender.paused_until.is_none_or(|until| until <= at), "sent during a pause");
+        let is_paused = sender.paused_until.is_some_and(|until| until > at);
+        assert!(!is_paused || sender.is_unclear, "sent during a pause");
         sender.last_second.retain(|then| at - *then < SECOND);
         sender.last_second.extend(std::iter::repeat_n(at, recipients));
         if let Some(rate) = self.options.session.rate {
@@ -311,6 +348,7 @@ impl Messages {
         let message = &self.all[index];
         assert!(!message.cancelled, "sent after it was cancelled");
         assert!(!message.failed, "sent after another segment had failed");
+        assert!(message.abandoned != Abandoned::Yes, "sent after the account had stopped");
         assert!(message.outcome.is_none(), "sent after its outcome");
         assert!(message.deadline.is_none_or(|deadline| at < deadline), "sent after its deadline");
         assert!(message.delayed_until <= at, "sent before its delay has passed");
@@ -351,12 +389,17 @@ impl Messages {
             SubmitAction::Retry { delay, .. } => entry.at + delay,
             _ => Instant::ZERO,
         };
-        if status.is_ok() {
+        let state = message.segments[usize::from(segment)].state;
+        let is_this = matches!(state, State::InFlight(connection, sequence, _) if (connection, sequence) == (entry.connection, entry.sequence));
+        sender.is_unclear |= message.was_answered_too_late;
+        // A response after the timeout says nothing about what the bind accepts now.
+        if status.is_ok() && !timed_out {
             sender.refused_destination = None;
-        } else if !timed_out {
+        } else if !status.is_ok() && !timed_out {
             let pauses = match action {
                 SubmitAction::Pause { delay, .. } => Some(delay),
-                SubmitAction::Retry { delay, .. } => {
+                // Otherwise an earlier attempt was accepted meanwhile.
+                SubmitAction::Retry { delay, .. } if is_this => {
                     let first = *sender.refused_destination.get_or_insert(message.destination);
                     (first != message.destination).then_some(delay)
                 }
@@ -375,8 +418,7 @@ impl Messages {
             return;
         }
         segment.refused.push(status);
-        if !matches!(segment.state, State::InFlight(connection, sequence, _) if (connection, sequence) == (entry.connection, entry.sequence))
-        {
+        if !is_this {
             return;
         }
         if let Some(times) = retries(&self.options, status) {
@@ -394,9 +436,11 @@ impl Messages {
 
     /// Returns whether a segment is certainly in flight, and was sent before `then`.
     pub(crate) fn is_in_flight(&self, now: Instant, then: Instant, message: usize, segment: u8) -> bool {
-        let state = self.all[message].segments[usize::from(segment)].state;
+        let message = &self.all[message];
+        let state = message.segments[usize::from(segment)].state;
         let in_time = |sent| sent < then && now - sent < self.options.session.response_timeout;
-        matches!(state, State::InFlight(_, _, sent) if in_time(sent))
+        // A response that was nearly too late may have ended it.
+        !message.was_answered_too_late && matches!(state, State::InFlight(_, _, sent) if in_time(sent))
     }
 
     /// Marks the segments in flight on ended connections as in doubt.

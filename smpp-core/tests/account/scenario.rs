@@ -16,6 +16,7 @@ use smpp_core::{BindMode, CommandStatus, Endpoint, EsmClass, MessageState};
 use super::harness::link::PipeSettings;
 use super::harness::rng::Rng;
 use super::harness::{span, ticks};
+use super::smsc::{SERVER_SHARE, ServerSettings};
 
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is drawn by itself")]
@@ -43,6 +44,8 @@ pub(crate) struct Scenario {
     pub(crate) asks_same_bind: bool,
     /// How many binds the SMSC allows beyond those of the account.
     pub(crate) spare_binds: usize,
+    /// The server that is the SMSC; `None` for a scripted one.
+    pub(crate) server: Option<ServerSettings>,
 }
 
 /// How the SMSC writes receipts, beside what the dialect in the account's options says.
@@ -130,9 +133,13 @@ pub(crate) enum Fault {
     Unbind,
     /// The SMSC unbinds each session as soon as it is bound.
     Flapping,
+    /// The SMSC shuts down, and starts again.
+    Restart,
+    /// All octets of a connection are lost from now on, in both directions, and neither side sees its end.
+    BlackHole,
 }
 
-const FAULTS: [Fault; 14] = [
+const FAULTS: [Fault; 16] = [
     Fault::NoName,
     Fault::Renamed,
     Fault::Down,
@@ -147,6 +154,8 @@ const FAULTS: [Fault; 14] = [
     Fault::CutUnseenByAccount,
     Fault::Unbind,
     Fault::Flapping,
+    Fault::Restart,
+    Fault::BlackHole,
 ];
 
 fn group(rng: &mut Rng, most: u16) -> Binds {
@@ -203,6 +212,10 @@ impl Scenario {
         }
         faults.sort_by_key(|(at, ..)| *at);
         let (options, ids) = options(rng, ample_limits);
+        let spare_binds = rng.index(2);
+        let server = rng
+            .chance(SERVER_SHARE)
+            .then(|| ServerSettings::new(rng, options.max_binds + spare_binds as u16));
         Self {
             options,
             ample_limits,
@@ -234,7 +247,8 @@ impl Scenario {
             },
             faults,
             asks_same_bind: rng.chance(500),
-            spare_binds: rng.index(2),
+            spare_binds,
+            server,
         }
     }
 }

@@ -126,7 +126,9 @@ impl AccountSimulation {
             assert!(self.context.now < limit + ticks(5000), "the account does not close");
             self.run_until(self.context.now + ticks(50));
         }
+        self.smsc.shut_down(&mut self.context);
         self.run_until(self.context.now + ticks(2000));
+        self.smsc.check_end();
         assert_eq!(self.account.poll_timeout(), None, "no timer runs after Closed");
         let account = &self.account;
         assert_eq!((account.queued(), account.pending_receipts(), account.tracked_receipts()), (0, 0, 0));
@@ -203,10 +205,11 @@ impl AccountSimulation {
             _ => None,
         });
         let faults = self.faults.first().map(|(at, ..)| *at);
-        let next =
-            timers.chain(slots).chain(self.smsc.due()).chain(self.application.due()).chain(faults).min();
-        // The SMSC may be able to do what is due a tick later, after another step.
-        next.map(|at| if at <= self.context.now { self.context.now + ticks(1) } else { at })
+        let now = self.context.now;
+        // What is due and could not be done may be possible a tick later. What is due earlier than that is not delayed by it.
+        let next = |at: Instant| if at <= now { now + ticks(1) } else { at };
+        let all = timers.chain(slots).chain(self.smsc.due(now)).chain(self.application.due()).chain(faults);
+        all.map(next).min()
     }
 
     /// Runs until nothing is left to do at this time.
@@ -325,7 +328,7 @@ impl AccountSimulation {
         }
         let connection = self.connections;
         self.connections += 1;
-        self.smsc.accept(now, connection);
+        self.smsc.accept(&mut self.context, connection);
         self.slots.all[index].state = SlotState::Open(connection);
         let observer = LogObserver { connection, log: self.log.clone() };
         assert!(self.account.handle_connected(now, link, observer), "the connection is wanted");
@@ -355,7 +358,7 @@ impl AccountSimulation {
             self.after();
             moved = true;
         }
-        self.read(index, id);
+        moved |= self.read(index, id);
         if ends && self.slots.all[index].state == SlotState::Open(id) {
             if self.context.rng.chance(300) {
                 // The adapter closes the connection without `Action::Close`.
@@ -371,10 +374,10 @@ impl AccountSimulation {
         moved
     }
 
-    /// Passes the octets that have arrived to the account.
-    fn read(&mut self, index: usize, id: ConnectionId) {
+    /// Passes the octets that have arrived to the account, and returns whether it took some.
+    fn read(&mut self, index: usize, id: ConnectionId) -> bool {
         let (now, link) = (self.context.now, self.links[index]);
-        let Some(connection) = self.smsc.connection(id) else { return };
+        let Some(connection) = self.smsc.connection(id) else { return false };
         let unread = std::mem::take(&mut connection.unread);
         let mut input = &unread[..];
         while self.scenario.piecewise
@@ -397,6 +400,7 @@ impl AccountSimulation {
         if let Some(connection) = self.smsc.connection(id) {
             connection.unread = input.to_vec();
         }
+        input.len() < unread.len()
     }
 
     fn close_connection(&mut self, id: ConnectionId) {

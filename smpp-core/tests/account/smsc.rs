@@ -1,16 +1,30 @@
 //! The simulated SMSC: its side of each connection, what it accepts, and what it delivers.
+//!
+//! In most scenarios it is a [`Server`](smpp_core::server::Server), which the account is tested against, and which has a model
+//! of its own: it admits connections, counts binds, limits rates, and routes and repeats deliveries. The application on it
+//! answers wrongly, late or never, as the scenario says. In the others it is scripted: one session for each connection, and
+//! deliveries on any bind, also on the one that has just refused it.
 
 mod faults;
+mod host;
+mod on_server;
 mod receipts;
+mod server_log;
+mod settings;
+mod side;
 mod stored;
 
 use std::collections::BTreeMap;
 
 use smpp_core::provider::ReceiptDialect;
-use smpp_core::session::{Config, Event, Instant, Outcome, Readiness, Request, Session, Smsc as Role, State};
+use smpp_core::server::{DeliverError, Delivery};
+use smpp_core::session::{Instant, Outcome, Readiness, Request, Session, State};
 use smpp_core::sms::MessageIdPolicy;
 use smpp_core::{BindMode, CommandStatus, Pdu, RegisteredDelivery, Tolerance};
 
+use self::host::ServerHost;
+pub(crate) use self::settings::{SERVER_SHARE, ServerSettings};
+use self::side::{Inbound, Side};
 pub(crate) use self::stored::RequestAnswer;
 use self::stored::StoredMessage;
 use super::answers::{MessageReply, ReplyTo};
@@ -37,7 +51,7 @@ pub(crate) struct Connection {
     /// Whether the account's side has closed the connection.
     pub(crate) closed_by_account: bool,
     pub(crate) end_seen: bool,
-    session: Session<Role, usize>,
+    side: Side,
     server_output: Vec<u8>,
     server_unread: Vec<u8>,
     /// Whether the SMSC has seen that the account's side closed the connection.
@@ -54,6 +68,10 @@ struct ScheduledAnswer {
 
 #[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 pub(crate) struct Smsc {
+    /// The server; `None` if the SMSC is scripted.
+    host: Option<Box<ServerHost>>,
+    /// Until then the application queues no deliveries: the queue of the server was full.
+    is_full_until: Instant,
     pub(crate) connections: Vec<Connection>,
     answers: Vec<ScheduledAnswer>,
     pub(crate) seen: Vec<Seen>,
@@ -89,6 +107,8 @@ impl Smsc {
     pub(crate) fn new(scenario: &Scenario) -> Self {
         let ReceiptDialect { message_ids, request_on_last_segment, .. } = scenario.options.receipts.dialect;
         Self {
+            host: scenario.server.clone().map(|settings| Box::new(ServerHost::new(settings))),
+            is_full_until: Instant::ZERO,
             connections: Vec::new(),
             answers: Vec::new(),
             seen: Vec::new(),
@@ -117,15 +137,11 @@ impl Smsc {
         self.faults.iter().any(|(_, other)| *other == fault)
     }
 
-    pub(crate) fn accept(&mut self, now: Instant, id: ConnectionId) {
-        let config = Config {
-            window: 4,
-            max_unanswered: 1000,
-            response_timeout: ticks(400),
-            enquire_link_interval: Some(ticks(400)),
-            session_init_timeout: ticks(300),
-            drain_timeout: ticks(50),
-            ..Config::default()
+    pub(crate) fn accept(&mut self, context: &mut Context, id: ConnectionId) {
+        let now = context.now;
+        let side = match &mut self.host {
+            None => Side::Scripted(Box::new(Session::new(settings::config(), now))),
+            Some(host) => Side::Server(host.accept(context, id)),
         };
         self.connections.push(Connection {
             id,
@@ -135,11 +151,12 @@ impl Smsc {
             unread: Vec::new(),
             closed_by_account: false,
             end_seen: false,
-            session: Session::new(config, now),
             server_output: Vec::new(),
             server_unread: Vec::new(),
             server_end_seen: false,
-            ended: false,
+            // The adapter of the server closes a connection that it rejects.
+            ended: matches!(side, Side::Server(None)),
+            side,
         });
     }
 
@@ -147,20 +164,34 @@ impl Smsc {
         self.connections.iter_mut().find(|connection| connection.id == id)
     }
 
-    /// Returns when something is due next at the SMSC.
-    pub(crate) fn due(&self) -> Option<Instant> {
+    /// Returns when something is due at the SMSC: what is due already and waits, and what is due next after `now`.
+    pub(crate) fn due(&self, now: Instant) -> impl Iterator<Item = Instant> {
+        let host = self.host.as_deref();
         let sessions = self.connections.iter().filter(|connection| !connection.ended);
-        let timers = sessions.filter_map(|connection| connection.session.poll_timeout()).map(|(at, _)| at);
+        let timers = sessions.filter_map(|connection| connection.side.poll_timeout(host));
         let pipes = self.connections.iter().flat_map(|connection| {
             let up = connection.up.arrival().or(connection.up.end().filter(|_| !connection.server_end_seen));
             let down = connection.down.arrival().or(connection.down.end().filter(|_| !connection.end_seen));
             [up, down.filter(|_| !connection.closed_by_account)]
         });
         let answers = self.answers.iter().map(|answer| answer.due);
-        let receives = self.connections.iter().any(|connection| receives(connection, Instant::ZERO));
+        let receives = match host {
+            Some(host) => host.takes_deliveries(),
+            None => self.connections.iter().any(|connection| receives(connection, Instant::ZERO)),
+        };
         let deliveries = self.deliveries.queue.first().map(|(at, _)| *at).filter(|_| receives);
+        let deliveries = deliveries.map(|at| at.max(self.is_full_until));
         let faults = self.faults.iter().map(|(until, _)| *until);
-        timers.chain(pipes.flatten()).chain(answers).chain(deliveries).chain(faults).min()
+        let server = host.and_then(ServerHost::due);
+        let all: Vec<_> = timers
+            .chain(pipes.flatten())
+            .chain(answers)
+            .chain(deliveries)
+            .chain(faults)
+            .chain(server)
+            .collect();
+        let (waiting, later): (Vec<_>, Vec<_>) = all.into_iter().partition(|at| *at <= now);
+        waiting.into_iter().min().into_iter().chain(later.into_iter().min())
     }
 
     /// Does what is due, and returns whether there was anything.
@@ -173,9 +204,13 @@ impl Smsc {
         }
         moved |= self.answer(context);
         moved |= self.deliver(context);
-        for connection in &mut self.connections {
+        moved |= self.run_server(context, messages);
+        let Self { connections, host, .. } = self;
+        for connection in connections.iter_mut() {
             let mut octets = Vec::new();
-            if connection.server_output.is_empty() && connection.session.poll_transmit(&mut octets) {
+            if connection.server_output.is_empty()
+                && connection.side.poll_transmit(host.as_deref_mut(), &mut octets)
+            {
                 connection.server_output = octets;
             }
             while !connection.server_output.is_empty() {
@@ -188,14 +223,18 @@ impl Smsc {
                     break;
                 }
                 connection.server_output.drain(..taken);
-                connection.session.handle_transmitted(taken);
+                connection.side.handle_transmitted(host.as_deref_mut(), now, taken);
                 moved = true;
             }
             if connection.ended && connection.server_output.is_empty() {
                 connection.down.finish(now);
             }
         }
-        self.connections.retain(|connection| !(connection.ended && connection.closed_by_account));
+        connections.retain(|connection| !(connection.ended && connection.closed_by_account));
+        self.handle_server_events(context, messages);
+        if let Some(host) = self.host.as_deref().filter(|_| moved) {
+            host.check(now, self.deliveries.in_flight);
+        }
         moved
     }
 
@@ -203,9 +242,10 @@ impl Smsc {
     fn read(&mut self, context: &mut Context, index: usize, messages: &Messages) -> bool {
         let now = context.now;
         let mut moved = false;
-        let connection = &mut self.connections[index];
+        let Self { connections, host, .. } = self;
+        let connection = &mut connections[index];
         while connection.up.arrival().is_some_and(|at| at <= now)
-            && (connection.session.wants_input() || connection.ended)
+            && (connection.ended || connection.side.wants_input(host.as_deref()))
         {
             let octets = connection.up.deliver(&mut context.rng);
             connection.server_unread.extend(octets);
@@ -213,41 +253,56 @@ impl Smsc {
         }
         let unread = std::mem::take(&mut self.connections[index].server_unread);
         let mut input = &unread[..];
-        while let Some(event) = self.connections[index].session.handle_input(now, &mut input) {
-            self.event(context, messages, index, event);
+        if !unread.is_empty() {
+            loop {
+                let side = &mut self.connections[index].side;
+                let inbound = side.handle_input(self.host.as_deref_mut(), now, &mut input);
+                self.handle_server_events(context, messages);
+                let Some(inbound) = inbound else { break };
+                self.handle(context, messages, index, inbound);
+            }
         }
         self.connections[index].server_unread = input.to_vec();
         let connection = &mut self.connections[index];
         if !connection.server_end_seen && connection.up.end().is_some_and(|at| at <= now) {
             connection.server_end_seen = true;
-            connection.session.handle_eof();
+            self.handle_eof(context, messages, index);
             moved = true;
         }
         moved
     }
 
     fn run_timers(&mut self, context: &mut Context, index: usize, messages: &Messages) -> bool {
+        let Side::Scripted(session) = &mut self.connections[index].side else {
+            return self.run_timers_of_server(context, index, messages);
+        };
         let mut moved = false;
-        while let Some(event) = self.connections[index].session.handle_timeout(context.now) {
-            self.event(context, messages, index, event);
+        let mut next = session.handle_timeout(context.now);
+        while let Some(event) = next {
+            self.handle(context, messages, index, Inbound::from(event));
             moved = true;
+            let Side::Scripted(session) = &mut self.connections[index].side else { break };
+            next = session.handle_timeout(context.now);
         }
         moved
     }
 
-    fn event(&mut self, context: &mut Context, messages: &Messages, index: usize, event: Event<'_, usize>) {
+    fn handle(&mut self, context: &mut Context, messages: &Messages, index: usize, inbound: Inbound<'_>) {
         let id = self.connections[index].id;
-        match event {
-            Event::Request { request: Request::Bind(_, reply), .. } => {
+        match inbound {
+            Inbound::Bind(reply) => {
                 let verdict = self.bind_result(context);
                 context.trace(|| format!("  SMSC: bind on {id}: {verdict:?}"));
                 if let Some(status) = verdict {
                     let due = context.now + span(&mut context.rng, 0, self.behaviour.smsc_delay);
-                    let to = ReplyTo::Bind(reply, status);
+                    let to = match reply {
+                        Some(reply) => ReplyTo::Bind(reply, status),
+                        None => ReplyTo::Decision(status),
+                    };
                     self.answers.push(ScheduledAnswer { due, connection: id, to });
                 }
             }
-            Event::Request { request: Request::SubmitSm(message, reply), .. } => {
+            Inbound::Request(Request::SubmitSm(message, reply)) => {
                 let reply = MessageReply::SubmitSm(reply);
                 self.submitted(
                     context,
@@ -258,7 +313,7 @@ impl Smsc {
                     reply,
                 );
             }
-            Event::Request { request: Request::DataSm(message, reply), .. } => {
+            Inbound::Request(Request::DataSm(message, reply)) => {
                 let reply = MessageReply::DataSm(reply);
                 self.submitted(
                     context,
@@ -269,7 +324,7 @@ impl Smsc {
                     reply,
                 );
             }
-            Event::Request { request: Request::SubmitMulti(message, reply), .. } => {
+            Inbound::Request(Request::SubmitMulti(message, reply)) => {
                 let reply = MessageReply::SubmitMulti(reply, Vec::new());
                 self.submitted(
                     context,
@@ -280,28 +335,31 @@ impl Smsc {
                     reply,
                 );
             }
-            Event::Request { request, .. } => self.requested(context, id, request),
-            Event::Refused { frame, status } => {
+            Inbound::Request(request) => self.requested(context, id, request),
+            Inbound::Refused(frame, status) => {
                 // The session is unbinding.
                 let (pdu, _) = frame.into_pdu(Tolerance::LENIENT).expect("as it was sent");
                 self.requested.extend(request_index(&pdu).map(|index| (index, Some(Err(status)))));
-                if let Some((message, segment)) = segment_of_pdu(&pdu) {
+                if self.host.is_none()
+                    && let Some((message, segment)) = segment_of_pdu(&pdu)
+                {
                     self.seen.push(Seen { message, segment, verdict: Verdict::Refused(status) });
                     context.count(|| "SMSC has unbound".into());
                 }
             }
-            Event::Outcome { tag, outcome, .. } => self.delivered(context, messages, (id, tag), outcome),
-            Event::Closed(reason) => {
+            Inbound::Outcome(tag, outcome) => self.delivered(context, messages, (id, tag), outcome),
+            Inbound::Closed(reason) => {
                 context.trace(|| format!("  SMSC: session {id} closed: {reason:?}"));
                 self.connections[index].ended = true;
             }
-            _ => {}
+            Inbound::Other => {}
         }
     }
 
     /// Returns the answer to a bind; `None` if the SMSC does not answer.
     fn bind_result(&mut self, context: &mut Context) -> Option<Result<(), CommandStatus>> {
-        let bound = |connection: &&Connection| connection.session.state().is_bound();
+        // The server counts its binds itself.
+        let bound = |connection: &&Connection| connection.side.state().is_some_and(State::is_bound);
         let bound = self.connections.iter().filter(bound).count();
         let accepts = |answer: &&ScheduledAnswer| matches!(answer.to, ReplyTo::Bind(_, Ok(())));
         let answering = self.answers.iter().filter(accepts).count();
@@ -311,7 +369,7 @@ impl Smsc {
         }
         Some(if self.is(Fault::WrongPassword) {
             Err(context.rng.pick(&[CommandStatus::RINVPASWD, CommandStatus::RINVSYSID]))
-        } else if bound + answering + others >= self.max_binds {
+        } else if self.host.is_none() && bound + answering + others >= self.max_binds {
             context.count(|| "SMSC too many binds".into());
             Err(CommandStatus::RALYBND)
         } else if self.is(Fault::RefusesBinds) {
@@ -407,12 +465,22 @@ impl Smsc {
             let ScheduledAnswer { connection, to, .. } = self.answers.swap_remove(index);
             moved = true;
             let flapping = self.is(Fault::Flapping);
-            let Some(connection) = self.connection(connection) else { continue };
-            let is_accepted = matches!(to, ReplyTo::Bind(_, Ok(())));
-            // If the session has ended, the answer is lost.
-            let _ = to.answer(&mut connection.session);
+            let is_crowded = self.is(Fault::Crowded);
+            let Self { connections, host, .. } = self;
+            let Some(connection) = connections.iter_mut().find(|other| other.id == connection) else {
+                continue;
+            };
+            let is_accepted = matches!(to, ReplyTo::Bind(_, Ok(())) | ReplyTo::Decision(Ok(())));
+            match (&mut connection.side, host.as_deref_mut()) {
+                (Side::Scripted(session), _) => {
+                    // If the session has ended, the answer is lost.
+                    let _ = to.answer(&mut **session);
+                }
+                (Side::Server(Some(id)), Some(host)) => host.answer(context, *id, to, is_crowded),
+                _ => continue,
+            }
             if is_accepted && flapping {
-                connection.session.unbind(context.now);
+                connection.side.unbind(host.as_deref_mut(), context.now);
             }
         }
         moved
@@ -421,6 +489,9 @@ impl Smsc {
     /// Delivers what is due on a random bind that receives.
     fn deliver(&mut self, context: &mut Context) -> bool {
         let now = context.now;
+        if self.host.as_ref().is_some_and(|host| !host.takes_deliveries()) || now < self.is_full_until {
+            return false;
+        }
         let mut moved = false;
         while let Some((due, index)) = self.deliveries.queue.first().copied()
             && due <= now
@@ -428,7 +499,7 @@ impl Smsc {
             let receivers: Vec<usize> = (0..self.connections.len())
                 .filter(|connection| receives(&self.connections[*connection], now))
                 .collect();
-            if receivers.is_empty() {
+            if receivers.is_empty() && self.host.is_none() {
                 break;
             }
             if self.behaviour.one_at_a_time && self.deliveries.waits_for_earlier_segment(index) {
@@ -437,14 +508,29 @@ impl Smsc {
                 self.deliveries.queue.insert((now + ticks(1), index));
                 continue;
             }
+            self.deliveries.queue.pop_first();
+            moved = true;
+            if let Some(host) = &mut self.host {
+                let delivery = self.deliveries.with_pdu(index, Delivery::deliver_sm);
+                let queued = host.deliver(context, index, delivery);
+                if queued.is_ok() {
+                    self.deliveries.in_flight += 1;
+                    continue;
+                }
+                let wait = span(&mut context.rng, 1, self.behaviour.retry);
+                self.deliveries.queue.insert((now + wait, index));
+                if queued == Err(DeliverError::Full) {
+                    self.is_full_until = now + wait;
+                    break;
+                }
+                continue;
+            }
             let connection = &mut self.connections[receivers[context.rng.index(receivers.len())]];
-            let session = &mut connection.session;
+            let Side::Scripted(session) = &mut connection.side else { continue };
             let sent =
                 self.deliveries.with_pdu(index, |message| session.request(now, message, index).is_ok());
             assert!(sent, "the session accepts the request");
-            self.deliveries.queue.pop_first();
             self.deliveries.in_flight += 1;
-            moved = true;
         }
         moved
     }
@@ -457,21 +543,37 @@ impl Smsc {
         outcome: Outcome<'_>,
     ) {
         context.trace(|| format!("  SMSC: delivery {index} on {connection}: {outcome:?}"));
+        if let Outcome::Refused { status: CommandStatus::RX_T_APPN, .. } = outcome {
+            self.deliveries.check_refused(index);
+        }
+        let result = match outcome {
+            Outcome::Accepted(_) => Some(true),
+            Outcome::Refused { .. } => Some(false),
+            _ => None,
+        };
+        self.end_delivery(context, messages, index, result);
+    }
+
+    /// A delivery was accepted, refused, or has got no response. It may be delivered again.
+    fn end_delivery(
+        &mut self,
+        context: &mut Context,
+        messages: &Messages,
+        index: usize,
+        result: Option<bool>,
+    ) {
         self.deliveries.in_flight -= 1;
-        let again = match outcome {
-            Outcome::Accepted(_) => {
+        let again = match result {
+            Some(true) => {
                 self.deliveries.check_acknowledged(context.now, index, messages);
                 context.count(|| "delivery accepted".into());
                 !self.healthy && context.rng.chance(self.behaviour.repeats)
             }
-            Outcome::Refused { status, .. } => {
-                if status == CommandStatus::RX_T_APPN {
-                    self.deliveries.check_refused(index);
-                }
+            Some(false) => {
                 context.count(|| "delivery refused".into());
                 true
             }
-            _ => {
+            None => {
                 context.count(|| "delivery without answer".into());
                 true
             }
@@ -484,8 +586,9 @@ impl Smsc {
 }
 
 fn receives(connection: &Connection, now: Instant) -> bool {
-    let State::Bound(mode) = connection.session.state() else { return false };
-    mode != BindMode::Transmitter && matches!(connection.session.readiness(now), Readiness::Ready { .. })
+    let Side::Scripted(session) = &connection.side else { return false };
+    let State::Bound(mode) = session.state() else { return false };
+    mode != BindMode::Transmitter && matches!(session.readiness(now), Readiness::Ready { .. })
 }
 
 /// Returns a random text of this many characters.

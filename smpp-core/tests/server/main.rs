@@ -24,6 +24,7 @@ mod deliveries;
 #[allow(dead_code, reason = "each simulation uses what it needs")]
 #[path = "../harness/mod.rs"]
 mod harness;
+#[path = "../harness/server_model.rs"]
 mod model;
 mod scenario;
 mod world;

@@ -9,6 +9,7 @@ use smpp_core::session::{Config, Rate};
 use super::harness::link::PipeSettings;
 use super::harness::rng::Rng;
 use super::harness::{span, ticks};
+use super::model::Limits;
 
 #[derive(Debug)]
 pub(crate) struct Scenario {
@@ -54,6 +55,16 @@ fn limits(rng: &mut Rng) -> BindLimits {
 }
 
 impl Scenario {
+    pub(crate) const fn limits(&self) -> Limits<'_> {
+        Limits {
+            options: &self.options,
+            config: &self.config,
+            binds: self.binds,
+            account_rate: self.account_rate,
+            lateness: self.lateness,
+        }
+    }
+
     pub(crate) fn new(rng: &mut Rng) -> Self {
         let is_large = rng.chance(20);
         let connections = if is_large { 400 } else { rng.within(1..=12) as usize };

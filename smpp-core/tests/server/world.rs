@@ -270,7 +270,7 @@ impl World {
                     if messages > 1 {
                         self.recorder.count(|| "submit_multi".into());
                     }
-                    self.model.record_messages(now, connection, messages, scenario);
+                    self.model.record_messages(now, connection, messages, &scenario.limits());
                 }
                 _ => {}
             }
@@ -368,7 +368,7 @@ impl World {
         while let Some(event) = self.server.poll_event() {
             self.recorder.print(now, || event.to_string());
             self.recorder.count(|| format!("event {}", event.kind()));
-            if let Some(what) = self.model.handle(now, &event, &self.scenario) {
+            if let Some(what) = self.model.handle(now, &event, &self.scenario.limits()) {
                 self.recorder.count(|| what);
             }
             if let Event::Delivery { delivery, key, account, outcome } = event {
@@ -392,7 +392,7 @@ impl World {
         // With many connections the comparison of each takes long: then not after each step.
         self.checks += 1;
         if self.model.connections.len() < 40 || self.checks.is_multiple_of(64) {
-            self.model.check(self.now, &self.server, &self.scenario);
+            self.model.check(self.now, &self.server, &self.scenario.limits());
         }
         if self.checks.is_multiple_of(64) {
             let late = self.scenario.lateness + ticks(2);

@@ -29,6 +29,7 @@ const BATCH: usize = 256;
 pub struct InPlaceSmsc {
     last_id: AtomicU64,
     held_back: usize,
+    batch: usize,
 }
 
 impl InPlaceSmsc {
@@ -37,6 +38,14 @@ impl InPlaceSmsc {
     #[must_use]
     pub fn holding_back(receipts: usize) -> Self {
         Self { held_back: receipts, ..Self::default() }
+    }
+
+    /// Returns an SMSC that responds to messages only when so many have arrived on a connection since the last time, in one
+    /// write: what the client does for each then depends on no timing. A client that awaits fewer waits without end. Every
+    /// other request gets its response at once. Default 0: it responds to what each read returns.
+    #[must_use]
+    pub fn in_batches_of(messages: usize) -> Self {
+        Self { batch: messages, ..Self::default() }
     }
 
     /// Listens on a free port of 127.0.0.1, and serves each connection in a thread of its own, without end. Returns the
@@ -100,8 +109,10 @@ impl InPlaceSmsc {
             if connection.is_quiet {
                 connection.release();
             }
-            stream.write_all(&connection.output)?;
-            connection.output.clear();
+            if connection.is_write_due() {
+                stream.write_all(&connection.output)?;
+                connection.output.clear();
+            }
         }
         Ok(connection.messages)
     }
@@ -112,6 +123,10 @@ struct Connection<'s> {
     smsc: &'s InPlaceSmsc,
     output: Vec<u8>,
     messages: u64,
+    /// The messages whose responses are in `output`.
+    unwritten: usize,
+    /// Whether `output` holds the response to another request.
+    is_urgent: bool,
     last_sequence: SequenceNumber,
     /// The ids whose receipts are held back.
     held_back: VecDeque<u64>,
@@ -128,12 +143,23 @@ impl<'s> Connection<'s> {
             smsc,
             output: Vec::with_capacity(READ),
             messages: 0,
+            unwritten: 0,
+            is_urgent: false,
             last_sequence: SequenceNumber::LAST,
             held_back: VecDeque::new(),
             last: Vec::new(),
             is_quiet: false,
             ended: false,
         }
+    }
+
+    /// Returns whether the output is to be written now, all of it.
+    fn is_write_due(&mut self) -> bool {
+        let is_due = self.is_urgent || self.unwritten >= self.smsc.batch;
+        if is_due {
+            (self.unwritten, self.is_urgent) = (0, false);
+        }
+        is_due
     }
 
     /// Responds to one PDU.
@@ -155,11 +181,13 @@ impl<'s> Connection<'s> {
             _ => return Ok(()),
         };
         response.encode(CommandStatus::ROK, header.sequence, &mut self.output);
+        self.is_urgent = true;
         Ok(())
     }
 
     fn submit(&mut self, message: &SubmitSm<'_>, octets: &[u8], sequence: SequenceNumber) {
         self.messages += 1;
+        self.unwritten += 1;
         let id = self.smsc.last_id.fetch_add(1, Ordering::Relaxed);
         let digits = digits(id);
         let message_id = COctets::new(&digits).unwrap_or_default();
@@ -242,8 +270,8 @@ mod tests {
     use super::*;
 
     /// Sends the messages, and returns what the SMSC sends until so many PDUs have arrived.
-    fn exchange(held_back: usize, messages: u32, pdus: usize) -> Vec<Frame<Vec<u8>>> {
-        let address = InPlaceSmsc::holding_back(held_back).start().unwrap();
+    fn exchange(smsc: InPlaceSmsc, messages: u32, pdus: usize) -> Vec<Frame<Vec<u8>>> {
+        let address = smsc.start().unwrap();
         let mut stream = TcpStream::connect(address).unwrap();
         let mut output = Vec::new();
         Pdu::Bind(Bind::default()).encode(CommandStatus::ROK, SequenceNumber(1), &mut output);
@@ -286,16 +314,45 @@ mod tests {
 
     #[test]
     fn a_receipt_follows_its_response() {
-        let frames = exchange(0, 2, 5);
+        let frames = exchange(InPlaceSmsc::default(), 2, 5);
         assert_eq!(summary(&frames), ["1", "2", "receipt 0000000000", "3", "receipt 0000000001"]);
     }
 
     #[test]
     fn receipts_are_held_back_until_the_client_is_quiet() {
-        let frames = exchange(2, 3, 7);
+        let frames = exchange(InPlaceSmsc::holding_back(2), 3, 7);
         assert_eq!(
             summary(&frames),
             ["1", "2", "3", "4", "receipt 0000000000", "receipt 0000000001", "receipt 0000000002"]
         );
+    }
+
+    /// A client that sends one message after the other, as the SMSC has read the one before, gets no response before the batch
+    /// is complete, and then all of them in one read.
+    #[test]
+    fn a_batch_of_messages_gets_its_responses_in_one_write() {
+        let address = InPlaceSmsc::in_batches_of(3).start().unwrap();
+        let mut stream = TcpStream::connect(address).unwrap();
+        let mut octets = [0; 4096];
+        for sequence in 1..=6 {
+            let mut output = Vec::new();
+            Pdu::SubmitSm(SubmitSm::default()).encode(
+                CommandStatus::ROK,
+                SequenceNumber(2 * sequence),
+                &mut output,
+            );
+            stream.write_all(&output).unwrap();
+            // The response to this request says that the SMSC has read the message. It takes the responses before it along.
+            if sequence % 3 == 0 {
+                let read = stream.read(&mut octets).unwrap();
+                let mut rest = &octets[..read];
+                let mut sequences = Vec::new();
+                while let Some((frame, later)) = frame::split(rest, READ).unwrap() {
+                    sequences.push(frame.header().sequence.0 / 2);
+                    rest = later;
+                }
+                assert_eq!(sequences, [sequence - 2, sequence - 1, sequence]);
+            }
+        }
     }
 }

@@ -1,22 +1,34 @@
-//! What the adapters `smpp-io-tokio` and `smpp-io-std` share: TLS configurations, the errors of connecting, how a session
-//! ended, and seeds. Both adapters export it. Use it through them.
+//! What the adapters `smpp-io-tokio` and `smpp-io-std` share: TLS configurations, the PROXY protocol, the errors of connecting and
+//! accepting, how a session ended, the limits of a server, and seeds. Both adapters export it. Use it through them.
 
 #![cfg_attr(
     not(test),
     warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
+mod accept_error;
 mod connect_error;
 mod dial_target;
 mod end;
 #[cfg(feature = "in-place-smsc")]
 pub mod in_place_smsc;
+#[cfg(feature = "metrics")]
+pub mod metrics;
+mod network;
+mod proxy_protocol;
 mod seed;
+mod server_limits;
+mod server_tls;
+pub mod telemetry;
 pub mod tls;
 mod tls_error;
 
+pub use accept_error::AcceptError;
 pub use connect_error::{ConnectError, ConnectErrorKind};
 pub use dial_target::{DialTarget, unresolved};
 pub use end::End;
+pub use network::{Network, NetworkError};
+pub use proxy_protocol::{Arrival, HeaderProgress, ProxyHeaderReader, ProxyProtocol};
 pub use seed::seeded;
+pub use server_limits::ServerLimits;
 pub use tls_error::TlsError;

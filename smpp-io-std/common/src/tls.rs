@@ -7,11 +7,12 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::client::{WebPkiServerVerifier, verify_server_name};
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::server::ParsedCertificate;
+use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
 use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme,
 };
 
+pub use crate::server_tls::{ServerTls, TlsInfo};
 use crate::tls_error::TlsError;
 
 /// Makes a client that trusts the certificate authorities that the operating system trusts. A connector uses it unless you
@@ -121,6 +122,69 @@ pub fn server(
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
     Ok(Arc::new(config.with_no_client_auth().with_single_cert(chain, key)?))
+}
+
+/// Makes a client that trusts these root certificates, and shows this certificate chain, its own certificate first, to a server
+/// that asks for one.
+///
+/// ```no_run
+/// # use smpp_io_common::{TlsError, tls};
+/// use rustls::RootCertStore;
+/// use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+///
+/// let mut roots = RootCertStore::empty();
+/// roots.add_parsable_certificates(CertificateDer::pem_file_iter("ca.pem")?.flatten());
+/// let chain = CertificateDer::pem_file_iter("client.pem")?.collect::<Result<_, _>>()?;
+/// let config = tls::client_with_certificate(roots, chain, PrivateKeyDer::from_pem_file("client-key.pem")?)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+///
+/// [`TlsError::Certificate`] or [`TlsError::Protocol`] if the chain or the key cannot be used.
+#[doc(alias = "mTLS")]
+#[doc(alias = "client certificate")]
+pub fn client_with_certificate(
+    roots: RootCertStore,
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> Result<Arc<ClientConfig>, TlsError> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    Ok(Arc::new(config.with_root_certificates(roots).with_client_auth_cert(chain, key)?))
+}
+
+/// Makes a server with this certificate chain and its private key, which requires a certificate from every client that one of
+/// `client_roots` has signed. [`TlsInfo`] has the certificate: the server still decides which system_id it may bind as.
+///
+/// ```no_run
+/// # use smpp_io_common::{TlsError, tls};
+/// use rustls::RootCertStore;
+/// use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+///
+/// let mut client_roots = RootCertStore::empty();
+/// client_roots.add_parsable_certificates(CertificateDer::pem_file_iter("client-ca.pem")?.flatten());
+/// let chain = CertificateDer::pem_file_iter("chain.pem")?.collect::<Result<_, _>>()?;
+/// let config = tls::server_verifying_clients(chain, PrivateKeyDer::from_pem_file("key.pem")?, client_roots)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+///
+/// [`TlsError::Certificate`] or [`TlsError::Protocol`] if the chain, the key or the roots cannot be used.
+#[doc(alias = "mTLS")]
+#[doc(alias = "client certificate")]
+pub fn server_verifying_clients(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+    client_roots: RootCertStore,
+) -> Result<Arc<ServerConfig>, TlsError> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(client_roots), Arc::clone(&provider))
+        .build()
+        .map_err(|error| rustls::Error::General(error.to_string()))?;
+    let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    Ok(Arc::new(config.with_client_cert_verifier(verifier).with_single_cert(chain, key)?))
 }
 
 /// Makes a server with the certificate chain and the private key in these PEM files.

@@ -1,6 +1,5 @@
 //! Messages and delivery receipts that the SMSC delivers, each with the right to acknowledge it once.
 
-use std::error::Error;
 use std::fmt;
 use std::iter::FusedIterator;
 use std::sync::Arc;
@@ -12,6 +11,7 @@ use smpp_core::account::{
 };
 use smpp_core::{CommandStatus, DeliverSm, Frame, Operation};
 
+use super::error::Ended;
 use super::handle::Account;
 use super::shared::Shared;
 
@@ -186,18 +186,6 @@ impl Iterator for Arrivals {
 }
 
 impl FusedIterator for Arrivals {}
-
-/// The account has ended, and every delivery or event was fetched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ended;
-
-impl fmt::Display for Ended {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the account has ended, and everything that it received was fetched")
-    }
-}
-
-impl Error for Ended {}
 
 impl Drop for Arrivals {
     fn drop(&mut self) {

@@ -64,3 +64,15 @@ impl fmt::Display for AccountError {
 }
 
 impl Error for AccountError {}
+
+/// The account or the server has ended, and every delivery or event was fetched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ended;
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("it has ended, and everything that it received was fetched")
+    }
+}
+
+impl Error for Ended {}

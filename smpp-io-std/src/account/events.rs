@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use smpp_core::account::{AccountEvent, EventRouter, ReceiverId};
 
-use super::arrivals::Ended;
+use super::error::Ended;
 use super::shared::Shared;
 
 /// A receiver of the events of an account, in the order in which they happened: [`Account::events`](super::Account::events)

@@ -13,6 +13,7 @@ use smpp_core::session::Stats;
 use super::events::Events;
 use super::shared::{QueuePlace, Shared, WakeOnPanic};
 use super::ticket::{Sent, Ticket};
+use crate::waiter::{self, Waiter};
 
 /// A handle of an account: several binds that reconnect and rebind by themselves. Clone it freely, and use it in any
 /// thread.
@@ -135,11 +136,18 @@ impl Account {
         let _wake_on_panic = WakeOnPanic(shared);
         let mut queue = QueuePlace::new(shared);
         let mut state = shared.lock();
-        let mut now;
+        let (mut now, mut registered);
         let submitted = loop {
             now = shared.now();
             let is_first = queue.place.map_or(state.is_queue_empty(), |place| state.is_first(place));
-            let submitted = if is_first { state.submit(now, message) } else { Err(SubmitError::Full) };
+            let mut waiter = if and_wait && is_first { Some(Waiter::current()) } else { None };
+            // An observer, which is called next, may wait for something else.
+            registered = waiter.is_some().then(waiter::Registration::last);
+            let submitted =
+                if is_first { state.submit(now, message, &mut waiter) } else { Err(SubmitError::Full) };
+            if waiter.is_some() {
+                registered = None;
+            }
             match submitted {
                 Err(SubmitError::Full) if until.is_none_or(|until| now < until) => {
                     queue.place.get_or_insert_with(|| state.join_queue());
@@ -152,10 +160,7 @@ impl Account {
             state.leave_queue(place);
         }
         // Before the next call, in which an observer may panic: if it does, the ticket releases the message.
-        let mut ticket = submitted.map(|number| Ticket::new(number, message, shared));
-        if let (true, Ok(ticket)) = (and_wait, &mut ticket) {
-            ticket.register(&mut state.router);
-        }
+        let ticket = submitted.map(|number| Ticket::new(number, message, shared, registered));
         shared.process_and_unlock(state, now);
         ticket
     }
@@ -167,8 +172,10 @@ impl Account {
     /// [`SubmitError::Full`] if the queue is full; otherwise as [`submit`](Self::submit).
     pub fn try_submit(&self, message: &Message) -> Result<Ticket, SubmitError> {
         let shared = &self.shared;
-        shared
-            .with(|state, now| state.submit(now, message).map(|number| Ticket::new(number, message, shared)))
+        shared.with(|state, now| {
+            let submitted = state.submit(now, message, &mut None);
+            submitted.map(|number| Ticket::new(number, message, shared, None))
+        })
     }
 
     /// Waits until the account can send at once, and returns how many segments it can send without waiting for a response:
@@ -236,6 +243,12 @@ impl Account {
     /// Returns an [`ExpectError`] if too many segments wait for receipts, or the expectation is invalid.
     pub fn expect(&self, expected: Expected) -> Result<MessageNumber, ExpectError> {
         self.shared.with(|state, now| state.account.expect(now, expected))
+    }
+
+    /// Cancels the segments of a message that are not sent yet, as [`Ticket::cancel`] does: for a caller whose ticket waits for
+    /// the [outcome](Ticket::outcome). Has no effect on a message that has ended. Does not block.
+    pub fn cancel(&self, message: MessageNumber) {
+        self.shared.with(|state, now| state.account.cancel(now, message));
     }
 
     /// Changes the number, the modes and the endpoints of the binds: see

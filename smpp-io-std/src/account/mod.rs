@@ -141,15 +141,19 @@ mod handle;
 mod link_task;
 mod link_thread;
 mod links;
+#[cfg(feature = "metrics")]
+mod publish;
 mod requests;
 mod shared;
 mod state;
 mod ticket;
 
-pub use arrivals::{Arrival, Arrivals, Ended, Unacknowledged};
+pub use arrivals::{Arrival, Arrivals, Unacknowledged};
 pub use connector::AccountConnector;
-pub use error::AccountError;
+pub use error::{AccountError, Ended};
 pub use events::Events;
 pub use handle::Account;
+#[cfg(feature = "metrics")]
+pub use publish::publish_account;
 pub use smpp_core::account::{AckError, NoMoreReceipts, SendError};
 pub use ticket::{Sent, Ticket};

@@ -6,13 +6,13 @@ use std::time::Instant;
 
 use smpp_core::MessageState;
 use smpp_core::account::{
-    AcceptedMessage, BindId, DeliveryReceipt, EventRouter, Message, MessageId, MessageKey, MessageNumber,
-    NoMoreReceipts, ReceiptMatch, SendError,
+    AcceptedMessage, BindId, DeliveryReceipt, Message, MessageId, MessageKey, MessageNumber, NoMoreReceipts,
+    ReceiptMatch, SendError,
 };
 use smpp_core::session::AcceptedResponse;
 
 use super::shared::Shared;
-use crate::waiter::{self, Waiter};
+use crate::waiter;
 
 /// A message that the account has accepted into its queue, and whose outcome was not fetched yet.
 ///
@@ -59,11 +59,8 @@ impl Registration {
             let until = deadline.map(|deadline| self.shared.account_time(deadline));
             self.shared.park_unlocked(registration, until);
         }
-        let outcome = self.shared.wait_until(deadline, |router, waiter| {
-            router
-                .poll_outcome(message, waiter)
-                .map_ok(|accepted| (accepted, router.release_if_ended(message)))
-        })?;
+        let outcome =
+            self.shared.wait_until(deadline, |router, waiter| router.poll_last_outcome(message, waiter))?;
         Some(outcome.map(|(accepted, ended)| {
             self.ended = ended;
             accepted
@@ -118,23 +115,23 @@ pub struct Sent {
 }
 
 impl Ticket {
-    pub(super) fn new(number: MessageNumber, message: &Message, shared: &Arc<Shared>) -> Self {
+    /// Creates the ticket of a message. `registered`: how the current thread is registered for the outcome, if it is.
+    pub(super) fn new(
+        number: MessageNumber,
+        message: &Message,
+        shared: &Arc<Shared>,
+        registered: Option<waiter::Registration>,
+    ) -> Self {
         let key = message.message_key().cloned();
         Self {
             registration: Registration {
                 message: number,
                 key,
                 ended: None,
-                registered: None,
+                registered,
                 shared: Arc::clone(shared),
             },
         }
-    }
-
-    /// Registers the current thread for the outcome: it waits for it next.
-    pub(super) fn register(&mut self, router: &mut EventRouter<Waiter>) {
-        let waits = router.wait_for_outcome(self.message(), &mut Some(Waiter::current()));
-        self.registration.registered = waits.then(waiter::Registration::last);
     }
 
     /// Returns the account's number of the message.

@@ -1,117 +1,239 @@
-//! Accepting connections, and the thread of one connection: handshake, bind, requests.
+//! The thread of one connection: TLS handshake, bind, requests.
 
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::thread;
-use std::time::{Duration, Instant};
 
-use rustls::ServerConfig;
-use smpp_core::session::{Config, Smsc};
-use smpp_core::{BindResp, COctets, Tlv, Tlvs};
+use smpp_core::server::{Admission, BindRefusal, ConnectionId, RejectReason};
+use smpp_core::session::{Config, Observer, RateMeter, Smsc};
+use smpp_core::{COctets, CommandStatus, InterfaceVersion, Operation as _};
+use smpp_io_common::{Arrival, ServerLimits};
 
-use super::listener::Listener;
-use super::service::{BindRequest, BoundSession};
-use super::shared::Shared;
-use crate::handle::Peer;
+use super::bind_request::{BindRequest, PendingBind, first_bind};
+use super::bound::{BindId, BoundSession};
+use super::incoming::IncomingConnection;
+use super::registry::Registry;
+use super::service::{ServerEvent, Service};
+use super::slot::Slot;
+use super::unbound::Unbound;
+use crate::error::AcceptError;
+use crate::handle_route::HandleRoute;
 use crate::inbound::Inbound;
 use crate::inbox::Inbox;
-use crate::start::start_observed;
-use crate::stream::Stream;
-use crate::tls_stream::TlsStream;
+use crate::session_hook::SessionHook;
 
-/// The pause after a failed accept: the process may have too many open files, for example.
-pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// What all connections of a server share.
+pub(super) struct ServerContext {
+    pub(super) service: Box<dyn Service>,
+    pub(super) registry: Arc<Registry>,
+    /// The system_id of the SMSC.
+    pub(super) system_id: Vec<u8>,
+    /// The version that bind responses state.
+    pub(super) version: Option<InterfaceVersion>,
+    pub(super) observer: Option<ObserverFactory>,
+}
 
-/// Accepts connections until the server stops. Each gets a thread.
-pub(super) fn accept(shared: &Arc<Shared>, listener: &Listener) {
-    for accepted in listener.tcp.incoming() {
-        if shared.stopping.load(Ordering::SeqCst) {
+/// Creates the observer of a connection from the address of the client.
+pub(super) type ObserverFactory = Box<dyn Fn(SocketAddr) -> Box<dyn Observer + Send> + Send + Sync>;
+
+/// Why a connection was not bound.
+enum NotBound {
+    Failed(AcceptError),
+    /// It was closed for a newer connection, or because the server stops.
+    Closed,
+    /// The bind was refused, and the event is emitted.
+    Refused,
+}
+
+/// A bind, its requests, and its rate limit.
+type Admitted = (BoundSession, Inbox<Smsc>, Option<RateMeter>);
+
+impl ServerContext {
+    /// Emits an event to the service. A panic in there does not affect the connection.
+    pub(super) fn emit(&self, event: ServerEvent<'_>) {
+        let _ = catch_unwind(AssertUnwindSafe(|| self.service.event(event)));
+    }
+
+    /// Runs a connection until its session has ended.
+    pub(super) fn run_connection(
+        &self,
+        mut connection: IncomingConnection,
+        slot: &Arc<Slot>,
+        unbound: Arc<Unbound>,
+    ) {
+        if connection.arrival() == Arrival::Proxied && !self.identify(&mut connection, slot, &unbound) {
             return;
         }
-        let Ok(tcp) = accepted else {
-            thread::sleep(ACCEPT_PAUSE);
-            continue;
+        let (address, tls) = (connection.peer_addr(), connection.is_tls());
+        // Before the first event: if it panics, there is none.
+        let connection = match &self.observer {
+            Some(observer) => connection.observe(observer(address)),
+            None => connection,
         };
-        let Ok(address) = tcp.peer_addr() else { continue };
-        let Some(number) = shared.lock().register(address.ip(), shared.limits) else { continue };
-        let connection = RegisteredConnection { shared: Arc::clone(shared), number };
-        // If there is no thread for it, the connection is closed.
-        let thread = thread::Builder::new().name("smpp handler".into());
-        let (tls, config) = (listener.tls.clone(), listener.config);
-        let _ = thread.spawn(move || connection.serve(tcp, tls, config, address));
-    }
-}
-
-/// A connection that counts towards the limits until it is dropped.
-struct RegisteredConnection {
-    shared: Arc<Shared>,
-    number: u64,
-}
-
-impl Drop for RegisteredConnection {
-    fn drop(&mut self) {
-        let ended = self.shared.lock().all.remove(&self.number);
-        self.shared.connection_ended.notify_all();
-        // Without its thread the session ends, even if the application keeps a handle. Not under the lock.
-        ended.and_then(|connection| connection.peer).inspect(Peer::begin_unbind);
-    }
-}
-
-impl RegisteredConnection {
-    /// Serves the connection until its session has ended.
-    fn serve(self, tcp: TcpStream, tls: Option<Arc<ServerConfig>>, config: Config, address: SocketAddr) {
-        let Some((bound, mut inbox)) = self.admit(tcp, tls, config, address) else { return };
-        while let Some(request) = inbox.recv() {
-            self.shared.service.request(&bound, request);
-        }
+        self.emit(ServerEvent::Connected { address, tls });
+        let admitted = self.admit(connection, slot, &unbound);
+        let (bound, inbox, meter) = match admitted {
+            Ok(admitted) => admitted,
+            Err(NotBound::Failed(_)) if unbound.is_closed() => {
+                return self.emit(ServerEvent::NotBound { address, error: None });
+            }
+            Err(NotBound::Failed(error)) => {
+                return self.emit(ServerEvent::NotBound { address, error: Some(&error) });
+            }
+            Err(NotBound::Closed) => return self.emit(ServerEvent::NotBound { address, error: None }),
+            Err(NotBound::Refused) => return,
+        };
+        drop(unbound);
+        slot.announce(&bound);
+        self.serve(slot, &bound, inbox, meter);
     }
 
-    /// Makes the TLS handshake and waits for the bind, both within [`Config::session_init_timeout`]; then lets the service
-    /// decide.
+    /// Reads the header of the PROXY protocol. Returns whether the connection is accepted with the address that it states.
+    fn identify(&self, connection: &mut IncomingConnection, slot: &Slot, unbound: &Unbound) -> bool {
+        let result = match connection.read_proxy_header() {
+            Err(error) if !unbound.is_closed() => {
+                Err(self.registry.reject(slot.id, RejectReason::ProxyHeader(error)))
+            }
+            // If it is closed for another one, this returns the reason.
+            _ => self.registry.identify(slot.id, connection.peer_addr()),
+        };
+        let Err(reason) = result else { return true };
+        self.emit(ServerEvent::ConnectionRejected { address: connection.peer_addr(), reason });
+        false
+    }
+
+    /// Waits for the bind, and lets the service decide on it.
     fn admit(
         &self,
-        tcp: TcpStream,
-        tls: Option<Arc<ServerConfig>>,
-        config: Config,
-        address: SocketAddr,
-    ) -> Option<(BoundSession, Inbox<Smsc>)> {
-        let began = Instant::now();
-        // Without it, Nagle's algorithm delays each response. A failure to set it is harmless.
-        let _ = tcp.set_nodelay(true);
-        let stream = match tls {
-            Some(tls) => {
-                Stream::Tls(Box::new(TlsStream::accept(tcp, tls, config.session_init_timeout).ok()?))
-            }
-            None => Stream::Tcp(tcp),
+        connection: IncomingConnection,
+        slot: &Arc<Slot>,
+        unbound: &Unbound,
+    ) -> Result<Admitted, NotBound> {
+        let config = connection.config();
+        let connection = connection.with_config(self.registry.unbound_config(&config));
+        let hook: Arc<dyn SessionHook> = slot.clone();
+        let opened = connection.open(Some(hook), |stream| self.service.transport(stream));
+        let (peer, inbox, origin) = opened.map_err(NotBound::Failed)?;
+        slot.set_peer(&peer);
+        if !unbound.set_peer(&peer) {
+            peer.begin_abort();
+            return Err(NotBound::Closed);
+        }
+        let request = first_bind(peer, inbox, origin).map_err(NotBound::Failed)?;
+        self.registry.begin_decision(slot.id);
+        if !unbound.set_bind(request.pending()) {
+            return Err(NotBound::Closed);
+        }
+        let call = slot.begin_call();
+        let decision = catch_unwind(AssertUnwindSafe(|| self.service.bind(&request)));
+        drop(call);
+        let Some(reply) = request.pending().take_reply() else {
+            // The bind has been refused meanwhile.
+            return Err(if unbound.is_closed() { NotBound::Closed } else { NotBound::Refused });
         };
-        let session_init_timeout = config.session_init_timeout.saturating_sub(began.elapsed());
-        let observer = self.shared.observer.as_ref().map(|observer| observer(address));
-        let config = Config { session_init_timeout, ..config };
-        let (peer, mut inbox) = start_observed(stream, config, observer).ok()?;
-        self.shared.lock().all.get_mut(&self.number)?.peer = Some(peer.clone());
-        if self.shared.stopping.load(Ordering::SeqCst) {
-            return None;
+        if let Some(end) = request.peer().try_end() {
+            return Err(NotBound::Failed(AcceptError::Ended(end)));
         }
-        // The session refuses every other request before the bind.
-        let Inbound::Bind(request) = inbox.recv()? else { return None };
-        let request = BindRequest { request, address };
-        let system_id = request.bind().system_id.as_bytes().into();
-        let bound = BoundSession { peer, system_id, address };
-        let admitted = self.shared.service.bind(&request).and_then(|()| {
-            let limit = self.shared.limits.binds_per_account;
-            let registered = self.shared.lock().bind(self.number, &bound, limit);
-            if registered { Ok(()) } else { Err(self.shared.limits.binds_status) }
-        });
-        if let Err(status) = admitted {
-            // The response fails if the ESME has disconnected.
-            let _ = request.request.refuse(status);
-            bound.peer.unbind();
-            return None;
-        }
-        let version = self.shared.version.map(Tlv::sc_interface_version);
-        let system_id = COctets::new(&self.shared.system_id).unwrap_or_default();
-        let response = BindResp { system_id, tlvs: Tlvs::list(version.as_slice()) };
-        request.request.respond(Ok(response)).ok().map(|()| (bound, inbox))
+        let decision = decision.unwrap_or(Err(CommandStatus::RBINDFAIL)).map_err(BindRefusal::Application);
+        let decided =
+            self.decide(slot, &request, config.window, decision.as_ref().map_err(|refusal| *refusal));
+        let (bound, Admission { rate, tolerance, peer_version, .. }) = match (decided, decision) {
+            (Ok(bound), Ok(admission)) => (bound, admission),
+            (Ok(_), Err(_)) => return Err(NotBound::Refused),
+            (Err(status), _) => {
+                self.refused(request.pending(), status);
+                request.pending().refuse(reply, status);
+                return Err(NotBound::Refused);
+            }
+        };
+        let config = Config {
+            tolerance: tolerance.or(config.tolerance),
+            peer_version: peer_version.or(config.peer_version),
+            ..config
+        };
+        let system_id = COctets::new(&self.system_id).unwrap_or_default();
+        let peer = request.peer().clone();
+        let Ok(inbox) = request.accept_as(reply, (system_id, self.version), config) else {
+            return Err(NotBound::Failed(AcceptError::Ended(peer.closed())));
+        };
+        self.registry.ready(slot.id);
+        Ok((bound, inbox, rate.or(self.registry.limits.rate).map(RateMeter::new)))
     }
+
+    fn decide(
+        &self,
+        slot: &Slot,
+        request: &BindRequest,
+        window: u16,
+        decision: Result<&Admission, BindRefusal>,
+    ) -> Result<BoundSession, CommandStatus> {
+        let (bind, peer) = (request.bind(), request.peer().clone());
+        let account = (bind.system_id.as_bytes(), bind.mode);
+        self.registry.decide(slot.id, account, window, decision, |name| {
+            BoundSession::new(BindId(slot.id), account, name, (request.peer_addr(), request.is_tls()), peer)
+        })
+    }
+
+    fn refused(&self, bind: &PendingBind, status: CommandStatus) {
+        let (address, system_id) = (bind.address(), bind.bind().system_id.as_bytes().to_vec());
+        self.emit(ServerEvent::BindRefused { address, system_id: &system_id, status });
+    }
+
+    /// Refuses a bind that the service has not decided on in time.
+    pub(super) fn refuse_undecided(&self, id: ConnectionId, unbound: &Unbound) {
+        let Some(pending) = unbound.bind() else { return };
+        let Some(reply) = pending.take_reply() else { return };
+        let bind = pending.bind();
+        let account = (bind.system_id.as_bytes(), bind.mode);
+        let refusal = BindRefusal::Undecided;
+        let status = self.registry.refuse(id, account, refusal);
+        self.refused(&pending, status);
+        pending.refuse(reply, status);
+    }
+
+    /// Passes the requests of a bind to the service until its session has ended.
+    fn serve(&self, slot: &Slot, bound: &BoundSession, mut inbox: Inbox<Smsc>, mut meter: Option<RateMeter>) {
+        while let Some(request) = inbox.recv() {
+            let recipients = recipients(&request);
+            if let Some(recipients) = recipients
+                && (meter.is_some() || self.registry.has_account_rates())
+                && !self.registry.take_rate(slot.id, meter.as_mut(), recipients)
+            {
+                if !bound.set_throttled(true) {
+                    self.registry.throttled(slot.id);
+                }
+                self.emit(ServerEvent::Throttled(bound));
+                let ServerLimits { rate_status, .. } = self.registry.limits;
+                // The observer gets the response, and may panic.
+                let _ = catch_unwind(AssertUnwindSafe(|| throttle(request, rate_status)));
+                continue;
+            }
+            if recipients.is_some() {
+                bound.set_throttled(false);
+            }
+            let Some(_call) = slot.begin_call() else { return };
+            // A request that is dropped by a panic is refused.
+            let _ = catch_unwind(AssertUnwindSafe(|| self.service.request(bound, request)));
+        }
+    }
+}
+
+/// Returns how many messages the rate limit counts the request as; `None` if it is none.
+fn recipients(inbound: &Inbound<HandleRoute<Smsc>>) -> Option<u32> {
+    match inbound {
+        Inbound::SubmitMulti(message) => Some(message.get().recipients()),
+        Inbound::SubmitSm(_) | Inbound::DataSm(_) | Inbound::BroadcastSm(_) => Some(1),
+        _ => None,
+    }
+}
+
+/// Refuses a message above the rate limit. Fails if the session has ended: then no response is needed.
+fn throttle(inbound: Inbound<HandleRoute<Smsc>>, status: CommandStatus) {
+    let _ = match inbound {
+        Inbound::SubmitSm(message) => message.refuse(status),
+        Inbound::SubmitMulti(message) => message.refuse(status),
+        Inbound::DataSm(message) => message.refuse(status),
+        Inbound::BroadcastSm(message) => message.refuse(status),
+        _ => return,
+    };
 }

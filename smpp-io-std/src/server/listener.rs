@@ -1,13 +1,28 @@
-//! A TCP address on which a server listens.
+//! Listens for connections: on TCP and Unix sockets, with TLS and the PROXY protocol.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
-use std::sync::Arc;
+#[cfg(unix)]
+use std::net::Shutdown;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+#[cfg(unix)]
+use std::os::fd::OwnedFd;
+#[cfg(unix)]
+use std::os::unix::net::{UnixListener, UnixStream};
+#[cfg(unix)]
+use std::path::Path;
+use std::time::Duration;
 
-use rustls::ServerConfig;
 use smpp_core::session::Config;
+use smpp_io_common::ProxyProtocol;
 
-/// An address on which a [`Server`](crate::Server) listens, and the configuration of the sessions that are accepted there.
+use super::incoming::IncomingConnection;
+use super::stream::Socket;
+use crate::tls::ServerTls;
+
+/// The address of a Unix socket.
+pub(super) const NO_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+
+/// A TCP address or a Unix socket on which a [`Server`](crate::Server) listens, and the configuration of the sessions that are accepted there.
 ///
 /// ```no_run
 /// use std::path::Path;
@@ -20,12 +35,52 @@ use smpp_core::session::Config;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
+/// Or accept connections from it yourself, without a server:
+///
+/// ```no_run
+/// use std::thread;
+/// use smpp_core::session::Config;
+/// use smpp_core::{COctets, CommandStatus};
+/// use smpp_io_std::{Inbound, Listener};
+///
+/// let listener = Listener::bind("0.0.0.0:2775", Config::default())?;
+/// loop {
+///     let connection = listener.accept()?;
+///     // A thread for each connection: a slow client does not delay the others.
+///     thread::spawn(move || {
+///         let request = match connection.bind_request() {
+///             Ok(request) => request,
+///             Err(error) => return eprintln!("{error}"),
+///         };
+///         if !request.bind().password.equals(b"secret") {
+///             request.refuse(CommandStatus::RINVPASWD);
+///             return;
+///         }
+///         let Ok((_peer, inbox)) = request.accept(COctets::default()) else { return };
+///         for inbound in inbox {
+///             if let Inbound::SubmitSm(message) = inbound {
+///                 let _ = message.accept();
+///             }
+///         }
+///     });
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// If you drop it, the address is closed.
 #[derive(Debug)]
 pub struct Listener {
-    pub(super) tcp: TcpListener,
-    pub(super) tls: Option<Arc<ServerConfig>>,
-    pub(super) config: Config,
+    socket: ListeningSocket,
+    tls: Option<ServerTls>,
+    proxy_protocol: Option<ProxyProtocol>,
+    config: Config,
+}
+
+#[derive(Debug)]
+enum ListeningSocket {
+    Tcp(TcpListener),
+    #[cfg(unix)]
+    Unix(UnixListener),
 }
 
 impl Listener {
@@ -36,22 +91,160 @@ impl Listener {
     ///
     /// Returns the error of the operating system, for example if the address is in use.
     pub fn bind(address: impl ToSocketAddrs, config: Config) -> io::Result<Self> {
-        Ok(Self { tcp: TcpListener::bind(address)?, tls: None, config })
+        Ok(Self::new(TcpListener::bind(address)?, config))
     }
 
-    /// Requires TLS from the first octet. Make the configuration with [`tls::server`](crate::tls::server) or
-    /// [`tls::server_files`](crate::tls::server_files).
+    /// Uses a socket that listens already, for example with a backlog of your choice.
+    pub const fn new(tcp: TcpListener, config: Config) -> Self {
+        Self::of(ListeningSocket::Tcp(tcp), config)
+    }
+
+    /// Listens on a Unix socket of this path.
+    ///
+    /// Its connections have the address `0.0.0.0:0`, unless a proxy states another one ([`proxy_protocol`](Self::proxy_protocol)):
+    /// together they count as one address for [`connections_per_address`](crate::ServerLimits::connections_per_address).
+    ///
+    /// The file must not exist. Its permissions decide who may connect. It stays when the listener is dropped: remove it.
+    ///
+    /// ```no_run
+    /// # use smpp_io_std::{Listener, Server, Service};
+    /// # fn example(service: impl Service) -> std::io::Result<Server> {
+    /// let listener = Listener::bind_unix("/run/smsc.sock", Default::default())?;
+    /// Server::builder(service).listen(listener).start()
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns the error of the operating system, for example if the file exists.
+    #[cfg(unix)]
+    pub fn bind_unix(path: impl AsRef<Path>, config: Config) -> io::Result<Self> {
+        Ok(Self::unix(UnixListener::bind(path)?, config))
+    }
+
+    /// Uses a Unix socket that listens already: see [`bind_unix`](Self::bind_unix).
+    #[cfg(unix)]
+    pub const fn unix(socket: UnixListener, config: Config) -> Self {
+        Self::of(ListeningSocket::Unix(socket), config)
+    }
+
+    const fn of(socket: ListeningSocket, config: Config) -> Self {
+        Self { socket, tls: None, proxy_protocol: None, config }
+    }
+
+    /// Requires TLS from the first octet, or from the first one after the header of the PROXY protocol. Make the configuration with
+    /// [`tls::server`](crate::tls::server) or [`tls::server_files`](crate::tls::server_files).
+    ///
+    /// To replace the certificate while the server runs, keep a clone of a [`ServerTls`]:
+    ///
+    /// ```no_run
+    /// use smpp_io_std::{Listener, tls};
+    ///
+    /// let files = || tls::server_files("chain.pem".as_ref(), "key.pem".as_ref());
+    /// let server_tls = tls::ServerTls::new(files()?);
+    /// let listener = Listener::bind("0.0.0.0:2776", Default::default())?.tls(server_tls.clone());
+    /// // Later, when the files have changed: connections that exist go on.
+    /// server_tls.replace(files()?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
-    pub fn tls(self, tls: Arc<ServerConfig>) -> Self {
-        Self { tls: Some(tls), ..self }
+    pub fn tls(self, tls: impl Into<ServerTls>) -> Self {
+        Self { tls: Some(tls.into()), ..self }
     }
 
-    /// Returns the address. If the port was 0, it is the port that the operating system has chosen.
+    /// Expects the PROXY protocol, version 1 or 2, from the proxies that it trusts. The address of the client that a proxy states
+    /// is then the one that counts: for [`connections_per_address`](crate::ServerLimits::connections_per_address), in events, and
+    /// for [`BindRequest::peer_addr`](crate::BindRequest::peer_addr). Off by default.
+    ///
+    /// A connection without a valid header, or from an address that is not trusted, is closed, and reported with its
+    /// [`RejectReason`](crate::RejectReason).
+    ///
+    /// ```no_run
+    /// use smpp_io_std::{Listener, ProxyProtocol};
+    ///
+    /// let proxies = ProxyProtocol::from_trusted(["10.0.0.0/8".parse()?]);
+    /// let listener = Listener::bind("0.0.0.0:2775", Default::default())?.proxy_protocol(proxies);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn proxy_protocol(self, proxy_protocol: ProxyProtocol) -> Self {
+        Self { proxy_protocol: Some(proxy_protocol), ..self }
+    }
+
+    /// Returns the address: `0.0.0.0:0` for a Unix socket. If the port was 0, it is the port that the operating system has chosen.
     ///
     /// # Errors
     ///
     /// Returns the error of the operating system.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.tcp.local_addr()
+        match &self.socket {
+            ListeningSocket::Tcp(tcp) => tcp.local_addr(),
+            #[cfg(unix)]
+            ListeningSocket::Unix(_) => Ok(NO_ADDRESS),
+        }
+    }
+
+    /// Waits for a connection.
+    ///
+    /// # Errors
+    ///
+    /// Returns the error of the operating system, for example if too many files are open. A later call may succeed.
+    pub fn accept(&self) -> io::Result<IncomingConnection> {
+        let (socket, address) = match &self.socket {
+            ListeningSocket::Tcp(tcp) => {
+                let (stream, address) = tcp.accept()?;
+                // With Nagle's algorithm each response would be delayed. If the option cannot be set, the connection still works.
+                let _ = stream.set_nodelay(true);
+                (Socket::Tcp(stream), address)
+            }
+            #[cfg(unix)]
+            ListeningSocket::Unix(unix) => (Socket::Unix(unix.accept()?.0), NO_ADDRESS),
+        };
+        let mut connection = IncomingConnection::of(socket, address, self.config);
+        connection.tls.clone_from(&self.tls);
+        connection.proxy_protocol.clone_from(&self.proxy_protocol);
+        Ok(connection)
+    }
+
+    /// Returns what ends a call of [`accept`](Self::accept) in another thread.
+    pub(super) fn waker(&self) -> io::Result<AcceptWaker> {
+        Ok(match &self.socket {
+            ListeningSocket::Tcp(tcp) => AcceptWaker::Tcp(tcp.local_addr()?),
+            #[cfg(unix)]
+            ListeningSocket::Unix(unix) => AcceptWaker::Unix(unix.try_clone()?),
+        })
+    }
+}
+
+/// Ends a call of [`Listener::accept`] in another thread.
+#[derive(Debug)]
+pub(super) enum AcceptWaker {
+    Tcp(SocketAddr),
+    #[cfg(unix)]
+    Unix(UnixListener),
+}
+
+impl AcceptWaker {
+    /// Ends the call. Returns whether that works; if it does not, the next connection does it.
+    pub(super) fn wake(self, timeout: Duration) -> bool {
+        match self {
+            // A connection wakes the thread.
+            Self::Tcp(address) => {
+                let local = match address.ip() {
+                    IpAddr::V4(ip) if ip.is_unspecified() => (Ipv4Addr::LOCALHOST, address.port()).into(),
+                    IpAddr::V6(ip) if ip.is_unspecified() => (Ipv6Addr::LOCALHOST, address.port()).into(),
+                    _ => address,
+                };
+                TcpStream::connect_timeout(&local, timeout).is_ok()
+            }
+            #[cfg(unix)]
+            Self::Unix(listener) => {
+                let local = listener.local_addr();
+                // Linux ends the call when the socket is shut down. Its file may be removed by now.
+                let is_shut_down = UnixStream::from(OwnedFd::from(listener)).shutdown(Shutdown::Both).is_ok();
+                let connect = |path: &Path| UnixStream::connect(path).is_ok();
+                is_shut_down || local.ok().and_then(|local| local.as_pathname().map(connect)).unwrap_or(false)
+            }
+        }
     }
 }

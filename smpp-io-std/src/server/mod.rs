@@ -1,54 +1,80 @@
 //! An SMSC: listens, lets the application decide on binds, and passes requests to it.
 
+mod acceptor;
+mod bind_request;
+mod binds;
+mod bound;
 mod connection;
+mod events;
+mod incoming;
 mod listener;
 mod registry;
+mod sending;
 mod service;
-mod shared;
+mod slot;
+mod stream;
+mod unbound;
+mod workers;
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use smpp_core::session::{CloseReason, NotSentReason, Observer, RequestError, Response, SentBy, Smsc, State};
-use smpp_core::{COctets, InterfaceVersion, Operation};
+use smpp_core::server::{DeliverError, Delivery};
+use smpp_core::session::{CloseReason, Observer, RequestError, Response};
+use smpp_core::{COctets, InterfaceVersion};
 
+pub use acceptor::Acceptor;
+pub use bind_request::BindRequest;
+pub use binds::{BindRegistry, QueuedDelivery};
+pub use bound::{BindId, BoundSession};
+pub use events::Events;
+pub use incoming::IncomingConnection;
 pub use listener::Listener;
-pub use registry::ServerLimits;
-pub use service::{BindRequest, BoundSession, Service};
+pub use service::{ServerEvent, Service};
+pub use smpp_core::server::{Admission, ProxyHeaderError, RejectReason};
+pub use smpp_io_common::ServerLimits;
+pub use stream::ServerStream;
 
 use crate::error::End;
-use crate::handle::Peer;
-use connection::ACCEPT_PAUSE;
-use shared::{ObserverFactory, Shared};
+use acceptor::start_connection;
+use connection::{ObserverFactory, ServerContext};
+use listener::AcceptWaker;
+use registry::Registry;
+use unbound::Unbound;
+
+/// The pause after an error of accepting connections.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long [`Server::shutdown`] waits for the end of the sessions that it has aborted. Only an observer that does not
 /// return delays it longer.
 const ABORT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How often [`Server::shutdown`] checks whether a session has ended.
-const END_POLL_INTERVAL: Duration = Duration::from_millis(2);
+/// The longest timeout of a shutdown: the clock of the operating system has a range.
+const MAX_TIMEOUT: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
 
-/// A running SMSC. Its [`Service`] decides on binds and responds to requests; its [`ServerLimits`] bound connections and
-/// binds; the [`Config`](smpp_core::session::Config) of a [`Listener`] has the timeouts and bounds of each session.
+/// A running SMSC. Its [`Service`] decides on binds and responds to requests; its [`ServerLimits`] bound connections,
+/// binds and rates; the [`Config`](smpp_core::session::Config) of a [`Listener`] has the timeouts and bounds of each session.
 ///
-/// Each connection has two threads: one calls the service, one keeps the session alive while the service is busy. Use it
-/// for tests, gateways, and up to some hundreds of binds; beyond that use the server of `smpp-io-tokio`.
+/// Each connection has two threads: one calls the service, one keeps the session alive while the service is busy. The server
+/// has one thread for each listener, one for its timers, and one for deliveries (more while observers or slow peers block
+/// them). Use it for tests, gateways, and up to some hundreds of binds; beyond that use the server of `smpp-io-tokio`.
 ///
 /// ```
 /// use smpp_core::session::{Config, Smsc};
 /// use smpp_core::{Bind, CommandStatus, SubmitSm, SubmitSmResp};
-/// use smpp_io_std::{BindRequest, BoundSession, Connector, HandleRoute, Inbound, Listener, Server, Service};
+/// use smpp_io_std::{Admission, BindRequest, BoundSession, Connector, HandleRoute, Inbound, Listener, Server, Service};
 ///
 /// struct Shop;
 ///
 /// impl Service for Shop {
-///     fn bind(&self, request: &BindRequest) -> Result<(), CommandStatus> {
-///         if request.bind().password.equals(b"secret") { Ok(()) } else { Err(CommandStatus::RINVPASWD) }
+///     fn bind(&self, request: &BindRequest) -> Result<Admission, CommandStatus> {
+///         let is_known = request.bind().password.equals(b"secret");
+///         if is_known { Ok(Admission::default()) } else { Err(CommandStatus::RINVPASWD) }
 ///     }
 ///
 ///     fn request(&self, _: &BoundSession, request: Inbound<HandleRoute<Smsc>>) {
@@ -72,9 +98,11 @@ const END_POLL_INTERVAL: Duration = Duration::from_millis(2);
 /// [`shutdown`](Self::shutdown) ends the server gracefully. If you drop the server, it stops listening and aborts every
 /// session.
 pub struct Server {
-    shared: Arc<Shared>,
+    binds: BindRegistry,
     addresses: Vec<SocketAddr>,
-    accept_threads: Vec<JoinHandle<()>>,
+    is_stopping: Arc<AtomicBool>,
+    accept_threads: Vec<(AcceptWaker, JoinHandle<()>)>,
+    acceptor: Acceptor,
 }
 
 /// Builds a [`Server`]: its limits, its system_id, and the addresses on which it listens.
@@ -123,7 +151,7 @@ impl Shutdown {
 }
 
 impl<S: Service> ServerBuilder<S> {
-    /// Sets the limits on connections and binds.
+    /// Sets the limits of connections, binds and rates. Default: [`ServerLimits::default`].
     pub fn limits(self, limits: ServerLimits) -> Self {
         Self { limits, ..self }
     }
@@ -174,23 +202,73 @@ impl<S: Service> ServerBuilder<S> {
         self
     }
 
-    /// Starts to accept connections, with one thread for each listener. Does not block.
+    /// Starts the server, with one thread for each listener, one for its timers, and one for deliveries. Does not block.
     ///
     /// # Errors
     ///
     /// Returns the error of the operating system if it cannot start a thread or does not return the address of a listener.
     pub fn start(self) -> io::Result<Server> {
         let Self { service, limits, system_id, version, observer, listeners } = self;
-        let shared = Arc::new(Shared::new(Box::new(service), limits, (system_id, version), observer));
-        let mut server = Server { shared, addresses: Vec::new(), accept_threads: Vec::new() };
+        let registry = Arc::new(Registry::new(limits)?);
+        let service = Box::new(service);
+        let context = Arc::new(ServerContext {
+            service,
+            registry: Arc::clone(&registry),
+            system_id,
+            version,
+            observer,
+        });
+        // If a thread cannot be started, its drop ends those that run.
+        let mut server = Server {
+            binds: BindRegistry { registry: Arc::clone(&registry) },
+            addresses: Vec::new(),
+            is_stopping: Arc::default(),
+            acceptor: Acceptor::new(Arc::clone(&context)),
+            accept_threads: Vec::new(),
+        };
+        let timers = Arc::clone(&context);
+        let refuse = move |id, unbound: Arc<Unbound>| {
+            let context = Arc::clone(&timers);
+            // The session may block it.
+            timers.registry.workers.run(move || context.refuse_undecided(id, &unbound));
+        };
+        let spawn = |name: &str| thread::Builder::new().name(name.into());
+        spawn("smpp timers").spawn(move || registry.run_timers(refuse))?;
         for listener in listeners {
-            server.addresses.push(listener.local_addr()?);
-            let shared = Arc::clone(&server.shared);
-            let thread = thread::Builder::new().name("smpp accept".into());
-            server.accept_threads.push(thread.spawn(move || connection::accept(&shared, &listener))?);
+            let address = listener.local_addr()?;
+            server.addresses.push(address);
+            let (context, is_stopping) = (Arc::clone(&context), Arc::clone(&server.is_stopping));
+            let waker = listener.waker()?;
+            let accept = move || accept(&context, &listener, address, &is_stopping);
+            server.accept_threads.push((waker, spawn("smpp accept").spawn(accept)?));
         }
         Ok(server)
     }
+}
+
+/// Accepts connections until the server stops. Each gets a thread.
+fn accept(context: &Arc<ServerContext>, listener: &Listener, local: SocketAddr, is_stopping: &AtomicBool) {
+    loop {
+        let accepted = listener.accept();
+        if is_stopping.load(Ordering::SeqCst) {
+            return;
+        }
+        match accepted {
+            // A connection that is rejected has its event.
+            Ok(connection) => _ = start_connection(context, connection),
+            Err(error) if is_connection_error(&error) => {}
+            Err(error) => {
+                context.emit(ServerEvent::AcceptFailed { listener: local, error: &error });
+                thread::sleep(ACCEPT_PAUSE);
+            }
+        }
+    }
+}
+
+/// Returns whether the error concerns only the connection that was to be accepted: then there is no pause.
+fn is_connection_error(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
 impl Server {
@@ -206,35 +284,51 @@ impl Server {
         }
     }
 
-    /// Returns the addresses on which the server listens, in the order of the listeners.
+    /// Returns the addresses on which the server listens, in the order of the listeners. A Unix socket has the address `0.0.0.0:0`.
     pub fn local_addrs(&self) -> &[SocketAddr] {
         &self.addresses
     }
 
-    /// Returns the sessions that are bound at this moment. It waits while an observer of one of the sessions runs.
-    pub fn binds(&self) -> Vec<BoundSession> {
-        let mut bound: Vec<_> = self.shared.lock().admitted().cloned().collect();
-        bound.retain(|bound| bound.peer.state() != State::Open);
-        bound
-    }
-
-    /// Delivers a message or a delivery receipt (deliver_sm, data_sm) to an account, and waits for the response. The binds
-    /// of the account that receive are used in turn. It blocks as [`Handle::request`](crate::Handle::request) does.
+    /// Serves a connection that the application has accepted itself: see [`IncomingConnection::new`]. It counts for the limits of
+    /// the server as those of its listeners do. Does not block.
     ///
     /// # Errors
     ///
-    /// `NeverSent` with [`NotSentReason::NoBind`] if the account has no bind that receives; otherwise as
-    /// [`Handle::request`](crate::Handle::request).
-    pub fn deliver<O>(&self, system_id: &[u8], message: &O) -> Result<Response, RequestError>
-    where
-        O: Operation + SentBy<Smsc>,
-    {
-        let (turn, mut receivers) = self.shared.lock().next_delivery(system_id);
-        receivers.retain(BoundSession::receives);
-        match turn.checked_rem(receivers.len()).and_then(|turn| receivers.get(turn)) {
-            Some(bound) => bound.peer.request(message),
-            None => Err(RequestError::NeverSent(NotSentReason::NoBind)),
-        }
+    /// Returns why the connection is closed at once.
+    pub fn serve(&self, connection: IncomingConnection) -> Result<(), RejectReason> {
+        self.acceptor.serve(connection)
+    }
+
+    /// Returns what serves connections from other threads, for example from an accept loop of the application.
+    pub fn acceptor(&self) -> Acceptor {
+        self.acceptor.clone()
+    }
+
+    /// Returns the binds of the server. Clone the registry to deliver from other threads.
+    pub const fn binds(&self) -> &BindRegistry {
+        &self.binds
+    }
+
+    /// Delivers a message to an account: see [`BindRegistry::deliver`].
+    ///
+    /// # Errors
+    ///
+    /// As [`BindRegistry::deliver`].
+    pub fn deliver(&self, account: &[u8], message: impl Into<Delivery>) -> Result<Response, RequestError> {
+        self.binds.deliver(account, message)
+    }
+
+    /// Queues a message or a receipt for an account: see [`BindRegistry::queue`].
+    ///
+    /// # Errors
+    ///
+    /// As [`BindRegistry::queue`].
+    pub fn queue(
+        &self,
+        account: &[u8],
+        message: impl Into<Delivery>,
+    ) -> Result<QueuedDelivery, DeliverError> {
+        self.binds.queue(account, message)
     }
 
     /// Shuts the server down gracefully, and returns how each session ended. It accepts no new connection; each session
@@ -242,47 +336,46 @@ impl Server {
     /// unbinds. Sessions that are left after `timeout` are aborted.
     ///
     /// It blocks until all sessions have ended: at most for `timeout`, and about a second more if sessions are left that
-    /// cannot end at once. A thread in which the service or an observer does not return outlives the server; the session
-    /// of such an observer is reported as [`Aborted`](CloseReason::Aborted).
+    /// cannot end at once. It does not wait for calls of the service that go on after the end of their session. A thread in
+    /// which the service or an observer does not return outlives the server; the session of such an observer is reported as
+    /// [`Aborted`](CloseReason::Aborted).
     pub fn shutdown(mut self, timeout: Duration) -> Shutdown {
-        // A timeout beyond the range of the clock becomes 30 years.
-        let deadline = Instant::now() + timeout.min(Duration::from_secs(30 * 365 * 24 * 3600));
+        let deadline = Instant::now() + timeout.min(MAX_TIMEOUT);
         self.stop_accepting();
-        let (bound, not_bound) = {
-            let registry = self.shared.lock();
-            let bound: Vec<_> = registry.admitted().cloned().collect();
-            let not_bound = registry.all.len() - bound.len();
-            (bound, not_bound)
-        };
-        for peer in self.shared.peers() {
+        let registry = &self.binds.registry;
+        let not_bound = registry.stop();
+        let bound = registry.bound(None);
+        for session in &bound {
             // A write that the peer does not take delays the next session.
             if Instant::now() < deadline {
-                peer.begin_unbind();
+                session.peer().begin_unbind();
             }
         }
-        self.shared.wait_for_end(deadline);
-        // If the thread of a connection has ended, by a panic of the service, its session may still wait for the ESME.
-        wait_for_ends(&bound, deadline);
-        self.shared.peers().iter().chain(bound.iter().map(BoundSession::peer)).for_each(Peer::begin_abort);
-        wait_for_ends(&bound, Instant::now() + ABORT_TIMEOUT);
+        registry.wait_for_connections(deadline);
+        let abort_by = Instant::now() + ABORT_TIMEOUT;
+        for session in &registry.bound(None) {
+            session.peer().begin_abort();
+        }
+        registry.wait_for_connections(abort_by);
+        // An observer blocks those that are left.
+        for session in &registry.bound(None) {
+            registry.ended(session.id().0, CloseReason::Aborted);
+        }
+        registry.close();
+        registry.wait_for_deliveries(abort_by);
         let aborted = End { reason: CloseReason::Aborted, error: None };
         let ended = bound.into_iter().map(|bound| {
-            let end = bound.peer.try_end().unwrap_or_else(|| aborted.clone());
+            let end = bound.peer().try_end().unwrap_or_else(|| aborted.clone());
             (bound, end)
         });
         Shutdown { ended: ended.collect(), not_bound }
     }
 
     fn stop_accepting(&mut self) {
-        self.shared.stopping.store(true, Ordering::SeqCst);
-        for (address, accept_thread) in self.addresses.iter().zip(self.accept_threads.drain(..)) {
-            // A connection wakes the thread from its accept. If none can be made, the thread ends with the next one.
-            let local = match address.ip() {
-                IpAddr::V4(ip) if ip.is_unspecified() => (Ipv4Addr::LOCALHOST, address.port()).into(),
-                IpAddr::V6(ip) if ip.is_unspecified() => (Ipv6Addr::LOCALHOST, address.port()).into(),
-                _ => *address,
-            };
-            if TcpStream::connect_timeout(&local, ACCEPT_PAUSE).is_ok() {
+        self.is_stopping.store(true, Ordering::SeqCst);
+        for (waker, accept_thread) in self.accept_threads.drain(..) {
+            // If it cannot be woken, the thread ends with the next connection.
+            if waker.wake(ACCEPT_PAUSE) {
                 // The thread returns nothing.
                 let _ = accept_thread.join();
             }
@@ -293,16 +386,11 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.stop_accepting();
-        self.shared.peers().iter().for_each(Peer::begin_abort);
-    }
-}
-
-/// Waits until all sessions have ended, at most until `deadline`. It never waits for the lock of a session.
-fn wait_for_ends(sessions: &[BoundSession], deadline: Instant) {
-    for session in sessions {
-        while session.peer.try_end().is_none() && Instant::now() < deadline {
-            thread::sleep(END_POLL_INTERVAL);
-        }
+        let registry = &self.binds.registry;
+        registry.stop();
+        registry.bound(None).iter().for_each(|bound| bound.peer().begin_abort());
+        registry.close();
+        registry.end_threads();
     }
 }
 

@@ -1,84 +1,599 @@
-//! The connections of a server, and the limits on their number.
+//! Drives the registry of `smpp-core`: its connections, binds, deliveries and events.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::{io, time};
 
-use smpp_core::CommandStatus;
+use smpp_core::server::{
+    Admission, BindRefusal, ConnectionId, DeliverError, Delivery, DeliveryFrame, DeliveryId, DeliveryOutcome,
+    Event, RejectReason, ServerStats,
+};
+use smpp_core::session::{CloseReason, Config, Instant, RateMeter, Refusal, RequestError, Response};
+use smpp_core::{BindMode, CommandStatus};
+use smpp_io_common::telemetry::ServerTelemetry;
+use smpp_io_common::{Arrival, ServerLimits};
 
-use super::service::BoundSession;
-use crate::handle::Peer;
+use super::bound::BoundSession;
+use super::events::EventLog;
+use super::unbound::Unbound;
+use super::workers::Workers;
+use crate::account::Ended;
 
-/// Limits on the connections and binds of a [`Server`](crate::Server).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ServerLimits {
-    /// The most connections at a time, bound or not. A further one is closed as soon as it is accepted. Default 1,000.
-    pub connections: usize,
-    /// The most connections at a time from one IP address. A further one is closed as soon as it is accepted. Default 100.
-    pub connections_per_address: usize,
-    /// The most binds at a time with one system_id. A further one is refused with [`binds_status`](Self::binds_status).
-    /// Default 10.
-    pub binds_per_account: u16,
-    /// The status of a bind above `binds_per_account`. Default `ESME_RALYBND`.
-    pub binds_status: CommandStatus,
+/// The registry, and the threads that wait on it.
+///
+/// Its lock may be taken while that of a session is held, and never the other way round. Threads are woken, and sessions called,
+/// after it is released. What a thread calls then does not wait for the lock of a session.
+pub(super) struct Registry {
+    pub(super) limits: ServerLimits,
+    start: time::Instant,
+    state: Mutex<State>,
+    /// Notified when a deadline has changed.
+    deadline_changed: Condvar,
+    /// Notified when a connection has ended, or a delivery.
+    changed: Condvar,
+    event_added: Condvar,
+    /// Whether [`flush`](Self::flush) has something to do after a call under the lock of a session.
+    needs_flush: AtomicBool,
+    has_account_rates: AtomicBool,
+    /// The calls of the service whose sessions have ended.
+    pub(super) detached_requests: AtomicUsize,
+    pub(super) workers: Arc<Workers>,
+    telemetry: Mutex<ServerTelemetry>,
 }
 
-impl Default for ServerLimits {
-    fn default() -> Self {
-        let binds_status = CommandStatus::RALYBND;
-        Self { connections: 1000, connections_per_address: 100, binds_per_account: 10, binds_status }
-    }
+struct State {
+    core: smpp_core::server::Registry,
+    /// The connections, at the index of their id.
+    connections: Vec<Option<Connection>>,
+    /// The threads that wait for the outcome of a delivery.
+    outcomes: HashMap<DeliveryId, SyncSender<DeliveryOutcome>>,
+    log: EventLog,
+    /// Until when the thread of the timers waits, if it does.
+    timer: Option<Instant>,
+    /// The threads that wait for [`Registry::changed`].
+    waiting: usize,
+    /// How many deliveries and binds have ended.
+    ended: u64,
+    /// Whether a connection has ended that no event says.
+    has_changed: bool,
+    /// Connections that have ended, to be dropped after the lock is released.
+    removed: Vec<Connection>,
+    /// Whether the stream of events ends with the last session and the last delivery.
+    is_closing: bool,
+    /// Whether the thread of the timers has to end.
+    is_stopped: bool,
 }
 
-/// The open connections of a server. Its lock is never held while the lock of a session is taken: an observer may block
-/// that one.
+/// A connection that has not ended.
+enum Connection {
+    Unbound(Arc<Unbound>),
+    Bound(BoundSession),
+}
+
+/// What happens after the lock is released.
 #[derive(Default)]
-pub(super) struct ConnectionRegistry {
-    pub(super) all: HashMap<u64, Connection>,
-    last_number: u64,
-    /// Counts deliveries, so that the binds of an account receive in turn.
-    deliveries: usize,
+struct AfterUnlock {
+    close: Vec<Arc<Unbound>>,
+    send: Vec<(BoundSession, DeliveryId, DeliveryFrame)>,
+    outcomes: Vec<(SyncSender<DeliveryOutcome>, DeliveryOutcome)>,
+    removed: Vec<Connection>,
+    events: Vec<Event>,
+    has_changed: bool,
 }
 
-pub(super) struct Connection {
-    address: IpAddr,
-    /// The session, as soon as there is one: also before the bind.
-    pub(super) peer: Option<Peer>,
-    bound: Option<BoundSession>,
+impl Registry {
+    /// Creates a registry whose timers do not run yet.
+    pub(super) fn new(limits: ServerLimits) -> io::Result<Self> {
+        Ok(Self {
+            limits,
+            start: time::Instant::now(),
+            state: Mutex::new(State {
+                core: smpp_core::server::Registry::new(limits.options()),
+                connections: Vec::new(),
+                outcomes: HashMap::new(),
+                log: EventLog::default(),
+                timer: None,
+                waiting: 0,
+                ended: 0,
+                has_changed: false,
+                removed: Vec::new(),
+                is_closing: false,
+                is_stopped: false,
+            }),
+            deadline_changed: Condvar::new(),
+            changed: Condvar::new(),
+            event_added: Condvar::new(),
+            needs_flush: AtomicBool::new(false),
+            has_account_rates: AtomicBool::new(limits.account_rate.is_some()),
+            detached_requests: AtomicUsize::new(0),
+            workers: Workers::start()?,
+            telemetry: Mutex::default(),
+        })
+    }
+
+    fn now(&self) -> Instant {
+        Instant::after(self.start.elapsed())
+    }
+
+    /// Locks the state. A poisoned lock is used as it is: no code of the application runs under it.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Calls `act` with the state, then does what follows from it.
+    fn with<T>(self: &Arc<Self>, act: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.lock();
+        let value = act(&mut state);
+        let after = state.settle(|| self.now());
+        let due = state.core.poll_timeout();
+        let is_earlier = due.is_some_and(|due| state.timer.is_some_and(|timer| due < timer));
+        let has_receivers = !after.events.is_empty() && state.log.waiting > 0;
+        let has_waiting = after.has_changed && state.waiting > 0;
+        drop(state);
+        if is_earlier {
+            self.deadline_changed.notify_one();
+        }
+        if has_receivers {
+            self.event_added.notify_all();
+        }
+        if !after.events.is_empty() {
+            let mut telemetry = self.telemetry.lock().unwrap_or_else(PoisonError::into_inner);
+            after.events.iter().for_each(|event| telemetry.record(self.now(), event));
+        }
+        for (waiting, outcome) in after.outcomes {
+            // It fails if the thread has stopped to wait.
+            let _ = waiting.try_send(outcome);
+        }
+        if has_waiting {
+            self.changed.notify_all();
+        }
+        after.close.iter().for_each(|unbound| unbound.close(&self.workers));
+        for (bound, delivery, frame) in after.send {
+            if bound.push_delivery(delivery, frame) {
+                let registry = Arc::clone(self);
+                self.workers.run(move || registry.send_deliveries(&bound));
+            }
+        }
+        drop(after.removed);
+        value
+    }
+
+    /// Runs the timers until the server ends. `refuse` refuses a bind that the service has not decided on in time.
+    pub(super) fn run_timers(self: &Arc<Self>, refuse: impl Fn(ConnectionId, Arc<Unbound>)) {
+        loop {
+            let undecided = self.with(|state| {
+                let now = self.now();
+                let undecided: Vec<_> = std::iter::from_fn(|| state.core.poll_undecided(now)).collect();
+                state.core.handle_timeout(now);
+                undecided.into_iter().filter_map(|id| Some((id, state.unbound(id)?))).collect::<Vec<_>>()
+            });
+            for (id, unbound) in undecided {
+                refuse(id, unbound);
+            }
+            let mut state = self.lock();
+            loop {
+                if state.is_stopped {
+                    return;
+                }
+                let (due, now) = (state.core.poll_timeout(), self.now());
+                if due.is_some_and(|due| due <= now) {
+                    break;
+                }
+                state.timer = Some(due.unwrap_or(Instant::after(time::Duration::MAX)));
+                state = match due {
+                    Some(due) => {
+                        let waited = self.deadline_changed.wait_timeout(state, due - now);
+                        waited.unwrap_or_else(PoisonError::into_inner).0
+                    }
+                    None => self.deadline_changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+                };
+                state.timer = None;
+            }
+        }
+    }
+
+    /// Does what follows from calls under the lock of a session.
+    pub(super) fn flush(self: &Arc<Self>) {
+        if self.needs_flush.load(Ordering::Relaxed) && self.needs_flush.swap(false, Ordering::AcqRel) {
+            self.with(|_| ());
+        }
+    }
+
+    /// Waits until the condition holds, at most until `deadline`.
+    fn wait_until(&self, deadline: Option<time::Instant>, mut is_met: impl FnMut(&State) -> bool) {
+        let mut state = self.lock();
+        while !is_met(&state) {
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(time::Instant::now()));
+            if left.is_some_and(|left| left.is_zero()) {
+                return;
+            }
+            state.waiting += 1;
+            state = match left {
+                Some(left) => {
+                    self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+            };
+            state.waiting -= 1;
+        }
+    }
+
+    /// Adds a receiver of events, and returns the number of its first one.
+    pub(super) fn add_receiver(&self) -> u64 {
+        self.lock().log.add_receiver()
+    }
+
+    pub(super) fn remove_receiver(&self) {
+        self.lock().log.remove_receiver();
+    }
+
+    /// Waits for an event, at most until `deadline`. `Err` if there will be none.
+    pub(super) fn next_event(
+        &self,
+        next: &mut u64,
+        deadline: Option<time::Instant>,
+    ) -> Result<Option<Event>, Ended> {
+        let mut state = self.lock();
+        loop {
+            match state.log.poll(next) {
+                Ok(None) => {}
+                event_or_end => return event_or_end,
+            }
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(time::Instant::now()));
+            if left.is_some_and(|left| left.is_zero()) {
+                return Ok(None);
+            }
+            state.log.waiting += 1;
+            state = match left {
+                Some(left) => {
+                    self.event_added.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => self.event_added.wait(state).unwrap_or_else(PoisonError::into_inner),
+            };
+            state.log.waiting -= 1;
+        }
+    }
+
+    pub(super) fn stats(&self) -> ServerStats {
+        self.lock().core.stats()
+    }
+
+    /// Returns the configuration of a session until it is bound.
+    pub(super) fn unbound_config(&self, config: &Config) -> Config {
+        self.lock().core.options().unbound_config(config)
+    }
+
+    /// Adds a connection. If a limit is reached, the oldest connection without a bind is closed for it.
+    pub(super) fn accept(
+        self: &Arc<Self>,
+        address: SocketAddr,
+        arrival: Arrival,
+        unbound: &Arc<Unbound>,
+    ) -> Result<ConnectionId, RejectReason> {
+        self.with(|state| {
+            let id = match arrival {
+                Arrival::Direct => state.core.accept(address)?,
+                Arrival::Proxied => state.core.accept_proxied(address)?,
+                Arrival::Untrusted => {
+                    state.core.reject_untrusted(address);
+                    return Err(RejectReason::UntrustedProxy);
+                }
+            };
+            let connection = Some(Connection::Unbound(Arc::clone(unbound)));
+            match state.connections.get_mut(id.index()) {
+                Some(slot) => *slot = connection,
+                None => state.connections.push(connection),
+            }
+            Ok(id)
+        })
+    }
+
+    /// Records the address of the client that a proxy has stated.
+    pub(super) fn identify(
+        self: &Arc<Self>,
+        id: ConnectionId,
+        client: SocketAddr,
+    ) -> Result<(), RejectReason> {
+        self.with(|state| state.core.identify(id, client))
+    }
+
+    /// Records that a connection has sent no usable header. Returns the reason.
+    pub(super) fn reject(self: &Arc<Self>, id: ConnectionId, reason: RejectReason) -> RejectReason {
+        self.with(|state| state.core.reject(id, reason));
+        reason
+    }
+
+    /// Records that a connection has sent a bind.
+    pub(super) fn begin_decision(self: &Arc<Self>, id: ConnectionId) {
+        self.with(|state| state.core.begin_decision(self.now(), id));
+    }
+
+    /// Acts on the decision on a bind. `bound` creates the bind for its account.
+    pub(super) fn decide(
+        self: &Arc<Self>,
+        id: ConnectionId,
+        bind: (&[u8], BindMode),
+        window: u16,
+        decision: Result<&Admission, BindRefusal>,
+        bound: impl FnOnce(smpp_core::server::AccountName) -> BoundSession,
+    ) -> Result<BoundSession, CommandStatus> {
+        // What is left of it is dropped after the lock is released.
+        let mut bound = Some(bound);
+        self.with(|state| {
+            let decided = state.core.decide(id, bind, window, decision);
+            decided.map_err(|refusal| state.core.status_of(refusal))?;
+            self.has_account_rates.store(state.core.has_account_rates(), Ordering::Relaxed);
+            let account = state.core.account(id).cloned().ok_or(CommandStatus::RBINDFAIL)?;
+            let bound = bound.take().map(|bound| bound(account)).ok_or(CommandStatus::RBINDFAIL)?;
+            if let Some(slot) = state.connections.get_mut(id.index()) {
+                let before = slot.replace(Connection::Bound(bound.clone()));
+                state.removed.extend(before);
+            }
+            Ok(bound)
+        })
+    }
+
+    /// Records that a bind is refused. Returns the status of its response.
+    pub(super) fn refuse(
+        self: &Arc<Self>,
+        id: ConnectionId,
+        bind: (&[u8], BindMode),
+        refusal: BindRefusal,
+    ) -> CommandStatus {
+        self.with(|state| {
+            // The refusal is an error.
+            let _ = state.core.decide(id, bind, 1, Err(refusal));
+            state.core.status_of(refusal)
+        })
+    }
+
+    /// Records that the session of a bind has accepted it, and sends deliveries.
+    pub(super) fn ready(self: &Arc<Self>, id: ConnectionId) {
+        self.with(|state| state.core.ready(id));
+    }
+
+    /// Returns whether an account may have a rate limit.
+    pub(super) fn has_account_rates(&self) -> bool {
+        self.has_account_rates.load(Ordering::Relaxed)
+    }
+
+    /// Counts messages against the rate limits. Returns whether they are within them.
+    pub(super) fn take_rate(&self, id: ConnectionId, meter: Option<&mut RateMeter>, messages: u32) -> bool {
+        if self.has_account_rates() {
+            return self.lock().core.take_rate(self.now(), id, meter, messages);
+        }
+        meter.is_none_or(|meter| meter.take_many(self.now(), messages).is_ok())
+    }
+
+    /// Reports that messages of a bind are refused.
+    pub(super) fn throttled(self: &Arc<Self>, id: ConnectionId) {
+        self.with(|state| state.core.throttled(id));
+    }
+
+    /// Calls `act` under the lock of a session; [`flush`](Self::flush) follows.
+    fn in_session(&self, act: impl FnOnce(&mut State)) {
+        act(&mut self.lock());
+        self.needs_flush.store(true, Ordering::Release);
+    }
+
+    /// Records how many octets a connection holds before it is bound. Called under the lock of the session.
+    pub(super) fn set_unbound_octets(&self, id: ConnectionId, octets: usize) {
+        self.in_session(|state| state.core.set_unbound_octets(id, octets));
+    }
+
+    /// Records that a session is no longer bound. Called under the lock of the session.
+    pub(super) fn unbinding(&self, id: ConnectionId) {
+        self.in_session(|state| {
+            state.core.unbinding(id);
+            state.end_bind();
+        });
+    }
+
+    /// Records the end of a session. May be called under the lock of the session; [`flush`](Self::flush) follows.
+    pub(super) fn ended(&self, id: ConnectionId, reason: CloseReason) {
+        self.in_session(|state| {
+            state.core.ended(id, reason);
+            state.end_bind();
+            let removed = state.take(id);
+            state.removed.extend(removed);
+        });
+    }
+
+    /// Records how a delivery ended. Called under the lock of the session.
+    pub(super) fn handle_result_in_session(
+        &self,
+        delivery: DeliveryId,
+        result: Result<Response, RequestError>,
+    ) {
+        let now = self.now();
+        self.in_session(|state| state.core.handle_result(now, delivery, result));
+    }
+
+    /// Records how a delivery ended.
+    pub(super) fn handle_result(
+        self: &Arc<Self>,
+        delivery: DeliveryId,
+        result: Result<Response, RequestError>,
+    ) {
+        self.with(|state| state.core.handle_result(self.now(), delivery, result));
+    }
+
+    /// Records that the transport of a connection is closed, and that none of its threads is left.
+    pub(super) fn closed(self: &Arc<Self>, id: ConnectionId) {
+        self.with(|state| {
+            state.core.closed(id);
+            state.has_changed = true;
+            let removed = state.take(id);
+            state.removed.extend(removed);
+        });
+    }
+
+    /// Queues a delivery. Returns its id, and a receiver of its outcome.
+    pub(super) fn queue(
+        self: &Arc<Self>,
+        account: &[u8],
+        delivery: Delivery,
+    ) -> Result<(DeliveryId, Receiver<DeliveryOutcome>), DeliverError> {
+        self.with(|state| {
+            let id = state.core.deliver(self.now(), account, delivery)?;
+            let (sender, receiver) = sync_channel(1);
+            state.outcomes.insert(id, sender);
+            Ok((id, receiver))
+        })
+    }
+
+    /// Returns how many deliveries and binds have ended.
+    pub(super) fn deliveries_ended(&self) -> u64 {
+        self.lock().ended
+    }
+
+    /// Waits until a delivery or a bind has ended since `before`.
+    pub(super) fn wait_for_room(&self, before: u64) {
+        self.wait_until(None, |state| state.ended != before);
+    }
+
+    /// Returns the binds of an account, or of all accounts, the oldest first.
+    pub(super) fn bound(&self, account: Option<&[u8]>) -> Vec<BoundSession> {
+        let state = self.lock();
+        if let Some(account) = account {
+            return state.core.connections_of(account).filter_map(|id| state.bound(id)).cloned().collect();
+        }
+        let bound = |connection: &Option<Connection>| match connection {
+            Some(Connection::Bound(bound)) => Some(bound.clone()),
+            _ => None,
+        };
+        let mut all: Vec<_> = state.connections.iter().filter_map(bound).collect();
+        all.sort_unstable_by_key(BoundSession::id);
+        all
+    }
+
+    /// Returns the number of connections, those that are being closed included.
+    pub(super) fn connections(&self) -> usize {
+        connections(&self.stats())
+    }
+
+    /// Rejects new connections, binds and deliveries from now on, and closes the connections without a bind. Returns their
+    /// number.
+    pub(super) fn stop(self: &Arc<Self>) -> usize {
+        self.with(|state| {
+            state.core.stop();
+            let unbound = state.core.stats().unbound;
+            state.core.close_all_unbound(usize::MAX);
+            unbound
+        })
+    }
+
+    /// Waits until there is no connection but those of calls of the service that go on, at most until `deadline`.
+    pub(super) fn wait_for_connections(&self, deadline: time::Instant) {
+        self.wait_until(Some(deadline), |state| {
+            connections(&state.core.stats()) <= self.detached_requests.load(Ordering::SeqCst)
+        });
+    }
+
+    /// Ends the deliveries that wait, and the stream of events once those in flight have ended.
+    pub(super) fn close(self: &Arc<Self>) {
+        while self.with(|state| state.core.end_deliveries()) {}
+        self.with(|state| state.is_closing = true);
+    }
+
+    /// Waits until every delivery has ended, at most until `deadline`.
+    pub(super) fn wait_for_deliveries(&self, deadline: time::Instant) {
+        self.wait_until(Some(deadline), |state| state.core.stats().deliveries == 0);
+    }
+
+    /// Waits until the stream of events has ended, at most until `deadline`. Returns whether it has.
+    #[cfg(feature = "metrics")]
+    pub(super) fn wait_for_close(&self, deadline: time::Instant) -> bool {
+        self.wait_until(Some(deadline), |state| state.log.is_closed());
+        self.lock().log.is_closed()
+    }
+
+    /// Ends the threads of the server.
+    pub(super) fn end_threads(&self) {
+        self.lock().is_stopped = true;
+        self.deadline_changed.notify_all();
+        self.workers.close();
+    }
+
+    /// Wakes the threads that wait for the end of connections: a call of the service has begun for a session that has ended.
+    pub(super) fn notify_changed(&self) {
+        // Under the lock, so that a thread that is about to wait sees the change.
+        drop(self.lock());
+        self.changed.notify_all();
+    }
 }
 
-impl ConnectionRegistry {
-    /// Registers a connection and returns its number, unless a limit is reached.
-    pub(super) fn register(&mut self, address: IpAddr, limits: ServerLimits) -> Option<u64> {
-        let same_address = self.all.values().filter(|connection| connection.address == address).count();
-        if self.all.len() >= limits.connections || same_address >= limits.connections_per_address {
-            return None;
+fn connections(stats: &ServerStats) -> usize {
+    stats.bound + stats.unbound + stats.closing
+}
+
+impl State {
+    /// Returns the bind of a connection.
+    fn bound(&self, id: ConnectionId) -> Option<&BoundSession> {
+        match self.connections.get(id.index())? {
+            Some(Connection::Bound(bound)) if bound.id().0 == id => Some(bound),
+            _ => None,
         }
-        self.last_number += 1;
-        self.all.insert(self.last_number, Connection { address, peer: None, bound: None });
-        Some(self.last_number)
     }
 
-    /// Returns the sessions whose bind was admitted, answered or not. They count towards the limit of binds.
-    pub(super) fn admitted(&self) -> impl Iterator<Item = &BoundSession> {
-        self.all.values().filter_map(|connection| connection.bound.as_ref())
+    /// Returns a connection that is not bound. The core has named it, so it is the one in this slot.
+    fn unbound(&self, id: ConnectionId) -> Option<Arc<Unbound>> {
+        match self.connections.get(id.index())? {
+            Some(Connection::Unbound(unbound)) => Some(Arc::clone(unbound)),
+            _ => None,
+        }
     }
 
-    /// Registers the bind of a connection, unless its system_id has `limit` binds. Returns whether it did.
-    pub(super) fn bind(&mut self, number: u64, bound: &BoundSession, limit: u16) -> bool {
-        let same = self.admitted().filter(|other| other.system_id == bound.system_id).count();
-        if same >= limit.into() {
-            return false;
-        }
-        if let Some(connection) = self.all.get_mut(&number) {
-            connection.bound = Some(bound.clone());
-        }
-        true
+    /// Records that the account of a bind may have none any more.
+    const fn end_bind(&mut self) {
+        self.ended += 1;
+        self.has_changed = true;
     }
 
-    /// Returns the number of the next delivery, and the sessions of the account.
-    pub(super) fn next_delivery(&mut self, system_id: &[u8]) -> (usize, Vec<BoundSession>) {
-        self.deliveries = self.deliveries.wrapping_add(1);
-        let account = self.admitted().filter(|bound| bound.system_id() == system_id);
-        (self.deliveries, account.cloned().collect())
+    /// Removes a connection. Its slot is free for another one only after [`closed`](smpp_core::server::Registry::closed).
+    fn take(&mut self, id: ConnectionId) -> Option<Connection> {
+        self.connections.get_mut(id.index())?.take()
+    }
+
+    /// Collects what happens after the lock is released.
+    fn settle(&mut self, now: impl FnOnce() -> Instant) -> AfterUnlock {
+        let mut after = AfterUnlock { removed: std::mem::take(&mut self.removed), ..AfterUnlock::default() };
+        after.has_changed = std::mem::take(&mut self.has_changed);
+        while let Some(id) = self.core.poll_close() {
+            if let Some(Connection::Unbound(unbound)) = self.take(id) {
+                after.close.push(unbound);
+            }
+        }
+        if self.core.has_assignments() {
+            let now = now();
+            while let Some((id, delivery)) = self.core.poll_assignment(now) {
+                match (self.bound(id), self.core.pdu(delivery)) {
+                    (Some(bound), Some(frame)) => after.send.push((bound.clone(), delivery, frame)),
+                    // The bind ends in this moment.
+                    _ => self.core.handle_refused(now, delivery, Refusal::Closed(CloseReason::Disconnected)),
+                }
+            }
+        }
+        if self.is_closing {
+            let stats = self.core.stats();
+            if stats.bound + stats.unbound + stats.deliveries == 0 {
+                self.core.close();
+            }
+        }
+        while let Some(event) = self.core.poll_event() {
+            if let Event::Delivery { delivery, outcome, .. } = &event {
+                self.ended += 1;
+                if let Some(waiting) = self.outcomes.remove(delivery) {
+                    after.outcomes.push((waiting, outcome.clone()));
+                }
+            }
+            self.log.push(&event);
+            after.events.push(event);
+        }
+        after.has_changed |= !after.events.is_empty();
+        after
     }
 }

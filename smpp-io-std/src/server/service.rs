@@ -1,134 +1,161 @@
-//! What the application implements: the decision on a bind, and the response to a request.
+//! The application's part of a server.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use smpp_core::session::{Smsc, State, Stats};
-use smpp_core::{Bind, CommandStatus};
+use smpp_core::CommandStatus;
+use smpp_core::server::{Admission, RejectReason};
+use smpp_core::session::Smsc;
 
-use crate::handle::Peer;
+use super::bind_request::BindRequest;
+use super::bound::BoundSession;
+use super::stream::ServerStream;
+use crate::error::{AcceptError, End};
 use crate::handle_route::HandleRoute;
-use crate::inbound::{Inbound, InboundRequest};
+use crate::inbound::Inbound;
+use crate::transport::Duplex;
 
-/// The application's part of an SMSC: it decides on binds and responds to requests.
+/// Decides on binds and responds to requests, for a [`Server`](crate::Server).
 ///
-/// Many connections call its methods at the same time, each in a thread of its own. If a method panics, its connection
-/// ends and the others go on.
+/// Many connections call its methods at the same time, each in a thread of its own. A panic in [`bind`](Self::bind) refuses the
+/// bind, a panic in [`request`](Self::request) refuses the request; other binds and requests are not affected.
 ///
 /// ```
 /// use smpp_core::session::Smsc;
-/// use smpp_core::{CommandStatus, SubmitSmResp};
-/// use smpp_io_std::{BindRequest, BoundSession, HandleRoute, Inbound, Service};
+/// use smpp_core::{COctets, CommandStatus, SubmitSmResp};
+/// use smpp_io_std::{Admission, BindRequest, BoundSession, HandleRoute, Inbound, ServerEvent, Service};
 ///
 /// struct Shop;
 ///
 /// impl Service for Shop {
-///     fn bind(&self, request: &BindRequest) -> Result<(), CommandStatus> {
+///     fn bind(&self, request: &BindRequest) -> Result<Admission, CommandStatus> {
 ///         let bind = request.bind();
 ///         match bind.system_id.as_bytes() {
-///             b"shop" if bind.password.equals(b"secret") => Ok(()),
+///             b"shop" if bind.password.equals(b"secret") => Ok(Admission::default()),
 ///             b"shop" => Err(CommandStatus::RINVPASWD),
 ///             _ => Err(CommandStatus::RINVSYSID),
 ///         }
 ///     }
 ///
 ///     fn request(&self, bound: &BoundSession, request: Inbound<HandleRoute<Smsc>>) {
-///         match request {
-///             Inbound::SubmitSm(message) => {
-///                 println!("{} submits", bound.system_id().escape_ascii());
-///                 let message_id = "1".try_into().unwrap_or_default();
-///                 let _ = message.respond(Ok(SubmitSmResp { message_id, ..SubmitSmResp::default() }));
-///             }
-///             // Dropped without a response, a request is refused with a temporary error.
-///             other => drop(other),
+///         // Other requests are dropped: refused with a temporary error.
+///         let Inbound::SubmitSm(message) = request else { return };
+///         let id = format!("{}-{}", bound.id(), message.frame().header().sequence.0);
+///         let message_id = COctets::new(id.as_bytes()).unwrap_or_default();
+///         let _ = message.respond(Ok(SubmitSmResp { message_id, ..SubmitSmResp::default() }));
+///     }
+///
+///     fn event(&self, event: ServerEvent<'_>) {
+///         if let ServerEvent::Ended { bound, end } = event {
+///             println!("{} has ended: {end}", bound.system_id().escape_ascii());
 ///         }
 ///     }
 /// }
 /// ```
 pub trait Service: Send + Sync + 'static {
-    /// Decides on a bind: admits it with `Ok`.
+    /// Decides on a bind: accepts it, or returns the status to refuse it with, for example
+    /// [`RINVPASWD`](CommandStatus::RINVPASWD).
     ///
-    /// The decision has to be made within the rest of the ESME's
-    /// [`Config::session_init_timeout`](smpp_core::session::Config::session_init_timeout); after that the session has
-    /// ended, and the decision has no effect. The method has to return even then: until it does, its connection counts
-    /// towards the [`ServerLimits`](crate::ServerLimits).
-    ///
-    /// # Errors
-    ///
-    /// The status with which the bind is refused, such as [`RINVPASWD`](CommandStatus::RINVPASWD).
-    fn bind(&self, request: &BindRequest) -> Result<(), CommandStatus>;
+    /// It may take [`decision_timeout`](crate::ServerLimits::decision_timeout); then the bind is refused with
+    /// `ESME_RBINDFAIL`, and what it returns later has no effect. The same holds if the ESME disconnects or the server stops.
+    /// It runs in the thread of the connection, which cannot be interrupted: until it returns, its connection counts among
+    /// those that are being closed.
+    fn bind(&self, request: &BindRequest) -> Result<Admission, CommandStatus>;
 
-    /// Responds to a request of a bound ESME, now or later: the request can be kept and passed to another thread. If it is
+    /// Responds to a request of a bound ESME, now or later: the request can be stored or passed to another thread. If it is
     /// dropped without a response, it is refused with a temporary error, so that the ESME keeps the message.
     ///
-    /// The server calls it for one request of a session after another, in the order in which they came. While the method
-    /// runs, later requests wait in the inbox, at most [`max_unanswered`](smpp_core::session::Config::max_unanswered), and
-    /// the session is kept alive.
+    /// The requests of a session are passed one after the other, in the thread of the connection. While the method runs, later
+    /// requests wait, at most [`max_unanswered`](smpp_core::session::Config::max_unanswered), and the session is kept alive.
+    ///
+    /// A call that has begun goes on when its session ends, and so do the requests of the session that were received and wait
+    /// for their call: so their work completes. Their responses then fail, and the ESME may send the requests again. If more
+    /// than [`detached_requests`](crate::ServerLimits::detached_requests) calls go on whose sessions have ended, requests that
+    /// wait are dropped. [`Server::shutdown`](crate::Server::shutdown) waits for none of them: a call that does not return
+    /// outlives the server.
     fn request(&self, bound: &BoundSession, request: Inbound<HandleRoute<Smsc>>);
-}
 
-/// A bind that waits for the decision of [`Service::bind`].
-///
-/// ```
-/// use smpp_core::CommandStatus;
-/// use smpp_io_std::BindRequest;
-///
-/// fn decide(request: &BindRequest) -> Result<(), CommandStatus> {
-///     let known = request.bind().password.equals(b"secret");
-///     if known && request.peer_addr().ip().is_loopback() { Ok(()) } else { Err(CommandStatus::RINVPASWD) }
-/// }
-/// ```
-#[derive(Debug)]
-pub struct BindRequest {
-    pub(super) request: InboundRequest<Bind<'static>, HandleRoute<Smsc>>,
-    pub(super) address: SocketAddr,
-}
-
-impl BindRequest {
-    /// Returns the fields of the bind.
-    pub fn bind(&self) -> Bind<'_> {
-        self.request.get()
+    /// Gets the events of the server. It is called in the threads of the connections, so it should return quickly.
+    fn event(&self, event: ServerEvent<'_>) {
+        let _ = event;
     }
 
-    /// Returns the address from which the ESME has connected.
-    pub const fn peer_addr(&self) -> SocketAddr {
-        self.address
+    /// Wraps the transport of a connection, for example to count octets, to record them, or to inject faults in tests.
+    fn transport(&self, stream: ServerStream) -> Box<dyn Duplex> {
+        Box::new(stream)
     }
 }
 
-/// The session of one bound ESME. Cheap to clone.
-///
-/// If you drop it, the session goes on. If you keep it, the session still ends when its connection does.
-#[derive(Clone, Debug)]
-pub struct BoundSession {
-    pub(super) peer: Peer,
-    pub(super) system_id: Arc<[u8]>,
-    pub(super) address: SocketAddr,
+impl<S: Service + ?Sized> Service for Arc<S> {
+    fn bind(&self, request: &BindRequest) -> Result<Admission, CommandStatus> {
+        S::bind(self, request)
+    }
+
+    fn request(&self, bound: &BoundSession, request: Inbound<HandleRoute<Smsc>>) {
+        S::request(self, bound, request);
+    }
+
+    fn event(&self, event: ServerEvent<'_>) {
+        S::event(self, event);
+    }
+
+    fn transport(&self, stream: ServerStream) -> Box<dyn Duplex> {
+        S::transport(self, stream)
+    }
 }
 
-impl BoundSession {
-    /// Returns the handle of the session, to deliver messages to the ESME.
-    pub const fn peer(&self) -> &Peer {
-        &self.peer
-    }
-
-    /// Returns the system_id with which the ESME has bound.
-    pub fn system_id(&self) -> &[u8] {
-        &self.system_id
-    }
-
-    /// Returns the address from which the ESME has connected.
-    pub const fn peer_addr(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// Returns the counters of the session.
-    pub fn stats(&self) -> Stats {
-        self.peer.stats()
-    }
-
-    /// Returns whether the ESME has bound in a mode that receives messages.
-    pub(super) fn receives(&self) -> bool {
-        matches!(self.peer.state(), State::Bound(mode) if mode.receives())
-    }
+/// An event of a server.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum ServerEvent<'a> {
+    /// A connection was accepted; through a proxy, with the address of the client.
+    Connected {
+        /// The address of the client.
+        address: SocketAddr,
+        /// Whether the listener uses TLS.
+        tls: bool,
+    },
+    /// A connection was closed at once, or before a proxy had stated the address of its client.
+    ConnectionRejected {
+        /// The address of the client; that of the proxy if it has not stated one.
+        address: SocketAddr,
+        /// Why.
+        reason: RejectReason,
+    },
+    /// A connection ended before it was bound.
+    NotBound {
+        /// The address of the client.
+        address: SocketAddr,
+        /// Why; `None` if it was closed for a newer connection, or because the server stops.
+        error: Option<&'a AcceptError>,
+    },
+    /// A bind was refused.
+    BindRefused {
+        /// The address of the ESME.
+        address: SocketAddr,
+        /// The system_id of the bind.
+        system_id: &'a [u8],
+        /// The status of the response.
+        status: CommandStatus,
+    },
+    /// An ESME has bound.
+    Bound(&'a BoundSession),
+    /// A message was refused with [`ServerLimits::rate_status`](crate::ServerLimits::rate_status), because the bind has
+    /// reached its rate limit.
+    Throttled(&'a BoundSession),
+    /// A bind has ended.
+    Ended {
+        /// The bind.
+        bound: &'a BoundSession,
+        /// How its session ended.
+        end: &'a End,
+    },
+    /// Accepting connections failed, for example because too many files are open. The server tries again after 100 ms.
+    AcceptFailed {
+        /// The local address of the listener.
+        listener: SocketAddr,
+        /// The error of the operating system.
+        error: &'a io::Error,
+    },
 }

@@ -1,23 +1,46 @@
 //! An SMSC inside the process, for tests of programs that use SMPP. Needs the feature `testing`.
 //!
-//! It listens on a free port, follows the rules of [`smpp_core::simulator`] (by default those of 8x8) and delivers
-//! receipts:
+//! It runs on a free port, or in memory without one, follows the rules of [`smpp_core::simulator`] (by default those of 8x8)
+//! and delivers receipts. The test sees what it received:
 //!
 //! ```
-//! use smpp_io_std::Connector;
+//! use smpp_core::account::{Credentials, Message, Options};
+//! use smpp_core::provider::Provider;
+//! use smpp_core::{Address, SubmitSm};
 //! use smpp_io_std::testing::TestSmsc;
 //!
-//! let smsc = TestSmsc::start()?;
-//! let connection = Connector::new().bind(&smsc.endpoint(), &smsc.bind())?;
-//! connection.unbind();
+//! let smsc = TestSmsc::in_memory()?;
+//! let options = Options::new(Credentials::default(), &Provider::EIGHT_BY_EIGHT);
+//! let (account, _arrivals) = smsc.account_connector(options).connect()?;
+//!
+//! let template = SubmitSm { destination: Address::international("6591234567")?, ..SubmitSm::default() };
+//! account.send(&Message::text(&template, "Hello"))?;
+//! assert_eq!(smsc.next_message()?.text.as_deref(), Some("Hello"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! [`TestSmsc::builder`] sets accounts, rules and TLS. `smpp_io_tokio::testing` has an SMSC with the same names over
-//! tokio, which also injects faults.
+//! - [`TestSmsc::start`] listens on a free port, [`TestSmsc::in_memory`] on none; [`TestSmsc::builder`] sets accounts, rules,
+//!   TLS and faults.
+//! - The log: [`TestSmsc::next_message`], [`next_bind`](TestSmsc::next_bind), [`next_refusal`](TestSmsc::next_refusal) and
+//!   [`next_delivery`](TestSmsc::next_delivery) wait with a limit; [`TestSmsc::log`] has everything.
+//! - Scripted answers: [`TestSmsc::script`]. Messages of phones: [`TestSmsc::deliver`]. Faults of all connections:
+//!   [`TestSmsc::set_faults`], and at once: [`TestSmsc::end_connections`].
+//!
+//! `smpp_io_tokio::testing` has an SMSC with the same names over tokio, and its manual a chapter about it.
 
+mod builder;
 mod certificate;
+mod faults;
+mod log;
+mod service;
 mod smsc;
+mod socket;
 
+pub use builder::{ACCOUNT, TestSmscBuilder};
 pub use certificate::Certificate;
-pub use smsc::{ACCOUNT, TestSmsc, TestSmscBuilder};
+pub use smpp_core::simulator::{
+    Answer, DeliverError, DeliveryFailure, Faults, Log, LogEntry, LoggedBind, LoggedDelivery, LoggedMessage,
+    MoMessage, MoSegmentation, NotLogged, ResponseFault, StreamEnd, When,
+};
+pub use smsc::TestSmsc;
+pub use socket::MemoryStream;

@@ -1,32 +1,25 @@
-//! The SMSC: the simulator of `smpp-core` decides; each connection has a thread.
+//! A running SMSC, as a test uses it.
 
 use std::fmt;
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::Duration;
 
 use rustls::{ClientConfig, ServerConfig};
-use smpp_core::session::{self, Config, Smsc as Role};
-use smpp_core::simulator::{Delivery, Dialect, Rules, SimulatedBind, Simulator};
-use smpp_core::{Bind, BindResp, COctets, Endpoint, NoBody, Password, SubmitSmResp, Tlv, Tlvs};
+use smpp_core::account::Options;
+use smpp_core::simulator::{Answer, DeliverError, Faults, MoMessage, OriginateError, Rules, StreamEnd, When};
+use smpp_core::{Address, Bind, COctets, Endpoint, Password};
 
 use super::Certificate;
-use crate::{Connection, End, Inbound, SentRequest, Stream, TlsStream};
+use super::builder::TestSmscBuilder;
+use super::service::Shared;
+use super::socket::{self, MemoryStream, Socket};
+use crate::account::AccountConnector;
+use crate::{Connector, DialTarget};
 
-/// The account of the SMSC if the builder adds none: system_id and password.
-pub const ACCOUNT: (&str, &str) = ("demo_shop", "s3cret");
-
-/// The system_id of the SMSC in its bind responses.
-const NAME: &[u8] = b"8x8_demo";
-
-/// How often a connection checks for receipts that another connection took out of the simulator, and for the end of the
-/// SMSC.
-const POLL_INTERVAL: Duration = Duration::from_millis(20);
-
-/// A running SMSC. Dropping it closes the listener, and every connection within 20 ms.
+/// A running SMSC. Dropping it closes the listener and every connection.
 ///
 /// ```
 /// use smpp_io_std::Connector;
@@ -38,124 +31,100 @@ const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct TestSmsc {
-    shared: Arc<Shared>,
-    address: SocketAddr,
+    pub(super) shared: Arc<Shared>,
+    /// `None` in memory.
+    address: Option<SocketAddr>,
     endpoint: Endpoint,
     certificate: Certificate,
+    memory: Arc<Memory>,
+    pub(super) wait_limit: Duration,
 }
 
-/// Settings of an [`TestSmsc`] that is not running yet.
-///
-/// ```
-/// use smpp_core::simulator::Rules;
-/// use smpp_io_std::Connector;
-/// use smpp_io_std::testing::TestSmsc;
-///
-/// let smsc = TestSmsc::builder()
-///     .account("shop", "secret")
-///     .rules(Rules { max_binds: 1, ..Rules::default() })
-///     .tls()
-///     .start()?;
-/// let connection = Connector::new().tls(smsc.client_tls()).bind(&smsc.endpoint(), &smsc.bind())?;
-/// connection.unbind();
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[must_use = "call start"]
-pub struct TestSmscBuilder {
-    rules: Rules,
-    accounts: Vec<(String, String)>,
-    tls: bool,
+/// How clients connect in memory.
+struct Memory {
+    shared: Arc<Shared>,
+    tls: Option<Arc<ServerConfig>>,
+    /// The port of the last client: it makes the addresses of clients different.
+    last_port: AtomicU16,
 }
 
-/// The state that all connections share.
-struct Shared {
-    service: Mutex<Service>,
-    dialect: Dialect,
-    start: Instant,
-    stopping: AtomicBool,
-}
-
-struct Service {
-    simulator: Simulator,
-    /// Receipts that are due, each for the bind that it names.
-    due: Vec<Delivery>,
-}
-
-impl TestSmscBuilder {
-    /// Sets the rules: binds and messages a second that an account may use, receipts, message states, the dialect. `epoch`
-    /// is ignored: dates in receipts are real.
-    ///
-    /// By default the rules of 8x8, with receipts after 200 ms.
-    pub fn rules(self, rules: Rules) -> Self {
-        Self { rules, ..self }
-    }
-
-    /// Adds an account. Without any, [`ACCOUNT`] is the only one.
-    pub fn account(mut self, system_id: &str, password: &str) -> Self {
-        self.accounts.push((system_id.into(), password.into()));
-        self
-    }
-
-    /// Speaks TLS, with a new [`Certificate`] for `localhost`. [`TestSmsc::client_tls`] trusts it.
-    pub fn tls(self) -> Self {
-        Self { tls: true, ..self }
-    }
-
-    /// Starts the SMSC on a free port of 127.0.0.1, with one thread that accepts connections and one for each
-    /// connection.
-    ///
-    /// # Errors
-    ///
-    /// No free port, or no certificate could be made.
-    pub fn start(self) -> io::Result<TestSmsc> {
-        let Self { rules, mut accounts, tls } = self;
-        if accounts.is_empty() {
-            accounts.push((ACCOUNT.0.into(), ACCOUNT.1.into()));
-        }
-        let certificate = Certificate::for_localhost()?;
-        let server_tls = tls.then(|| certificate.server_config());
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let dialect = rules.dialect.clone();
-        let mut simulator = Simulator::new(Rules { epoch: now.as_secs(), ..rules });
-        for (system_id, password) in &accounts {
-            simulator.add_account(system_id, password);
-        }
-        let service = Mutex::new(Service { simulator, due: Vec::new() });
-        let (start, stopping) = (Instant::now(), AtomicBool::new(false));
-        let shared = Arc::new(Shared { service, dialect, start, stopping });
-
-        let listener = TcpListener::bind("127.0.0.1:0")?;
-        let address = listener.local_addr()?;
-        let accepting = Arc::clone(&shared);
-        thread::Builder::new()
-            .name("smsc".into())
-            .spawn(move || accepting.accept(&listener, server_tls.as_ref()))?;
-        let (system_id, password) = accounts.into_iter().next().unwrap_or_default();
-        let endpoint = Endpoint {
-            tls,
-            // The certificate is for this name.
-            host: if tls { "localhost".into() } else { address.ip().to_string() },
-            port: address.port(),
-            system_id: Some(system_id),
-            password: Some(password),
-        };
-        Ok(TestSmsc { shared, address, endpoint, certificate })
+impl Memory {
+    /// Connects a client.
+    fn dial(&self) -> io::Result<MemoryStream> {
+        let (near, far) = socket::pair()?;
+        let port = self.last_port.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+        self.shared.spawn(Socket::Memory(far), SocketAddr::from(([127, 0, 0, 1], port)), self.tls.clone());
+        Ok(near)
     }
 }
 
 impl TestSmsc {
-    /// Starts an SMSC on a free port of 127.0.0.1, without TLS, for [`ACCOUNT`].
+    /// Starts an SMSC on a free port of 127.0.0.1, without TLS, for [`ACCOUNT`](super::ACCOUNT).
     ///
     /// # Errors
     ///
-    /// No free port.
+    /// No free port, or no thread.
     pub fn start() -> io::Result<Self> {
         Self::builder().start()
     }
 
+    /// Starts an SMSC in memory, without a port, for [`ACCOUNT`](super::ACCOUNT): see [`TestSmscBuilder::in_memory`].
+    ///
+    /// # Errors
+    ///
+    /// No thread.
+    pub fn in_memory() -> io::Result<Self> {
+        Self::builder().in_memory().start()
+    }
+
     /// Returns the default settings.
     pub fn builder() -> TestSmscBuilder {
-        TestSmscBuilder { rules: Rules::default(), accounts: Vec::new(), tls: false }
+        TestSmscBuilder::default()
+    }
+
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        address: Option<SocketAddr>,
+        endpoint: Endpoint,
+        certificate: Certificate,
+        tls: Option<Arc<ServerConfig>>,
+        wait_limit: Duration,
+    ) -> Self {
+        let memory = Memory { shared: Arc::clone(&shared), tls, last_port: AtomicU16::new(0) };
+        Self { shared, address, endpoint, certificate, memory: Arc::new(memory), wait_limit }
+    }
+
+    /// Returns a connector of sessions that reaches the SMSC at [`endpoint`](Self::endpoint): in memory if it has no port, and
+    /// with its certificate if it speaks TLS.
+    ///
+    /// ```
+    /// use smpp_io_std::testing::TestSmsc;
+    ///
+    /// let smsc = TestSmsc::builder().in_memory().tls().start()?;
+    /// let (client, _inbox) = smsc.connector().start(&smsc.endpoint())?;
+    /// client.bind(&smsc.bind())?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn connector(&self) -> Connector {
+        let connector = Connector::new().tls(self.client_tls());
+        if self.address.is_some() { connector } else { connector.dial_by_name(self.dialer()) }
+    }
+
+    /// Returns a connector of accounts that reaches the SMSC, with the credentials of its first account: in memory if it has
+    /// no port, and with its certificate if it speaks TLS.
+    pub fn account_connector(&self, options: Options) -> AccountConnector {
+        let connector = AccountConnector::new(&self.endpoint, options).tls(self.client_tls());
+        if self.address.is_some() { connector } else { connector.dial_by_name(self.dialer()) }
+    }
+
+    /// Returns a function that connects in memory, for [`Connector::dial_by_name`] or [`AccountConnector::dial_by_name`]. It
+    /// fails if the SMSC listens on a port.
+    pub fn dialer(&self) -> impl Fn(DialTarget) -> io::Result<MemoryStream> + Clone + Send + Sync + 'static {
+        let memory = self.address.is_none().then(|| Arc::clone(&self.memory));
+        move |_| match &memory {
+            Some(memory) => memory.dial(),
+            None => Err(io::Error::other("the SMSC listens on a port, not in memory")),
+        }
     }
 
     /// Returns where to connect, and the first account: system_id and password.
@@ -174,9 +143,9 @@ impl TestSmsc {
         }
     }
 
-    /// Returns the address that the SMSC listens on.
+    /// Returns the address that the SMSC listens on; port 0 in memory.
     pub fn local_addr(&self) -> SocketAddr {
-        self.address
+        self.address.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0)))
     }
 
     /// Returns the certificate that the SMSC uses after [`TestSmscBuilder::tls`].
@@ -189,7 +158,114 @@ impl TestSmsc {
         self.certificate.client_config()
     }
 
-    /// Changes the rules of the messages that follow: see [`Simulator::change_rules`]. The limits of binds and of rates, and
+    /// Scripts an answer to the messages that the rule names: see [`Simulator::script`](smpp_core::simulator::Simulator::script).
+    ///
+    /// ```
+    /// use smpp_core::simulator::{Answer, ResponseFault, When};
+    /// use smpp_core::{CommandStatus, MessageState};
+    /// use smpp_io_std::testing::TestSmsc;
+    ///
+    /// let smsc = TestSmsc::in_memory()?;
+    /// smsc.script(When::next(), Answer::refuse(CommandStatus::RTHROTTLED));
+    /// smsc.script(When::always().to("6591234567"), Answer::accept().receipt(MessageState::EXPIRED));
+    /// smsc.script(When::every(100), Answer::accept().fault(ResponseFault::Cut));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn script(&self, when: When, answer: Answer) {
+        self.shared.state().simulator.script(when, answer);
+    }
+
+    /// Removes all scripted answers.
+    pub fn clear_script(&self) {
+        self.shared.state().simulator.clear_script();
+    }
+
+    /// Sends a mobile-originated (MO) message from a phone to a number of the first account, and waits until the client has
+    /// accepted all its segments. The text may have any length up to 255 segments, and any characters.
+    ///
+    /// ```
+    /// use std::thread;
+    /// use smpp_io_std::Inbound;
+    /// use smpp_io_std::testing::TestSmsc;
+    ///
+    /// let smsc = TestSmsc::in_memory()?;
+    /// let (client, mut inbox) = smsc.connector().start(&smsc.endpoint())?;
+    /// client.bind(&smsc.bind())?;
+    /// let program = thread::spawn(move || {
+    ///     let Some(Inbound::DeliverSm(message)) = inbox.recv() else { panic!("no message") };
+    ///     message.accept()
+    /// });
+    /// smsc.deliver("+6591234567", "8888", "STOP")?;
+    /// # assert!(program.join().unwrap().is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`DeliverError`] if the message cannot be sent, the client refuses a segment, or the [wait
+    /// limit](TestSmscBuilder::wait_limit) is over: then it may still be delivered.
+    pub fn deliver(&self, source: &str, destination: &str, text: &str) -> Result<(), DeliverError> {
+        self.deliver_message(&MoMessage::new(source, destination, text))
+    }
+
+    /// As [`deliver`](Self::deliver), to any account, in any alphabet, and in segments of any form.
+    ///
+    /// # Errors
+    ///
+    /// As [`deliver`](Self::deliver).
+    pub fn deliver_message(&self, message: &MoMessage<'_>) -> Result<(), DeliverError> {
+        let sent = self.shared.state().simulator.deliver(self.shared.now(), message);
+        let id = sent.map_err(DeliverError::NotSent)?;
+        self.shared.notify();
+        let outcome = self.wait_for("outcome of the message", |simulator| simulator.poll_delivered(id))?;
+        outcome.map_err(DeliverError::Failed)
+    }
+
+    /// Ends all connections that are open: resets them, closes them, or closes the sending side only (half-close). In memory a
+    /// reset is a close. New connections are not affected.
+    pub fn end_connections(&self, end: StreamEnd) {
+        self.shared.end_connections(end);
+    }
+
+    /// Queues a mobile-originated message from `source` to `destination` for an account. Returns the number of its
+    /// segments.
+    ///
+    /// # Errors
+    ///
+    /// [`OriginateError`] says why nothing is queued.
+    pub fn originate(
+        &self,
+        account: &str,
+        source: Address<'_>,
+        destination: Address<'_>,
+        text: &str,
+    ) -> Result<usize, OriginateError> {
+        let addresses = (source, destination);
+        let segments = self.shared.state().simulator.originate(self.shared.now(), account, addresses, text);
+        self.shared.notify();
+        segments
+    }
+
+    /// Returns the faults.
+    pub fn faults(&self) -> Faults {
+        self.shared.faults.get()
+    }
+
+    /// Sets the faults, also those of the connections that are open. They begin with the next PDU; a message that waits
+    /// for its response keeps its delay.
+    ///
+    /// ```
+    /// use smpp_io_std::testing::{Faults, TestSmsc};
+    ///
+    /// let smsc = TestSmsc::start()?;
+    /// smsc.set_faults(Faults { drop_percent: 100, ..Faults::default() });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn set_faults(&self, faults: Faults) {
+        self.shared.faults.set(faults);
+    }
+
+    /// Changes the rules of the messages that follow: see [`Simulator::change_rules`](smpp_core::simulator::Simulator::change_rules). The limits of binds and of rates, and
     /// the dialect, keep the values that the SMSC was started with.
     ///
     /// ```
@@ -206,23 +282,17 @@ impl TestSmsc {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn change_rules(&self, change: impl FnOnce(&mut Rules)) {
-        self.shared.service().simulator.change_rules(|rules| {
+        self.shared.state().simulator.change_rules(|rules| {
             let (max_binds, rate, dialect) = (rules.max_binds, rules.rate, rules.dialect.clone());
             change(rules);
             (rules.max_binds, rules.rate, rules.dialect) = (max_binds, rate, dialect);
         });
+        self.shared.notify();
     }
 
     /// Returns the number of receipts and messages that wait for delivery.
     pub fn pending(&self) -> usize {
-        let service = self.shared.service();
-        service.simulator.pending() + service.due.len()
-    }
-}
-
-impl fmt::Debug for TestSmscBuilder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TestSmscBuilder").field("rules", &self.rules).finish_non_exhaustive()
+        self.shared.state().simulator.pending()
     }
 }
 
@@ -234,166 +304,10 @@ impl fmt::Debug for TestSmsc {
 
 impl Drop for TestSmsc {
     fn drop(&mut self) {
-        self.shared.stopping.store(true, Ordering::SeqCst);
-        // Wakes the thread that accepts connections. If it fails, that thread has ended.
-        let _ = TcpStream::connect(self.address);
-    }
-}
-
-impl Shared {
-    fn accept(self: Arc<Self>, listener: &TcpListener, tls: Option<&Arc<ServerConfig>>) {
-        for stream in listener.incoming().flatten() {
-            if self.stopping.load(Ordering::SeqCst) {
-                return;
-            }
-            let (shared, tls) = (Arc::clone(&self), tls.cloned());
-            // The client reports how a connection ends.
-            thread::spawn(move || shared.serve(stream, tls));
+        self.shared.stop();
+        if let Some(address) = self.address {
+            // Wakes the thread that accepts connections. If it fails, that thread has ended.
+            let _ = TcpStream::connect(address);
         }
-    }
-
-    /// Serves one connection until it ends.
-    fn serve(&self, stream: TcpStream, tls: Option<Arc<ServerConfig>>) -> io::Result<()> {
-        stream.set_nodelay(true)?;
-        let config = Config {
-            inactivity_timeout: self.dialect.idle_timeout,
-            enquire_link_is_activity: true,
-            ..Config::default()
-        };
-        let stream = match tls {
-            Some(tls) => {
-                let stream = TlsStream::accept(stream, tls, config.session_init_timeout);
-                Stream::Tls(Box::new(stream.map_err(io::Error::other)?))
-            }
-            None => Stream::Tcp(stream),
-        };
-        let mut bind = None;
-        let served = self.session(stream, config, &mut bind);
-        if let Some(bind) = bind {
-            self.service().simulator.release(bind);
-        }
-        served
-    }
-
-    /// Responds to the requests of the ESME and delivers its receipts, until the connection or the SMSC ends.
-    fn session(&self, stream: Stream, config: Config, bind: &mut Option<SimulatedBind>) -> io::Result<()> {
-        let mut connection = Connection::<Role, _>::new(stream, config)?;
-        let mut in_flight = None;
-        while !self.stopping.load(Ordering::SeqCst) {
-            let answered = self.answer(&mut connection, bind);
-            in_flight = self.deliver(&mut connection, *bind, in_flight);
-            if answered.is_err() {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    /// Waits for one request and responds to it.
-    fn answer(
-        &self,
-        connection: &mut Connection<Role, Stream>,
-        bind: &mut Option<SimulatedBind>,
-    ) -> Result<(), End> {
-        match connection.recv(Some(POLL_INTERVAL))? {
-            Some(Inbound::Bind(request)) => {
-                let admitted = self.service().simulator.bind(&request.get());
-                *bind = admitted.ok();
-                let system_id = COctets::new(NAME).unwrap_or_default();
-                let version = self.dialect.sc_interface_version.map(Tlv::sc_interface_version);
-                let response = BindResp { system_id, tlvs: Tlvs::list(version.as_slice()) };
-                connection.respond(request, admitted.map(|_| response))
-            }
-            Some(Inbound::SubmitSm(message)) => {
-                // The session lets no message through before the bind.
-                let Some(bind) = *bind else { return Ok(()) };
-                let now = self.now();
-                let submitted = self.service().simulator.submit(now, bind, &message.get());
-                let tlvs = self.dialect.tlvs_of_response();
-                let response = submitted.as_ref().map(|id| SubmitSmResp {
-                    message_id: COctets::new(id.as_bytes()).unwrap_or_default(),
-                    tlvs: Tlvs::list(&tlvs),
-                });
-                let responded = connection.respond(message, response.map_err(|status| *status));
-                self.service().simulator.responded(bind);
-                responded
-            }
-            Some(request) => self.answer_about_message(connection, *bind, request),
-            None => Ok(()),
-        }
-    }
-
-    /// Responds to a request about a message, and refuses any other request.
-    fn answer_about_message(
-        &self,
-        connection: &mut Connection<Role, Stream>,
-        bind: Option<SimulatedBind>,
-        request: Inbound,
-    ) -> Result<(), End> {
-        // The session lets no request through before the bind.
-        let (Some(bind), now) = (bind, self.now()) else { return Ok(()) };
-        match request {
-            Inbound::QuerySm(request) => {
-                let message_id = request.get().message_id.as_bytes().to_vec();
-                let found = self.service().simulator.query(now, bind, &request.get());
-                let response = found.as_ref().map(|found| found.response(&message_id));
-                connection.respond(request, response.map_err(|status| *status))
-            }
-            Inbound::CancelSm(request) => {
-                let result = self.service().simulator.cancel(now, bind, &request.get());
-                connection.respond(request, result.map(|()| NoBody))
-            }
-            Inbound::ReplaceSm(request) => {
-                let result = self.service().simulator.replace(now, bind, &request.get());
-                connection.respond(request, result.map(|()| NoBody))
-            }
-            other => connection.refuse(other),
-        }
-    }
-
-    /// Sends one receipt at a time without waiting: the ESME may respond to it only after its next message. A receipt
-    /// that is not accepted is delivered again later.
-    fn deliver(
-        &self,
-        connection: &mut Connection<Role, Stream>,
-        bind: Option<SimulatedBind>,
-        in_flight: Option<(SentRequest, Delivery)>,
-    ) -> Option<(SentRequest, Delivery)> {
-        if let Some((sent, delivery)) = in_flight {
-            match sent.try_outcome() {
-                Err(sent) => return Some((sent, delivery)),
-                Ok(Ok(_)) => self.service().simulator.accepted(&delivery),
-                Ok(Err(_)) => self.redeliver(delivery),
-            }
-        }
-        let delivery = self.next_delivery(bind?)?;
-        if let Ok(sent) = connection.send(&delivery.deliver_sm()) {
-            return Some((sent, delivery));
-        }
-        self.redeliver(delivery);
-        None
-    }
-
-    fn next_delivery(&self, bind: SimulatedBind) -> Option<Delivery> {
-        let now = self.now();
-        let mut service = self.service();
-        while let Some(delivery) = service.simulator.poll_delivery(now) {
-            service.due.push(delivery);
-        }
-        let at = service.due.iter().position(|delivery| delivery.bind == bind)?;
-        Some(service.due.remove(at))
-    }
-
-    fn redeliver(&self, delivery: Delivery) {
-        let now = self.now();
-        self.service().simulator.redeliver(now, delivery);
-    }
-
-    fn now(&self) -> session::Instant {
-        session::Instant::after(self.start.elapsed())
-    }
-
-    fn service(&self) -> MutexGuard<'_, Service> {
-        self.service.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -7,7 +7,7 @@ use smpp_core::session::{Config, RequestError, Smsc};
 use smpp_core::{COctets, DeliverSm, EsmClass, ShortMessage, SubmitSmResp};
 use smpp_io_std::account::AckError;
 use smpp_io_std::{
-    BindRequest, BoundSession, HandleRoute, Inbound, Listener, PendingResponse, Response,
+    Admission, BindRequest, BoundSession, HandleRoute, Inbound, Listener, PendingResponse, Response,
     Server as SmscServer, Service,
 };
 
@@ -40,8 +40,8 @@ fn a_receipt_arrives_if_no_sent_waits_for_it() {
 struct AcceptAll;
 
 impl Service for AcceptAll {
-    fn bind(&self, _: &BindRequest) -> Result<(), CommandStatus> {
-        Ok(())
+    fn bind(&self, _: &BindRequest) -> Result<Admission, CommandStatus> {
+        Ok(Admission::default())
     }
 
     fn request(&self, _: &BoundSession, _: Inbound<HandleRoute<Smsc>>) {}
@@ -51,8 +51,8 @@ impl Service for AcceptAll {
 struct EchoId;
 
 impl Service for EchoId {
-    fn bind(&self, _: &BindRequest) -> Result<(), CommandStatus> {
-        Ok(())
+    fn bind(&self, _: &BindRequest) -> Result<Admission, CommandStatus> {
+        Ok(Admission::default())
     }
 
     fn request(&self, _: &BoundSession, request: Inbound<HandleRoute<Smsc>>) {
@@ -71,7 +71,7 @@ fn a_receipt_that_was_not_fetched_before_the_drop_is_not_lost() {
         let endpoint: Endpoint = format!("smpp://{}", server.local_addrs()[0]).parse().unwrap();
         let connector = AccountConnector::new(&endpoint, options(Binds::transceivers(1)));
         let (account, mut arrivals) = connector.connect().unwrap();
-        let bind = server.binds().remove(0);
+        let bind = server.binds().list().remove(0);
         let sent = account.send(&text("1")).unwrap();
         // The receipt was acknowledged while `sent` existed.
         assert_eq!(outcome(deliver(&bind, EsmClass::DELIVERY_RECEIPT, b"id:1 stat:DELIVRD")), Ok(()));
@@ -99,7 +99,7 @@ fn a_program_with_a_database_gets_its_keys_and_acknowledges_after_its_commit() {
         let expected = Expected::new(1).id(0, b"old").key("row 0");
         let (account, mut arrivals) = connector.expect([expected]).start().unwrap();
         assert_eq!(account.ready(), Ok(2), "it waits for the bind");
-        let bind = server.binds().remove(0);
+        let bind = server.binds().list().remove(0);
         let message = text("1").key("row 1").receipts_to(ReceiptDestination::Arrivals);
         let mut sent = account.send(&message).unwrap();
         assert_eq!(sent.key().unwrap().as_bytes(), b"row 1");
@@ -169,7 +169,7 @@ fn an_answer_goes_out_on_the_bind_that_the_question_came_on() {
         let (account, mut arrivals) = connector.connect().unwrap();
         until(|| bound(&account) == 4);
         let mut links = Vec::new();
-        for bind in server.binds() {
+        for bind in server.binds().list() {
             let asked = deliver(&bind, EsmClass::default(), b"*100#");
             let Some(Arrival::Message(question)) = arrivals.recv() else { panic!("no message") };
             let bind = question.get().bind();
@@ -194,7 +194,7 @@ fn arrivals_are_an_iterator_that_ends_with_the_account() {
         let endpoint: Endpoint = format!("smpp://{}", server.local_addrs()[0]).parse().unwrap();
         let connector = AccountConnector::new(&endpoint, options(Binds::transceivers(1)));
         let (account, mut arrivals) = connector.connect().unwrap();
-        let bind = server.binds().remove(0);
+        let bind = server.binds().list().remove(0);
         let pending = [&b"one"[..], b"two"].map(|text| deliver(&bind, EsmClass::empty(), text));
         let texts: Vec<_> = arrivals
             .by_ref()
@@ -221,7 +221,7 @@ fn an_smsc_that_sends_one_segment_at_a_time_does_not_wait() {
         let endpoint: Endpoint = format!("smpp://{}", server.local_addrs()[0]).parse().unwrap();
         let connector = AccountConnector::new(&endpoint, options(Binds::transceivers(1)));
         let (_account, mut arrivals) = connector.connect().unwrap();
-        let bind = server.binds().remove(0);
+        let bind = server.binds().list().remove(0);
         let start = std::time::Instant::now();
         // The SMSC waits for the first response before it sends the second segment.
         assert_eq!(outcome(deliver(&bind, EsmClass::UDHI, &segment(1, 1, b"Hello "))), Ok(()));
@@ -245,7 +245,7 @@ fn segments_from_several_binds_become_one_message_and_are_acknowledged_when_it_i
         let (account, mut arrivals) = connector.connect().unwrap();
         let mut ended = ends(&account);
         until(|| bound(&account) == 2);
-        let binds = server.binds();
+        let binds = server.binds().list();
         let mut fetch = || match arrivals.recv() {
             Some(Arrival::Message(message)) => message,
             other => panic!("{other:?}"),

@@ -36,6 +36,8 @@ mod pending_requests;
 mod pending_response;
 mod pipe;
 mod scenarios;
+#[path = "../../src/session_hook.rs"]
+mod session_hook;
 #[path = "../../src/session_state.rs"]
 mod session_state;
 #[path = "../../src/shared.rs"]

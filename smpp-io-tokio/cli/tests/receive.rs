@@ -14,7 +14,8 @@ use common::{PROGRAM, hexadecimal, new_file, smpp, with_timeout};
 use smpp_core::session::{Config, Smsc};
 use smpp_core::{Address, CommandStatus, DeliverSm, ShortMessage};
 use smpp_io_std::{
-    BindRequest, BoundSession, HandleRoute, Inbound, Listener, RequestError, Response, Server, Service,
+    Admission, BindRequest, BoundSession, HandleRoute, Inbound, Listener, RequestError, Response, Server,
+    Service,
 };
 
 const MESSAGES: usize = 300;
@@ -23,8 +24,8 @@ const MESSAGES: usize = 300;
 struct AcceptAll;
 
 impl Service for AcceptAll {
-    fn bind(&self, _: &BindRequest) -> Result<(), CommandStatus> {
-        Ok(())
+    fn bind(&self, _: &BindRequest) -> Result<Admission, CommandStatus> {
+        Ok(Admission::default())
     }
 
     fn request(&self, _: &BoundSession, _: Inbound<HandleRoute<Smsc>>) {}
@@ -71,7 +72,7 @@ fn server() -> Server {
 /// Waits for a bind and returns it.
 fn bound(server: &Server) -> BoundSession {
     loop {
-        if let Some(bound) = server.binds().pop() {
+        if let Some(bound) = server.binds().list().pop() {
             return bound;
         }
         thread::yield_now();
@@ -100,7 +101,7 @@ fn a_cut_off_or_damaged_last_line_is_removed() {
                 [&b"{\"from\":\"6591"[..], b"\0\0\0\0", b"\0\0\xff\n", b"{}\n"].iter().enumerate()
             {
                 fs::write(&file, [&line, *tail].concat()).unwrap();
-                while !server.binds().is_empty() {
+                while !server.binds().list().is_empty() {
                     thread::yield_now();
                 }
                 let receiver = Receiver::start(adapter, &server, &file);
@@ -145,7 +146,7 @@ fn a_message_that_the_disk_cannot_hold_is_not_acknowledged() {
             assert!(code == Some(1) && error.contains(file.to_str().unwrap()), "{error}");
             assert!(!fs::read(&file).unwrap().ends_with(b"\n"), "the last line is cut off");
             // The message is redelivered once there is room.
-            while !server.binds().is_empty() {
+            while !server.binds().list().is_empty() {
                 thread::yield_now();
             }
             let receiver = Receiver::start(adapter, &server, &file);
@@ -198,7 +199,7 @@ fn a_receiver_that_is_killed_has_stored_what_it_acknowledged() {
             let mut kills = 0;
             let mut receiver = Receiver::start(adapter, &server, &file);
             while !left.is_empty() {
-                let Some(bound) = server.binds().pop() else {
+                let Some(bound) = server.binds().list().pop() else {
                     thread::yield_now();
                     continue;
                 };

@@ -158,7 +158,11 @@ mod tests {
 
     fn submit(shared: &Arc<Shared>) -> Ticket {
         let message = Message::text(&SubmitSm::default(), "Hello");
-        Ticket::new(shared.with(|inner, now| inner.submit(now, &message)).unwrap(), &message, shared)
+        Ticket::new(
+            shared.with(|inner, now| inner.submit(now, &message, &mut None)).unwrap(),
+            &message,
+            shared,
+        )
     }
 
     fn poll<T>(future: Pin<&mut impl Future<Output = T>>, waker: &Waker) -> Poll<T> {

@@ -15,13 +15,13 @@ use smpp_core::account::{
     MessageNumber, Options, OptionsError, SubmitError,
 };
 use smpp_core::session::Instant;
+use smpp_io_common::telemetry::AccountTelemetry;
 use tokio::sync::{Notify, oneshot};
 
 use super::error::AccountError;
 use super::settings::{BoxedObserver, Settings, connect_error};
 use crate::clock::Clock;
 use crate::error::ConnectErrorKind;
-use crate::telemetry::account::AccountTelemetry;
 use crate::wait::WakeList;
 use crate::wait_queue::WaitQueue;
 
@@ -273,8 +273,17 @@ impl Shared {
         poll: impl Fn(&mut EventRouter<Waker>, &mut Option<Waker>) -> Poll<T>,
     ) -> Poll<T> {
         // The router swaps in the waker of the poll before, which is dropped after the lock is released.
-        let mut waker = Some(cx.waker().clone());
-        poll(&mut self.lock().router, &mut waker)
+        let (mut before, mut waker) = (None, None);
+        let mut inner = self.lock();
+        // Often the event is there already: then no waker is needed.
+        let mut polled = poll(&mut inner.router, &mut before);
+        if polled.is_pending() {
+            waker = Some(cx.waker().clone());
+            polled = poll(&mut inner.router, &mut waker);
+        }
+        drop(inner);
+        drop((before, waker));
+        polled
     }
 
     /// Waits for the first bind, or until there will be none.
@@ -357,19 +366,23 @@ impl Inner {
     }
 
     /// Puts a message into the queue of the account if it is its turn: `ticket` is its place among those that wait for
-    /// capacity. Otherwise it waits, with this waker. Returns a waker that is not needed as well: drop it without the lock.
+    /// capacity. Otherwise it waits, with this waker. `awaits_outcome`: the waker then waits for the outcome, too. Returns whether
+    /// it does, and a waker that is not needed: drop it without the lock.
     pub(super) fn submit_or_wait(
         &mut self,
         now: Instant,
         message: &Message,
         ticket: &mut Option<u32>,
         waker: &Waker,
-    ) -> (Poll<Result<MessageNumber, SubmitError>>, Option<Waker>) {
+        awaits_outcome: bool,
+    ) -> (Poll<Result<(MessageNumber, bool), SubmitError>>, Option<Waker>) {
         let is_next = match *ticket {
             None => self.submit_queue.is_unused(),
             Some(ticket) => self.submit_queue.is_first(ticket),
         };
-        let submitted = if is_next { self.submit(now, message) } else { Err(SubmitError::Full) };
+        let mut outcome_waker = if awaits_outcome && is_next { Some(waker.clone()) } else { None };
+        let submitted =
+            if is_next { self.submit(now, message, &mut outcome_waker) } else { Err(SubmitError::Full) };
         if let Err(SubmitError::Full) = submitted {
             if is_next {
                 self.refused_capacity = self.account.available_capacity();
@@ -378,7 +391,8 @@ impl Inner {
                 self.submit_queue.wait(ticket, waker)
             } else {
                 // All messages wait for the same capacity: the command does not matter.
-                *ticket = Some(self.submit_queue.push(CommandId::SUBMIT_SM, waker.clone()));
+                let waker = outcome_waker.unwrap_or_else(|| waker.clone());
+                *ticket = Some(self.submit_queue.push(CommandId::SUBMIT_SM, waker));
                 None
             };
             return (Poll::Pending, unused);
@@ -386,7 +400,8 @@ impl Inner {
         // The next one may fit, or fails as well.
         self.submission_failed |= submitted.is_err();
         let unused = ticket.take().and_then(|ticket| self.leave_submit_queue(ticket));
-        (Poll::Ready(submitted), unused)
+        let waits = awaits_outcome && outcome_waker.is_none();
+        (Poll::Ready(submitted.map(|number| (number, waits))), unused.or(outcome_waker))
     }
 
     /// Removes a message that is dropped from those that wait for capacity, and returns its waker.
@@ -447,12 +462,18 @@ impl Inner {
         }
     }
 
-    /// Puts a message into the queue and registers it for its outcome. If the task of a connection is woken, its turn sends it.
-    pub(super) fn submit(&mut self, now: Instant, message: &Message) -> Result<MessageNumber, SubmitError> {
+    /// Puts a message into the queue and registers it for its outcome, with the waker that waits for it, if there is one. If the
+    /// task of a connection is woken, its turn sends what waits.
+    pub(super) fn submit(
+        &mut self,
+        now: Instant,
+        message: &Message,
+        waker: &mut Option<Waker>,
+    ) -> Result<MessageNumber, SubmitError> {
         if self.scheduled > 0 {
-            self.router.enqueue(now, &mut self.account, message)
+            self.router.enqueue(now, &mut self.account, message, waker)
         } else {
-            self.router.submit(now, &mut self.account, message)
+            self.router.submit_and_wait(now, &mut self.account, message, waker)
         }
     }
 
@@ -483,7 +504,9 @@ impl Inner {
 
     /// Routes the events of the account, and collects the actions for the driver.
     pub(super) fn dispatch(&mut self, now: Instant) {
-        while let Some(event) = self.account.poll_event() {
+        loop {
+            self.router.take_outcomes(&mut self.account);
+            let Some(event) = self.account.poll_event() else { break };
             self.state_changed |=
                 matches!(event, Event::Link { .. } | Event::Stopped { .. } | Event::Closed { .. });
             if let Event::Link { link, event: LinkEvent::BindRefused { error, received, .. } } = &event {

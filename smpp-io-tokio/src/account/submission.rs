@@ -37,15 +37,8 @@ impl Future for Submission<'_> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { shared, message, ticket, awaits_outcome } = self.get_mut();
         // The waker that is not needed is dropped after the lock is released.
-        let (submitted, _unused) = shared.with(|inner, now| {
-            let (submitted, unused) = inner.submit_or_wait(now, message, ticket, cx.waker());
-            let registered = submitted.map_ok(|number| {
-                let waits =
-                    *awaits_outcome && inner.router.wait_for_outcome(number, &mut Some(cx.waker().clone()));
-                (number, waits)
-            });
-            (registered, unused)
-        });
+        let (submitted, _unused) =
+            shared.with(|inner, now| inner.submit_or_wait(now, message, ticket, cx.waker(), *awaits_outcome));
         submitted
     }
 }
@@ -85,7 +78,11 @@ mod tests {
 
     fn submit(shared: &Arc<Shared>) -> Ticket {
         let message = short();
-        Ticket::new(shared.with(|inner, now| inner.submit(now, &message)).unwrap(), &message, shared)
+        Ticket::new(
+            shared.with(|inner, now| inner.submit(now, &message, &mut None)).unwrap(),
+            &message,
+            shared,
+        )
     }
 
     fn short() -> Message {

@@ -1,9 +1,9 @@
 //! How do I test my program against an SMSC?
 //!
-//! **Short answer.** Inside a test start `smpp_io_tokio::testing::TestSmsc` (feature `testing`): one line, a free port,
-//! receipts included. On your machine run `smpp smsc`. Both follow the rules of 8x8 unless you say otherwise, and can
-//! misbehave on purpose. For an SMSC with rules of your own put the simulator of `smpp-core` behind a
-//! [`Server`](crate::Server).
+//! **Short answer.** Inside a test start `smpp_io_tokio::testing::TestSmsc` (feature `testing`): one line, in memory or on a
+//! free port, receipts included. The test asserts on its log, scripts answers, sends messages as a phone does, and breaks
+//! connections. On your machine run `smpp smsc`. Both follow the rules of 8x8 unless you say otherwise. For an SMSC with rules
+//! of your own put the simulator of `smpp-core` behind a [`Server`](crate::Server).
 //!
 //! # An SMSC inside a test: the feature `testing`
 //!
@@ -20,14 +20,13 @@
 //! use smpp_core::account::{Credentials, Message, Options};
 //! use smpp_core::provider::Provider;
 //! use smpp_core::{Address, MessageState, RegisteredDelivery, SubmitSm};
-//! use smpp_io_tokio::account::AccountConnector;
 //! use smpp_io_tokio::testing::TestSmsc;
 //!
-//! let smsc = TestSmsc::start().await?;
+//! let smsc = TestSmsc::in_memory().await?;
 //! let options = Options::new(Credentials::default(), &Provider::EIGHT_BY_EIGHT);
-//! // The endpoint has the address, the system_id and the password.
-//! let (account, _arrivals) = AccountConnector::new(&smsc.endpoint(), options).connect().await?;
+//! let (account, _arrivals) = smsc.account_connector(options).connect().await?;
 //!
+//! // Your program, which gets the account:
 //! let template = SubmitSm {
 //!     destination: Address::international("6591234567")?,
 //!     registered_delivery: RegisteredDelivery::RECEIPT,
@@ -35,24 +34,135 @@
 //! };
 //! let mut sent = account.send(&Message::text(&template, "Hello")).await?;
 //! assert_eq!(sent.receipt().await?, MessageState::DELIVERED);
+//!
+//! // What the SMSC saw:
+//! let message = smsc.next_message().await?;
+//! assert_eq!((&*message.destination, message.text.as_deref()), ("6591234567", Some("Hello")));
+//! assert_eq!(smsc.next_delivery().await?.state, Some(MessageState::DELIVERED));
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! `TestSmsc::builder()` sets accounts, [`Rules`](smpp_core::simulator::Rules), TLS with a certificate made at run
-//! time, and `Faults`: late, missing and reordered responses, reset connections. `smsc.originate(...)` sends MO
-//! messages. `smsc.set_faults(...)` and `smsc.change_rules(...)` change faults and receipts while clients are bound, and
-//! `TestSmscBuilder::observe` shows a test every PDU.
+//! | where | start | connect |
+//! | --- | --- | --- |
+//! | in memory, without a port | `TestSmsc::in_memory()` | `smsc.connector()`, `smsc.account_connector(options)`, or `smsc.dialer()` for a connector of your own |
+//! | on a free port | `TestSmsc::start()` | the same, or `smsc.endpoint()`: address, system_id and password |
+//! | with TLS, a certificate made at run time | `TestSmsc::builder().tls()` | the same, or `smsc.client_tls()` |
+//! | with accounts, [`Rules`](smpp_core::simulator::Rules), faults | `TestSmsc::builder().account("shop", "secret")` | the same |
 //!
-//! | to test | set |
+//! With tokio's paused clock (`#[tokio::test(start_paused = true)]`, feature `test-util`) use an SMSC in memory: timeouts of
+//! your program and delays of the SMSC then cost no time. On a port the paused clock jumps while octets are on their way.
+//!
+//! Dropping the SMSC closes all connections. Any number of SMSCs run side by side in one process.
+//!
+//! ## What the SMSC received
+//!
+//! | to assert on | call |
 //! | --- | --- |
+//! | the next message, whole and decoded, or several | `next_message()`, `next_messages(3)` |
+//! | the next bind, accepted or refused | `next_bind()` |
+//! | the next message that was refused, with the status | `next_refusal()` |
+//! | the next receipt or MO segment, and whether the program accepted it | `next_delivery()` |
+//! | anything else | `wait_until(\|log\| ...)`, `messages()`, `log()` |
+//!
+//! Each waits, for 10 s unless [`wait_limit`](crate::testing::TestSmscBuilder::wait_limit) says otherwise, and returns each
+//! entry once. The error of a wait that was in vain shows the log. So tests need no `sleep`.
+//!
+//! ## Answers of your choice
+//!
+//! ```
+//! # #[cfg(not(feature = "testing"))]
+//! # fn main() {}
+//! # #[cfg(feature = "testing")]
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::time::Duration;
+//!
+//! use smpp_core::{Address, CommandStatus, MessageState, SubmitSm};
+//! use smpp_io_tokio::testing::{Answer, ResponseFault, TestSmsc, When};
+//!
+//! let smsc = TestSmsc::in_memory().await?;
+//! smsc.script(When::next(), Answer::refuse(CommandStatus::RTHROTTLED));
+//! smsc.script(When::every(10).to("+6591234567"), Answer::accept().receipt(MessageState::EXPIRED));
+//! smsc.script(When::always().containing("slow"), Answer::accept().after(Duration::from_secs(3)));
+//! smsc.script(When::nth(100), Answer::accept().fault(ResponseFault::Cut));
+//!
+//! let (client, _inbox) = smsc.connector().connect(&smsc.endpoint()).await?;
+//! client.bind(&smsc.bind()).await?;
+//! let message = SubmitSm { destination: Address::international("6591234567")?, ..SubmitSm::default() };
+//! assert_eq!(client.submit(&message).await.unwrap_err().status(), Some(CommandStatus::RTHROTTLED));
+//! assert!(client.submit(&message).await.is_ok());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! | to test | answer or fault |
+//! | --- | --- |
+//! | throttling, a full queue, any status | `Answer::refuse(CommandStatus::RTHROTTLED)` |
+//! | a slow response; none | `Answer::accept().after(..)`; `Answer::never()` |
+//! | responses out of order | `ResponseFault::AfterNext`; all of them: `Faults { reorder: true, .. }` |
+//! | a receipt that matches no message | `Answer::accept().message_id("other")` |
+//! | another sequence number | `ResponseFault::WrongSequence` |
+//! | a state in the receipt; no receipt | `Answer::accept().receipt(MessageState::EXPIRED)`; `.no_receipt()` |
+//! | a connection that ends inside a PDU; a reset | `ResponseFault::Cut`; `ResponseFault::Reset` |
+//! | octets that are wrong | `ResponseFault::CorruptLength`, `ResponseFault::CorruptBody` |
+//! | half-close | `ResponseFault::HalfClose` |
+//! | all connections end now | `smsc.end_connections(StreamEnd::Reset)`, `Close`, `HalfClose` |
+//! | an SMSC that hangs | `smsc.set_faults(Faults { silent: true, .. })` |
+//! | PDUs in pieces; many in one packet | `Faults { max_write: 1, .. }`; `Faults { coalesce: true, .. }` |
+//! | binds that are refused | `Faults { refuse_binds: Some(CommandStatus::RBINDFAIL), .. }` |
+//! | a share of messages unanswered, or answered by a reset | `Faults { drop_percent: 5, reset_percent: 1, .. }` |
+//! | an SMSC that does not respond to `unbind` | `Faults { no_unbind_resp: true, .. }` |
 //! | failed deliveries | `Rules { states: "DELIVRD=90,UNDELIV=10".parse()?, .. }` |
 //! | receipts before the `submit_sm_resp`, or none | `Rules { receipt_timing: ReceiptTiming::BeforeResponse, .. }`, `ReceiptTiming::Never` |
-//! | throttling | `Rules { throttled_percent: 20, .. }`, or a low `rate` |
+//! | a rate limit; a share of messages throttled | `Rules { rate, .. }`; `Rules { throttled_percent: 20, .. }` |
 //! | `ESME_RALYBND` | `Rules { max_binds: 1, .. }` |
 //! | an SMSC with ways of its own | `Rules { dialect: "ids=hex,text-ids=dec10,segments=last".parse()?, .. }` |
-//! | unanswered messages, reset connections, slow responses | `Faults { drop_percent, reset_percent, response_delay, .. }` |
-//! | reconnect | shut the SMSC down, start another one on the same port |
+//! | reconnect | drop the SMSC and start another one on the same port, or `end_connections` |
+//!
+//! `set_faults`, `script` and `change_rules` work while clients are bound. `TestSmscBuilder::observe` shows a test every PDU.
+//!
+//! ## Messages of phones
+//!
+//! ```
+//! # #[cfg(not(feature = "testing"))]
+//! # fn main() {}
+//! # #[cfg(feature = "testing")]
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use smpp_core::account::{Credentials, Options};
+//! use smpp_core::provider::Provider;
+//! use smpp_io_tokio::account::Arrival;
+//! use smpp_io_tokio::testing::{MoMessage, MoSegmentation, TestSmsc};
+//!
+//! let smsc = TestSmsc::in_memory().await?;
+//! let options = Options::new(Credentials::default(), &Provider::EIGHT_BY_EIGHT);
+//! let (_account, mut arrivals) = smsc.account_connector(options).connect().await?;
+//! // Your program, which accepts what arrives:
+//! let program = tokio::spawn(async move {
+//!     let mut texts = Vec::new();
+//!     while texts.len() < 2 {
+//!         if let Some(Arrival::Message(message)) = arrivals.recv().await {
+//!             texts.extend(message.get().text());
+//!             message.accept().unwrap();
+//!         }
+//!     }
+//!     texts
+//! });
+//! // Returns when the program has accepted all segments.
+//! smsc.deliver("+6591234567", "8888", "STOP").await?;
+//! let long = "一条很长的短信".repeat(40);
+//! let message = MoMessage::new("+6591234567", "8888", &long);
+//! smsc.deliver_message(&MoMessage { segmentation: MoSegmentation::Sar, ..message }).await?;
+//! assert_eq!(program.await?, ["STOP".to_string(), long]);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A message that the program refuses is an error of `deliver`, and is not sent again. `smsc.originate(...)` queues a message
+//! without waiting, and sends it again until it is accepted.
+//!
+//! ## Reproducible tests
 //!
 //! The same rules and calls give the same decisions: the seed is part of the rules. It also gives the same message ids, so an
 //! SMSC that is started again with the same seed repeats them. A program that stores ids in a database needs another seed
@@ -274,4 +384,5 @@
 //!
 //! # Blocking crate
 //!
-//! `smpp_io_std::testing::TestSmsc` (feature `testing`) is the same for blocking programs, without `Faults`.
+//! `smpp_io_std::testing::TestSmsc` (feature `testing`) is the same for blocking programs: the same names, without `async`. In
+//! memory it uses a socket pair for each connection.

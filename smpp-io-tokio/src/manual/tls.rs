@@ -102,11 +102,42 @@
 //! # }
 //! ```
 //!
-//! [`tls::server`] takes certificates and key from memory. To demand client certificates, pass a `rustls::ServerConfig`
-//! of your own to [`Listener::tls`](crate::Listener::tls). The handshake and the bind together have
+//! [`tls::server`] takes certificates and key from memory. [`Listener::tls`](crate::Listener::tls) accepts any `rustls::ServerConfig`. The
+//! handshake and the bind together have
 //! [`Config::session_init_timeout`](smpp_core::session::Config::session_init_timeout) (10 s).
-//! [`BindRequest::is_tls`](crate::BindRequest::is_tls) lets a [`Service`](crate::Service) refuse binds without TLS
-//! (tokio only).
+//! [`BindRequest::is_tls`](crate::BindRequest::is_tls) lets a [`Service`](crate::Service) refuse binds without TLS.
+//!
+//! # Replace a certificate while the server runs
+//!
+//! ```no_run
+//! use smpp_core::session::Config;
+//! use smpp_io_tokio::tls::{self, ServerTls};
+//! use smpp_io_tokio::{Listener, Server, Service};
+//!
+//! # async fn example(service: impl Service) -> Result<(), Box<dyn std::error::Error>> {
+//! let files = || tls::server_files("chain.pem".as_ref(), "key.pem".as_ref());
+//! let server_tls = ServerTls::new(files()?);
+//! let listener = Listener::bind("0.0.0.0:2776", Config::default()).await?.tls(server_tls.clone());
+//! let server = Server::builder(service).listen(listener).start()?;
+//! // When the files have changed, for example at a signal:
+//! server_tls.replace(files()?);
+//! # drop(server);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Handshakes that begin later use the new certificate; sessions go on with theirs. Check the files first: if they cannot be used, the `?`
+//! keeps the certificate of before. `smpp smsc` does this at SIGHUP.
+//!
+//! # Client certificates
+//!
+//! [`tls::server_verifying_clients`] requires a certificate of an authority that you trust. It does not say who may bind as whom:
+//! [`BindRequest::tls`](crate::BindRequest::tls) gives the chain that the client has shown to your [`Service`](crate::Service), with the
+//! host name that it asked for (SNI), the application protocol (ALPN) and the version of TLS. Its documentation has a service that accepts
+//! a system_id only with the certificate that belongs to it. To accept clients without a certificate as well, build the
+//! `rustls::ServerConfig` with a `WebPkiClientVerifier` that allows it.
+//!
+//! A client shows a certificate with [`tls::client_with_certificate`].
 //!
 //! # Errors and what to do
 //!
@@ -142,8 +173,8 @@
 //! # Blocking crate
 //!
 //! `smpp_io_std::tls` has the same functions, `system_roots` with the feature `native-roots`, which is on by default.
-//! `Connector::tls`, `AccountConnector::tls` and `Listener::tls` take the same rustls types. Both crates have the same
-//! `ConnectError` and `TlsError`.
+//! `Connector::tls`, `AccountConnector::tls` and `Listener::tls` take the same rustls types. Both crates have the same `ServerTls`,
+//! `TlsInfo`, `BindRequest::tls`, `ConnectError` and `TlsError`.
 //!
 //! [`TlsError::Certificate`]: crate::TlsError::Certificate
 //! [`TlsError::Io`]: crate::TlsError::Io
@@ -153,5 +184,7 @@
 //! [`tls::ca_file`]: crate::tls::ca_file
 //! [`tls::ca_pem`]: crate::tls::ca_pem
 //! [`tls::client`]: crate::tls::client
+//! [`tls::client_with_certificate`]: crate::tls::client_with_certificate
 //! [`tls::server`]: crate::tls::server
+//! [`tls::server_verifying_clients`]: crate::tls::server_verifying_clients
 //! [`tls::system_roots`]: crate::tls::system_roots

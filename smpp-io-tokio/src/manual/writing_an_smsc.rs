@@ -178,6 +178,49 @@
 //! with the status of the field: see [`Config::tolerance`]. An ESME that closes its side of the connection still gets
 //! the responses that you give within `drain_timeout`.
 //!
+//! # Behind a load balancer: the PROXY protocol
+//!
+//! [`Listener::proxy_protocol`](crate::Listener::proxy_protocol) expects the header of the PROXY protocol (version 1 or 2), which HAProxy
+//! sends with `send-proxy` or `send-proxy-v2`, and which the load balancers of cloud providers can send. It comes before TLS.
+//!
+//! ```no_run
+//! use smpp_core::session::Config;
+//! use smpp_io_tokio::{Listener, ProxyProtocol, Server, Service, tls};
+//!
+//! # async fn example(service: impl Service) -> Result<(), Box<dyn std::error::Error>> {
+//! let tls = tls::server_files("chain.pem".as_ref(), "key.pem".as_ref())?;
+//! let proxies = ProxyProtocol::from_trusted(["10.0.0.0/8".parse()?]);
+//! let listener = Listener::bind("0.0.0.0:2776", Config::default()).await?.tls(tls).proxy_protocol(proxies);
+//! let server = Server::builder(service).listen(listener).start()?;
+//! # drop(server);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! | connection | what counts as the client's address, for limits, events and `peer_addr` |
+//! | --- | --- |
+//! | from a trusted network, the header states an address | that address |
+//! | from a trusted network, `LOCAL`, `UNKNOWN` or a Unix address | the address of the proxy |
+//! | from a trusted network, no valid header within 5 s | none: closed, [`RejectReason::ProxyHeader`](crate::RejectReason::ProxyHeader) |
+//! | from elsewhere | none: closed, [`RejectReason::UntrustedProxy`](crate::RejectReason::UntrustedProxy); its own with [`accept_direct`](crate::ProxyProtocol::accept_direct) |
+//! | on a Unix socket | as from a trusted network |
+//! | on a Unix socket without the PROXY protocol | `0.0.0.0:0` for all of them |
+//! | that you accept yourself | what you pass to [`IncomingConnection::new`](crate::IncomingConnection::new) |
+//!
+//! A connection that waits for its header counts for `connections` and `unbound_connections`, and for no address. A client that reaches
+//! the port past the proxy could state any address: trust only the networks of your proxies.
+//!
+//! # Unix sockets and other transports
+//!
+//! [`Listener::bind_unix`](crate::Listener::bind_unix) listens on a Unix socket. For any other stream (websockets, SSH, in memory), accept
+//! it in a loop of your own, and pass it to [`Server::serve`](crate::Server::serve), or to [`Acceptor::serve`](crate::Acceptor::serve) in
+//! another task.
+//!
+//! # Certificates
+//!
+//! The manual on [TLS](super::tls) says how to replace a certificate while the server runs, and how to accept a system_id only with the
+//! client certificate that belongs to it.
+//!
 //! # Accept connections yourself
 //!
 //! [`Listener::accept`](crate::Listener::accept),
@@ -206,19 +249,20 @@
 //!
 //! # Blocking crate
 //!
-//! `smpp_io_std::Server` has two threads for each connection. The differences:
+//! `smpp_io_std::Server` is the same server with the same names and limits: both drive
+//! [`smpp_core::server::Registry`]. It has two threads for each connection. The differences:
 //!
 //! | | `smpp_io_tokio` | `smpp_io_std` |
 //! | --- | --- | --- |
-//! | `Service::bind` returns in `Ok` | [`Admission`](crate::Admission) | `()` |
-//! | `Service::request` | calls of one bind run side by side | one call at a time for each bind |
-//! | `Service::event`, `Service::transport` | yes | no |
-//! | `Server::binds` | [`BindRegistry`](crate::BindRegistry) | `Vec<BoundSession>` |
-//! | `BoundSession::id`, `mode`, `since` | yes | no |
-//! | `is_tls` of a bind | yes | no |
-//! | `ServerLimits::rate`, `rate_status`, `decision_timeout` | yes | no |
-//! | a connection above a limit | may replace one without a bind | is closed at once |
-//! | accept connections yourself | `Listener::accept` | `smpp_io_std::start` with a stream of yours |
+//! | `Service::bind`, `Service::request` | `async`, in the task of the connection | in the thread of the connection |
+//! | a decision above [`ServerLimits::decision_timeout`] | is cancelled | goes on without effect; until it returns, its connection counts among those that are being closed |
+//! | requests of one bind | run side by side | one after the other |
+//! | [`ServerLimits::detached_requests`] is reached | the calls of a session are cancelled with it | the requests that wait for their call are dropped |
+//! | [`Service::transport`](crate::Service::transport) | an `AsyncRead + AsyncWrite` | a `Box<dyn Duplex>` |
+//! | [`IncomingConnection::new`](crate::IncomingConnection::new) takes | an `AsyncRead + AsyncWrite` | a `Duplex` |
+//! | [`QueuedDelivery`](crate::QueuedDelivery) | a future | `wait`, `wait_until` |
+//! | [`Events`](crate::Events) | `recv` | `recv`, `recv_until`, an `Iterator` |
+//! | a handler that blocks its thread | stops its session | stops no session |
 //!
 //! [`BindRegistry::deliver`]: crate::BindRegistry::deliver
 //! [`BindRegistry::queue`]: crate::BindRegistry::queue

@@ -9,17 +9,17 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use smpp_core::server::{Admission, BindRefusal};
+use smpp_core::server::{Admission, BindRefusal, RejectReason};
 use smpp_core::session::{CloseReason, Config, Observer, RateMeter, Smsc};
 use smpp_core::{COctets, CommandStatus, InterfaceVersion, Operation as _};
+use smpp_io_common::Arrival;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use super::bound::{BindId, BoundSession};
 use super::handlers::Handlers;
-use super::listener::{BindRequest, IncomingConnection, first_bind};
-use super::registry::{Registry, Slot};
+use super::incoming::{BindRequest, IncomingConnection, Opened, Origin, first_bind};
+use super::registry::{Registry, Signals, Slot};
 use super::service::{ServerEvent, Service};
 use crate::driver::Driver;
 use crate::error::AcceptError;
@@ -73,14 +73,49 @@ impl<S: Service> ServerContext<S> {
         let _ = catch_unwind(AssertUnwindSafe(|| self.service.event(event)));
     }
 
+    /// Runs a connection in a task of its own, if it is accepted.
+    pub(super) fn serve(self: &Arc<Self>, connection: IncomingConnection) -> Result<(), RejectReason> {
+        let address = connection.peer_addr();
+        match self.registry.admit(address, connection.arrival()) {
+            Ok((slot, signals)) => {
+                let running = Arc::clone(self).run_connection(connection, slot, signals);
+                self.registry.spawn(running);
+                Ok(())
+            }
+            Err(reason) => {
+                self.emit(ServerEvent::ConnectionRejected { address, reason });
+                Err(reason)
+            }
+        }
+    }
+
+    /// Reads the header of the PROXY protocol. Returns whether the connection is accepted with the address that it states.
+    async fn identify(&self, connection: &mut IncomingConnection, slot: &Slot, signals: &Signals) -> bool {
+        let reading = Box::pin(connection.read_proxy_header());
+        let read = unless_stopped(reading, pin!(signals.stop.notified())).await;
+        let result = match read {
+            Some(Err(error)) => Err(self.registry.reject(slot.id, RejectReason::ProxyHeader(error))),
+            // If it is closed for another one, this returns the reason.
+            Some(Ok(())) | None => self.registry.identify(slot.id, connection.peer_addr()),
+        };
+        let Err(reason) = result else { return true };
+        self.emit(ServerEvent::ConnectionRejected { address: connection.peer_addr(), reason });
+        false
+    }
+
     /// Runs a connection until it is bound, and spawns a new task for the bound session: the future of the handshake and the
     /// bind takes more memory than an idle session.
     pub(super) async fn run_connection(
         self: Arc<Self>,
-        connection: IncomingConnection,
+        mut connection: IncomingConnection,
         slot: Arc<Slot>,
-        stop: Arc<Notify>,
+        signals: Arc<Signals>,
     ) {
+        if connection.arrival() == Arrival::Proxied && !self.identify(&mut connection, &slot, &signals).await
+        {
+            return;
+        }
+        let stop = &signals.stop;
         let (address, tls) = (connection.peer_addr(), connection.is_tls());
         // Before the first event: if it panics, there is none.
         let connection = match &self.observer {
@@ -98,19 +133,20 @@ impl<S: Service> ServerContext<S> {
         let connection = connection.with_config(self.registry.unbound_config(&config));
         let opening = connection.open(Some(Arc::clone(&slot)), |stream| self.service.transport(stream));
         let opening = Box::pin(opening);
-        let (peer, inbox, driver) = match unless_stopped(opening, pin!(stop.notified())).await {
-            Some(Ok(opened)) => opened,
-            Some(Err(error)) => {
-                not_bound(Some(&error));
-                return;
-            }
-            None => {
-                not_bound(None);
-                return;
-            }
-        };
+        let Opened { peer, inbox, driver, origin } =
+            match unless_stopped(opening, pin!(stop.notified())).await {
+                Some(Ok(opened)) => opened,
+                Some(Err(error)) => {
+                    not_bound(Some(&error));
+                    return;
+                }
+                None => {
+                    not_bound(None);
+                    return;
+                }
+            };
         let mut driver = GuardedDriver(Some(driver));
-        let deciding = Box::pin(self.decide(Arc::clone(&slot), (address, tls), config, &peer, inbox));
+        let deciding = Box::pin(self.decide((&slot, &signals), origin, config, &peer, inbox));
         let stopped = pin!(stop.notified());
         let decided = driver.run_before_bind(&slot, pin!(unless_stopped(deciding, stopped))).await;
         match decided {
@@ -147,25 +183,31 @@ impl<S: Service> ServerContext<S> {
     /// Waits for the bind, lets the service decide on it, and responds. A session that is bound has the `config`.
     async fn decide(
         &self,
-        slot: Arc<Slot>,
-        from: (SocketAddr, bool),
+        (slot, signals): (&Arc<Slot>, &Signals),
+        origin: Origin,
         config: Config,
         peer: &Peer,
         inbox: Inbox<Smsc>,
     ) -> Result<(RegisteredBind, Inbox<Smsc>, Option<RateMeter>), NotBound> {
-        let request = first_bind(peer, inbox, from).await.map_err(NotBound::Failed)?;
-        let limits = self.registry.limits;
-        let deciding = Box::pin(timeout(limits.decision_timeout, catch_panic(self.service.bind(&request))));
-        let Some(decision) = unless_stopped(deciding, pin!(peer.closed())).await else {
+        let from = (origin.address, origin.tls.is_some());
+        let request = first_bind(peer, inbox, origin).await.map_err(NotBound::Failed)?;
+        // The registry has the deadline.
+        self.registry.begin_decision(slot.id);
+        let decided = {
+            let deciding = Box::pin(catch_panic(self.service.bind(&request)));
+            let deciding = Box::pin(unless_stopped(deciding, Box::pin(signals.undecided.notified())));
+            unless_stopped(deciding, pin!(peer.closed())).await
+        };
+        let Some(decision) = decided else {
             return Err(NotBound::Failed(AcceptError::Ended(peer.closed().await)));
         };
         let bind = request.bind();
         let account = (bind.system_id.as_bytes(), bind.mode);
         let decision = match decision {
-            Ok(Some(decision)) => decision.map_err(BindRefusal::Application),
+            Some(Some(decision)) => decision.map_err(BindRefusal::Application),
             // A panic.
-            Ok(None) => Err(BindRefusal::Application(CommandStatus::RBINDFAIL)),
-            Err(_) => Err(BindRefusal::Undecided),
+            Some(None) => Err(BindRefusal::Application(CommandStatus::RBINDFAIL)),
+            None => Err(BindRefusal::Undecided),
         };
         let admission = decision.as_ref().map_err(|refusal| *refusal);
         // Cloned here: a handle takes the lock of its session, which must not be taken under that of the registry.
@@ -181,7 +223,7 @@ impl<S: Service> ServerContext<S> {
                 return Err(NotBound::Refused);
             }
         };
-        let registered = RegisteredBind { slot, bound };
+        let registered = RegisteredBind { slot: Arc::clone(slot), bound };
         let config = Config {
             tolerance: tolerance.or(config.tolerance),
             peer_version: peer_version.or(config.peer_version),
@@ -198,7 +240,7 @@ impl<S: Service> ServerContext<S> {
         let slot: Arc<dyn OnUnbound> = registered.slot.clone();
         peer.shared.lock().on_unbound = Some(Arc::downgrade(&slot));
         self.registry.ready(registered.slot.id);
-        let meter = rate.or(limits.rate).map(RateMeter::new);
+        let meter = rate.or(self.registry.limits.rate).map(RateMeter::new);
         Ok((registered, inbox, meter))
     }
 

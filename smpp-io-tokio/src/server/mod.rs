@@ -2,12 +2,13 @@
 //!
 //! [`Server`] runs a whole SMSC; with a [`Listener`] alone the application handles each connection itself.
 
+mod acceptor;
 mod binds;
 mod bound;
 mod connection;
 mod events;
 mod handlers;
-mod limits;
+mod incoming;
 mod listener;
 mod registry;
 mod service;
@@ -24,13 +25,15 @@ use smpp_core::{COctets, InterfaceVersion};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{sleep, timeout_at};
 
+pub use acceptor::Acceptor;
 pub use binds::{BindRegistry, QueuedDelivery};
 pub use bound::{BindId, BoundSession};
 pub use events::Events;
-pub use limits::ServerLimits;
-pub use listener::{BindRequest, IncomingConnection, Listener};
+pub use incoming::{BindRequest, IncomingConnection};
+pub use listener::Listener;
 pub use service::{ServerEvent, Service};
-pub use smpp_core::server::{Admission, RejectReason};
+pub use smpp_core::server::{Admission, ProxyHeaderError, RejectReason};
+pub use smpp_io_common::ServerLimits;
 pub use stream::ServerStream;
 
 use crate::clock::after;
@@ -85,8 +88,10 @@ const ABORT_TIMEOUT: Duration = Duration::from_millis(100);
 /// session at once.
 pub struct Server {
     binds: BindRegistry,
+    acceptor: Acceptor,
     addresses: Vec<SocketAddr>,
-    acceptors: Vec<JoinHandle<()>>,
+    /// The tasks of the listeners.
+    accepting: Vec<JoinHandle<()>>,
     /// Runs the timers of the registry.
     timers: JoinHandle<()>,
 }
@@ -178,7 +183,7 @@ impl<S: Service> ServerBuilder<S> {
         Self { observer: Some(Box::new(move |address| Box::new(observer(address)))), ..self }
     }
 
-    /// Adds a listener. A server may have any number, with and without TLS.
+    /// Adds a listener. A server may have any number, with and without TLS, or none: see [`Server::serve`].
     pub fn listen(mut self, listener: Listener) -> Self {
         self.listeners.push(listener);
         self
@@ -200,11 +205,12 @@ impl<S: Service> ServerBuilder<S> {
             version,
             observer,
         });
-        let acceptors = listeners.into_iter().zip(addresses.iter().copied());
-        let acceptors = acceptors
+        let accepting = listeners.into_iter().zip(addresses.iter().copied());
+        let accepting = accepting
             .map(|(listener, address)| tokio::spawn(accept(Arc::clone(&context), listener, address)))
             .collect();
-        Ok(Server { binds: BindRegistry { registry }, addresses, acceptors, timers })
+        let acceptor = Acceptor::new(context);
+        Ok(Server { binds: BindRegistry { registry }, acceptor, addresses, accepting, timers })
     }
 }
 
@@ -212,15 +218,8 @@ impl<S: Service> ServerBuilder<S> {
 async fn accept<S: Service>(context: Arc<ServerContext<S>>, listener: Listener, local: SocketAddr) {
     loop {
         match listener.accept().await {
-            Ok(connection) => {
-                let address = connection.peer_addr();
-                match context.registry.admit(address) {
-                    Ok((slot, stop)) => {
-                        drop(tokio::spawn(Arc::clone(&context).run_connection(connection, slot, stop)));
-                    }
-                    Err(reason) => context.emit(ServerEvent::ConnectionRejected { address, reason }),
-                }
-            }
+            // A connection that is rejected has its event.
+            Ok(connection) => _ = context.serve(connection),
             Err(error) if is_connection_error(&error) => {}
             Err(error) => {
                 context.emit(ServerEvent::AcceptFailed { listener: local, error: &error });
@@ -249,9 +248,24 @@ impl Server {
         }
     }
 
-    /// Returns the local addresses, in the order of the listeners.
+    /// Returns the local addresses, in the order of the listeners. A Unix socket has the address `0.0.0.0:0`.
     pub fn local_addrs(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// Serves a connection that the application has accepted itself: see [`IncomingConnection::new`]. It counts for the limits of
+    /// the server as those of its listeners do.
+    ///
+    /// # Errors
+    ///
+    /// Returns why the connection is closed at once.
+    pub fn serve(&self, connection: IncomingConnection) -> Result<(), RejectReason> {
+        self.acceptor.serve(connection)
+    }
+
+    /// Returns what serves connections from other tasks, for example from an accept loop of the application.
+    pub fn acceptor(&self) -> Acceptor {
+        self.acceptor.clone()
     }
 
     /// Returns the binds of the server. Clone the registry to deliver from other tasks.
@@ -300,10 +314,10 @@ impl Server {
     pub async fn shutdown(mut self, timeout: Duration) -> Shutdown {
         let deadline = after(timeout);
         let abort_by = deadline + ABORT_TIMEOUT;
-        for acceptor in std::mem::take(&mut self.acceptors) {
-            acceptor.abort();
+        for accepting in std::mem::take(&mut self.accepting) {
+            accepting.abort();
             // The task is aborted. After it, the local address is free.
-            let _ = timeout_at(deadline, acceptor).await;
+            let _ = timeout_at(deadline, accepting).await;
         }
         let registry = &self.binds.registry;
         let not_bound = registry.stop();
@@ -334,7 +348,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.acceptors.iter().for_each(JoinHandle::abort);
+        self.accepting.iter().for_each(JoinHandle::abort);
         self.timers.abort();
         self.binds.registry.abort_all();
     }

@@ -11,7 +11,9 @@ use smpp_core::server::{
     Admission, BindRefusal, ConnectionId, DeliverError, Delivery, DeliveryFrame, DeliveryId, DeliveryOutcome,
     DeliveryPdu, Event, RejectReason, ServerStats,
 };
-use smpp_core::session::{CloseReason, Config, RateMeter, RequestError, Response, UnansweredReason};
+use smpp_core::session::{CloseReason, Config, Instant, RateMeter, RequestError, Response, UnansweredReason};
+use smpp_io_common::telemetry::ServerTelemetry;
+use smpp_io_common::{Arrival, ServerLimits};
 use tokio::runtime::Handle;
 use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, broadcast, oneshot};
@@ -20,7 +22,6 @@ use tokio::time::timeout_at;
 
 use super::bound::BoundSession;
 use super::handlers::Handlers;
-use super::limits::ServerLimits;
 use crate::clock::Clock;
 use crate::shared::OnUnbound;
 
@@ -49,7 +50,7 @@ pub(super) struct Registry {
     delivered: Notify,
     events: broadcast::Sender<Event>,
     /// Held by the thread that passes events on, so that they keep their order.
-    publishing: Mutex<()>,
+    publishing: Mutex<ServerTelemetry>,
     /// Whether [`flush`](Self::flush) has something to do after a call under the lock of a session.
     pub(super) needs_flush: AtomicBool,
     has_account_rates: AtomicBool,
@@ -72,9 +73,17 @@ struct State {
 
 /// A connection that has not ended.
 enum Connection {
-    /// It has to close at once when it is notified.
-    Unbound(Arc<Notify>),
+    Unbound(Arc<Signals>),
     Bound(BoundSession),
+}
+
+/// What the task of a connection without a bind waits for.
+#[derive(Default)]
+pub(super) struct Signals {
+    /// It has to close at once.
+    pub(super) stop: Notify,
+    /// The service has not decided on its bind in time.
+    pub(super) undecided: Notify,
 }
 
 /// Counts futures of the service whose session has ended.
@@ -116,7 +125,7 @@ impl Drop for Sending {
 /// What happens after the lock is released.
 #[derive(Default)]
 struct AfterUnlock {
-    stop: Vec<Arc<Notify>>,
+    stop: Vec<Arc<Signals>>,
     send: Vec<(BoundSession, DeliveryId, DeliveryFrame)>,
     has_events: bool,
 }
@@ -138,7 +147,7 @@ impl Registry {
             changed: Notify::new(),
             delivered: Notify::new(),
             events: broadcast::Sender::new(EVENTS),
-            publishing: Mutex::new(()),
+            publishing: Mutex::default(),
             needs_flush: AtomicBool::new(false),
             has_account_rates: AtomicBool::new(limits.account_rate.is_some()),
             detached_requests: AtomicUsize::new(0),
@@ -148,14 +157,18 @@ impl Registry {
         (registry, timers)
     }
 
-    /// Runs the timers of deliveries.
+    /// Runs the timers of deliveries and of decisions on binds.
     async fn run_timers(self: Arc<Self>) {
         loop {
-            let due = self.with(|state| {
+            let (due, undecided) = self.with(|state| {
                 let now = self.clock.now();
+                let undecided = state.take_undecided(now);
                 state.core.handle_timeout(now);
-                state.core.poll_timeout()
+                (state.core.poll_timeout(), undecided)
             });
+            for signals in undecided {
+                signals.undecided.notify_one();
+            }
             let changed = self.changed.notified();
             match due {
                 // It makes no difference which comes first.
@@ -181,7 +194,7 @@ impl Registry {
         if is_earlier {
             self.changed.notify_one();
         }
-        after.stop.iter().for_each(|stop| stop.notify_one());
+        after.stop.iter().for_each(|signals| signals.stop.notify_one());
         for (bound, delivery, frame) in after.send {
             drop(self.runtime.spawn(Arc::clone(self).send(bound, delivery, frame)));
         }
@@ -205,13 +218,14 @@ impl Registry {
         loop {
             {
                 // Another thread that does this sees the events, or this one does in its next round.
-                let _publishing = match self.publishing.try_lock() {
+                let mut telemetry = match self.publishing.try_lock() {
                     Ok(publishing) => publishing,
                     // A waker has panicked: it guards nothing that this could leave inconsistent.
                     Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
                     Err(TryLockError::WouldBlock) => return,
                 };
                 while let Some(event) = self.next_event() {
+                    telemetry.record(self.clock.now(), &event);
                     // It fails if there is no receiver.
                     let _ = self.events.send(event);
                 }
@@ -269,22 +283,56 @@ impl Registry {
     }
 
     /// Adds a connection. If a limit is reached, the oldest connection without a bind is closed for it. Returns the slot,
-    /// and the notification that the connection has to close at once, which is used until it is bound.
+    /// and the signals of the connection, which are used until it is bound.
     pub(super) fn admit(
         self: &Arc<Self>,
         address: SocketAddr,
-    ) -> Result<(Arc<Slot>, Arc<Notify>), RejectReason> {
-        let (id, stop) = self.with(|state| {
-            let id = state.core.accept(address)?;
-            let stop = Arc::new(Notify::new());
-            let connection = Some(Connection::Unbound(Arc::clone(&stop)));
+        arrival: Arrival,
+    ) -> Result<(Arc<Slot>, Arc<Signals>), RejectReason> {
+        let (id, signals) = self.with(|state| {
+            let id = match arrival {
+                Arrival::Direct => state.core.accept(address)?,
+                Arrival::Proxied => state.core.accept_proxied(address)?,
+                Arrival::Untrusted => {
+                    state.core.reject_untrusted(address);
+                    return Err(RejectReason::UntrustedProxy);
+                }
+            };
+            let signals = Arc::<Signals>::default();
+            let connection = Some(Connection::Unbound(Arc::clone(&signals)));
             match state.connections.get_mut(id.index()) {
                 Some(slot) => *slot = connection,
                 None => state.connections.push(connection),
             }
-            Ok((id, stop))
+            Ok((id, signals))
         })?;
-        Ok((Arc::new(Slot { id, registry: Arc::clone(self) }), stop))
+        Ok((Arc::new(Slot { id, registry: Arc::clone(self) }), signals))
+    }
+
+    /// Records the address of the client that a proxy has stated.
+    pub(super) fn identify(
+        self: &Arc<Self>,
+        id: ConnectionId,
+        client: SocketAddr,
+    ) -> Result<(), RejectReason> {
+        self.with(|state| state.core.identify(id, client))
+    }
+
+    /// Records that a connection has sent no usable header. Returns the reason.
+    pub(super) fn reject(self: &Arc<Self>, id: ConnectionId, reason: RejectReason) -> RejectReason {
+        self.with(|state| state.core.reject(id, reason));
+        reason
+    }
+
+    /// Records that a connection has sent a bind: the service has to decide on it in time.
+    pub(super) fn begin_decision(self: &Arc<Self>, id: ConnectionId) {
+        let now = self.clock.now();
+        self.with(|state| state.core.begin_decision(now, id));
+    }
+
+    /// Runs a future in a task of its own.
+    pub(super) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
+        drop(self.runtime.spawn(future));
     }
 
     /// Records how many octets a connection holds before it is bound.
@@ -478,12 +526,23 @@ impl State {
         self.connections.get_mut(id.index())?.take()
     }
 
+    /// Returns the signals of the connections whose binds have had no decision in time.
+    fn take_undecided(&mut self, now: Instant) -> Vec<Arc<Signals>> {
+        let mut undecided = Vec::new();
+        while let Some(id) = self.core.poll_undecided(now) {
+            if let Some(Some(Connection::Unbound(signals))) = self.connections.get(id.index()) {
+                undecided.push(Arc::clone(signals));
+            }
+        }
+        undecided
+    }
+
     /// Collects what happens after the lock is released.
     fn settle(&mut self, clock: Clock) -> AfterUnlock {
         let mut after = AfterUnlock::default();
         while let Some(id) = self.core.poll_close() {
-            if let Some(Connection::Unbound(stop)) = self.take(id) {
-                after.stop.push(stop);
+            if let Some(Connection::Unbound(signals)) = self.take(id) {
+                after.stop.push(signals);
             }
         }
         if self.core.has_assignments() {

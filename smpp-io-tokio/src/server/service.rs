@@ -11,7 +11,7 @@ use smpp_core::session::Smsc;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::bound::BoundSession;
-use super::listener::BindRequest;
+use super::incoming::BindRequest;
 use super::stream::ServerStream;
 use crate::error::{AcceptError, End};
 use crate::inbox::Inbound;
@@ -115,16 +115,16 @@ impl<S: Service> Service for Arc<S> {
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum ServerEvent<'a> {
-    /// A connection was accepted.
+    /// A connection was accepted; through a proxy, with the address of the client.
     Connected {
         /// The address of the client.
         address: SocketAddr,
         /// Whether the listener uses TLS.
         tls: bool,
     },
-    /// A connection was closed at once.
+    /// A connection was closed at once, or before a proxy had stated the address of its client.
     ConnectionRejected {
-        /// The address of the client.
+        /// The address of the client; that of the proxy if it has not stated one.
         address: SocketAddr,
         /// Why.
         reason: RejectReason,

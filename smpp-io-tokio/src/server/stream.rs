@@ -7,11 +7,16 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+#[cfg(unix)]
+use tokio::net::UnixStream;
 use tokio_rustls::server::TlsStream;
 
+#[cfg(feature = "testing")]
+use super::bound::BindId;
 use super::registry::Slot;
+use crate::dial::BoxedTransport;
 
-/// The transport of a connection: TCP, or TLS after the handshake. [`Service::transport`](super::Service::transport) may
+/// The transport of a connection, or TLS over it after the handshake. [`Service::transport`](super::Service::transport) may
 /// wrap it. The connection counts for the limits of the server until the stream is dropped.
 pub struct ServerStream {
     io: Io,
@@ -20,21 +25,53 @@ pub struct ServerStream {
 }
 
 enum Io {
-    Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
+    Plain(Socket),
+    Tls(Box<TlsStream<Socket>>),
+}
+
+/// What octets travel through.
+pub(super) enum Socket {
+    Tcp(TcpStream),
+    #[cfg(unix)]
+    Unix(UnixStream),
+    /// A stream that the application has accepted.
+    Other(BoxedTransport),
 }
 
 impl ServerStream {
-    pub(super) const fn plain(io: TcpStream, slot: Option<Arc<Slot>>) -> Self {
+    pub(super) const fn plain(io: Socket, slot: Option<Arc<Slot>>) -> Self {
         Self { io: Io::Plain(io), _slot: slot }
     }
 
-    pub(super) fn tls(io: TlsStream<TcpStream>, slot: Option<Arc<Slot>>) -> Self {
+    pub(super) fn tls(io: TlsStream<Socket>, slot: Option<Arc<Slot>>) -> Self {
         Self { io: Io::Tls(Box::new(io)), _slot: slot }
     }
 
-    /// Returns the TCP socket, for example to set its options.
-    pub fn tcp(&self) -> &TcpStream {
+    /// Returns the TCP socket, for example to set its options; `None` if the transport is another one.
+    pub fn tcp(&self) -> Option<&TcpStream> {
+        match self.socket() {
+            Socket::Tcp(io) => Some(io),
+            _ => None,
+        }
+    }
+
+    /// Returns the Unix socket, for example to ask for the credentials of the peer's process; `None` if the transport is another
+    /// one.
+    #[cfg(unix)]
+    pub fn unix(&self) -> Option<&UnixStream> {
+        match self.socket() {
+            Socket::Unix(io) => Some(io),
+            _ => None,
+        }
+    }
+
+    /// Returns the id that the bind of this connection will have; `None` without a server.
+    #[cfg(feature = "testing")]
+    pub(crate) fn bind_id(&self) -> Option<BindId> {
+        self._slot.as_ref().map(|slot| BindId(slot.id))
+    }
+
+    fn socket(&self) -> &Socket {
         match &self.io {
             Io::Plain(io) => io,
             Io::Tls(io) => io.get_ref().0,
@@ -42,32 +79,59 @@ impl ServerStream {
     }
 }
 
-/// Calls a method of the plain or TLS stream.
-macro_rules! delegate {
-    ($self:ident, $method:ident($($argument:expr),+)) => {
-        match &mut $self.get_mut().io {
-            Io::Plain(io) => Pin::new(io).$method($($argument),+),
-            Io::Tls(io) => Pin::new(io).$method($($argument),+),
+/// Implements the traits of transports for an enum of them.
+macro_rules! transport {
+    ($type:ty, |$this:ident| $inner:expr, [$($(#[$cfg:meta])? $variant:path),+]) => {
+        impl AsyncRead for $type {
+            fn poll_read(
+                self: Pin<&mut Self>,
+                cx: &mut Context<'_>,
+                out: &mut ReadBuf<'_>,
+            ) -> Poll<io::Result<()>> {
+                let $this = self.get_mut();
+                match $inner {
+                    $($(#[$cfg])? $variant(io) => Pin::new(io).poll_read(cx, out),)+
+                }
+            }
+        }
+
+        impl AsyncWrite for $type {
+            fn poll_write(
+                self: Pin<&mut Self>,
+                cx: &mut Context<'_>,
+                octets: &[u8],
+            ) -> Poll<io::Result<usize>> {
+                let $this = self.get_mut();
+                match $inner {
+                    $($(#[$cfg])? $variant(io) => Pin::new(io).poll_write(cx, octets),)+
+                }
+            }
+
+            fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+                let $this = self.get_mut();
+                match $inner {
+                    $($(#[$cfg])? $variant(io) => Pin::new(io).poll_flush(cx),)+
+                }
+            }
+
+            fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+                let $this = self.get_mut();
+                match $inner {
+                    $($(#[$cfg])? $variant(io) => Pin::new(io).poll_shutdown(cx),)+
+                }
+            }
         }
     };
 }
 
-impl AsyncRead for ServerStream {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        delegate!(self, poll_read(cx, out))
-    }
-}
-
-impl AsyncWrite for ServerStream {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
-        delegate!(self, poll_write(cx, octets))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        delegate!(self, poll_flush(cx))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        delegate!(self, poll_shutdown(cx))
-    }
-}
+transport!(ServerStream, |this| &mut this.io, [Io::Plain, Io::Tls]);
+transport!(
+    Socket,
+    |this| this,
+    [
+        Socket::Tcp,
+        #[cfg(unix)]
+        Socket::Unix,
+        Socket::Other
+    ]
+);

@@ -1,13 +1,17 @@
 //! A server over real sockets: here binds, limits, requests and panics of the service.
 
+mod certificates;
 mod deliveries;
 mod flood;
 mod observed_connections;
 mod observers;
+mod proxy_protocol;
 mod queue;
 mod shutdown;
 mod stalled;
 mod support;
+#[cfg(unix)]
+mod transports;
 
 use std::collections::VecDeque;
 use std::time::Duration;

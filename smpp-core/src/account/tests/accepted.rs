@@ -38,7 +38,7 @@ fn an_accepted_segment_keeps_the_tlvs_of_its_response() {
     };
     assert_eq!((id.as_bytes(), response.tlv(PRICE)), (&b"id-1"[..], Some(&b"0.042"[..])));
     assert_eq!(alloc::format!("{response:?}"), "AcceptedResponse(30 octets)", "no value of a TLV");
-    let accepted = outcome.accepted().unwrap();
+    let accepted = outcome.clone().into_accepted().unwrap();
     let prices: Vec<_> = accepted.responses().map(|response| response.tlv(PRICE)).collect();
     assert_eq!(prices, [Some(&b"0.042"[..])]);
 }
@@ -49,7 +49,7 @@ fn a_response_with_nothing_but_the_id_is_not_kept() {
     let response = SubmitSmResp { message_id, ..SubmitSmResp::default() };
     let outcome = answer(&mut sent(), Pdu::SubmitSmResp(Some(response)));
     assert_eq!(outcome.segments, [accepted(b"id-1")]);
-    let accepted = outcome.accepted().unwrap();
+    let accepted = outcome.clone().into_accepted().unwrap();
     assert_eq!(accepted.responses().collect::<Vec<_>>(), [&AcceptedResponse::default()]);
     assert!(
         size_of::<SegmentOutcome>() <= 56,

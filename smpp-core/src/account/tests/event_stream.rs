@@ -2,7 +2,9 @@
 
 use alloc::collections::VecDeque;
 use alloc::format;
+use alloc::rc::Rc;
 use alloc::string::ToString;
+use core::cell::RefCell;
 use core::task::Poll::{self, Pending, Ready};
 
 use proptest::prelude::*;
@@ -438,4 +440,35 @@ fn each_event_is_one_line_that_says_what_where_and_what_next() {
         }
     }
     assert_eq!(kinds.len(), 20, "each variant has a kind of its own: {kinds:?}");
+}
+
+/// Collects the commands of the PDUs that arrive.
+struct Arrived(Rc<RefCell<Vec<CommandId>>>);
+
+impl session::Observer for Arrived {
+    fn observe(&mut self, _: Instant, direction: session::Direction, pdu: session::ObservedPdu<'_>) {
+        if direction == session::Direction::In {
+            self.0.borrow_mut().push(pdu.header().command);
+        }
+    }
+}
+
+#[test]
+fn a_bind_is_reported_after_its_response_was_observed() {
+    let now = Instant::ZERO;
+    let mut account = Account::<Arrived>::new(options(), now).unwrap();
+    let arrived = Rc::new(RefCell::new(Vec::new()));
+    let Some(Action::Resolve { link }) = account.poll_action() else { panic!() };
+    account.handle_resolved(now, link, Ok(&[address(1)]));
+    assert!(account.handle_connected(now, link, Arrived(Rc::clone(&arrived))));
+    let mut octets = Vec::new();
+    let response = crate::Pdu::BindResp(BindMode::Transceiver, Some(BindResp::default()));
+    response.encode(CommandStatus::ROK, crate::SequenceNumber::FIRST, &mut octets);
+    let is_bound = |event: Event| matches!(event, Event::Link { event: LinkEvent::Bound { .. }, .. });
+    for end in 0..=octets.len() {
+        account.handle_input(now, link, &mut &octets[..end]);
+        let was_observed = arrived.borrow()[..] == [CommandId::BIND_TRANSCEIVER_RESP];
+        let is_reported = core::iter::from_fn(|| account.poll_event()).any(is_bound);
+        assert_eq!((was_observed, is_reported), (end == octets.len(), end == octets.len()));
+    }
 }

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use super::super::queue::{AttemptResult, Queue, Resend, SegmentRef};
 use super::super::ready_messages::Sending;
 use super::*;
+use crate::provider::ReceiptScope;
 use crate::session::UnansweredReason;
 
 #[derive(Clone, Debug)]
@@ -19,6 +20,8 @@ enum Step {
         deadline: Option<u64>,
         resends: Option<u16>,
         bind: Option<u16>,
+        /// Given what two binds can do, it is sent at once, if one of them can send it first.
+        direct: Option<[Sending; 2]>,
     },
     /// Sends the next segment, if there is one, given what two binds can do.
     Send([Sending; 2]),
@@ -66,16 +69,18 @@ fn step() -> impl Strategy<Value = Step> {
     ]);
     let lane = prop::option::of(0..2_u8);
     let named = prop::option::weighted(0.2, 0..2_u16);
-    let push = (1..4_usize, priority, lane, prop::option::of(0..5_u64), prop::option::of(1..3_u16), named);
     let sending = prop::sample::select(vec![
         Sending::Ready { capacity: 1 },
         Sending::Ready { capacity: 2 },
         Sending::Busy,
         Sending::Unusable,
     ]);
+    let binds = prop::option::of(prop::array::uniform2(sending.clone()));
+    let push =
+        (1..4_usize, priority, lane, prop::option::of(0..5_u64), prop::option::of(1..3_u16), named, binds);
     prop_oneof![
-        3 => push.prop_map(|(segments, priority, lane, deadline, resends, bind)| {
-            Step::Push { segments, priority, lane, deadline, resends, bind }
+        3 => push.prop_map(|(segments, priority, lane, deadline, resends, bind, direct)| {
+            Step::Push { segments, priority, lane, deadline, resends, bind, direct }
         }),
         4 => prop::array::uniform2(sending).prop_map(Step::Send),
         4 => (0..8_usize, answer).prop_map(|(which, answer)| Step::Respond(which, answer)),
@@ -185,7 +190,7 @@ proptest! {
         for step in steps {
             let mut outcomes = Vec::new();
             match step {
-                Step::Push { segments, priority, lane, deadline, resends, bind: named } => {
+                Step::Push { segments, priority, lane, deadline, resends, bind: named, direct } => {
                     last += 1;
                     let destination = ["6500", "6501"][usize::from(lane.unwrap_or(0))];
                     let submit_sm =
@@ -201,11 +206,20 @@ proptest! {
                     if let Some(seconds) = deadline {
                         message = message.deadline(Duration::from_secs(seconds));
                     }
-                    let mut frames = queue.take_frames();
-                    (0..segments).for_each(|_| message.encode(&options(), 0, &mut frames).unwrap());
+                    let mut queued = queue.take_spare();
+                    (0..segments).for_each(|_| message.encode(&options(), 0, &mut queued.frames).unwrap());
                     let at = Instant::after(Duration::from_secs(now));
-                    let number = queue.push(at, &message, frames, UnansweredPolicy::Report);
+                    queued.fill(at, &message, UnansweredPolicy::Report);
+                    let number = queue.next_number();
                     prop_assert_eq!(number, MessageNumber(last));
+                    let binds = direct.unwrap_or_default();
+                    (0..).map(LinkId).zip(binds).for_each(|(link, sending)| queue.set_sending(link, sending));
+                    let sent = queue.direct_link(at, &queued);
+                    if sent.is_some() {
+                        queue.push_sent(number, queued);
+                    } else {
+                        queue.push(number, queued);
+                    }
                     let segment =
                         ModelSegment { in_flight: false, outcome: None, refused: 0, unanswered: 0, earlier: None };
                     all.push(ModelMessage {
@@ -223,6 +237,12 @@ proptest! {
                         abandoned: None,
                         segments: vec![segment; segments],
                     });
+                    let next = next(&all, now, binds);
+                    if let Some(link) = sent {
+                        prop_assert_eq!(next, Some((all.len() - 1, 0, link.0)));
+                        all.last_mut().unwrap().segments[0].in_flight = true;
+                        in_flight.push((last, 0));
+                    }
                 }
                 Step::Send(binds) => {
                     queue.release_delayed(Instant::after(Duration::from_secs(now)), usize::MAX);
@@ -274,7 +294,14 @@ proptest! {
                         }
                         Answer::Unanswered => AttemptResult::Unanswered(unanswered.clone()),
                     };
-                    outcomes.extend(queue.handle_result(segment_ref, result).map(|ended| (segment_ref.message, ended.outcome)));
+                    let accepted = matches!(answer, Answer::Accepted);
+                    let ended = accepted.then(|| queue.end_only_attempt(segment_ref.message, ReceiptScope::Segment)).flatten().is_some();
+                    let outcome = if ended {
+                        Some(MessageOutcome { segments: vec![id.clone()].into() })
+                    } else {
+                        queue.handle_result(segment_ref, result).map(|ended| ended.outcome)
+                    };
+                    outcomes.extend(outcome.map(|outcome| (segment_ref.message, outcome)));
                     let message = all.iter_mut().find(|message| message.number == number).unwrap();
                     let (resends, abandoned) = (message.resends, message.abandoned);
                     let segment = &mut message.segments[usize::from(index)];
@@ -338,4 +365,22 @@ proptest! {
             prop_assert_eq!(queue.messages_from(MessageNumber(0)).count(), all.len());
         }
     }
+}
+
+#[test]
+fn the_memory_of_a_queue_that_was_long_is_freed() {
+    let mut account =
+        Account::<()>::new(Options { queue_capacity: 20_000, ..options() }, Instant::ZERO).unwrap();
+    let left = allocation_counter::measure(|| {
+        for _ in 0..20_000 {
+            account.submit(Instant::ZERO, &Message::submit_sm(&template())).unwrap();
+        }
+        for number in 1..=20_000 {
+            account.cancel(Instant::ZERO, MessageNumber(number));
+        }
+        while account.poll_event().is_some() {}
+        account.shrink(LinkId(0));
+    });
+    assert_eq!(account.queued(), 0);
+    assert!(left.bytes_current < 20_000, "{left:?}");
 }

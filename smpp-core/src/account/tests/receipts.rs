@@ -8,6 +8,7 @@ use super::super::outbound_pdu::Frames;
 use super::*;
 use crate::pdu::Pdu;
 use crate::provider::{ReceiptDialect, ReceiptScope, StateWord};
+use crate::session::Rate;
 use crate::sms::{IdFallback, MessageIdPolicy};
 use crate::tlv::{Tlv, Tlvs};
 
@@ -182,6 +183,27 @@ fn remember_completed_is_an_option() {
     sim.advance(SECOND);
     sim.receipt(0, "1", "DELIVRD");
     assert_eq!(take_matches(&mut sim), [None]);
+}
+
+#[test]
+fn a_message_that_ends_is_forgotten_in_the_same_call_if_nothing_is_remembered() {
+    let mut options = with_dialect(UNSTATED);
+    options.receipts.remember_completed = Duration::ZERO;
+    options.rate = Some(Rate::per_second(1));
+    let mut sim = Simulation::new(options);
+    sim.advance(SECOND);
+    let text = "A text that is cut. ".repeat(18);
+    let message = Message::text(&template(), &text).deadline(SECOND / 2);
+    sim.account.submit(sim.now, &message).unwrap();
+    sim.settle();
+    sim.receipt(0, "1", "DELIVRD");
+    assert_eq!(take_matches(&mut sim).len(), 1);
+    assert_eq!((sim.account.queued(), sim.account.tracked_receipts()), (2, 1));
+
+    sim.now = sim.now + SECOND / 2;
+    sim.account.handle_timeout(sim.now);
+    assert_eq!((sim.account.queued(), sim.account.tracked_receipts()), (0, 0));
+    assert!(sim.account.poll_timeout().is_none_or(|at| at > sim.now));
 }
 
 #[test]

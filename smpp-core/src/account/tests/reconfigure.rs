@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use super::*;
 use crate::endpoint::Endpoint;
 use crate::pdu::BindMode::Transceiver;
+use crate::provider::SubmitAction;
 use crate::session::{NotSentReason, Operations, Rate};
 use crate::sms::MessageIdPolicy;
 
@@ -460,4 +461,48 @@ fn a_new_duplicate_window_holds_for_messages_whose_bind_has_ended() {
         let again = sim.events.iter().filter(|event| matches!(event, Event::Message { .. })).count();
         assert_eq!(1 + again, given, "{window:?}");
     }
+}
+
+/// Returns when the last attempt to connect that failed is tried again.
+fn last_retry(sim: &Simulation) -> Option<Duration> {
+    sim.events.iter().rev().find_map(|event| match event {
+        Event::Link { event: LinkEvent::ConnectFailed { retry_in, .. }, .. } => *retry_in,
+        _ => None,
+    })
+}
+
+#[test]
+fn a_resumed_account_begins_its_back_off_anew() {
+    let mut sim = Simulation::new(options());
+    let initial = sim.account.options().backoff.initial;
+    sim.unreachable = vec![address(1)];
+    sim.advance(30 * SECOND);
+    assert!(last_retry(&sim).unwrap() > 4 * initial, "it has failed several times");
+    sim.unreachable.clear();
+    sim.bind_status = vec![CommandStatus::RINVPASWD];
+    sim.advance(300 * SECOND);
+    assert_eq!((statuses(&sim), sim.binds.len()), ((1, 0), 1));
+    sim.unreachable = vec![address(1)];
+    let before = sim.connects.len();
+    sim.account.resume(sim.now);
+    sim.settle();
+    assert_eq!(sim.connects.len(), before + 1);
+    assert!(last_retry(&sim).unwrap() <= initial, "{:?}", last_retry(&sim));
+}
+
+#[test]
+fn a_resumed_account_does_not_wait_for_an_earlier_back_off() {
+    let statuses = Statuses::default().on_submit(CommandStatus(0x450), SubmitAction::Stop);
+    let mut sim = Simulation::new(Options { statuses, binds: Binds::transceivers(2), ..options() });
+    sim.bind_status = [&[CommandStatus::ROK], &[CommandStatus::RALYBND; 20][..]].concat();
+    // The second bind is refused again and again, and waits for longer and longer.
+    sim.advance(20 * SECOND);
+    sim.submit_status = vec![CommandStatus(0x450)];
+    sim.send("Hello");
+    sim.settle();
+    sim.bind_status.clear();
+    assert_eq!(sim.bound_links(), 1);
+    sim.account.resume(sim.now);
+    sim.settle();
+    assert_eq!(sim.bound_links(), 2);
 }

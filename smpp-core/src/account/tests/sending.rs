@@ -362,7 +362,7 @@ fn the_outcome_of_each_segment_has_the_bind_that_sent_it() {
         _ => None,
     });
     assert_eq!(outcome.binds().collect::<Vec<_>>(), handed.collect::<Vec<_>>());
-    let accepted = outcome.accepted().unwrap();
+    let accepted = outcome.clone().into_accepted().unwrap();
     let shown: Vec<_> = accepted.binds().iter().map(ToString::to_string).collect();
     assert_eq!(shown, ["0.1", "1.2", "2.1"]);
     assert_eq!(accepted.bind(), Some(BindId::new(LinkId(2), 1)));

@@ -3,6 +3,7 @@
 use super::super::state::SLICE;
 use super::*;
 use crate::pdu::Pdu;
+use crate::provider::SubmitAction;
 
 /// Calls [`Account::handle_timeout`] as long as it is due, and returns how many events each call emitted.
 fn run_due(account: &mut Account, now: Instant) -> Vec<Vec<Event>> {
@@ -131,4 +132,31 @@ fn a_connection_that_is_closed_without_being_asked_frees_its_slot_after_the_last
         !core::iter::from_fn(|| sim.account.poll_action())
             .any(|action| matches!(action, Action::Close { .. }))
     );
+}
+
+#[test]
+fn a_stop_that_is_resumed_ends_no_further_message() {
+    let session = Config { window: 1, rate: None, ..options().session };
+    let statuses = Statuses::default().on_submit(CommandStatus(0x450), SubmitAction::Stop);
+    let mut sim = Simulation::new(Options { session, statuses, queue_capacity: 5 * SLICE, ..options() });
+    sim.advance(SECOND);
+    sim.answers = false;
+    for _ in 0..5 * SLICE {
+        sim.account.submit(sim.now, &Message::submit_sm(&template())).unwrap();
+    }
+    sim.settle();
+    sim.answer_late(Err(CommandStatus(0x450)));
+    sim.answers = true;
+    sim.account.resume(sim.now);
+    sim.advance(SECOND);
+    let resumed = sim.events.iter().position(|event| matches!(event, Event::Resumed)).unwrap();
+    let is_accepted = |event: &Event| match event {
+        Event::Outcome { outcome, .. } => Some(outcome.result().is_ok()),
+        _ => None,
+    };
+    let before: Vec<_> = sim.events[..resumed].iter().filter_map(is_accepted).collect();
+    let after: Vec<_> = sim.events[resumed..].iter().filter_map(is_accepted).collect();
+    assert!(before.len() > SLICE && before.iter().all(|accepted| !accepted), "{}", before.len());
+    assert!(after.len() > SLICE && after.iter().all(|accepted| *accepted), "{}", after.len());
+    assert_eq!(before.len() + after.len(), 5 * SLICE);
 }

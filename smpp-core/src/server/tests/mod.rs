@@ -5,6 +5,7 @@ mod binds;
 mod costs;
 mod deliveries;
 mod ends;
+mod proxied;
 mod requests;
 
 use alloc::string::{String, ToString};

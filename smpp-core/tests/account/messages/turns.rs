@@ -3,7 +3,7 @@
 use smpp_core::session::Instant;
 
 use super::super::log::ConnectionId;
-use super::{Messages, Segment, Sender, State};
+use super::{Abandoned, Messages, Segment, Sender, State};
 
 impl Messages {
     /// Checks that the segments of one message go on one bind in order, as long as that bind can send. A bind that is being
@@ -23,7 +23,8 @@ impl Messages {
         };
         let is_first_attempt = !message.was_in_doubt && message.segments.iter().all(is_fresh);
         assert!(!is_first_attempt || segment > last, "segments out of order");
-        let is_paused = |sender: &Sender| sender.paused_until.is_some_and(|until| until > at);
+        let is_paused =
+            |sender: &Sender| sender.is_unclear || sender.paused_until.is_some_and(|until| until > at);
         let can_send = self.bound.contains(&before) && !self.senders.get(&before).is_some_and(is_paused);
         if before != connection && !message.moved && can_send {
             self.ended.push(before);
@@ -70,6 +71,7 @@ impl Messages {
                 && !other.segments.iter().any(in_doubt)
                 && !other.failed
                 && !other.cancelled
+                && other.abandoned == Abandoned::No
                 && other.deadline.is_none_or(|deadline| at < deadline);
             let before = |number: usize| {
                 other.priority > sent.priority

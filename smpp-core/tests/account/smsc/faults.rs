@@ -6,12 +6,14 @@ impl Smsc {
     /// Starts a fault of one connection, or of all.
     pub(crate) fn fail(&mut self, context: &mut Context, fault: Fault) {
         let now = context.now;
+        self.fail_as_a_whole(context, fault);
         if self.connections.is_empty() {
             return;
         }
         let chosen = context.rng.index(self.connections.len());
-        let all = context.rng.chance(200);
-        for (index, connection) in self.connections.iter_mut().enumerate() {
+        let all = context.rng.chance(200) || fault == Fault::Restart;
+        let Self { connections, host, .. } = self;
+        for (index, connection) in connections.iter_mut().enumerate() {
             if index != chosen && !all {
                 continue;
             }
@@ -21,6 +23,7 @@ impl Smsc {
                     connection.up.cut(now);
                     connection.down.cut(now);
                 }
+                Fault::BlackHole => (connection.up.lossy, connection.down.lossy) = (true, true),
                 Fault::CutUnseenByServer => {
                     connection.up.cut(now);
                     connection.up.held = true;
@@ -31,7 +34,9 @@ impl Smsc {
                     connection.down.cut(now);
                     connection.down.held = true;
                 }
-                Fault::Unbind => connection.session.unbind(now),
+                // A server that shuts down unbinds its sessions itself.
+                Fault::Restart if host.is_some() => {}
+                Fault::Unbind | Fault::Restart => connection.side.unbind(host.as_deref_mut(), now),
                 _ => {}
             }
         }

@@ -3,7 +3,7 @@
 use smpp_core::DataCoding;
 use smpp_core::sms::{Alphabet, Codings, ucs2};
 
-use super::findings::Finding;
+use super::finding::Finding;
 use super::plan::Purpose;
 use super::receipts::Returned;
 use super::record::Sent;

@@ -7,7 +7,7 @@ use smpp_core::sms::time::{ReportedTime, UtcOffset};
 use smpp_core::sms::{Detection, IdFallback, IdSource, MessageIdPolicy, Receipt};
 use smpp_core::{CommandStatus, EsmClass, MessageState};
 
-use super::findings::{Finding, ReceiptContent, SegmentReceipts, TlvUse};
+use super::finding::{Finding, ReceiptContent, SegmentReceipts, TlvUse};
 use super::ids::{Relation, Shape, describe};
 use super::limits::status_name;
 use super::plan::Purpose;

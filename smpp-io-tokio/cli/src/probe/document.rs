@@ -7,7 +7,8 @@ use smpp_core::provider::ReceiptRoute;
 use smpp_core::sms::{Alphabet, Detection, IdFallback, IdNotation, MessageIdPolicy, NumericIds, Receipt};
 use smpp_core::{CommandStatus, Endpoint, MessageState};
 
-use super::findings::{Finding, Findings, ReceiptContent, SegmentReceipts, TlvUse};
+use super::finding::{Finding, ReceiptContent, SegmentReceipts, TlvUse};
+use super::findings::Findings;
 use super::limits::status_name;
 
 /// A provider, ready to be written.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use smpp_core::session::Direction;
 use smpp_core::{CommandId, CommandStatus};
 
-use super::findings::Finding;
+use super::finding::Finding;
 use super::plan::Purpose;
 use super::record::{BindOutcome, Record, Sent};
 

@@ -8,6 +8,7 @@ mod alphabet;
 mod client;
 mod dialect;
 mod document;
+mod finding;
 mod findings;
 mod ids;
 mod limits;

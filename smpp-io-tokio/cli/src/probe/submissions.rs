@@ -3,7 +3,7 @@
 use smpp_core::CommandStatus;
 
 use super::dialect::is_accepted;
-use super::findings::Finding;
+use super::finding::Finding;
 use super::limits::status_name;
 use super::plan::Purpose;
 use super::receipts::Returned;

@@ -9,7 +9,8 @@ use smpp_core::sms::{Alphabet, Detection, IdFallback, IdNotation, MessageIdPolic
 use smpp_core::{CommandStatus, Endpoint, EsmClass, MessageState};
 
 use super::document::Document;
-use super::findings::{Findings, SegmentReceipts, TlvUse};
+use super::finding::{SegmentReceipts, TlvUse};
+use super::findings::Findings;
 use super::plan::Limits;
 use super::record::{Delivered, Record};
 use super::rust::Rust;

@@ -9,6 +9,7 @@ use clap::Parser;
 use smpp_core::session::Rate;
 use smpp_core::simulator::{Dialect, ReceiptTiming, Rules, StateWeights};
 use smpp_core::{Address, COctets, Password};
+use smpp_io_tokio::Network;
 use smpp_io_tokio::testing::Faults;
 
 use crate::failure::Failure;
@@ -33,13 +34,25 @@ use crate::failure::Failure;
   smpp smsc --web 127.0.0.1:8080
       shows binds, messages and PDUs on a page, which also sends messages and switches faults (feature web)")]
 pub(crate) struct Arguments {
-    /// Where to listen; may be given several times [default: 127.0.0.1:2775, without --tls-listen]
+    /// Where to listen; may be given several times [default: 127.0.0.1:2775, without --tls-listen and --unix]
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Vec<String>,
     /// Where to listen for TLS; may be given several times
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(super) tls_listen: Vec<String>,
-    /// The certificate for TLS and its chain, PEM [default: one for localhost, made at start]
+    /// The path of a Unix socket to listen on without TLS; may be given several times
+    ///
+    /// The file must not exist, unless it is left over from a process that has ended. It is removed at the end.
+    #[cfg(unix)]
+    #[arg(long, value_name = "PATH")]
+    pub(super) unix: Vec<PathBuf>,
+    /// Expect a PROXY protocol header, version 1 or 2, on each connection from this network; may be given several times
+    ///
+    /// NETWORK is an address, or ADDRESS/PREFIX such as 10.0.0.0/8. The client's address that a proxy states is then the one
+    /// that is shown and counted. Connections from elsewhere are closed; Unix sockets are always trusted.
+    #[arg(long, value_name = "NETWORK")]
+    pub(super) proxy_protocol: Vec<Network>,
+    /// The certificate for TLS and its chain, PEM; read again at SIGHUP [default: one for localhost, made at start]
     #[arg(long, value_name = "FILE", requires = "key", requires = "tls_listen")]
     pub(super) cert: Option<PathBuf>,
     /// The private key of the certificate, PEM
@@ -136,7 +149,11 @@ enum Fault {
 impl Arguments {
     /// Returns the addresses to listen on without TLS.
     pub(super) fn listen(&self) -> Vec<String> {
-        if self.listen.is_empty() && self.tls_listen.is_empty() {
+        #[cfg(unix)]
+        let has_unix = !self.unix.is_empty();
+        #[cfg(not(unix))]
+        let has_unix = false;
+        if self.listen.is_empty() && self.tls_listen.is_empty() && !has_unix {
             return vec!["127.0.0.1:2775".into()];
         }
         self.listen.clone()

@@ -10,8 +10,9 @@ use serde_json::{Value, json};
 use smpp_core::CommandStatus;
 use smpp_core::session::CloseReason;
 use smpp_io_tokio::testing::TestSmscEvent;
-use smpp_io_tokio::{AcceptError, BoundSession, End, ServerEvent, Shutdown};
+use smpp_io_tokio::{AcceptError, BoundSession, End, ProxyHeaderError, RejectReason, ServerEvent, Shutdown};
 
+use super::listeners::ListenAddress;
 use crate::output;
 
 /// Prints and counts events.
@@ -40,13 +41,9 @@ impl EventPrinter {
     }
 
     /// Prints the addresses, which of them speak TLS, and the accounts.
-    pub(super) fn listening(&self, addresses: &[(SocketAddr, bool)], names: &[&str]) {
-        let text: Vec<_> = addresses
-            .iter()
-            .map(|(address, tls)| if *tls { format!("{address} (TLS)") } else { address.to_string() })
-            .collect();
-        let listed: Vec<_> =
-            addresses.iter().map(|(address, tls)| json!({ "address": address, "tls": tls })).collect();
+    pub(super) fn listening(&self, addresses: &[ListenAddress<'_>], names: &[&str]) {
+        let text: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+        let listed: Vec<_> = addresses.iter().map(ListenAddress::json).collect();
         self.line(
             "listening",
             json!({ "listen": listed, "accounts": names }),
@@ -58,6 +55,18 @@ impl EventPrinter {
     #[cfg(feature = "web")]
     pub(super) fn page(&self, address: SocketAddr, url: &str) {
         self.line("web", json!({ "listen": address, "url": url }), format_args!("page on {url}"));
+    }
+
+    /// Prints that the certificate was read again, or why not.
+    #[cfg(unix)]
+    pub(super) fn certificate_reloaded(&self, error: Option<&str>) {
+        let fields = json!({ "error": error });
+        match error {
+            None => self.line("certificate_reloaded", fields, "certificate reloaded: new connections use it"),
+            Some(error) => {
+                self.line("certificate_reloaded", fields, format_args!("certificate not reloaded: {error}"));
+            }
+        }
     }
 
     /// Prints and counts an event.
@@ -99,10 +108,10 @@ impl EventPrinter {
             }
             ServerEvent::ConnectionRejected { address, reason } => {
                 count(&self.not_bound);
-                self.detail(
-                    "connection_rejected",
-                    || json!({ "peer": address, "reason": reason.to_string() }),
-                );
+                if self.json || is_wrong_proxy(reason) {
+                    let fields = json!({ "peer": address, "reason": reason.to_string() });
+                    self.line("connection_rejected", fields, format_args!("rejected    {address}: {reason}"));
+                }
             }
             ServerEvent::NotBound { address, error } => {
                 count(&self.not_bound);
@@ -245,6 +254,11 @@ impl Display for Named<'_> {
         let system_id = bound.system_id().escape_ascii();
         write!(f, "{} {} \"{system_id}\" from {}", bound.mode(), bound.id(), bound.peer_addr())
     }
+}
+
+/// Returns whether a proxy, or who connects without one, is not what --proxy-protocol expects.
+const fn is_wrong_proxy(reason: RejectReason) -> bool {
+    matches!(reason, RejectReason::UntrustedProxy | RejectReason::ProxyHeader(ProxyHeaderError::Malformed))
 }
 
 /// Returns whether the client failed in TLS, or does not speak SMPP on this port: its user has to change something.

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod events;
+mod listeners;
 #[cfg(feature = "web")]
 mod settings;
 #[cfg_attr(not(feature = "web"), path = "no_web.rs")]
@@ -12,10 +13,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use smpp_core::Address;
-use smpp_core::session::Config;
 use smpp_core::simulator::OriginateError;
-use smpp_io_tokio::testing::{Certificate, TestSmsc, TestSmscBuilder};
-use smpp_io_tokio::{Listener, tls};
+use smpp_io_tokio::testing::{TestSmsc, TestSmscBuilder};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::failure::{Failure, finish};
@@ -23,13 +22,11 @@ use crate::interrupts::Interrupts;
 use crate::runtime;
 pub(crate) use arguments::Arguments;
 use events::EventPrinter;
+use listeners::Listeners;
 use web::Web;
 
 /// How long the sessions have to unbind.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Octets that wait for an ESME before no more is read from it: an ESME that never reads costs at most a megabyte.
-const MAX_OUTPUT: usize = 128 * 1024;
 
 /// How often the live status line changes.
 const STATUS_INTERVAL: Duration = Duration::from_millis(200);
@@ -46,8 +43,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
 /// Serves until the first interrupt, then unbinds every session.
 async fn serve(arguments: &Arguments) -> Result<(), Failure> {
     let mut interrupts = Interrupts::new().map_err(Failure::other)?;
-    let listeners = listeners(arguments).await?;
-    let tls_from = listeners.len() - arguments.tls_listen.len();
+    let Listeners { listeners, mut listening } = Listeners::listen(arguments).await?;
     let mut web = Web::listen(arguments, &listeners).await?;
     let printer = Arc::new(EventPrinter::new(arguments.json));
     let subscriber = Arc::clone(&printer);
@@ -55,6 +51,7 @@ async fn serve(arguments: &Arguments) -> Result<(), Failure> {
         .rules(arguments.rules())
         .faults(arguments.faults())
         .max_connections(arguments.max_connections)
+        .log_capacity(0)
         .subscribe(move |event| subscriber.event(event));
     let builder = arguments
         .account
@@ -63,16 +60,15 @@ async fn serve(arguments: &Arguments) -> Result<(), Failure> {
     let builder = web.observe(builder);
     let smsc = listeners.into_iter().fold(builder, TestSmscBuilder::listen);
     let smsc = smsc.start().await.map_err(Failure::other)?;
-    let addresses = smsc.local_addrs().iter().enumerate();
-    let addresses: Vec<_> = addresses.map(|(index, address)| (*address, index >= tls_from)).collect();
     let names: Vec<_> = arguments.account.iter().map(|(system_id, _)| &**system_id).collect();
-    printer.listening(&addresses, &names);
+    printer.listening(&listening.addresses(smsc.local_addrs()), &names);
     web.print(&printer);
 
     tokio::select! {
         () = originate(&smsc, arguments) => {}
         () = web.serve(&smsc) => {}
         () = show_status(&smsc, &printer) => {}
+        () = listening.reload(arguments, &printer) => {}
         () = interrupts.next() => {}
     }
     printer.stopping();
@@ -82,43 +78,6 @@ async fn serve(arguments: &Arguments) -> Result<(), Failure> {
     };
     printer.stopped(&shutdown);
     Ok(())
-}
-
-/// Listens: on the addresses without TLS first, then on those with TLS.
-async fn listeners(arguments: &Arguments) -> Result<Vec<Listener>, Failure> {
-    let config = Config {
-        max_output: MAX_OUTPUT,
-        inactivity_timeout: arguments.rules().dialect.idle_timeout,
-        enquire_link_is_activity: true,
-        ..Config::default()
-    };
-    let mut listeners = Vec::new();
-    for address in arguments.listen() {
-        listeners.push(listen(&address, config).await?);
-    }
-    if arguments.tls_listen.is_empty() {
-        return Ok(listeners);
-    }
-    let tls = if let (Some(cert), Some(key)) = (&arguments.cert, &arguments.key) {
-        tls::server_files(cert, key).map_err(|error| {
-            Failure::other(format_args!("--cert and --key cannot be used for TLS: {error}"))
-        })?
-    } else {
-        let certificate = Certificate::for_localhost().map_err(Failure::other)?;
-        if let Some(path) = &arguments.tls_ca {
-            std::fs::write(path, certificate.ca_pem())
-                .map_err(|error| Failure::other(format_args!("--tls-ca {}: {error}", path.display())))?;
-        }
-        certificate.server_config()
-    };
-    for address in &arguments.tls_listen {
-        listeners.push(listen(address, config).await?.tls(Arc::clone(&tls)));
-    }
-    Ok(listeners)
-}
-
-async fn listen(address: &str, config: Config) -> Result<Listener, Failure> {
-    Listener::bind(address, config).await.map_err(|error| Failure::listen(address, error))
 }
 
 /// Sends mobile-originated messages to the account of --mo. Never returns.

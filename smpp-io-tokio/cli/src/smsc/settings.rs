@@ -31,7 +31,7 @@ impl Settings {
     }
 
     pub(super) fn json(&self) -> Value {
-        let Faults { response_delay, reorder, drop_percent, reset_percent, coalesce, no_unbind_resp } =
+        let Faults { response_delay, reorder, drop_percent, reset_percent, coalesce, no_unbind_resp, .. } =
             self.faults;
         let timing = match self.timing {
             ReceiptTiming::Never => "never",
@@ -56,8 +56,9 @@ impl Settings {
     pub(super) fn with(&self, changes: &Value) -> Result<Self, String> {
         let mut updated = self.clone();
         for (name, value) in changes.as_object().ok_or("write an object of settings")? {
-            let Faults { response_delay, reorder, drop_percent, reset_percent, coalesce, no_unbind_resp } =
-                &mut updated.faults;
+            let Faults {
+                response_delay, reorder, drop_percent, reset_percent, coalesce, no_unbind_resp, ..
+            } = &mut updated.faults;
             match &**name {
                 "states" => {
                     let text = value.as_str().ok_or("states: write a text such as DELIVRD=90,UNDELIV=10")?;

@@ -10,7 +10,8 @@ use std::time::Duration;
 use smpp_core::session::{Config, Smsc};
 use smpp_core::{BindResp, CommandStatus};
 use smpp_io_std::{
-    BindRequest, BoundSession, Connection, End, HandleRoute, Inbound, Listener, Server, ServerLimits, Service,
+    Admission, BindRequest, BoundSession, Connection, End, HandleRoute, Inbound, Listener, Server,
+    ServerLimits, Service,
 };
 
 use crate::failure::Failure;
@@ -57,7 +58,7 @@ pub(super) fn serve(address: &str, sessions: Option<usize>) -> Result<bool, Fail
 /// Waits until the session with this address ends. Returns how; `None` if it ended before the server listed it.
 fn wait_for_end(server: &Server, address: SocketAddr) -> Option<End> {
     for _ in 0..LISTING_ATTEMPTS {
-        let listed = server.binds().into_iter().find(|bound| bound.peer_addr() == address);
+        let listed = server.binds().list().into_iter().find(|bound| bound.peer_addr() == address);
         if let Some(bound) = listed {
             return Some(bound.peer().closed());
         }
@@ -79,8 +80,9 @@ struct AcceptAll {
 }
 
 impl Service for AcceptAll {
-    fn bind(&self, request: &BindRequest) -> Result<(), CommandStatus> {
-        self.events.send(Event::Bound(request.peer_addr())).map_err(|_| CommandStatus::RSYSERR)
+    fn bind(&self, request: &BindRequest) -> Result<Admission, CommandStatus> {
+        let sent = self.events.send(Event::Bound(request.peer_addr()));
+        sent.map(|()| Admission::default()).map_err(|_| CommandStatus::RSYSERR)
     }
 
     fn request(&self, _: &BoundSession, request: Inbound<HandleRoute<Smsc>>) {

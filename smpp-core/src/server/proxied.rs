@@ -1,0 +1,88 @@
+//! Connections through a proxy that states the address of the client: the PROXY protocol.
+
+use core::net::SocketAddr;
+
+use super::connection::{ConnectionId, NotBoundReason, RejectReason};
+use super::connection_table::{Group, Phase};
+use super::event::Event;
+use super::registry::Registry;
+
+impl Registry {
+    /// Accepts a connection from a proxy. The adapter then reads the PROXY protocol header, and calls
+    /// [`identify`](Self::identify) or [`reject`](Self::reject).
+    ///
+    /// Until then the connection counts for [`Options::connections`](super::Options::connections) and
+    /// [`unbound_connections`](super::Options::unbound_connections), and for no address. It has no event but
+    /// [`Rejected`](Event::Rejected).
+    ///
+    /// ```
+    /// use smpp_core::server::{Event, Options, Registry};
+    ///
+    /// let mut registry = Registry::new(Options::default());
+    /// let connection = registry.accept_proxied(([10, 0, 0, 1], 40_000).into())?;
+    /// assert_eq!(registry.poll_event(), None);
+    /// let address = ([192, 0, 2, 1], 50_000).into();
+    /// registry.identify(connection, address)?;
+    /// assert_eq!(registry.poll_event(), Some(Event::Connected { connection, address }));
+    /// # Ok::<(), smpp_core::server::RejectReason>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`accept`](Self::accept).
+    pub fn accept_proxied(&mut self, proxy: SocketAddr) -> Result<ConnectionId, RejectReason> {
+        self.make_room(proxy, Group::Unidentified)?;
+        Ok(self.connections.insert(proxy, true))
+    }
+
+    /// Records the address of the client that a proxy has stated, or that of the proxy itself if the connection is its own.
+    /// From here on the connection is as one that was [accepted](Self::accept) from this address.
+    ///
+    /// # Errors
+    ///
+    /// Returns why the connection is not accepted: close it. If the address has as many connections as it may,
+    /// [`Event::Rejected`] reports it with this address.
+    pub fn identify(&mut self, connection: ConnectionId, client: SocketAddr) -> Result<(), RejectReason> {
+        let is_waiting = self
+            .connections
+            .get(connection)
+            .is_some_and(|entry| entry.is_unidentified && matches!(entry.phase, Phase::Unbound(_)));
+        if !is_waiting {
+            // Its event is emitted.
+            return Err(if self.stopping { RejectReason::Stopping } else { RejectReason::Replaced });
+        }
+        let replaced = if self.stopping {
+            Err(RejectReason::Stopping)
+        } else {
+            self.connections.replaced_in(&self.options, Group::of(client))
+        };
+        match replaced {
+            Ok(Some(oldest)) => self.close_unbound(oldest, NotBoundReason::Replaced),
+            Ok(None) => {}
+            Err(reason) => {
+                self.connections.close(connection);
+                self.emit(Event::Rejected { address: client, reason });
+                return Err(reason);
+            }
+        }
+        self.connections.identify(connection, client);
+        self.emit(Event::Connected { connection, address: client });
+        Ok(())
+    }
+
+    /// Records that a connection from a proxy has sent no usable header: close it. Does nothing if the connection is
+    /// [identified](Self::identify) or rejected already.
+    pub fn reject(&mut self, connection: ConnectionId, reason: RejectReason) {
+        let Some(entry) = self.connections.get(connection) else { return };
+        if entry.is_unidentified && matches!(entry.phase, Phase::Unbound(_)) {
+            let address = entry.address;
+            self.connections.close(connection);
+            self.emit(Event::Rejected { address, reason });
+        }
+    }
+
+    /// Reports a connection that is closed at once because its address is not trusted to speak the PROXY protocol.
+    pub fn reject_untrusted(&mut self, address: SocketAddr) {
+        self.emit(Event::Rejected { address, reason: RejectReason::UntrustedProxy });
+    }
+}

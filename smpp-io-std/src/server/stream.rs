@@ -1,0 +1,118 @@
+//! The transport of one connection to a server.
+
+use std::fmt;
+use std::io;
+use std::net::TcpStream;
+#[cfg(unix)]
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::tls_stream::TlsStream;
+use crate::transport::Duplex;
+
+/// The transport of a connection, or TLS over it after the handshake. [`Service::transport`](crate::Service::transport) may wrap
+/// it.
+pub struct ServerStream {
+    socket: Arc<Socket>,
+    tls: Option<Box<TlsStream>>,
+}
+
+/// What octets travel through.
+pub(super) enum Socket {
+    Tcp(TcpStream),
+    #[cfg(unix)]
+    Unix(UnixStream),
+    /// A stream that the application has accepted.
+    Other(Box<dyn Duplex>),
+}
+
+impl Socket {
+    pub(super) fn duplex(&self) -> &dyn Duplex {
+        match self {
+            Self::Tcp(socket) => socket,
+            #[cfg(unix)]
+            Self::Unix(socket) => socket,
+            Self::Other(stream) => stream.as_ref(),
+        }
+    }
+}
+
+impl ServerStream {
+    pub(super) const fn new(socket: Arc<Socket>, tls: Option<Box<TlsStream>>) -> Self {
+        Self { socket, tls }
+    }
+
+    /// Returns the TCP socket, for example to set its options; `None` if the transport is another one. The session sets its
+    /// timeouts.
+    pub fn tcp(&self) -> Option<&TcpStream> {
+        match &*self.socket {
+            Socket::Tcp(socket) => Some(socket),
+            _ => None,
+        }
+    }
+
+    /// Returns the Unix socket; `None` if the transport is another one.
+    #[cfg(unix)]
+    pub fn unix(&self) -> Option<&UnixStream> {
+        match &*self.socket {
+            Socket::Unix(socket) => Some(socket),
+            _ => None,
+        }
+    }
+
+    fn duplex(&self) -> &dyn Duplex {
+        match &self.tls {
+            Some(tls) => tls.as_ref(),
+            None => self.socket.duplex(),
+        }
+    }
+}
+
+/// Implements the trait of transports for a type that has one inside.
+macro_rules! delegate {
+    ($type:ty) => {
+        impl Duplex for $type {
+            fn receive(&self, octets: &mut [u8]) -> io::Result<usize> {
+                self.duplex().receive(octets)
+            }
+
+            fn transmit(&self, octets: &[u8]) -> io::Result<usize> {
+                self.duplex().transmit(octets)
+            }
+
+            fn transmit_held(&self) -> io::Result<()> {
+                self.duplex().transmit_held()
+            }
+
+            fn set_receive_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+                self.duplex().set_receive_timeout(timeout)
+            }
+
+            fn set_transmit_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
+                self.duplex().set_transmit_timeout(timeout)
+            }
+
+            fn close(&self) -> io::Result<()> {
+                self.duplex().close()
+            }
+
+            fn stop_receiving(&self) -> io::Result<()> {
+                self.duplex().stop_receiving()
+            }
+
+            fn receive_available(&self, octets: &mut [u8]) -> io::Result<usize> {
+                self.duplex().receive_available(octets)
+            }
+        }
+    };
+}
+
+delegate!(ServerStream);
+delegate!(Socket);
+
+impl fmt::Debug for ServerStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerStream").field("tls", &self.tls.is_some()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,154 @@
+//! The settings of the SMSC.
+
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use smpp_core::Endpoint;
+use smpp_core::simulator::{Faults, Rules};
+
+use super::Certificate;
+use super::service::Shared;
+use super::smsc::TestSmsc;
+
+/// The account of the SMSC if the builder adds none: system_id and password.
+pub const ACCOUNT: (&str, &str) = ("demo_shop", "s3cret");
+
+/// Settings of an [`TestSmsc`] that is not running yet.
+///
+/// ```
+/// use smpp_core::simulator::Rules;
+/// use smpp_io_std::Connector;
+/// use smpp_io_std::testing::TestSmsc;
+///
+/// let smsc = TestSmsc::builder()
+///     .account("shop", "secret")
+///     .rules(Rules { max_binds: 1, ..Rules::default() })
+///     .tls()
+///     .start()?;
+/// let connection = Connector::new().tls(smsc.client_tls()).bind(&smsc.endpoint(), &smsc.bind())?;
+/// connection.unbind();
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "call start"]
+pub struct TestSmscBuilder {
+    rules: Rules,
+    accounts: Vec<(String, String)>,
+    faults: Faults,
+    tls: bool,
+    in_memory: bool,
+    wait_limit: Duration,
+    log_capacity: usize,
+}
+
+impl Default for TestSmscBuilder {
+    fn default() -> Self {
+        Self {
+            rules: Rules::default(),
+            accounts: Vec::new(),
+            faults: Faults::default(),
+            tls: false,
+            in_memory: false,
+            wait_limit: Duration::from_secs(10),
+            log_capacity: 10_000,
+        }
+    }
+}
+
+impl TestSmscBuilder {
+    /// Sets the rules: binds and messages a second that an account may use, receipts, message states, the dialect. `epoch`
+    /// is ignored: dates in receipts are real.
+    ///
+    /// By default the rules of 8x8, with receipts after 200 ms.
+    pub fn rules(self, rules: Rules) -> Self {
+        Self { rules, ..self }
+    }
+
+    /// Adds an account. Without any, [`ACCOUNT`] is the only one.
+    pub fn account(mut self, system_id: &str, password: &str) -> Self {
+        self.accounts.push((system_id.into(), password.into()));
+        self
+    }
+
+    /// Sets the faults; none by default.
+    pub fn faults(self, faults: Faults) -> Self {
+        Self { faults, ..self }
+    }
+
+    /// Listens on no port: clients connect through [`TestSmsc::connector`], [`TestSmsc::account_connector`] or
+    /// [`TestSmsc::dialer`], within the process. On Unix each connection is a socket pair, elsewhere a connection to a port that
+    /// closes at once.
+    pub fn in_memory(self) -> Self {
+        Self { in_memory: true, ..self }
+    }
+
+    /// Sets how long the test waits for what it expects, before it fails: for [`TestSmsc::next_message`] and the like.
+    /// Default 10 s.
+    pub fn wait_limit(self, wait_limit: Duration) -> Self {
+        Self { wait_limit, ..self }
+    }
+
+    /// Sets how many entries the log holds; 0 for no log. Default 10,000.
+    pub fn log_capacity(self, log_capacity: usize) -> Self {
+        Self { log_capacity, ..self }
+    }
+
+    /// Speaks TLS, with a new [`Certificate`] for `localhost`. [`TestSmsc::client_tls`] trusts it.
+    pub fn tls(self) -> Self {
+        Self { tls: true, ..self }
+    }
+
+    /// Starts the SMSC, on a free port of 127.0.0.1 or in memory, with a thread that accepts connections, one that sends what
+    /// is due, and threads for each connection.
+    ///
+    /// # Errors
+    ///
+    /// No free port, no thread, or no certificate could be made.
+    pub fn start(self) -> io::Result<TestSmsc> {
+        let Self { rules, mut accounts, faults, tls, in_memory, wait_limit, log_capacity } = self;
+        if accounts.is_empty() {
+            accounts.push((ACCOUNT.0.into(), ACCOUNT.1.into()));
+        }
+        let certificate = Certificate::for_localhost()?;
+        let server_tls = tls.then(|| certificate.server_config());
+        let shared = Arc::new(Shared::new(rules, &accounts, faults, log_capacity));
+        let listener = if in_memory { None } else { Some(TcpListener::bind("127.0.0.1:0")?) };
+        // In memory it is the address that clients show, and no more.
+        let address = listener.as_ref().map(TcpListener::local_addr).transpose()?;
+        let shown = address.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 2775)));
+        let (system_id, password) = accounts.into_iter().next().unwrap_or_default();
+        let endpoint = Endpoint {
+            tls,
+            // The certificate is for this name.
+            host: if tls { "localhost".into() } else { shown.ip().to_string() },
+            port: shown.port(),
+            system_id: Some(system_id),
+            password: Some(password),
+        };
+        let due = Arc::clone(&shared);
+        thread::Builder::new().name("smsc".into()).spawn(move || due.run())?;
+        // From here on, dropping it ends the threads.
+        let smsc = TestSmsc::new(
+            Arc::clone(&shared),
+            address,
+            endpoint,
+            certificate,
+            server_tls.clone(),
+            wait_limit,
+        );
+        if let Some(listener) = listener {
+            let accept = move || shared.accept(&listener, server_tls.as_ref());
+            thread::Builder::new().name("smsc accept".into()).spawn(accept)?;
+        }
+        Ok(smsc)
+    }
+}
+
+impl fmt::Debug for TestSmscBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TestSmscBuilder").field("rules", &self.rules).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,107 @@
+//! What a test waits for, and asserts on.
+
+use std::sync::Arc;
+
+use super::smsc::TestSmsc;
+use smpp_core::CommandStatus;
+use smpp_core::simulator::{Log, LogEntry, LoggedBind, LoggedDelivery, LoggedMessage, NotLogged, Simulator};
+
+impl TestSmsc {
+    /// Returns the log so far: binds, messages, receipts, refusals.
+    pub fn log(&self) -> Vec<LogEntry> {
+        self.with_log(|log| log.entries().cloned().collect())
+    }
+
+    /// Returns the accepted messages so far.
+    pub fn messages(&self) -> Vec<LoggedMessage> {
+        self.with_log(|log| log.messages().cloned().collect())
+    }
+
+    /// Reads or changes the log, under its lock.
+    pub fn with_log<T>(&self, read: impl FnOnce(&mut Log) -> T) -> T {
+        read(self.shared.state().simulator.log_mut())
+    }
+
+    /// Waits for the next message that the SMSC accepts, whole, and that was not returned before.
+    ///
+    /// ```
+    /// use smpp_core::{ShortMessage, SubmitSm, Address};
+    /// use smpp_io_std::testing::TestSmsc;
+    ///
+    /// let smsc = TestSmsc::in_memory()?;
+    /// let (client, _inbox) = smsc.connector().start(&smsc.endpoint())?;
+    /// client.bind(&smsc.bind())?;
+    /// let destination = Address::international("6591234567")?;
+    /// let short_message = ShortMessage::new(b"Hello")?;
+    /// client.submit(&SubmitSm { destination, short_message, ..SubmitSm::default() })?;
+    /// assert_eq!(smsc.next_message()?.text.as_deref(), Some("Hello"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`NotLogged`] after the [wait limit](super::TestSmscBuilder::wait_limit).
+    pub fn next_message(&self) -> Result<LoggedMessage, NotLogged> {
+        self.wait_for("message", |simulator| simulator.log_mut().take_message())
+    }
+
+    /// Waits for the next `count` messages, as [`next_message`](Self::next_message).
+    ///
+    /// # Errors
+    ///
+    /// [`NotLogged`] if the wait limit is over before a message. Those before it are taken.
+    pub fn next_messages(&self, count: usize) -> Result<Vec<LoggedMessage>, NotLogged> {
+        let mut messages = Vec::new();
+        while messages.len() < count {
+            messages.push(self.next_message()?);
+        }
+        Ok(messages)
+    }
+
+    /// Waits for the next bind that was not returned before, accepted or refused: with the status of a refused one.
+    ///
+    /// # Errors
+    ///
+    /// As [`next_message`](Self::next_message).
+    pub fn next_bind(&self) -> Result<(Arc<LoggedBind>, Result<(), CommandStatus>), NotLogged> {
+        self.wait_for("bind", |simulator| simulator.log_mut().take_bind())
+    }
+
+    /// Waits for the next message that the SMSC refuses and that was not returned before, and the status.
+    ///
+    /// # Errors
+    ///
+    /// As [`next_message`](Self::next_message).
+    pub fn next_refusal(&self) -> Result<(LoggedMessage, CommandStatus), NotLogged> {
+        self.wait_for("refused message", |simulator| simulator.log_mut().take_refusal())
+    }
+
+    /// Waits for the end of the next delivery that was not returned before: a receipt, or a segment of a mobile-originated
+    /// message.
+    ///
+    /// # Errors
+    ///
+    /// As [`next_message`](Self::next_message).
+    pub fn next_delivery(&self) -> Result<LoggedDelivery, NotLogged> {
+        self.wait_for("delivery", |simulator| simulator.log_mut().take_delivery())
+    }
+
+    /// Waits until the log has what `find` looks for.
+    ///
+    /// # Errors
+    ///
+    /// As [`next_message`](Self::next_message).
+    pub fn wait_until<T>(&self, find: impl Fn(&Log) -> Option<T>) -> Result<T, NotLogged> {
+        self.wait_for("such entry", |simulator| find(simulator.log()))
+    }
+
+    pub(super) fn wait_for<T>(
+        &self,
+        expected: &'static str,
+        mut find: impl FnMut(&mut Simulator) -> Option<T>,
+    ) -> Result<T, NotLogged> {
+        let limit = self.wait_limit;
+        let found = self.shared.wait_for(limit, &mut find);
+        found.ok_or_else(|| NotLogged::new(expected, limit, self.shared.state().simulator.log()))
+    }
+}

@@ -1,0 +1,125 @@
+//! Certificates of the server and of clients.
+
+use std::sync::mpsc;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use smpp_core::session::{Config, Smsc};
+use smpp_core::{CommandStatus, Endpoint};
+use smpp_io_std::testing::Certificate;
+use smpp_io_std::tls::{
+    self, CertificateDer, PrivateKeyDer, ProtocolVersion, RootCertStore, ServerTls, TlsInfo,
+};
+use smpp_io_std::{
+    Admission, BindRequest, BoundSession, Client, ConnectError, Connector, HandleRoute, Inbound, Listener,
+    Server, Service,
+};
+
+use super::support::{TIMEOUT, TRX, bind, submit, test_service};
+
+fn connect(tls: Arc<rustls::ClientConfig>, port: u16) -> Result<Client, ConnectError> {
+    Ok(Connector::new().tls(tls).start(&Endpoint::tls("localhost", port))?.0)
+}
+
+#[test]
+fn a_certificate_is_replaced_while_the_server_runs() {
+    let [before, after] = [(), ()].map(|()| Certificate::for_localhost().unwrap());
+    let tls = ServerTls::new(before.server_config());
+    let (service, test) = test_service();
+    let listener = Listener::bind("127.0.0.1:0", Config::default()).unwrap().tls(tls.clone());
+    let server = Server::builder(service).listen(listener).start().unwrap();
+    let port = server.local_addrs()[0].port();
+    let _events = test.echo();
+    let client = connect(before.client_config(), port).unwrap();
+    bind(&client, "shop", "secret", TRX).unwrap();
+    assert!(connect(after.client_config(), port).is_err());
+
+    let replaced = tls.replace(after.server_config());
+    assert!(Arc::ptr_eq(&replaced, &before.server_config()));
+    // The session that exists goes on, and later connections use the new certificate.
+    let sent = client.submit(&submit(b"still there")).unwrap();
+    assert_eq!(sent.message_id(), b"still there");
+    let error = connect(before.client_config(), port).unwrap_err();
+    assert!(error.to_string().contains("the peer's certificate was rejected"), "{error}");
+    let second = connect(after.client_config(), port).unwrap();
+    bind(&second, "shop", "secret", TRX).unwrap();
+    assert_eq!(server.binds().list().len(), 2);
+}
+
+/// Accepts a system_id only with its certificate, and passes on what the handshakes have agreed on.
+struct Certificates {
+    shop: CertificateDer<'static>,
+    seen: Mutex<mpsc::Sender<TlsInfo>>,
+}
+
+impl Service for Certificates {
+    fn bind(&self, request: &BindRequest) -> Result<Admission, CommandStatus> {
+        let tls = request.tls().ok_or(CommandStatus::RBINDFAIL)?;
+        let _ = self.seen.lock().unwrap_or_else(PoisonError::into_inner).send(tls.clone());
+        let is_known =
+            tls.client_certificate() == Some(&self.shop) && request.bind().system_id.as_bytes() == b"shop";
+        if is_known { Ok(Admission::default()) } else { Err(CommandStatus::RINVSYSID) }
+    }
+
+    fn request(&self, _: &BoundSession, _: Inbound<HandleRoute<Smsc>>) {}
+}
+
+/// Makes a certificate that the authority signs.
+fn issue(
+    name: &str,
+    authority: &CertifiedIssuer<'_, KeyPair>,
+) -> (CertificateDer<'static>, PrivateKeyDer<'static>) {
+    let key = KeyPair::generate().unwrap();
+    let parameters = CertificateParams::new([name.into()]).unwrap();
+    let certificate = parameters.signed_by(&key, authority).unwrap();
+    (certificate.der().clone(), PrivateKeyDer::try_from(key.serialize_der()).unwrap())
+}
+
+#[test]
+fn a_system_id_is_accepted_only_with_its_certificate() {
+    let mut parameters = CertificateParams::default();
+    parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = CertifiedIssuer::self_signed(parameters, KeyPair::generate().unwrap()).unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from(authority.der().to_vec())).unwrap();
+    let (server_certificate, server_key) = issue("localhost", &authority);
+    let (shop, shop_key) = issue("shop", &authority);
+    let (other, other_key) = issue("other", &authority);
+
+    let config = tls::server_verifying_clients(vec![server_certificate], server_key, roots.clone()).unwrap();
+    let mut config = Arc::unwrap_or_clone(config);
+    config.alpn_protocols = vec![b"smpp".to_vec()];
+    let (seen, infos) = mpsc::channel();
+    let listener = Listener::bind("127.0.0.1:0", Config::default()).unwrap().tls(Arc::new(config));
+    let server = Server::builder(Certificates { shop: shop.clone(), seen: Mutex::new(seen) })
+        .listen(listener)
+        .start()
+        .unwrap();
+    let port = server.local_addrs()[0].port();
+
+    let client = |chain: &CertificateDer<'static>, key| {
+        let config = tls::client_with_certificate(roots.clone(), vec![chain.clone()], key).unwrap();
+        let mut config = Arc::unwrap_or_clone(config);
+        config.alpn_protocols = vec![b"http/1.1".to_vec(), b"smpp".to_vec()];
+        Arc::new(config)
+    };
+    let with_shop = connect(client(&shop, shop_key), port).unwrap();
+    bind(&with_shop, "shop", "secret", TRX).unwrap();
+    let info = infos.recv_timeout(TIMEOUT).unwrap();
+    assert_eq!(info.client_certificates, [shop]);
+    assert_eq!((info.server_name.as_deref(), info.alpn.as_deref()), (Some("localhost"), Some(&b"smpp"[..])));
+    assert_eq!(info.version, ProtocolVersion::TLSv1_3);
+    let shown = "TlsInfo { version: TLSv1_3, server_name: Some(\"localhost\"), alpn: Some(\"smpp\"), client_certificates: 1 }";
+    assert_eq!(format!("{info:?}"), shown);
+
+    let with_other = connect(client(&other, other_key), port).unwrap();
+    let error = bind(&with_other, "shop", "secret", TRX).unwrap_err();
+    assert_eq!(error.status(), Some(CommandStatus::RINVSYSID));
+    assert_eq!(infos.recv_timeout(TIMEOUT).unwrap().client_certificate(), Some(&other));
+
+    // Without a certificate there is no bind. With TLS 1.3 the client sees it after its handshake.
+    let without = connect(tls::client(roots).unwrap(), port).unwrap();
+    assert!(bind(&without, "shop", "secret", TRX).is_err());
+    assert!(infos.try_recv().is_err());
+    assert_eq!(server.binds().list().len(), 1);
+}

@@ -117,6 +117,12 @@ impl AccountState {
         Some((self.account.endpoint(link)?.clone(), self.account.options().connect_timeout))
     }
 
+    /// Returns whether [`take_wake_batch`](Self::take_wake_batch) may return a thread.
+    pub(super) fn has_wake_batch(&self) -> bool {
+        let has_interrupts = !self.interrupts.is_empty() || self.next_interrupt.is_some();
+        has_interrupts || !self.wake_list.is_empty() || self.router.has_wakers()
+    }
+
     /// Removes the threads to wake, and those to interrupt, up to [`WAKE_BATCH`] of each. Returns them, and whether there may be
     /// more.
     pub(super) fn take_wake_batch(&mut self) -> WakeBatch {

@@ -20,7 +20,6 @@ pub struct AccountTelemetry {
     limiter: LogLimiter,
 }
 
-#[cfg_attr(not(feature = "tracing"), expect(clippy::unused_self, reason = "only the feature uses it"))]
 impl AccountTelemetry {
     /// Creates the span of an account with this system_id.
     pub fn new(system_id: &str) -> Self {

@@ -26,7 +26,6 @@ impl Default for ServerTelemetry {
     }
 }
 
-#[cfg_attr(not(feature = "tracing"), expect(clippy::unused_self, reason = "only the feature uses it"))]
 impl ServerTelemetry {
     /// Creates the span of a server.
     pub fn new() -> Self {

@@ -20,7 +20,6 @@ pub struct SessionTelemetry {
     pub counters: SessionCounters,
 }
 
-#[cfg_attr(not(feature = "tracing"), expect(clippy::unused_self, reason = "only the trace uses it"))]
 impl SessionTelemetry {
     /// Creates the span of a session of this side.
     pub fn new(side: Side) -> Self {

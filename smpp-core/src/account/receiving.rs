@@ -514,9 +514,11 @@ impl<O: Observer> Account<O> {
 
     /// Returns when a segment is too old, or its acknowledgement is due.
     pub(super) fn next_inbound_timeout(&self) -> Option<Instant> {
+        let incomplete = self.inbound.reassembler.poll_timeout();
+        // If no acknowledgement is delayed, no link waits for one.
+        let Some(due) = self.inbound.oldest_due() else { return incomplete };
         let blocked = self.blocked_link().map(|(at, _)| at);
-        let due = self.inbound.oldest_due().into_iter().chain(blocked);
-        due.chain(self.inbound.reassembler.poll_timeout()).min()
+        [Some(due), blocked, incomplete].into_iter().flatten().min()
     }
 
     /// Returns the connection slot on which the SMSC may first have to wait for the acknowledgement of a segment, and when it

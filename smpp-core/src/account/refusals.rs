@@ -121,7 +121,7 @@ impl<O: Observer> Account<O> {
     /// Stops the account because of the status of a message. Its binds stay.
     #[cold]
     pub(super) fn stop(&mut self, now: Instant, status: CommandStatus, response: RefusedResponse) {
-        self.link_plan = None;
+        self.replan_all();
         if self.stopped.replace(StopCause::Message) != Some(StopCause::Message) {
             self.emit(Event::Stopped { cause: StopCause::Message, status, response });
         }

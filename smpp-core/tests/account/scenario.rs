@@ -135,9 +135,11 @@ pub(crate) enum Fault {
     Flapping,
     /// The SMSC shuts down, and starts again.
     Restart,
+    /// All octets of a connection are lost from now on, in both directions, and neither side sees its end.
+    BlackHole,
 }
 
-const FAULTS: [Fault; 15] = [
+const FAULTS: [Fault; 16] = [
     Fault::NoName,
     Fault::Renamed,
     Fault::Down,
@@ -153,6 +155,7 @@ const FAULTS: [Fault; 15] = [
     Fault::Unbind,
     Fault::Flapping,
     Fault::Restart,
+    Fault::BlackHole,
 ];
 
 fn group(rng: &mut Rng, most: u16) -> Binds {

@@ -245,6 +245,12 @@ impl Account {
         self.shared.with(|state, now| state.account.expect(now, expected))
     }
 
+    /// Cancels the segments of a message that are not sent yet, as [`Ticket::cancel`] does: for a caller whose ticket waits for
+    /// the [outcome](Ticket::outcome). Has no effect on a message that has ended. Does not block.
+    pub fn cancel(&self, message: MessageNumber) {
+        self.shared.with(|state, now| state.account.cancel(now, message));
+    }
+
     /// Changes the number, the modes and the endpoints of the binds: see
     /// [`set_binds`](smpp_core::account::Account::set_binds). Does not wait for the binds.
     ///

@@ -15,7 +15,7 @@ use crate::error::{AcceptError, End, TlsError};
 use crate::handle::Peer;
 use crate::inbox::Inbox;
 use crate::session_hook::SessionHook;
-use crate::start::start_observed;
+use crate::start::{Surroundings, start_with};
 use crate::tls::{ServerTls, TlsInfo};
 use crate::tls_stream::TlsStream;
 use crate::transport::{Duplex, is_pause};
@@ -216,7 +216,8 @@ impl IncomingConnection {
         };
         // The handshake has used part of the timeout.
         config.session_init_timeout = left(config.session_init_timeout);
-        let started = start_observed::<Smsc>(wrap(stream), config, observer, hook);
+        let surroundings = Surroundings { observer, hook, peer: Some(address) };
+        let started = start_with::<Smsc>(wrap(stream), config, surroundings);
         let (peer, inbox) = started.map_err(|error| {
             let error = Some(Arc::new(error));
             AcceptError::Ended(End { reason: CloseReason::Disconnected, error })

@@ -1,0 +1,83 @@
+//! The names of subjects, streams and keys in NATS.
+
+use std::fmt::Write;
+
+/// The names of an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Names {
+    account: String,
+}
+
+impl Names {
+    /// Creates the names for a system_id. Characters that NATS does not allow in a subject become `_`.
+    pub fn new(system_id: &str) -> Self {
+        let safe = |character: char| match character {
+            'a'..='z' | 'A'..='Z' | '0'..='9' | '-' | '_' => character,
+            _ => '_',
+        };
+        Self { account: system_id.chars().map(safe).collect() }
+    }
+
+    /// Returns the account as it is in subjects.
+    pub fn account(&self) -> &str {
+        &self.account
+    }
+
+    /// Returns the name of a stream: `SMS-ACCOUNT-PART`.
+    pub fn stream(&self, part: &str) -> String {
+        format!("SMS-{}-{part}", self.account)
+    }
+
+    /// Returns the name of the stream of a key-value bucket.
+    pub fn bucket_stream(&self, part: &str) -> String {
+        format!("KV_SMS-{}-{part}", self.account)
+    }
+
+    /// Returns the subject of a key in a bucket.
+    pub fn key(&self, part: &str, key: &str) -> String {
+        format!("$KV.SMS-{}-{part}.{key}", self.account)
+    }
+
+    /// Returns the subject of a queue, or of all with `*`.
+    pub fn send(&self, priority: &str) -> String {
+        format!("sms.{}.send.{priority}", self.account)
+    }
+
+    /// Returns the subject of a kind of event, or of all with `*`.
+    pub fn event(&self, kind: &str) -> String {
+        format!("sms.{}.event.{kind}", self.account)
+    }
+
+    /// Returns the subject of a part of a message from a phone.
+    pub fn part(&self, group: &str, number: &str) -> String {
+        format!("sms.{}.part.{group}.{number}", self.account)
+    }
+}
+
+/// Returns a message's key as a key of a bucket: letters, digits, `-` and `_` stay, other octets become `=` and two
+/// hexadecimal digits.
+pub fn token(key: &str) -> String {
+    let mut token = String::with_capacity(key.len());
+    for octet in key.bytes() {
+        match octet {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => token.push(char::from(octet)),
+            _ => {
+                let _ = write!(token, "={octet:02x}");
+            }
+        }
+    }
+    token
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn different_keys_have_different_tokens() {
+        assert_eq!(token("order-4711_a"), "order-4711_a");
+        assert_eq!(token("a.b"), "a=2eb");
+        assert_eq!(token("a=2eb"), "a=3d2eb");
+        assert_eq!(Names::new("my.shop 1").send("high"), "sms.my_shop_1.send.high");
+    }
+}

@@ -1,0 +1,176 @@
+//! The connection, the streams and the buckets.
+
+use std::time::Duration;
+
+use async_nats::jetstream::consumer::{AckPolicy, pull};
+use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType, Stream};
+use async_nats::jetstream::{Context, ContextBuilder};
+use async_nats::{Client, ConnectOptions};
+
+use super::NatsError;
+use crate::names::Names;
+use crate::node::Priority;
+use crate::settings::NatsSettings;
+
+/// How the streams are created. Streams that exist stay as they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamSettings {
+    /// How many servers of a cluster have each message: 1 or 3.
+    pub replicas: usize,
+    /// The most octets of messages that wait to be sent. Beyond it NATS refuses further ones at the publisher.
+    pub send_octets: i64,
+    /// The most octets of events. Beyond it no event is stored, and nodes stop taking messages.
+    pub event_octets: i64,
+    /// How long events are kept.
+    pub event_age: Duration,
+    /// How long the id of a message is remembered, so that a receipt finds its key.
+    pub receipt_age: Duration,
+    /// How long NATS remembers ids of published messages and events.
+    pub duplicate_window: Duration,
+    /// How long a part of a message from a phone waits for the others.
+    pub part_age: Duration,
+    /// How long a lease lives.
+    pub lease: Duration,
+    /// How long the queue waits for an acknowledgement.
+    pub ack_wait: Duration,
+}
+
+/// Connects to NATS, and waits until it is there.
+///
+/// # Errors
+///
+/// [`NatsError`] if the settings are wrong.
+pub async fn connect(settings: &NatsSettings, name: &str) -> Result<Client, NatsError> {
+    let mut options = ConnectOptions::new()
+        .name(name)
+        .retry_on_initial_connect()
+        .connection_timeout(Duration::from_secs(3))
+        .ping_interval(Duration::from_secs(2))
+        .reconnect_delay_callback(|attempts| Duration::from_millis(50 * attempts.min(20) as u64))
+        .request_timeout(Some(Duration::from_secs(5)));
+    if let Some(path) = &settings.credentials {
+        options = options
+            .credentials_file(path)
+            .await
+            .map_err(|error| NatsError::new("the credentials of NATS", error))?;
+    }
+    if let Some(token) = &settings.token {
+        options = options.token(token.clone());
+    }
+    if let Some(path) = &settings.ca {
+        options = options.add_root_certificates(path.clone()).require_tls(true);
+    }
+    if let (Some(certificate), Some(key)) = (&settings.certificate, &settings.key) {
+        options = options.add_client_certificate(certificate.clone(), key.clone());
+    }
+    let servers: Vec<&str> = settings.servers.split(',').map(str::trim).collect();
+    options.connect(servers).await.map_err(|error| NatsError::new("NATS", error))
+}
+
+/// Returns the JetStream context. A request fails if it has no reply within `timeout`.
+pub(super) fn context(client: Client, timeout: Duration) -> Context {
+    ContextBuilder::new()
+        .timeout(timeout)
+        .ack_timeout(timeout)
+        .max_ack_inflight(50_000)
+        .backpressure_on_inflight(false)
+        .build(client)
+}
+
+/// Creates the streams and buckets that do not exist.
+///
+/// # Errors
+///
+/// [`NatsError`] if NATS does not allow it, or has no JetStream.
+pub async fn create_streams(
+    client: &Client,
+    names: &Names,
+    settings: &StreamSettings,
+) -> Result<(), NatsError> {
+    let context = context(client.clone(), Duration::from_secs(5));
+    let base = || Config {
+        storage: StorageType::File,
+        num_replicas: settings.replicas,
+        discard: DiscardPolicy::New,
+        duplicate_window: settings.duplicate_window,
+        ..Config::default()
+    };
+    let send = create(
+        &context,
+        Config {
+            name: names.stream("SEND"),
+            subjects: vec![names.send("*")],
+            retention: RetentionPolicy::WorkQueue,
+            max_bytes: settings.send_octets,
+            ..base()
+        },
+    )
+    .await?;
+    create(
+        &context,
+        Config {
+            name: names.stream("EVENT"),
+            subjects: vec![names.event("*")],
+            max_age: settings.event_age,
+            max_bytes: settings.event_octets,
+            ..base()
+        },
+    )
+    .await?;
+    create(
+        &context,
+        Config {
+            name: names.stream("PARTS"),
+            subjects: vec![names.part("*", "*")],
+            max_messages_per_subject: 1,
+            max_age: settings.part_age,
+            duplicate_window: settings.duplicate_window.min(settings.part_age),
+            discard: DiscardPolicy::Old,
+            allow_message_ttl: true,
+            ..base()
+        },
+    )
+    .await?;
+    for (part, max_age) in [
+        ("BINDS", settings.lease),
+        ("NODES", settings.lease),
+        ("ATTEMPTS", Duration::ZERO),
+        ("IDS", settings.receipt_age),
+    ] {
+        let window = Duration::from_secs(1);
+        create(
+            &context,
+            Config {
+                name: names.bucket_stream(part),
+                subjects: vec![names.key(part, ">")],
+                max_messages_per_subject: 1,
+                max_age,
+                duplicate_window: window,
+                allow_rollup: true,
+                allow_message_ttl: true,
+                ..base()
+            },
+        )
+        .await?;
+    }
+    for priority in Priority::ALL {
+        let config = pull::Config {
+            durable_name: Some(priority.name().into()),
+            filter_subject: names.send(priority.name()),
+            ack_policy: AckPolicy::Explicit,
+            ack_wait: settings.ack_wait,
+            max_ack_pending: 100_000,
+            ..pull::Config::default()
+        };
+        send.get_or_create_consumer(priority.name(), config)
+            .await
+            .map_err(|error| NatsError::new("a consumer of the queue", error))?;
+    }
+    Ok(())
+}
+
+async fn create(context: &Context, config: Config) -> Result<Stream, NatsError> {
+    let name = config.name.clone();
+    let what = || format!("the stream {name}");
+    context.get_or_create_stream(config).await.map_err(|error| NatsError::new(&what(), error))
+}

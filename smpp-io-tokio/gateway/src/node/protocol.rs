@@ -1,0 +1,501 @@
+//! What a [`Node`](super::Node) asks for, and what it is told: commands, requests to the engine and their replies, and what the
+//! engine stores.
+
+use serde::{Deserialize, Serialize};
+
+/// Identifies a request to the engine. Its reply names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId(pub(super) u64);
+
+/// Identifies a message that the node has taken from the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ItemId(pub(super) u64);
+
+/// Identifies a receipt or a message from a phone that waits for its acknowledgement. The driver chooses it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DeliveryId(pub u64);
+
+/// Identifies one delivery of a message by the queue: what an acknowledgement names. The driver chooses it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AckToken(pub u64);
+
+/// The queue that a message comes from. High goes before normal, normal before low.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Priority {
+    /// Before all others.
+    High,
+    /// The usual priority.
+    Normal,
+    /// After all others.
+    Low,
+}
+
+impl Priority {
+    /// All, the highest first.
+    pub const ALL: [Self; 3] = [Self::High, Self::Normal, Self::Low];
+
+    /// Returns the last token of the subject: `high`, `normal` or `low`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::High => "high",
+            Self::Normal => "normal",
+            Self::Low => "low",
+        }
+    }
+}
+
+/// A message from the queue.
+#[derive(Clone, Debug)]
+pub struct Work<M> {
+    /// The queue that it comes from.
+    pub priority: Priority,
+    /// Its sequence number in the stream of the queue.
+    pub sequence: u64,
+    /// This delivery.
+    pub token: AckToken,
+    /// The message, or what is wrong with it.
+    pub content: Result<WorkContent<M>, Invalid>,
+}
+
+/// A valid message from the queue.
+#[derive(Clone, Debug)]
+pub struct WorkContent<M> {
+    /// The sender's key.
+    pub key: String,
+    /// Whether the message is sent again if an earlier node may have sent it.
+    pub resend_when_uncertain: bool,
+    /// When it expires, if it does.
+    pub expires: Option<smpp_core::session::Instant>,
+    /// What [`Command::Submit`] hands out.
+    pub body: M,
+}
+
+/// What is wrong with an entry of the queue.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Invalid {
+    /// The key of the message, if it can be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// The field that is wrong, if it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+    /// What is wrong, and what would be right.
+    pub reason: String,
+}
+
+/// What the driver does for the node. It does each at once, in this order, and reports what the variant says.
+#[derive(Debug)]
+pub enum Command<M> {
+    /// Fetch up to `count` messages of this queue, and wait for them for some seconds:
+    /// [`handle_work`](super::Node::handle_work) for each, then [`handle_pull_ended`](super::Node::handle_pull_ended).
+    Pull {
+        /// The queue.
+        priority: Priority,
+        /// How many messages.
+        count: usize,
+    },
+    /// Tell the queue that the message is being worked on. Its redelivery is postponed by the whole wait.
+    InProgress(AckToken),
+    /// Give the message back to the queue, which delivers it again after the node's retry delay.
+    GiveBack(AckToken),
+    /// Acknowledge a message that is in hand already, and was published again under another sequence number. Nobody waits
+    /// for the result.
+    AckDuplicate(AckToken),
+    /// Forget this delivery. The node neither works on it any more nor acknowledges it.
+    Abandon(AckToken),
+    /// Send a request to the engine: [`handle_reply`](super::Node::handle_reply).
+    Request(RequestId, Request),
+    /// Submit the message to the account: [`handle_ended`](super::Node::handle_ended).
+    Submit {
+        /// The message.
+        item: ItemId,
+        /// Its key.
+        key: String,
+        /// What the driver has passed with the work.
+        body: M,
+    },
+    /// Cancel what is not sent yet of a message. Its end is reported as always.
+    Cancel(ItemId),
+    /// Keep this many binds. Fewer: unbind gracefully. [`handle_binds`](super::Node::handle_binds) on each change.
+    SetBinds(u16),
+    /// Close connections at once until no more than this many are left: their leases end. Only the number of connections
+    /// counts, not whether they are bound.
+    CloseConnections(u16),
+    /// Acknowledge a receipt or a message from a phone: it is stored. Or refuse it with a temporary error, so that the
+    /// SMSC delivers it again.
+    Answer {
+        /// Which one.
+        delivery: DeliveryId,
+        /// Whether it is stored.
+        accept: bool,
+    },
+}
+
+/// A request to the engine.
+///
+/// A request without a reply in time, or whose connection was lost, has the reply [`Reply::Failed`]. It may have been carried
+/// out all the same, or still be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Store that the node lives: [`Reply::Done`].
+    PutNode {
+        /// How many binds it has.
+        binds: u16,
+        /// Whether it ends: it takes no share of the binds any more, and its messages in flight are still its own.
+        leaving: bool,
+    },
+    /// Delete that entry: [`Reply::Done`].
+    DeleteNode,
+    /// List the nodes and the leases that exist: [`Reply::Members`].
+    ListMembers,
+    /// Create a lease that must not exist: [`Reply::Done`] or [`Reply::Conflict`].
+    CreateLease {
+        /// Its number, from 0.
+        lease: u16,
+    },
+    /// Write the lease again if its revision is this one: [`Reply::Done`] or [`Reply::Conflict`].
+    RenewLease {
+        /// Its number.
+        lease: u16,
+        /// The revision that the node knows.
+        revision: u64,
+    },
+    /// Read a lease: [`Reply::Lease`].
+    ReadLease {
+        /// Its number.
+        lease: u16,
+    },
+    /// Delete exactly this revision of the lease: [`Reply::Done`], also if it does not exist.
+    DeleteLease {
+        /// Its number.
+        lease: u16,
+        /// The revision.
+        revision: u64,
+    },
+    /// Write the attempt if the revision of its key is this one, 0 if it must not exist: [`Reply::Done`] or
+    /// [`Reply::Conflict`]. An attempt with an outcome disappears after the time that keys are remembered, one of no node
+    /// likewise; one of a node stays.
+    WriteAttempt {
+        /// The key of the message.
+        key: String,
+        /// The revision that the node knows, or 0.
+        revision: u64,
+        /// What to write.
+        attempt: Attempt,
+    },
+    /// Read the attempt of a key: [`Reply::Attempt`].
+    ReadAttempt {
+        /// The key of the message.
+        key: String,
+    },
+    /// Store whose id it is: [`Reply::Done`].
+    StoreId {
+        /// The normalised id of the SMSC.
+        id: String,
+        /// The part of the message that has it.
+        owner: IdOwner,
+    },
+    /// Find the first of these ids that is stored: [`Reply::Owner`].
+    FindId {
+        /// The normalised ids that the receipt may mean, the most likely first.
+        ids: Vec<String>,
+    },
+    /// Store an event, unless one with the same id was stored in the time that the engine remembers ids: [`Reply::Done`].
+    Publish(Box<Event>),
+    /// Look for an event of this id that was stored since then: [`Reply::Found`].
+    FindEvent {
+        /// The id of the event.
+        id: String,
+        /// Its kind.
+        kind: EventKind,
+        /// A point in time of the engine's clock, from [`Reply::Attempt`].
+        since: i64,
+    },
+    /// Acknowledge a message, so that the queue deletes it: [`Reply::Done`] once the engine has confirmed that.
+    Acknowledge(AckToken),
+    /// Tell the queue never to deliver the message again: [`Reply::Done`] once that has been sent.
+    Terminate(AckToken),
+    /// Store a part of a message from a phone, in place of an earlier one with the same group and number: [`Reply::Done`].
+    StorePart(Box<PhonePart>),
+    /// Read the parts of a group that are stored: [`Reply::Parts`].
+    ReadParts {
+        /// The group.
+        group: String,
+    },
+    /// Store the digests of a group that is told, and delete its parts up to the sequence number: [`Reply::Done`].
+    FinishParts {
+        /// The group.
+        group: String,
+        /// The newest sequence number of the parts that were told.
+        up_to: u64,
+        /// The digests of the parts, from the first.
+        digests: Vec<String>,
+    },
+}
+
+/// The reply to a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// It is done. The number is the revision that was written, 0 if nothing was.
+    Done(u64),
+    /// The revision is another one: nothing was written.
+    Conflict,
+    /// It is not known whether it was done.
+    Failed,
+    /// The nodes that live, and the numbers of the leases that exist.
+    Members {
+        /// The instances of the nodes that share the binds.
+        nodes: Vec<String>,
+        /// The instances of those that end.
+        leaving: Vec<String>,
+        /// The leases.
+        leases: Vec<u16>,
+    },
+    /// The lease: its revision and its holder.
+    Lease(Option<(u64, String)>),
+    /// The attempt of the key: its revision, when it was written by the engine's clock, and what it says.
+    Attempt(Option<(u64, i64, Attempt)>),
+    /// The part of the message that has the id.
+    Owner(Option<IdOwner>),
+    /// Whether there is such an event.
+    Found(bool),
+    /// The parts of a group.
+    Parts(StoredParts),
+}
+
+/// What is stored about a message that a node is about to submit, or that has ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// The instance of the node that submits it, or that has recorded its outcome; empty if no node does.
+    pub node: String,
+    /// Distinguishes the attempts of one instance.
+    pub nonce: u64,
+    /// How many earlier attempts may have sent it.
+    #[serde(default)]
+    pub sent_before: u32,
+    /// How it ended, once it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+}
+
+/// How a message ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// `accepted`, `refused`, `expired`, `uncertain` or `invalid`.
+    pub kind: EventKind,
+    /// How many parts the message has; 0 if that is not known.
+    #[serde(default)]
+    pub parts: u8,
+    /// The parts that the SMSC has accepted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accepted: Vec<AcceptedPart>,
+    /// Why it was not accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The `command_status` with which the SMSC refused it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u32>,
+    /// Whether an earlier attempt may have sent it too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub possible_duplicate: bool,
+}
+
+impl Outcome {
+    /// Returns an outcome without an accepted part.
+    pub fn new(kind: EventKind, reason: impl Into<String>) -> Self {
+        Self {
+            kind,
+            parts: 0,
+            accepted: Vec::new(),
+            reason: Some(reason.into()),
+            status: None,
+            possible_duplicate: false,
+        }
+    }
+}
+
+/// A part that the SMSC has accepted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AcceptedPart {
+    /// The part, from 1.
+    pub part: u8,
+    /// The id as the SMSC wrote it.
+    pub id: String,
+    /// The id normalised, as receipts are matched: hexadecimal. Empty if no receipt will have it.
+    pub normalised: String,
+}
+
+/// Whose id it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdOwner {
+    /// The key of the message.
+    pub key: String,
+    /// The part, from 1.
+    pub part: u8,
+    /// How many parts the message has.
+    pub parts: u8,
+}
+
+/// How the driver reports the end of a submitted message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It has an outcome. [`Outcome::possible_duplicate`] is set by the node.
+    Outcome(Outcome),
+    /// Nothing of it was sent, for a reason that is not its own: it goes back to the queue.
+    NeverSent,
+}
+
+/// The kind of an event: the last token of its subject.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EventKind {
+    /// The SMSC has accepted all parts of a message.
+    Accepted,
+    /// The SMSC has refused it.
+    Refused,
+    /// Its deadline passed before all of it was sent.
+    Expired,
+    /// The SMSC may have accepted it.
+    Uncertain,
+    /// A delivery receipt of a message whose key is known.
+    Receipt,
+    /// A message from a phone.
+    Message,
+    /// A delivery receipt whose id nobody knows.
+    Unmatched,
+    /// What was published is no message, or cannot be sent.
+    Invalid,
+    /// A node began, ended, bound or lost a bind.
+    Node,
+}
+
+impl EventKind {
+    /// Returns the last token of the subject.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Refused => "refused",
+            Self::Expired => "expired",
+            Self::Uncertain => "uncertain",
+            Self::Receipt => "receipt",
+            Self::Message => "message",
+            Self::Unmatched => "unmatched",
+            Self::Invalid => "invalid",
+            Self::Node => "node",
+        }
+    }
+}
+
+/// An event to store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Its id, the same whoever tells it: the `Nats-Msg-Id`.
+    pub id: String,
+    /// What it says.
+    pub body: EventBody,
+}
+
+impl Event {
+    /// Returns the id of the event with the outcome of a message.
+    pub fn outcome_id(key: &str, kind: EventKind) -> String {
+        format!("{key}:{}", kind.name())
+    }
+
+    /// Returns its kind.
+    pub const fn kind(&self) -> EventKind {
+        match &self.body {
+            EventBody::Outcome { outcome, .. } => outcome.kind,
+            EventBody::Receipt { owner: Some(_), .. } => EventKind::Receipt,
+            EventBody::Receipt { owner: None, .. } => EventKind::Unmatched,
+            EventBody::Message { .. } => EventKind::Message,
+            EventBody::Invalid(_) => EventKind::Invalid,
+        }
+    }
+}
+
+/// What an event says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EventBody {
+    /// How a message ended.
+    Outcome {
+        /// Its key.
+        key: String,
+        /// How it ended.
+        outcome: Outcome,
+    },
+    /// A delivery receipt.
+    Receipt {
+        /// The part that it is about; `None` if nobody knows its id.
+        owner: Option<IdOwner>,
+        /// The receipt.
+        receipt: ReceiptDetails,
+    },
+    /// A message from a phone.
+    Message {
+        /// Its parts in order; one for a message that is not concatenated.
+        parts: Vec<PhonePart>,
+    },
+    /// What was published is no message.
+    Invalid(Invalid),
+}
+
+/// A delivery receipt as an event shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReceiptDetails {
+    /// The id as the receipt writes it.
+    pub id: String,
+    /// The state, for example `DELIVERED`.
+    pub state: String,
+    /// Whether no other receipt of the part follows.
+    #[serde(rename = "final")]
+    pub is_final: bool,
+    /// The state as the receipt writes it.
+    pub stat: String,
+    /// The error code of the SMSC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub err: Option<String>,
+}
+
+/// One part of a message from a phone, or a whole one.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PhonePart {
+    /// Sender, recipient, reference and number of parts in one word that is safe in a subject; empty for a message that is
+    /// not concatenated.
+    pub group: String,
+    /// The number of the part, from 1.
+    pub number: u8,
+    /// How many parts the message has.
+    pub total: u8,
+    /// Identifies the content of the part.
+    pub digest: String,
+    /// The phone.
+    pub from: String,
+    /// The number or name that it wrote to.
+    pub to: String,
+    /// The `data_coding`.
+    pub data_coding: u8,
+    /// The `esm_class`.
+    pub esm_class: u8,
+    /// The user data as it arrived, with its header if `esm_class` says that it has one: hexadecimal.
+    pub octets: String,
+}
+
+/// Omits numbers and text.
+impl std::fmt::Debug for PhonePart {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PhonePart")
+            .field("group", &self.group)
+            .field("number", &self.number)
+            .field("total", &self.total)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The parts of a message from a phone that are stored.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StoredParts {
+    /// The parts, each with the sequence number that it was stored with.
+    pub parts: Vec<(u64, PhonePart)>,
+    /// The digests of the parts of the last message of this group that was told.
+    pub told: Vec<String>,
+}

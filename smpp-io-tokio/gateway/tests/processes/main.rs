@@ -1,0 +1,237 @@
+//! Nodes as real processes, with a real NATS server and an SMSC with the rules of 8x8: kills, restarts, cuts. Afterwards the
+//! events are compared with what the SMSC has seen, message by message.
+//!
+//! `NATS_SERVER` names the program of the server, `KILLS` how many nodes are killed (10), `LOG=1` shows the logs of the nodes.
+//! `.ci/gateway` installs the server and runs all.
+
+mod harness;
+mod proxy;
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use smpp_core::{Address, MessageState};
+use tokio::process::Child;
+use tokio::time::{Instant, sleep, timeout};
+
+use harness::{ACCOUNT, LEASE_SECONDS, World};
+use proxy::Proxy;
+
+fn seconds(count: u64) -> Duration {
+    Duration::from_secs(count)
+}
+
+async fn terminate(node: &Child) {
+    let id = node.id().unwrap().to_string();
+    assert!(tokio::process::Command::new("kill").args(["-TERM", &id]).status().await.unwrap().success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a NATS server: run .ci/gateway"]
+async fn nodes_that_are_killed_lose_nothing() {
+    let kills: usize = std::env::var("KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(10);
+    let mut world = World::start("kills").await;
+    for _ in 0..3 {
+        world.add_node();
+    }
+    world.wait_for_binds(4).await;
+    for kill in 0..kills {
+        world.publish_for(Duration::from_millis(1_500)).await;
+        let index = kill % world.nodes.len();
+        world.nodes[index].kill().await.unwrap();
+        world.publish_for(Duration::from_millis(500)).await;
+        world.nodes[index] = world.spawn_node(None);
+    }
+    world.publish_for(seconds(2)).await;
+    let counts = world.compare().await;
+    assert!(counts["accepted"] > 100);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a NATS server: run .ci/gateway"]
+async fn a_nats_server_that_is_killed_loses_nothing() {
+    let mut world = World::start("nats").await;
+    world.add_node();
+    world.add_node();
+    world.wait_for_binds(4).await;
+    for _ in 0..3 {
+        world.publish_for(seconds(2)).await;
+        world.restart_nats().await;
+    }
+    world.publish_for(seconds(2)).await;
+    let counts = world.compare().await;
+    assert!(counts["accepted"] > 100);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a NATS server: run .ci/gateway"]
+async fn an_smsc_that_restarts_leaves_no_message_without_an_outcome() {
+    let mut world = World::start("smsc").await;
+    world.add_node();
+    world.add_node();
+    world.wait_for_binds(4).await;
+    world.publish_for(seconds(1)).await;
+    // The receipts that the SMSC has not delivered are lost with it: only what is published from now on has them.
+    let end = Instant::now() + seconds(30);
+    while world.smsc.as_ref().unwrap().pending() > 0 {
+        assert!(Instant::now() < end, "receipts are left");
+        sleep(Duration::from_millis(50)).await;
+    }
+    world.restart_smsc().await;
+    world.publish_for(seconds(1)).await;
+    let counts = world.compare().await;
+    assert!(counts["accepted"] > 50);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a NATS server: run .ci/gateway"]
+async fn a_node_without_nats_gives_up_its_binds_before_another_takes_them() {
+    let mut world = World::start("cut").await;
+    let proxy = Proxy::start(world.nats_port()).await;
+    let node = world.spawn_node(Some(proxy.port()));
+    world.nodes.push(node);
+    world.wait_for_binds(4).await;
+    world.publish_for(seconds(1)).await;
+    // The node is cut off from NATS, and not from the SMSC. Messages wait.
+    proxy.cut();
+    let cut = Instant::now();
+    world.publish_for(Duration::from_millis(500)).await;
+    world.wait_for_binds(0).await;
+    let lease = seconds(LEASE_SECONDS);
+    assert!(cut.elapsed() < lease, "the binds ended after {:?}", cut.elapsed());
+    // Another node takes the leases once they have ended.
+    world.add_node();
+    world.wait_for_binds(4).await;
+    world.publish_for(seconds(1)).await;
+    proxy.heal();
+    world.publish_for(seconds(6)).await;
+    world.wait_for_binds(4).await;
+    world.compare().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a NATS server: run .ci/gateway"]
+async fn one_node_four_nodes_and_one_again() {
+    let mut world = World::start("scale").await;
+    world.add_node();
+    world.wait_for_binds(4).await;
+    for _ in 0..3 {
+        world.add_node();
+        world.publish_for(seconds(1)).await;
+    }
+    world.publish_for(seconds(4)).await;
+    world.wait_for_binds(4).await;
+    // SIGTERM: what is in flight gets its outcome, and nothing is in doubt.
+    while world.nodes.len() > 1 {
+        let mut node = world.nodes.remove(0);
+        terminate(&node).await;
+        world.publish_for(seconds(1)).await;
+        let status = timeout(seconds(20), node.wait()).await.expect("it ends in time").unwrap();
+        assert!(status.success());
+    }
+    world.publish_for(seconds(2)).await;
+    world.wait_for_binds(4).await;
+    let counts = world.compare().await;
+    assert_eq!(counts.get("uncertain"), None, "a graceful stop leaves nothing in doubt");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a NATS server: run .ci/gateway"]
+async fn messages_from_phones_whose_parts_come_on_several_nodes_are_whole() {
+    let mut world = World::start("phones").await;
+    for _ in 0..4 {
+        world.add_node();
+    }
+    world.wait_for_binds(4).await;
+    // Each node has one bind.
+    sleep(seconds(5)).await;
+    world.wait_for_binds(4).await;
+    let text = |number: usize| format!("Message {number}. {}", "A text of several parts. ".repeat(20));
+    let smsc = world.smsc.as_ref().unwrap();
+    for number in 0..20 {
+        let phone = format!("65910{number:05}");
+        let from = Address::international(&phone).unwrap();
+        let to = Address::international("6588880000").unwrap();
+        assert!(smsc.originate(ACCOUNT.0, from, to, &text(number)).unwrap() > 1);
+    }
+    let end = Instant::now() + seconds(30);
+    while smsc.pending() > 0 {
+        assert!(Instant::now() < end, "the SMSC has {} parts left", smsc.pending());
+        sleep(Duration::from_millis(100)).await;
+    }
+    sleep(seconds(1)).await;
+    let events = world.events().await;
+    let mut told: Vec<&Value> =
+        events.iter().filter(|(kind, ..)| kind == "message").map(|(.., value)| value).collect();
+    told.sort_by_key(|value| value["from"].as_str().unwrap().to_owned());
+    assert_eq!(told.len(), 20);
+    for (number, value) in told.into_iter().enumerate() {
+        assert_eq!(value["from"], format!("+65910{number:05}"));
+        assert_eq!(value["to"], "+6588880000");
+        assert_eq!(value["text"].as_str(), Some(&*text(number)));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a NATS server: run .ci/gateway"]
+async fn what_is_no_message_is_reported_and_stops_nothing() {
+    let mut world = World::start("invalid").await;
+    world.add_node();
+    world.wait_for_binds(4).await;
+    let subject = world.names.send("normal");
+    let bad = [
+        "Hello".to_owned(),
+        json!({"key": "a", "to": "somebody", "text": "Hello"}).to_string(),
+        json!({"key": "b", "to": "+6591234567", "text": "Hello", "prio": 1}).to_string(),
+        // No alphabet of class 0 has 300 segments.
+        json!({"key": "c", "to": "+6591234567", "text": "Hello".repeat(10_000)}).to_string(),
+    ];
+    for payload in bad {
+        world.context.publish(subject.clone(), payload.into()).await.unwrap().await.unwrap();
+    }
+    let old = json!({"key": "d", "to": "+6591234567", "text": "Hello", "deadline": "2020-01-31T12:00:00Z"});
+    world.context.publish(subject.clone(), old.to_string().into()).await.unwrap().await.unwrap();
+    let good = json!({"key": "e", "to": "+6591234567", "text": "Hello"}).to_string();
+    world.context.publish(subject, good.into()).await.unwrap().await.unwrap();
+    let end = Instant::now() + seconds(20);
+    let events = loop {
+        let events = world.events().await;
+        if events.iter().any(|(kind, ..)| kind == "receipt")
+            && events.iter().any(|(kind, ..)| kind == "expired")
+        {
+            break events;
+        }
+        assert!(Instant::now() < end, "{events:?}");
+        sleep(Duration::from_millis(200)).await;
+    };
+    let of = |kind: &str| -> Vec<Value> {
+        let all = events.iter().filter(|(it, ..)| it == kind);
+        all.map(|(.., value)| value.get("key").cloned().unwrap_or_default()).collect()
+    };
+    let mut invalid = of("invalid");
+    invalid.sort_by_key(ToString::to_string);
+    assert_eq!(invalid, [json!("a"), json!("b"), json!("c"), Value::Null]);
+    assert_eq!((of("expired"), of("accepted")), (vec![json!("d")], vec![json!("e")]));
+    let receipt = events.iter().find(|(kind, ..)| kind == "receipt").unwrap();
+    assert_eq!(receipt.2["state"], format!("{:?}", MessageState::DELIVERED));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a NATS server, and Python with nats-py in the variable PYTHON: run .ci/gateway"]
+async fn the_python_client_publishes_and_reads() {
+    let mut world = World::start("python").await;
+    world.add_node();
+    world.wait_for_binds(4).await;
+    let python = std::env::var("PYTHON").expect("PYTHON names a Python with nats-py");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/processes/client.py");
+    let server = format!("nats://127.0.0.1:{}", world.nats_port());
+    let output =
+        tokio::process::Command::new(python).args([script, &server, ACCOUNT.0]).output().await.unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let lines = String::from_utf8(output.stdout).unwrap();
+    let mut lines: Vec<&str> = lines.lines().collect();
+    assert_eq!(lines[..2], ["published once", "published again"]);
+    lines[2..].sort_unstable();
+    assert_eq!(lines[2..], ["accepted", "receipt"]);
+    assert_eq!(world.seen.lock().unwrap().accepted["6591234567"], 1);
+}

@@ -278,7 +278,9 @@ impl Shared {
             if !ready.is_empty() {
                 drop(state);
                 ready.sort_by_key(|delayed| delayed.due);
-                ready.into_iter().for_each(|delayed| self.send(delayed.response));
+                for delayed in ready {
+                    self.send(delayed.response);
+                }
                 state = self.state();
                 continue;
             }
@@ -319,7 +321,9 @@ impl Shared {
         let (sender, sent) = mpsc::channel::<(Delivery, crate::PendingResponse<Role>)>();
         let shared = Arc::clone(&self);
         let wait = move || {
-            sent.into_iter().for_each(|(delivery, sent)| shared.delivered(delivery, sent.wait().map(drop)))
+            for (delivery, sent) in sent {
+                shared.delivered(delivery, sent.wait().map(drop));
+            }
         };
         let waiting = thread::Builder::new().name("smsc outcomes".into()).spawn(wait);
         for delivery in deliveries {

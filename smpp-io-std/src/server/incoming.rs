@@ -85,6 +85,20 @@ impl IncomingConnection {
         Self::of(Socket::Other(Box::new(stream)), address, config)
     }
 
+    /// Makes a connection from one end of a socket pair.
+    #[cfg(feature = "testing")]
+    pub(crate) fn in_memory(
+        stream: crate::testing::MemoryStream,
+        address: SocketAddr,
+        config: Config,
+    ) -> Self {
+        #[cfg(unix)]
+        let socket = Socket::Unix(stream);
+        #[cfg(not(unix))]
+        let socket = Socket::Tcp(stream);
+        Self::of(socket, address, config)
+    }
+
     pub(super) fn of(socket: Socket, address: SocketAddr, config: Config) -> Self {
         let (socket, accepted) = (Arc::new(socket), Instant::now());
         Self { socket, address, tls: None, proxy_protocol: None, config, accepted, observer: None }

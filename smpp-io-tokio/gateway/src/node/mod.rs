@@ -167,6 +167,7 @@ impl<M> Node<M> {
             match timer {
                 Timer::Leases => self.check_leases(),
                 Timer::Members => self.renew_members(),
+                Timer::Submit => self.advance_work(),
                 Timer::Retry(item) => self.retry_item(item),
                 Timer::InProgress(item) => self.keep_in_progress(item),
                 Timer::Delivery(delivery) => self.advance_delivery(delivery),

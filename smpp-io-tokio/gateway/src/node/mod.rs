@@ -39,6 +39,8 @@ mod deliveries;
 mod leases;
 mod options;
 mod protocol;
+#[cfg(test)]
+mod tests;
 mod timers;
 mod work;
 

@@ -177,6 +177,7 @@ impl Settings {
             ack_wait: seconds(self.ack_seconds),
             prefetch: self.prefetch,
             window: usize::from(self.window),
+            rate: (self.rate > 0).then_some(self.rate),
             lookup: seconds(self.lookup_seconds),
             answer: seconds(self.lookup_seconds) + Duration::from_secs(15),
             deduplicated: seconds(self.duplicate_seconds) / 2,

@@ -39,6 +39,8 @@ mod deliveries;
 mod leases;
 mod options;
 mod protocol;
+#[cfg(test)]
+mod tests;
 mod timers;
 mod work;
 
@@ -167,6 +169,7 @@ impl<M> Node<M> {
             match timer {
                 Timer::Leases => self.check_leases(),
                 Timer::Members => self.renew_members(),
+                Timer::Submit => self.advance_work(),
                 Timer::Retry(item) => self.retry_item(item),
                 Timer::InProgress(item) => self.keep_in_progress(item),
                 Timer::Delivery(delivery) => self.advance_delivery(delivery),

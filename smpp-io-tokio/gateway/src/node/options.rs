@@ -17,6 +17,9 @@ pub struct Options {
     /// How many messages the node submits for each bind before they have outcomes: so many are in doubt if the node is
     /// killed. Default 10.
     pub window: usize,
+    /// How many messages a second a bind takes. The node submits no faster, so that fewer messages are in doubt if it is killed.
+    /// `None` for no limit. Default 50.
+    pub rate: Option<u32>,
     /// How often a message that asks for it is sent again when it is uncertain whether the SMSC has it. Default 3.
     pub max_resends: u32,
     /// How long the node waits before it repeats a request that failed. Default 200 ms.
@@ -41,6 +44,7 @@ impl Default for Options {
             ack_wait: Duration::from_secs(30),
             prefetch: 200,
             window: 10,
+            rate: Some(50),
             max_resends: 3,
             retry: Duration::from_millis(200),
             lookup: Duration::from_secs(10),

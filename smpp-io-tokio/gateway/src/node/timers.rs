@@ -11,6 +11,8 @@ use super::protocol::{DeliveryId, ItemId};
 pub(super) enum Timer {
     /// The leases that were not renewed in time.
     Leases,
+    /// The rate allows another message.
+    Submit,
     /// The leases and the node's entry are renewed.
     Members,
     /// A request about a message is repeated.

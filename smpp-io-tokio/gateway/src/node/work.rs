@@ -1,6 +1,7 @@
 //! Messages from the queue: attempt, submission, outcome, event, acknowledgement, in this order.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
 
 use smpp_core::session::Instant;
 
@@ -13,6 +14,9 @@ use super::{Node, Purpose};
 
 /// How often the node tries to acknowledge a message before it leaves that to the next delivery.
 const MAX_ACKS: u32 = 5;
+
+/// How far the node may be behind the rate and catch up.
+const BURST: Duration = Duration::from_millis(50);
 
 /// The messages that the node has taken from the queue.
 #[derive(Debug)]
@@ -27,6 +31,8 @@ pub(super) struct WorkTable<M> {
     pulling: [usize; 3],
     /// How many are about to be submitted, or have no outcome yet.
     active: usize,
+    /// When the rate allows the next one.
+    next_start: Instant,
     last_item: u64,
     last_nonce: u64,
 }
@@ -41,6 +47,7 @@ impl<M> Default for WorkTable<M> {
             in_hand: [0; 3],
             pulling: [0; 3],
             active: 0,
+            next_start: Instant::ZERO,
             last_item: 0,
             last_nonce: 0,
         }
@@ -234,12 +241,23 @@ impl<M> Node<M> {
 
     /// Submits what waits while there is room, and asks for more.
     pub(super) fn advance_work(&mut self) {
-        let bound = usize::from(self.leases.bound().min(self.leases.target()));
+        let binds = self.leases.bound().min(self.leases.target());
+        let bound = usize::from(binds);
         if self.is_draining || bound == 0 {
             return;
         }
         while self.work.active < bound * self.options.window {
+            if self.work.next_start > self.now {
+                self.timers.set(Timer::Submit, self.work.next_start);
+                break;
+            }
             let Some(id) = self.work.waiting.iter_mut().find_map(VecDeque::pop_front) else { break };
+            if let Some(rate) = self.options.rate {
+                let interval = Duration::from_secs(1) / rate.max(1) / u32::from(binds);
+                // A timer that is late costs nothing of the rate, up to the burst.
+                let behind = Duration::min(self.now - self.work.next_start, BURST);
+                self.work.next_start = Instant::after((self.now - Instant::ZERO) - behind) + interval;
+            }
             let Some(item) = self.work.items.get_mut(&id) else { continue };
             item.is_active = true;
             self.work.active += 1;

@@ -127,6 +127,7 @@ impl World {
             ack_wait,
             prefetch: rng.within(1, 12) as usize,
             window: rng.within(1, 5) as usize,
+            rate: rng.chance(500).then(|| rng.within(1, 20) as u32),
             lookup: Duration::from_secs(5),
             answer: Duration::from_secs(12),
             ..Options::default()

@@ -1,0 +1,174 @@
+//! What the simulation meets rarely: each rule with its requests, one by one.
+
+use std::time::Duration;
+
+use smpp_core::session::Instant;
+
+use super::*;
+
+fn at(millis: u64) -> Instant {
+    Instant::ZERO + Duration::from_millis(millis)
+}
+
+/// Returns the commands so far.
+fn commands(node: &mut Node<()>) -> Vec<Command<()>> {
+    std::iter::from_fn(|| node.poll_command()).collect()
+}
+
+/// Returns the requests so far, without those of nodes and leases.
+fn requests(node: &mut Node<()>) -> Vec<(RequestId, Request)> {
+    let all = commands(node).into_iter().filter_map(|command| match command {
+        Command::Request(id, request) => Some((id, request)),
+        _ => None,
+    });
+    let is_member = |request: &Request| {
+        matches!(request, Request::PutNode { .. } | Request::ListMembers | Request::RenewLease { .. })
+    };
+    all.filter(|(_, request)| !is_member(request)).collect()
+}
+
+/// Returns the only request.
+fn request(node: &mut Node<()>) -> (RequestId, Request) {
+    let mut all = requests(node);
+    assert_eq!(all.len(), 1, "{all:?}");
+    all.remove(0)
+}
+
+/// Creates a node with this many leases, all binds up.
+fn bound(leases: u16) -> Node<()> {
+    let options = Options { max_binds: leases, ..Options::default() };
+    let mut node = Node::new(options, "me".into(), at(0));
+    list(&mut node, &[]);
+    for (id, request) in requests(&mut node) {
+        assert!(matches!(request, Request::CreateLease { .. }));
+        node.handle_reply(at(0), id, Reply::Done(id.0));
+    }
+    assert_eq!(node.binds(), leases);
+    commands(&mut node);
+    node.handle_binds(at(0), leases, leases);
+    commands(&mut node);
+    node
+}
+
+/// Answers the request for the nodes that live, this one and these, and those that renew leases.
+fn list(node: &mut Node<()>, others: &[&str]) {
+    for command in commands(node) {
+        match command {
+            Command::Request(id, Request::ListMembers) => {
+                let nodes = others.iter().map(|it| (*it).to_owned()).collect();
+                let members = Reply::Members { nodes, leaving: Vec::new(), leases: Vec::new() };
+                node.handle_reply(at(3_001), id, members);
+            }
+            Command::Request(id, Request::RenewLease { .. }) => {
+                node.handle_reply(at(3_001), id, Reply::Done(100 + id.0));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The node takes a message and finds this attempt.
+fn take(node: &mut Node<()>, resend_when_uncertain: bool, found: Attempt) {
+    let content = WorkContent { key: "key".into(), resend_when_uncertain, expires: None, body: () };
+    let work = Work { priority: Priority::Normal, sequence: 1, token: AckToken(1), content: Ok(content) };
+    node.handle_work(at(1), work);
+    let (id, _) = request(node);
+    node.handle_reply(at(2), id, Reply::Conflict);
+    let (id, read) = request(node);
+    assert!(matches!(read, Request::ReadAttempt { .. }));
+    node.handle_reply(at(3), id, Reply::Attempt(Some((7, 4711, found))));
+}
+
+fn attempt(node: &str, outcome: Option<Outcome>) -> Attempt {
+    Attempt { node: node.into(), nonce: 1, sent_before: 0, outcome }
+}
+
+#[test]
+fn the_event_of_a_dead_node_is_looked_for_before_it_is_told_again() {
+    for is_found in [true, false] {
+        let mut node = bound(1);
+        take(&mut node, false, attempt("dead", Some(Outcome::new(EventKind::Refused, "no"))));
+        let (id, find) = request(&mut node);
+        let expected = Request::FindEvent { id: "key:refused".into(), kind: EventKind::Refused, since: 4711 };
+        assert_eq!(find, expected);
+        node.handle_reply(at(4), id, Reply::Found(is_found));
+        let (_, next) = request(&mut node);
+        assert_eq!(matches!(next, Request::Acknowledge(_)), is_found, "{next:?}");
+        assert_eq!(matches!(next, Request::Publish(_)), !is_found, "{next:?}");
+    }
+}
+
+#[test]
+fn a_message_of_a_dead_node_is_uncertain_and_one_of_a_live_node_goes_back() {
+    let mut node = bound(1);
+    take(&mut node, false, attempt("dead", None));
+    let (_, write) = request(&mut node);
+    let Request::WriteAttempt { revision: 7, attempt: written, .. } = write else { panic!("{write:?}") };
+    assert_eq!(written.outcome.unwrap().kind, EventKind::Uncertain);
+
+    let mut node = bound(1);
+    node.handle_timeout(at(3_000));
+    list(&mut node, &["zoe"]);
+    commands(&mut node);
+    take(&mut node, false, attempt("zoe", None));
+    let all = commands(&mut node);
+    assert!(all.iter().any(|command| matches!(command, Command::GiveBack(AckToken(1)))), "{all:?}");
+    assert_eq!(node.in_hand(), (0, 0));
+}
+
+#[test]
+fn a_withdrawn_attempt_keeps_that_an_earlier_one_may_have_been_sent() {
+    let mut node = bound(1);
+    take(&mut node, true, attempt("dead", None));
+    let (id, _) = request(&mut node);
+    node.handle_reply(at(4), id, Reply::Done(8));
+    let item = commands(&mut node).into_iter().find_map(|command| match command {
+        Command::Submit { item, .. } => Some(item),
+        _ => None,
+    });
+    node.handle_ended(at(5), item.unwrap(), Ended::NeverSent);
+    let (_, write) = request(&mut node);
+    let Request::WriteAttempt { revision: 8, attempt: written, .. } = write else { panic!("{write:?}") };
+    assert_eq!((written.node.as_str(), written.sent_before, written.outcome), ("", 1, None));
+}
+
+#[test]
+fn a_lease_is_deleted_only_once_the_connections_are_reported() {
+    let mut node = bound(2);
+    // One connection is up; the account may open the second at any moment.
+    node.handle_binds(at(1), 1, 1);
+    node.handle_timeout(at(3_000));
+    list(&mut node, &["other"]);
+    let all = commands(&mut node);
+    assert!(all.iter().any(|command| matches!(command, Command::SetBinds(1))));
+    let deletes = |command: &Command<()>| matches!(command, Command::Request(_, Request::DeleteLease { .. }));
+    assert!(!all.iter().any(deletes), "{all:?}");
+    node.handle_binds(at(3_002), 1, 1);
+    assert_eq!(commands(&mut node).iter().filter(|command| deletes(command)).count(), 1);
+}
+
+#[test]
+fn a_part_that_was_told_is_acknowledged_and_not_stored_again() {
+    let mut node = bound(1);
+    let part = PhonePart {
+        group: "group".into(),
+        number: 2,
+        total: 2,
+        digest: "d2".into(),
+        from: String::new(),
+        to: String::new(),
+        data_coding: 0,
+        esm_class: 0,
+        octets: String::new(),
+    };
+    for (digests, is_told) in [(["d1", "d2"], true), (["d1", "other"], false)] {
+        node.handle_phone_part(at(1), DeliveryId(1), part.clone());
+        let (id, _) = request(&mut node);
+        let told = digests.map(str::to_owned).to_vec();
+        node.handle_reply(at(2), id, Reply::Parts(StoredParts { parts: Vec::new(), told }));
+        let all = commands(&mut node);
+        let answered = all.iter().any(|command| matches!(command, Command::Answer { accept: true, .. }));
+        let stored = all.iter().any(|command| matches!(command, Command::Request(_, Request::StorePart(_))));
+        assert_eq!((answered, stored), (is_told, !is_told));
+    }
+}

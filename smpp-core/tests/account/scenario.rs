@@ -212,6 +212,10 @@ impl Scenario {
         }
         faults.sort_by_key(|(at, ..)| *at);
         let (options, ids) = options(rng, ample_limits);
+        if options.session.enquire_link_interval.is_none() {
+            // Nothing would show the account that such a connection is dead.
+            faults.retain(|(.., fault)| *fault != Fault::BlackHole);
+        }
         let spare_binds = rng.index(2);
         let server = rng
             .chance(SERVER_SHARE)

@@ -53,10 +53,12 @@
 //! | four connections beside one | `.ci/scale connections` |
 //! | two threads beside one, with four connections | `.ci/scale threads` |
 //! | 1, 4 and 32 binds | `.ci/scale binds` |
+//! | 1 to 10,000 binds of one account | `.ci/scale links` |
 //! | 1,000, 100,000 and 1,000,000 outstanding receipts | `.ci/scale outstanding` |
 //! | 1, 64, 10,000 and 100,000 waiting tasks, on one thread and on two | `.ci/scale tasks` |
 //! | messages of 60 octets and of 1 to 63 KiB | `.ci/scale sizes` |
 //! | TLS beside TCP | `.ci/scale tls` |
+//! | a server: memory of an idle bind, 120,000 connections that come and go, no file descriptors left, 20,000 bound sessions at rest | `.ci/scale server` |
 //! | compile time and size of the example `minimal` (two jobs, release, stripped) | `.ci/scale program` |
 //!
 //! `ADAPTER=--blocking` in front measures the blocking account, `MESSAGES=100000` makes the runs shorter.

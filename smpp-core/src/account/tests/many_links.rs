@@ -21,7 +21,7 @@ impl Many {
             max_binds: binds.count(),
             binds,
             connect_interval: Duration::ZERO,
-            session: Config { rate: None, ..options().session },
+            session: Config { rate: None, operations: session::Operations::all(), ..options().session },
             rate: None,
             ..options()
         };
@@ -72,6 +72,9 @@ impl Many {
                 session::Event::Request { request: Request::Bind(_, reply), .. } => {
                     server.respond(reply, Ok(BindResp::default())).unwrap();
                 }
+                session::Event::Request { request: Request::QuerySm(_, reply), .. } => {
+                    server.respond(reply, Ok(QuerySmResp::default())).unwrap();
+                }
                 session::Event::Request { request: Request::SubmitSm(_, reply), .. } => {
                     let message_id = COctets::new(b"id").unwrap();
                     server
@@ -114,8 +117,11 @@ fn a_turn_of_a_bind_does_not_depend_on_the_number_of_binds() {
         let mut many = Many::new(binds);
         let link = LinkId(binds - 1);
         many.visits();
-        // A message, a turn without anything, and a bind that ends and is made again.
+        // A message, a request, a turn without anything, and a bind that ends and is made again.
         many.account.submit(NOW, &Message::text(&template(), "Hello")).unwrap();
+        many.run();
+        let query = crate::pdu::QuerySm { message_id: COctets::new(b"other").unwrap(), ..Default::default() };
+        many.account.request(NOW, &MessageRequest::query_sm(&query)).unwrap();
         many.run();
         many.account.handle_link_timeout(NOW, link);
         many.account.handle_timeout(NOW);

@@ -71,8 +71,8 @@ pub(crate) struct Delivery {
     accepted_in: Option<u64>,
     /// When it arrived again, and the SMSC cannot have read a response: it is not emitted.
     not_again: Option<Instant>,
-    /// Whether the account has matched the copy that it has emitted last.
-    is_matched: bool,
+    /// When the account matched the copy that it has emitted last; `None` if it did not.
+    matched_at: Option<Instant>,
 }
 
 struct Mo {
@@ -165,7 +165,7 @@ impl Delivery {
             never_answered: false,
             accepted_in: None,
             not_again: None,
-            is_matched: false,
+            matched_at: None,
         }
     }
 }
@@ -403,7 +403,7 @@ impl Deliveries {
             return;
         };
         let delivery = &mut self.all[index];
-        if delivery.is_matched {
+        if delivery.matched_at.is_some() {
             // The account remembers the receipt with its message, for `remember_completed`, and not as a PDU without an id.
             return;
         }
@@ -429,7 +429,7 @@ impl Deliveries {
         } else {
             self.all[index].reported += 1;
         }
-        self.all[index].is_matched = matched.is_some();
+        self.all[index].matched_at = matched.as_ref().map(|_| now);
         let delivered = &self.all[index];
         let (kind, arrived) = (delivered.kind, delivered.arrived.expect("it arrived"));
         if self.fixed_id {

@@ -34,7 +34,10 @@ fn the_rate_of_a_bind_is_limited() {
 
 #[test]
 fn throttling_is_reported_again_after_a_message_was_accepted() {
-    let mut server = Server::new(Options { rate: Some(Rate::per_second(1)), ..Options::default() });
+    // A status that does not slow the client down.
+    let rate_status = CommandStatus::RSYSERR;
+    let rate = Some(Rate::per_second(1));
+    let mut server = Server::new(Options { rate, rate_status, ..Options::default() });
     let mut application = Application::default();
     let mut peer = Peer::bound(&mut server, &mut application, "shop", TRX);
     for millis in [0, 0, 0, 2000, 2000] {

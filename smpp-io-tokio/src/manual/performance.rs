@@ -39,7 +39,7 @@
 //! when its response has come.
 //!
 //! An [`Account`](crate::account::Account) costs more for each message than a session: it stores the message, splits
-//! texts and keeps a table for receipts: about 4,900 instructions without a receipt and 10,700 with one that is awaited and
+//! texts and keeps a table for receipts: about 3,300 instructions without a receipt and 9,100 with one that is awaited and
 //! matched; 5,200 and 14,100 with `smpp-io-std`. `.ci/instructions` counts them, and has their limits.
 //!
 //! # Scale

@@ -56,9 +56,37 @@ async fn a_nats_server_that_is_killed_loses_nothing() {
     world.wait_for_binds(4).await;
     for _ in 0..3 {
         world.publish_for(seconds(2)).await;
-        world.restart_nats().await;
+        world.kill_nats(0).await;
+        sleep(Duration::from_millis(500)).await;
+        world.restart_nats(0);
     }
     world.publish_for(seconds(2)).await;
+    let counts = world.compare().await;
+    assert!(counts["accepted"] > 100);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a NATS server: run .ci/gateway"]
+async fn the_leader_of_a_cluster_that_is_killed_loses_nothing() {
+    let mut world = World::start_cluster("cluster").await;
+    world.add_node();
+    world.add_node();
+    world.wait_for_binds(4).await;
+    let streams = [
+        world.names.stream("SEND"),
+        world.names.stream("EVENT"),
+        world.names.bucket_stream("ATTEMPTS"),
+        world.names.bucket_stream("BINDS"),
+    ];
+    for stream in streams {
+        world.publish_for(seconds(1)).await;
+        let leader = world.leader(&stream).await;
+        world.kill_nats(leader).await;
+        world.publish_for(seconds(2)).await;
+        world.restart_nats(leader);
+        sleep(seconds(3)).await;
+    }
+    world.wait_for_binds(4).await;
     let counts = world.compare().await;
     assert!(counts["accepted"] > 100);
 }

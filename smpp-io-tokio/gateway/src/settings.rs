@@ -59,7 +59,7 @@ pub struct Settings {
     /// How to reach NATS.
     #[command(flatten)]
     pub nats: NatsSettings,
-    /// The SMSC and the account: smpps://SYSTEM_ID@HOST[:PORT], or smpp:// without TLS
+    /// The SMSC and the account: smpps://SYSTEM_ID@HOST:PORT (the port may be left out), or smpp:// without TLS
     #[arg(long, env = "SMPP_GATEWAY_URL", value_name = "URL")]
     pub url: String,
     /// The password of the account, if it is not in the URL

@@ -14,6 +14,7 @@ use async_nats::connection::State as NatsState;
 use smpp_core::account::{Message, MessageNumber};
 use smpp_core::provider::ReceiptDialect;
 use smpp_core::session::Instant;
+use smpp_core::sms::Codings;
 use smpp_io_tokio::account::{Account, AccountConnector, Arrivals, Events};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
@@ -31,6 +32,9 @@ use account_side::Delivery;
 
 /// How often the connections and gauges are looked at, beside the events of the account.
 const TICK: Duration = Duration::from_millis(200);
+
+/// How long NATS may be connected and not do what the node needs.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A message that is ready to be submitted.
 #[derive(Debug)]
@@ -102,24 +106,12 @@ pub async fn run(settings: &Settings, stop: impl Future<Output = ()>) -> Result<
     let client = nats::connect(&settings.nats, &instance).await?;
     log(&instance, &format!("starting: account {}, waiting for NATS", names.account()));
     let mut stop = pin!(stop);
-    let streams = settings.streams();
-    loop {
-        tokio::select! {
-            created = nats::create_streams(&client, &names, &streams) => match created {
-                Ok(()) => break,
-                Err(error) if is_connected(&client) => return Err(error.into()),
-                Err(_) => {}
-            },
-            () = &mut stop => return Ok(()),
-        }
-    }
     let node_options = settings.node_options();
-    let timeout = node_options.lease / 4;
-    let remember = hours(settings.key_hours);
-    let told = seconds(settings.duplicate_seconds);
     let codings = options.text.codings;
-    let engine = Engine::open(client.clone(), names, instance.clone(), timeout, (remember, told), codings);
-    let engine = Box::pin(engine).await?;
+    let engine = tokio::select! {
+        engine = engine(settings, &client, &names, &instance, codings) => engine?,
+        () = &mut stop => return Ok(()),
+    };
     let connections = Connections::default();
     let leased = connections.clone();
     let dialect = options.receipts.dialect;
@@ -165,6 +157,39 @@ pub async fn run(settings: &Settings, stop: impl Future<Output = ()>) -> Result<
     };
     driver.run((received, arrivals, events), stop, seconds(settings.stop_seconds)).await;
     Ok(())
+}
+
+/// Creates what does not exist in NATS, and opens it. A cluster that has no leader yet is asked again for a minute.
+async fn engine(
+    settings: &Settings,
+    client: &async_nats::Client,
+    names: &Names,
+    instance: &str,
+    codings: Codings,
+) -> Result<Engine, RunError> {
+    let timeout = settings.node_options().lease / 4;
+    let times = (hours(settings.key_hours), seconds(settings.duplicate_seconds));
+    let mut end = time::Instant::now() + PATIENCE;
+    loop {
+        let opened = match nats::create_streams(client, names, &settings.streams()).await {
+            Ok(()) => {
+                let (names, instance) = (names.clone(), instance.to_owned());
+                Box::pin(Engine::open(client.clone(), names, instance, timeout, times, codings)).await
+            }
+            Err(error) => Err(error),
+        };
+        match opened {
+            Ok(engine) => return Ok(engine),
+            Err(error) if is_connected(client) => {
+                if time::Instant::now() > end {
+                    return Err(error.into());
+                }
+                log(instance, &format!("{error}; trying again"));
+            }
+            Err(_) => end = time::Instant::now() + PATIENCE,
+        }
+        time::sleep(Duration::from_secs(1)).await;
+    }
 }
 
 impl Driver {

@@ -255,8 +255,8 @@ impl<M> Node<M> {
             if let Some(rate) = self.options.rate {
                 let interval = Duration::from_secs(1) / rate.max(1) / u32::from(binds);
                 // A timer that is late costs nothing of the rate, up to the burst.
-                let behind = Duration::min(self.now - self.work.next_start, BURST);
-                self.work.next_start = Instant::after((self.now - Instant::ZERO) - behind) + interval;
+                let earliest = Instant::after((self.now - Instant::ZERO).saturating_sub(BURST));
+                self.work.next_start = self.work.next_start.max(earliest) + interval;
             }
             let Some(item) = self.work.items.get_mut(&id) else { continue };
             item.is_active = true;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use futures_util::StreamExt;
 use serde_json::{Value, json};
 use smpp_core::session::Rate;
 use smpp_core::simulator::Rules;
-use smpp_gateway::demo::{free_port, start_nats};
+use smpp_gateway::demo::free_port;
 use smpp_gateway::names::Names;
 use smpp_gateway::nats::connect;
 use smpp_gateway::settings::NatsSettings;
@@ -42,8 +42,7 @@ pub(crate) struct Seen {
 }
 
 pub(crate) struct World {
-    nats: Child,
-    nats_port: u16,
+    servers: Vec<NatsServer>,
     folder: PathBuf,
     pub(crate) smsc: Option<TestSmsc>,
     smsc_address: SocketAddr,
@@ -57,25 +56,35 @@ pub(crate) struct World {
 impl World {
     pub(crate) async fn start(name: &str) -> Self {
         let folder = std::env::temp_dir().join(format!("smpp-gateway-{name}-{}", std::process::id()));
-        let nats_port = free_port().unwrap();
-        let nats = start_nats(&program(), nats_port, &folder).unwrap();
+        Self::with_servers(folder.clone(), vec![NatsServer::single(&folder)]).await
+    }
+
+    /// Starts with a cluster of three NATS servers.
+    pub(crate) async fn start_cluster(name: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("smpp-gateway-{name}-{}", std::process::id()));
+        let servers = NatsServer::cluster(&folder);
+        Self::with_servers(folder, servers).await
+    }
+
+    async fn with_servers(folder: PathBuf, servers: Vec<NatsServer>) -> Self {
         let seen: Arc<Mutex<Seen>> = Arc::default();
         let smsc = start_smsc(&seen, SocketAddr::from(([127, 0, 0, 1], 0))).await;
         let smsc_address = smsc.local_addr();
-        let url = format!("nats://127.0.0.1:{nats_port}");
+        let url = urls(&servers);
         let context = jetstream::new(connect(&nats_settings(url), "test").await.unwrap());
         let names = Names::new(ACCOUNT.0);
         let nodes = Vec::new();
         let smsc = Some(smsc);
-        Self { nats, nats_port, folder, smsc, smsc_address, seen, context, names, nodes, published: 0 }
+        Self { servers, folder, smsc, smsc_address, seen, context, names, nodes, published: 0 }
     }
 
     /// Starts a node that reaches NATS at this port; `None` for the port of NATS itself.
     pub(crate) fn spawn_node(&self, nats_port: Option<u16>) -> Child {
-        let port = nats_port.unwrap_or(self.nats_port);
+        let url = nats_port.map_or_else(|| urls(&self.servers), |port| format!("nats://127.0.0.1:{port}"));
+        let replicas = self.servers.len().to_string();
         let lease = LEASE_SECONDS.to_string();
         Command::new(env!("CARGO_BIN_EXE_smpp-gateway"))
-            .args(["run", "--nats", &format!("nats://127.0.0.1:{port}")])
+            .args(["run", "--nats", &url, "--replicas", &replicas])
             .args(["--url", &format!("smpp://{}@{}", ACCOUNT.0, self.smsc_address)])
             .args(["--rate", "200", "--lease-seconds", &lease, "--ack-seconds", "6", "--lookup-seconds", "8"])
             .env("SMPP_GATEWAY_PASSWORD", ACCOUNT.1)
@@ -131,11 +140,26 @@ impl World {
         }
     }
 
-    /// Kills the NATS server and starts it again.
-    pub(crate) async fn restart_nats(&mut self) {
-        self.nats.kill().await.unwrap();
-        sleep(Duration::from_millis(500)).await;
-        self.nats = start_nats(&program(), self.nats_port, &self.folder).unwrap();
+    /// Kills a NATS server.
+    pub(crate) async fn kill_nats(&mut self, server: usize) {
+        self.servers[server].process.kill().await.unwrap();
+    }
+
+    /// Starts it again.
+    pub(crate) fn restart_nats(&mut self, server: usize) {
+        self.servers[server].start();
+    }
+
+    /// Returns which server of the cluster leads a stream.
+    pub(crate) async fn leader(&self, stream: &str) -> usize {
+        loop {
+            if let Ok(stream) = self.context.get_stream(stream).await
+                && let Some(leader) = stream.cached_info().cluster.as_ref().and_then(|it| it.leader.as_ref())
+            {
+                return leader.trim_start_matches("server").parse().unwrap();
+            }
+            sleep(Duration::from_millis(200)).await;
+        }
     }
 
     /// Ends the SMSC without an unbind and starts it again.
@@ -147,7 +171,7 @@ impl World {
     }
 
     pub(crate) fn nats_port(&self) -> u16 {
-        self.nats_port
+        self.servers[0].port
     }
 
     /// Returns all events that are stored: kind, id and content.
@@ -236,9 +260,71 @@ impl World {
     }
 }
 
+struct NatsServer {
+    process: Child,
+    port: u16,
+    arguments: Vec<String>,
+}
+
+impl NatsServer {
+    fn new(port: u16, arguments: Vec<String>) -> Self {
+        Self { process: spawn_nats(&arguments), port, arguments }
+    }
+
+    fn single(folder: &Path) -> Self {
+        let port = free_port().unwrap();
+        Self::new(port, arguments(port, folder))
+    }
+
+    fn cluster(folder: &Path) -> Vec<Self> {
+        let routes: Vec<u16> = (0..3).map(|_| free_port().unwrap()).collect();
+        let url = |port: &u16| format!("nats://127.0.0.1:{port}");
+        let all = routes.iter().map(url).collect::<Vec<_>>().join(",");
+        let server = |(number, route): (usize, &u16)| {
+            let port = free_port().unwrap();
+            let mut arguments = arguments(port, &folder.join(number.to_string()));
+            let name = format!("server{number}");
+            let more = [
+                "--server_name",
+                &name,
+                "--cluster_name",
+                "test",
+                "--cluster",
+                &url(route),
+                "--routes",
+                &all,
+            ];
+            arguments.extend(more.map(str::to_owned));
+            Self::new(port, arguments)
+        };
+        routes.iter().enumerate().map(server).collect()
+    }
+
+    fn start(&mut self) {
+        self.process = spawn_nats(&self.arguments);
+    }
+}
+
+fn arguments(port: u16, folder: &Path) -> Vec<String> {
+    let (port, folder) = (port.to_string(), folder.to_string_lossy().into_owned());
+    ["-js", "-a", "127.0.0.1", "-p", &port, "-sd", &folder].map(str::to_owned).to_vec()
+}
+
+fn spawn_nats(arguments: &[String]) -> Child {
+    let mut command = Command::new(program());
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.kill_on_drop(true).spawn().expect("the variable NATS_SERVER names the program of a NATS server")
+}
+
+fn urls(servers: &[NatsServer]) -> String {
+    servers.iter().map(|server| format!("nats://127.0.0.1:{}", server.port)).collect::<Vec<_>>().join(",")
+}
+
 impl Drop for World {
     fn drop(&mut self) {
-        let _ = self.nats.start_kill();
+        for server in &mut self.servers {
+            let _ = server.process.start_kill();
+        }
         let _ = std::fs::remove_dir_all(&self.folder);
     }
 }

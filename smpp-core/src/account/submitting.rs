@@ -14,6 +14,9 @@ use super::state::{Account, Shutdown};
 use crate::session::{NotSentReason, Observer, Operations, Session, State};
 use crate::time::Instant;
 
+/// A message was not passed to a session.
+struct NotTaken;
+
 impl<O: Observer> Account<O> {
     /// Accepts a message, and sends it when its turn has come. A text is split into segments here.
     ///
@@ -69,7 +72,7 @@ impl<O: Observer> Account<O> {
         let number = self.queue.next_number();
         let segment = SegmentRef { message: number, index: 0 };
         if let Some(link) = self.direct_link(now, &queued)
-            && let Some(capacity) = self.send_directly(now, segment, &queued, link)
+            && let Ok(capacity) = self.send_directly(now, segment, &queued, link)
         {
             self.queue.push_sent(number, queued);
             self.handle_sent(now, segment, link, capacity);
@@ -92,7 +95,7 @@ impl<O: Observer> Account<O> {
         self.queue.direct_link(now, message)
     }
 
-    /// Passes a new message to the session of a bind. Returns what [`Session::window_after_request`] does; `None` if the session
+    /// Passes a new message to the session of a bind. Returns what [`Session::window_after_request`] does; an error if the session
     /// has not taken it, and it is to be queued: then it is dealt with in its turn.
     fn send_directly(
         &mut self,
@@ -100,18 +103,19 @@ impl<O: Observer> Account<O> {
         segment: SegmentRef,
         message: &QueuedMessage,
         link: LinkId,
-    ) -> Option<Option<u16>> {
+    ) -> Result<Option<u16>, NotTaken> {
         let recipients = message.traits.recipients;
         if self.rate_limiter.is_some_and(|limiter| limiter.ready_for(now, recipients) > now) {
-            return None;
+            return Err(NotTaken);
         }
-        let session = self.links.get_mut(link.index())?.session_mut()?;
-        request(session, now, message.frames.get(0), message.traits, segment).ok()?;
+        let slot = self.links.get_mut(link.index());
+        let session = slot.and_then(LinkSlot::session_mut).ok_or(NotTaken)?;
+        request(session, now, message.frames.get(0), message.traits, segment).map_err(|_| NotTaken)?;
         let capacity = session.window_after_request();
         if let Some(limiter) = &mut self.rate_limiter {
             limiter.take_many(now, recipients);
         }
-        Some(capacity)
+        Ok(capacity)
     }
 
     /// Sends what can be sent of the messages that wait: see [`enqueue`](Self::enqueue).

@@ -218,8 +218,8 @@ fn lone_id(response: &[u8]) -> Option<&[u8]> {
         return None;
     }
     let (end, id) = response.get(HEADER_LENGTH..)?.split_last()?;
-    // All octets are compared, without a branch for each: an id is short. A longer one is not as the specification says.
-    let has_nul = id.iter().fold(false, |found, octet| found | (*octet == 0));
+    // A longer id is not as the specification says.
+    let has_nul = id.contains(&0);
     (*end == 0 && matches!(id.len(), 1..=64) && !has_nul).then_some(id)
 }
 

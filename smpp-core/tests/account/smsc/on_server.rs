@@ -51,15 +51,12 @@ impl Smsc {
     pub(super) fn handle_eof(&mut self, context: &mut Context, messages: &Messages, index: usize) {
         let closes_at_once = self.host.is_some() && context.rng.chance(300);
         let Self { connections, host, .. } = self;
-        match (&connections[index].side, closes_at_once) {
-            (Side::Server(Some(id)), true) => {
-                let id = *id;
-                self.close_on_server(context, messages, id);
-            }
-            _ => {
-                connections[index].side.handle_eof(host.as_deref_mut(), context.now);
-                self.handle_server_events(context, messages);
-            }
+        if let (Side::Server(Some(id)), true) = (&connections[index].side, closes_at_once) {
+            let id = *id;
+            self.close_on_server(context, messages, id);
+        } else {
+            connections[index].side.handle_eof(host.as_deref_mut(), context.now);
+            self.handle_server_events(context, messages);
         }
     }
 

@@ -37,7 +37,7 @@ const fn work(name: &'static str, links: u16, limits: (u64, u64, u64)) -> Work {
 
 /// The limits: instructions of a message, allocations and octets of 100 messages.
 const WORKS: [Work; 5] = [
-    work("ready", 1, (3_850, 10, 3_000)),
+    work("ready", 1, (2_700, 10, 1_000)),
     work("text", 1, (5_450, 10, 3_000)),
     work("receipt", 1, (13_000, 110, 20_000)),
     work("ready", 1_000, (5_650, 10, 3_000)),

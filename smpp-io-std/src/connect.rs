@@ -14,7 +14,7 @@ use crate::dial::{ClientTls, Dialer, tcp};
 use crate::error::{ConnectError, ConnectErrorKind, DialTarget, unresolved};
 use crate::handle::Client;
 use crate::inbox::Inbox;
-use crate::start::start;
+use crate::start::{Surroundings, start_with};
 use crate::stream::Stream;
 use crate::transport::Duplex;
 
@@ -154,9 +154,11 @@ impl Connector {
     ///
     /// [`ConnectError`] says which step failed.
     pub fn connect(&self, endpoint: &Endpoint) -> Result<Connection<Esme, Stream>, ConnectError> {
-        let stream = self.stream(endpoint).map_err(|kind| failed(endpoint, kind))?;
-        Connection::new(stream, self.config)
-            .map_err(|error| failed(endpoint, ConnectErrorKind::Socket(error)))
+        let (address, stream) = self.stream(endpoint).map_err(|kind| failed(endpoint, kind))?;
+        let connection = Connection::new(stream, self.config);
+        let connection = connection.map_err(|error| failed(endpoint, ConnectErrorKind::Socket(error)))?;
+        connection.connected(address);
+        Ok(connection)
     }
 
     /// Connects to the first address of the host that accepts a connection, and starts a session with a background thread:
@@ -166,17 +168,20 @@ impl Connector {
     ///
     /// [`ConnectError`] says which step failed.
     pub fn start(&self, endpoint: &Endpoint) -> Result<(Client, Inbox<Esme>), ConnectError> {
-        let stream = self.stream(endpoint).map_err(|kind| failed(endpoint, kind))?;
-        start(stream, self.config).map_err(|error| failed(endpoint, ConnectErrorKind::Socket(error)))
+        let (address, stream) = self.stream(endpoint).map_err(|kind| failed(endpoint, kind))?;
+        let surroundings = Surroundings { peer: Some(address), ..Surroundings::default() };
+        start_with(Box::new(stream), self.config, surroundings)
+            .map_err(|error| failed(endpoint, ConnectErrorKind::Socket(error)))
     }
 
-    fn stream(&self, endpoint: &Endpoint) -> Result<Stream, ConnectErrorKind> {
+    fn stream(&self, endpoint: &Endpoint) -> Result<(SocketAddr, Stream), ConnectErrorKind> {
         // Before connecting, so that the error about a missing CA does not depend on the network.
         let tls = endpoint.tls.then(|| self.tls.config()).transpose().map_err(ConnectErrorKind::Tls)?;
         let (address, stream) = self.first_connection(endpoint)?;
-        let Some(config) = tls else { return Ok(stream) };
+        let Some(config) = tls else { return Ok((address, stream)) };
         let tls = stream.connect_tls(&endpoint.host, config, self.timeout);
-        tls.map_err(|error| ConnectErrorKind::Handshake(address, error))
+        let tls = tls.map_err(|error| ConnectErrorKind::Handshake(address, error))?;
+        Ok((address, tls))
     }
 
     /// Makes a connection to one of the host's addresses.

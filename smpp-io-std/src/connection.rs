@@ -6,6 +6,7 @@ mod turn;
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::{Arc, mpsc};
 use std::time::{self, Duration};
 
@@ -14,6 +15,7 @@ use smpp_core::session::{
     Response, Role, SentBy, Session, Smsc, State, Stats, UnansweredReason,
 };
 use smpp_core::{Bind, CommandStatus, DeliverSm, Frame, InterfaceVersion, Operation, SubmitSm};
+use smpp_io_common::telemetry::SessionTelemetry;
 
 use crate::buffer::Buffer;
 use crate::error::{End, ReceivedInstead};
@@ -73,6 +75,7 @@ pub struct Connection<R: Role, S: Transport> {
     /// When the memory of empty buffers and tables is freed next.
     shrink_at: Instant,
     events: PendingEvents,
+    telemetry: SessionTelemetry,
 }
 
 /// Why a request was not submitted.
@@ -105,6 +108,7 @@ impl<S: Transport> Connection<Esme, S> {
     ///
     /// As [`request`](Self::request). A refusal has the SMSC's status: `ESME_RINVPASWD` for a wrong password.
     pub fn bind(&mut self, bind: &Bind<'_>) -> Result<Response, RequestError> {
+        self.telemetry.bind_requested(bind.system_id);
         self.request(bind)
     }
 
@@ -202,6 +206,7 @@ impl<R: Role, S: Transport> Connection<R, S> {
             shrink_interval: shrink_interval(&config),
             shrink_at: Instant::ZERO,
             events: PendingEvents { limit: config.max_unanswered.max(1).into(), ..PendingEvents::default() },
+            telemetry: SessionTelemetry::new(R::SIDE),
         })
     }
 
@@ -457,6 +462,11 @@ impl<R: Role, S: Transport> Connection<R, S> {
     /// replaces the observer.
     pub fn observe(&mut self, observer: impl Observer + Send + 'static) {
         *self.session.observer_mut() = Some(Box::new(observer));
+    }
+
+    /// Records the address of the peer.
+    pub(crate) fn connected(&self, peer: SocketAddr) {
+        self.telemetry.connected(peer);
     }
 
     /// Returns how the session ended, if it has.

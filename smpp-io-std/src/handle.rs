@@ -257,6 +257,7 @@ impl Handle<Esme> {
     ///
     /// As [`request`](Self::request). A refusal has the SMSC's status: `ESME_RINVPASWD` for a wrong password.
     pub fn bind(&self, bind: &Bind<'_>) -> Result<Response, RequestError> {
+        self.shared.lock().telemetry.bind_requested(bind.system_id);
         self.request(bind)
     }
 

@@ -195,11 +195,26 @@
 //! | feature | default | |
 //! | --- | --- | --- |
 //! | `native-roots` | yes | [`tls::system_roots`]: trusts the certificate authorities that the operating system trusts. Without it, give a TLS configuration to [`Connector::tls`] |
+//! | `metrics` | no | the module `metrics`: counters, gauges and a histogram of sessions, accounts and servers, for the facade `metrics` |
+//! | `tracing` | no | a span for each session (`smpp`), account (`smpp_account`) and server (`smpp_server`), and log events for what happens on it |
 //! | `testing` | no | the module `testing`: an SMSC inside the process, for tests |
 //!
-//! TLS (rustls with ring) is always included. For logging and metrics there are [`observe`](Handle::observe) for PDUs, also
-//! those that a session [rejects](smpp_core::session::Observer::rejected), [`stats`](Handle::stats) for counters,
-//! [`Account::events`](account::Account::events) and [`Account::stats`](account::Account::stats) for an account.
+//! TLS (rustls with ring) is always included.
+//!
+//! # Observability
+//!
+//! | what | how | cost |
+//! | --- | --- | --- |
+//! | events: connections, binds, reconnects, messages in doubt | [`Account::events`](account::Account::events), [`BindRegistry::events`], [`Service::event`] | a copy of each event; one call |
+//! | PDUs: a log, a capture file for Wireshark (`smpp_core::pcap`) | [`Handle::observe`], [`Connection::observe`], [`ServerBuilder::observe`] | one call for each PDU |
+//! | malformed and refused PDUs of the peer | [`Observer::rejected`](smpp_core::session::Observer::rejected) of the same observers | one call for each of them |
+//! | counters | [`Handle::stats`], [`Account::stats`](account::Account::stats), [`BindRegistry::stats`], [`BoundSession::stats`] | none: they are kept anyway |
+//! | logs and spans | feature `tracing` | a comparison for each event of the session |
+//! | metrics | feature `metrics`: `metrics::publish`, `metrics::publish_account`, `metrics::publish_server` | an addition for each request, the rest at intervals |
+//!
+//! The names, labels, spans and events of logs and metrics are those of `smpp-io-tokio`; its manual, in the chapter
+//! `observability`, lists them. The target of all log events is `smpp_io`. Logs and metrics never hold message texts, subscriber
+//! numbers or passwords. The events of sessions and accounts are emitted under their locks: a subscriber that blocks delays them.
 //!
 //! # How names map to smpp-io-tokio
 //!
@@ -224,7 +239,7 @@
 //! | an SMSC | [`Server`], [`Service`], [`Listener`], [`ServerLimits`], [`Admission`] | [`Connection::new`] with the role `Smsc` | the same |
 //! | deliveries and events of an SMSC | [`BindRegistry::deliver`], [`BindRegistry::queue`], [`QueuedDelivery::wait`], [`BindRegistry::events`] | | the same, awaited |
 //! | accept connections of an SMSC yourself | [`Listener::accept`], [`IncomingConnection`], [`BindRequest::accept`] | [`Connection::new`] | the same, awaited |
-//! | logging, metrics | [`observe`](Handle::observe), [`stats`](Handle::stats) | the same | also the features `tracing` and `metrics` |
+//! | logging, metrics | features `tracing`, `metrics` | feature `tracing`; [`stats`](Connection::stats) | features `tracing`, `metrics` |
 //! | iterators | [`account::Arrivals`], [`account::Events`] | | `Stream`s with the feature `stream`, also `Inbox` |
 //! | several binds, reconnect | [`account`] | | `account`: see the table in [`account`] |
 //!
@@ -249,6 +264,8 @@ mod handle;
 mod handle_route;
 mod inbound;
 mod inbox;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 mod pending_requests;
 mod pending_response;
 mod sent_request;

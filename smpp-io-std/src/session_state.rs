@@ -8,6 +8,7 @@ use smpp_core::session::{
     Config, Event, Instant, NotSentReason, Observer, Readiness, Refusal, Role, SentBy, Session, Side, State,
 };
 use smpp_core::{CommandId, Frame, Operation};
+use smpp_io_common::telemetry::SessionTelemetry;
 
 use crate::error::End;
 use crate::halves::Reader;
@@ -66,6 +67,7 @@ pub(crate) struct SessionState<R: Role> {
     pub(crate) close_transport: bool,
     /// The server that the session belongs to, until the session has ended.
     pub(crate) server: Option<ServerSide>,
+    pub(crate) telemetry: SessionTelemetry,
     /// The longest PDU that the session accepts.
     pub(crate) max_pdu: usize,
     /// Whether the last reading thread did not read, because the session wanted no input.
@@ -131,6 +133,7 @@ impl<R: Role> SessionState<R> {
             forced_end: None,
             close_transport: false,
             server: None,
+            telemetry: SessionTelemetry::new(R::SIDE),
             max_pdu: config.max_pdu,
             is_paused: false,
         }
@@ -331,6 +334,8 @@ impl<R: Role> SessionState<R> {
     }
 
     fn handle_event(&mut self, event: Event<'_, u32>) {
+        let times = self.session.response_times();
+        self.telemetry.record(&event, times, self.transport_error.as_deref());
         match event {
             Event::Request { request, frame, .. } => {
                 if self.inbox_open {

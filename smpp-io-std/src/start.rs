@@ -1,6 +1,7 @@
 //! Running a session over any stream, with a background thread.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use smpp_core::session::{Config, Observer, Role};
@@ -40,20 +41,32 @@ where
     R: Role,
     S: Duplex + 'static,
 {
-    start_observed(Box::new(stream), config, None, None)
+    start_with(Box::new(stream), config, Surroundings::default())
 }
 
-/// Starts a session whose observer sees every PDU, for a connection of a server or without one.
-pub(crate) fn start_observed<R: Role>(
+/// What a session has beside its stream, from its start on.
+#[derive(Default)]
+pub(crate) struct Surroundings {
+    pub(crate) observer: Option<Box<dyn Observer + Send>>,
+    /// The connection of a server.
+    pub(crate) hook: Option<Arc<dyn SessionHook>>,
+    /// The address of the peer.
+    pub(crate) peer: Option<SocketAddr>,
+}
+
+/// Starts a session with an observer that sees every PDU, or for a server.
+pub(crate) fn start_with<R: Role>(
     stream: Box<dyn Duplex>,
     config: Config,
-    observer: Option<Box<dyn Observer + Send>>,
-    hook: Option<Arc<dyn SessionHook>>,
+    Surroundings { observer, hook, peer }: Surroundings,
 ) -> io::Result<(Handle<R>, Inbox<R>)> {
     let shared = Arc::new(Shared::new(stream, &config)?);
     let mut state = shared.lock();
     *state.session.observer_mut() = observer;
     state.server = hook.clone().map(ServerSide::new);
+    if let Some(peer) = peer {
+        state.telemetry.connected(peer);
+    }
     drop(state);
     let background = BackgroundThread { shared: Arc::clone(&shared), hook };
     thread::Builder::new().name("smpp".into()).spawn(move || background.run())?;

@@ -22,8 +22,8 @@ const WINDOW: u16 = 64;
 const MESSAGES: usize = 5_000;
 
 /// What a message allocates at most, in hundredths of an allocation and in octets, without and with a receipt.
-const WITHOUT_RECEIPT: (usize, usize) = (30, 100);
-const WITH_RECEIPT: (usize, usize) = (540, 560);
+const WITHOUT_RECEIPT: (usize, usize) = (5, 15);
+const WITH_RECEIPT: (usize, usize) = (10, 165);
 
 /// Sends messages, a window of them at once. Waits for the outcome of each, and for its receipt if it requests one.
 fn send(account: &Account, message: &Message) {

@@ -175,14 +175,14 @@
 //! | malformed and refused PDUs of the peer | [`Observer::rejected`](smpp_core::session::Observer::rejected) of the same observers | one call for each of them |
 //! | counters | [`Handle::stats`], [`Account::stats`](account::Account::stats), [`BoundSession::stats`] | none: sessions and accounts count anyway |
 //! | logs and spans | feature `tracing` | a comparison for each event of the session |
-//! | metrics | feature `metrics`: `metrics::publish`, `metrics::publish_account` | an addition for each request, the rest at intervals |
+//! | metrics | feature `metrics`: `metrics::publish`, `metrics::publish_account`, `metrics::publish_server` | an addition for each request, the rest at intervals |
 //!
 //! **Privacy:** logs (`tracing`) and metrics never hold message texts, subscriber numbers or passwords. Observers and
 //! captures hold everything but passwords.
 //!
 //! With `tracing`, each connection has a span `smpp`, a child of the span in which it was started, with the fields `role`
 //! (`esme` or `smsc`), `peer` (the address; for connections of [`Connector`] and [`Listener`]) and `system_id` (from the
-//! bind request on). Its events have the target `smpp_io_tokio`:
+//! bind request on). Its events have the target `smpp_io`:
 //!
 //! | level | events |
 //! | --- | --- |
@@ -197,7 +197,9 @@
 //!
 //! An [`account`] has a span `smpp_account` with the field `system_id`. It logs its events with the text of
 //! [`AccountEvent`](smpp_core::account::AccountEvent) and the fields `kind`, `link` (the connection), `number` (the message),
-//! `suppressed` and, for failed connections, `error`. The [manual](manual::observability) has their levels and kinds.
+//! `suppressed` and, for failed connections, `error`. A [`Server`] has a span `smpp_server`, and logs its
+//! [events](BindRegistry::events) with the fields `kind`, `connection` and `suppressed`. The [manual](manual::observability) has
+//! their levels and kinds.
 //!
 //! Events are emitted while the session or the account is locked: a subscriber that blocks delays it.
 //!
@@ -229,7 +231,6 @@ mod responder;
 mod server;
 mod shared;
 mod start;
-mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod tls;

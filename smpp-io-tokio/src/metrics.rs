@@ -1,16 +1,17 @@
 //! Counters, gauges and a histogram for the `metrics` facade (feature `metrics`).
 //!
-//! [`publish`] and [`publish_account`] read what sessions and accounts count anyway, and publish it at intervals. Install
-//! a recorder of your choice before, for example an exporter for Prometheus.
+//! [`publish`], [`publish_account`] and [`publish_server`] read what sessions, accounts and servers count anyway, and publish it
+//! at intervals. Install a recorder of your choice before, for example an exporter for Prometheus.
 //!
 //! ```no_run
 //! use std::time::Duration;
 //! use smpp_io_tokio::metrics;
 //!
-//! # fn example(client: smpp_io_tokio::Client, account: smpp_io_tokio::account::Account) {
+//! # fn example(client: smpp_io_tokio::Client, account: smpp_io_tokio::account::Account, server: smpp_io_tokio::Server) {
 //! metrics::describe();
 //! tokio::spawn(metrics::publish(&client, "8x8", Duration::from_secs(10)));
 //! tokio::spawn(metrics::publish_account(&account, "8x8", Duration::from_secs(10)));
+//! tokio::spawn(metrics::publish_server(server.binds(), "smsc", Duration::from_secs(10)));
 //! # }
 //! ```
 //!
@@ -73,6 +74,24 @@
 //! `_quirks_total` and `_response_seconds`, with the labels of the table above. Their sum over `link` is the account.
 //! `smpp_account_requests_total` counts each attempt to send a segment, and the binds.
 //!
+//! # Metrics of a server
+//!
+//! Each has the label `server`, the name given to [`publish_server`]. Counters count from the start of the server.
+//!
+//! | name | kind | further labels | what it counts |
+//! | --- | --- | --- | --- |
+//! | `smpp_server_connections` | gauge | `state`: `unbound`, `bound`, `closing` | connections |
+//! | `smpp_server_unbound_octets` | gauge | | octets that connections without a bind hold |
+//! | `smpp_server_accounts` | gauge | | accounts with a bind or a delivery |
+//! | `smpp_server_queued_deliveries` | gauge | | deliveries without an outcome |
+//! | `smpp_server_queued_octets` | gauge | | octets of these deliveries |
+//! | `smpp_server_connections_total` | counter | `outcome`: `accepted`, `rejected`, `not_bound` | accepted connections; those that were closed at once; those that ended without a bind |
+//! | `smpp_server_binds_total` | counter | `outcome`: `bound`, `refused`, `ended` | binds |
+//! | `smpp_server_deliveries_total` | counter | `outcome`: `accepted`, `failed` | deliveries that have ended |
+//! | `smpp_server_throttled_total` | counter | | how often a bind has reached a rate limit |
+//!
+//! For the sessions of a server, pass [`BoundSession::peer`](crate::BoundSession::peer) to [`publish`] when one is bound.
+//!
 //! # Privacy
 //!
 //! Metrics never hold message texts, subscriber numbers or passwords. All label values are the constants above and the
@@ -86,39 +105,11 @@
 //! last publication, it gets a proportional part of them.
 
 mod account;
-mod gauge;
+mod server;
 mod session;
-mod traffic;
-
-use metrics::{Unit, describe_counter, describe_gauge};
 
 pub use account::publish_account;
+pub use server::publish_server;
 pub use session::publish;
-
-/// Passes the descriptions and units of all metrics to the installed recorder.
-pub fn describe() {
-    describe_gauge!("smpp_sessions", Unit::Count, "sessions before and after the bind");
-    traffic::describe("smpp");
-    traffic::describe("smpp_account");
-    describe_gauge!("smpp_account_links", Unit::Count, "connections, by state");
-    describe_gauge!("smpp_account_queued_segments", Unit::Count, "segments that wait or are in flight");
-    describe_gauge!("smpp_account_pending_receipts", Unit::Count, "segments that wait for their receipt");
-    describe_gauge!(
-        "smpp_account_tracked_receipts",
-        Unit::Count,
-        "segments that count against the capacity of receipts"
-    );
-    for (name, description) in [
-        ("segments_total", "completed segments, by outcome"),
-        ("in_doubt_total", "attempts to send a segment that got no response"),
-        ("late_outcomes_total", "responses after the outcome of their message"),
-        ("delivered_total", "deliveries of the SMSC, by type"),
-        ("receipts_expired_total", "segments whose receipt did not arrive in time"),
-        ("binds_total", "attempts to bind, by outcome"),
-        ("rebinds_total", "binds of a connection slot after its first"),
-        ("links_closed_total", "sessions that have ended"),
-        ("pauses_total", "pauses of a bind after the SMSC refused a segment for the moment"),
-    ] {
-        describe_counter!(format!("smpp_account_{name}"), Unit::Count, description);
-    }
-}
+#[doc(inline)]
+pub use smpp_io_common::metrics::describe;

@@ -9,6 +9,7 @@ use smpp_core::{
     Bind, BroadcastSm, CancelBroadcastSm, CancelSm, DataSm, DeliverSm, Frame, Operation, QueryBroadcastSm,
     QuerySm, ReplaceSm, SubmitMulti, SubmitSm,
 };
+use smpp_io_common::telemetry::SessionTelemetry;
 use tokio::sync::Notify;
 
 use crate::clock::Clock;
@@ -16,7 +17,6 @@ use crate::error::End;
 use crate::inbound_queue::{InboundQueue, Queued};
 use crate::macros::with_requests;
 use crate::responder::{DriverSession, InlineHandler, Responder};
-use crate::telemetry::session::SessionTelemetry;
 use crate::wait::{PendingRequests, WakeList};
 use crate::wait_queue::WaitQueue;
 

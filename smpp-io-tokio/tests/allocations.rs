@@ -33,7 +33,7 @@ use tokio::time::timeout;
 const SERVICE: (u64, u64) = (55, 150);
 const INBOX: (u64, u64) = (55, 150);
 const ACCOUNT: (u64, u64) = (20, 60);
-const ACCOUNT_WITH_RECEIPT: (u64, u64) = (120, 400);
+const ACCOUNT_WITH_RECEIPT: (u64, u64) = (10, 180);
 
 fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()

@@ -160,6 +160,9 @@ impl DeliveredPdus {
 
     /// Forgets the accepted PDUs of a bind whose transport has accepted this many octets.
     pub(super) fn handle_transmitted(&mut self, link: LinkId, generation: u64, transmitted: u64) {
+        if self.leaving.is_empty() {
+            return;
+        }
         let bind = (link, generation, 0, 0)..=(link, generation, transmitted, u64::MAX);
         while let Some(&(.., number)) = self.leaving.range(bind.clone()).next() {
             self.forget(number);

@@ -241,7 +241,9 @@ impl InboundSegments {
         &self,
         unanswered: impl Fn(LinkId, u64) -> Option<u16>,
     ) -> impl Iterator<Item = (Instant, LinkId)> {
-        let applies = self.sends_ahead && matches!(self.mode, SegmentAckMode::Adaptive);
+        let applies = self.sends_ahead
+            && matches!(self.mode, SegmentAckMode::Adaptive)
+            && !self.held_by_link.is_empty();
         let mut next = applies.then_some((LinkId(0), 0));
         let links = core::iter::from_fn(move || {
             let (link, _) = *self.held_by_link.range(next?..).next()?;

@@ -26,7 +26,31 @@ impl<O: Observer> Account<O> {
         for link in self.link_ids() {
             self.touch(link);
         }
+        self.replan_all();
+    }
+
+    /// Records that something has changed on a slot that decides which connections start and end.
+    pub(super) fn replan(&mut self, link: LinkId) {
         self.link_plan = None;
+        if let Some(slot) = self.links.get(link.index()) {
+            self.link_index.set(link, slot.key());
+            self.link_index.add_pending(link);
+        }
+    }
+
+    /// Records that something has changed that decides for all slots which connections start and end.
+    pub(super) const fn replan_all(&mut self) {
+        self.link_plan = None;
+        self.link_index.add_all_pending();
+    }
+
+    /// Reads anew what of each slot decides when its connection starts.
+    pub(super) fn index_all(&mut self) {
+        self.replan_all();
+        self.link_index.truncate(self.links.len());
+        for (slot, index) in self.links.iter().zip(0..) {
+            self.link_index.set(LinkId(index), slot.key());
+        }
     }
 
     /// Finds the sessions whose state has changed, and remembers that the binds may send more or less than before.
@@ -35,11 +59,12 @@ impl<O: Observer> Account<O> {
             let Some(link) = self.links.get_mut(id.index()) else { continue };
             link.touched.is_unchecked = false;
             let state = link.session().map(Session::state);
-            if mem::replace(&mut link.seen_state, state) != state {
-                self.link_plan = None;
-            }
+            let has_changed = mem::replace(&mut link.seen_state, state) != state;
             if !mem::replace(&mut link.is_stale, true) {
                 self.stale.push(id);
+            }
+            if has_changed {
+                self.replan(id);
             }
         }
     }

@@ -7,6 +7,7 @@ use core::net::SocketAddr;
 
 use super::group::{Activity, Candidate, Route, Wanted};
 use super::link::{BindId, LinkState};
+use super::link_index::SlotKey;
 use super::message_key::MessageKey;
 use super::message_request::RequestNumber;
 use super::queue::SegmentRef;
@@ -178,6 +179,12 @@ impl<O> LinkSlot<O> {
 
     pub(super) const fn is_bound(&self) -> bool {
         matches!(&self.phase, Phase::Open(open) if open.bound_at.is_some())
+    }
+
+    /// Returns what decides when its connection starts.
+    pub(super) fn key(&self) -> SlotKey {
+        let group = self.wanted.map(|wanted| wanted.group);
+        SlotKey { group, is_idle: self.is_idle(), is_bound: self.is_bound(), ready_at: self.ready_at }
     }
 
     /// Returns what decides which bind it serves.

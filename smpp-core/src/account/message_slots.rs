@@ -70,6 +70,7 @@ impl<T> Slab<T> {
         }
     }
 
+    #[inline]
     fn remove(&mut self, index: u32) -> Option<T> {
         let entry = self.entries.get_mut(index as usize).filter(|entry| matches!(entry, Entry::Used(_)))?;
         let Entry::Used(value) = mem::replace(entry, Entry::Free(self.free)) else { return None };
@@ -366,6 +367,7 @@ impl<W> MessageSlots<W> {
 
     /// Returns the outcome of a message, once. `releases`: if the message was accepted and gets no receipts, its slot is removed,
     /// too.
+    #[inline]
     pub(super) fn fetch_outcome(&mut self, number: MessageNumber, releases: bool) -> FetchedOutcome {
         let Some(place) = self.find_place(number) else { return FetchedOutcome::Missing };
         let Some(slot) = self.slots.get_mut(place.index) else { return FetchedOutcome::Missing };

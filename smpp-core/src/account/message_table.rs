@@ -158,8 +158,14 @@ impl MessageTable {
 
     /// Keeps the memory of a message for the next one, unless enough is kept.
     pub(super) fn recycle(&mut self, mut message: Box<QueuedMessage>) {
+        message.clear();
+        self.recycle_cleared(message);
+    }
+
+    /// As [`recycle`](Self::recycle), for a message that is [cleared](QueuedMessage::clear) already.
+    #[inline]
+    pub(super) fn recycle_cleared(&mut self, message: Box<QueuedMessage>) {
         if self.spare.len() < SPARE {
-            message.clear();
             self.spare.push(message);
         }
     }

@@ -311,7 +311,7 @@
 
 // Imports between the files run one way, from the last line to the first:
 //   binds, link, message_key, options_error, per_segment, outcome, statuses   plain data
-//   touched_links, credentials, error, options, receipt, outbound_pdu   data that refers to it
+//   touched_links, link_index, credentials, error, options, receipt, outbound_pdu   data that refers to it
 //   content                               what a message says
 //   message, expected, message_request, inbound_message, ack, event   the account's input and output
 //   account_event, stats                  what follows from the events
@@ -340,6 +340,7 @@ mod group;
 mod inbound_message;
 mod inbound_segments;
 mod link;
+mod link_index;
 mod link_refresh;
 mod link_slot;
 mod max_tree;

@@ -167,27 +167,32 @@ impl MessageOutcome {
     }
 
     /// Returns whether the SMSC accepted all segments.
+    #[inline]
     pub(super) fn is_accepted(&self) -> bool {
         self.segments.iter().all(SegmentOutcome::is_accepted)
     }
 
     /// Converts to the ids, binds and responses if the SMSC accepted all segments; otherwise returns the outcome.
+    #[inline]
     pub(super) fn into_accepted(self) -> Result<AcceptedMessage, Self> {
-        let segments = match self.segments.into_one() {
+        match self.segments.into_one() {
             Ok(SegmentOutcome::Accepted { id, bind, response }) => {
-                return Ok(AcceptedMessage(Segments::One { id, bind, response }));
+                Ok(AcceptedMessage(Segments::One { id, bind, response }))
             }
-            Ok(other) => PerSegment::one(other),
-            Err(several) => several,
-        };
-        let outcome = Self { segments };
-        if !outcome.is_accepted() {
-            return Err(outcome);
+            Ok(other) => Err(Self { segments: PerSegment::one(other) }),
+            Err(segments) => Self { segments }.into_several_accepted(),
+        }
+    }
+
+    #[cold]
+    fn into_several_accepted(self) -> Result<AcceptedMessage, Self> {
+        if !self.is_accepted() {
+            return Err(self);
         }
         Ok(AcceptedMessage(Segments::Several {
-            binds: outcome.binds().collect(),
-            ids: outcome.ids().cloned().collect(),
-            responses: outcome.responses().cloned().collect(),
+            binds: self.binds().collect(),
+            ids: self.ids().cloned().collect(),
+            responses: self.responses().cloned().collect(),
         }))
     }
 

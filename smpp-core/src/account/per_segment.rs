@@ -37,6 +37,7 @@ impl<T> PerSegment<T> {
     }
 
     /// Returns the element of a message of one segment, otherwise the list.
+    #[inline]
     pub(super) fn into_one(self) -> Result<T, Self> {
         match self.0 {
             List::One([one]) => Ok(one),

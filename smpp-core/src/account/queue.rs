@@ -486,14 +486,14 @@ impl Queue {
         scope: ReceiptScope,
     ) -> Option<(Option<MessageKey>, Option<ReceiptRequest>)> {
         let mut message = self.messages.remove_if(number, QueuedMessage::is_only_attempt)?;
-        if let Some(sent) = message.first.in_flight.take() {
+        if let Some(sent) = message.first.in_flight {
             self.in_flight.end(sent);
         }
         self.open -= 1;
-        message.first.refused = 0;
         self.remove_entries(number, &mut message);
         let ended = (message.key.take(), message.receipt_request(scope));
-        self.messages.recycle(message);
+        message.clear_only_attempt();
+        self.messages.recycle_cleared(message);
         Some(ended)
     }
 
@@ -508,6 +508,7 @@ impl Queue {
     }
 
     /// Removes the entries of a message that has ended from the other tables.
+    #[inline]
     fn remove_entries(&mut self, number: MessageNumber, message: &mut QueuedMessage) {
         if let Some(at) = message.deadline {
             self.deadlines.remove(&(at, number));

@@ -136,9 +136,22 @@ impl QueuedMessage {
             self.first = QueuedSegment::NEW;
         }
         self.rest.clear();
+        self.clear_frames();
+    }
+
+    fn clear_frames(&mut self) {
         if !self.frames.clear() {
             self.frames = Frames::new();
         }
+    }
+
+    /// As [`clear`](Self::clear), for a message that was its [only attempt](Self::is_only_attempt), and whose key and lane were
+    /// taken.
+    #[inline]
+    pub(super) fn clear_only_attempt(&mut self) {
+        (self.first.in_flight, self.first.refused) = (None, 0);
+        (self.delayed_until, self.next, self.abandoned) = (None, 0, None);
+        self.clear_frames();
     }
 
     /// Returns whether its outcome is that of the attempt in flight if the SMSC accepts it: it has one segment with one recipient,

@@ -16,7 +16,7 @@ use super::receipt_tracker::{EarlyReceipt, IdKey, Match, SegmentId, TrackedMessa
 use super::state::{Account, Shutdown};
 use crate::frame::Frame;
 use crate::pdu::{CommandStatus, DataSmResp, DeliverSm, DeliverSmResp, MessageState, Operation, Pdu};
-use crate::session::{CloseReason, Observer, Refusal, Request, State};
+use crate::session::{CloseReason, Observer, Refusal, Request, Session, State};
 use crate::sms::{self, MessageIdKey, Pushed, Receipt};
 use crate::time::Instant;
 
@@ -85,7 +85,11 @@ impl<O: Observer> Account<O> {
         let answered = match ack.tokens {
             Tokens::One(token) => self.reply(now, token, result),
             Tokens::Several(all) => {
-                all.into_iter().fold(Ok(()), |answered, token| answered.and(self.reply(now, token, result)))
+                let mut answered = Ok(());
+                for token in all {
+                    answered = answered.and(self.reply(now, token, result));
+                }
+                answered
             }
         };
         if ack.is_acknowledged && result.is_err() {
@@ -246,8 +250,7 @@ impl<O: Observer> Account<O> {
         frame: Frame<&[u8]>,
     ) {
         let Some(slot) = self.links.get_mut(link.index()) else { return };
-        let (generation, unanswered) =
-            (slot.generation, slot.session().map_or(0, |session| session.unanswered()));
+        let (generation, unanswered) = (slot.generation, slot.session().map_or(0, Session::unanswered));
         self.inbound.record_arrival(now, link, generation, unanswered);
         let token = ReplyToken { link, generation, reply };
         let mut buffer = Vec::new();
@@ -514,9 +517,11 @@ impl<O: Observer> Account<O> {
 
     /// Returns when a segment is too old, or its acknowledgement is due.
     pub(super) fn next_inbound_timeout(&self) -> Option<Instant> {
+        let incomplete = self.inbound.reassembler.poll_timeout();
+        // If no acknowledgement is delayed, no link waits for one.
+        let Some(due) = self.inbound.oldest_due() else { return incomplete };
         let blocked = self.blocked_link().map(|(at, _)| at);
-        let due = self.inbound.oldest_due().into_iter().chain(blocked);
-        due.chain(self.inbound.reassembler.poll_timeout()).min()
+        [Some(due), blocked, incomplete].into_iter().flatten().min()
     }
 
     /// Returns the connection slot on which the SMSC may first have to wait for the acknowledgement of a segment, and when it

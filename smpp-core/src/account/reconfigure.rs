@@ -134,20 +134,20 @@ impl<O: Observer> Account<O> {
         if is_open && self.stopped.take().is_some() {
             self.is_bind_stop_reported = false;
             self.abandoning = self.abandoning.filter(|rest| rest.reason != SegmentNotSentReason::Stopped);
-            self.link_plan = None;
+            self.replan_all();
             self.emit(Event::Resumed);
         }
     }
 
     /// Lets each slot connect without waiting.
     fn reset_backoff(&mut self, now: Instant) {
-        self.link_plan = None;
         for group in &mut self.groups {
             group.backoff = UnboundBackoff { until: now, failures: 0 };
         }
         for link in &mut self.links {
             (link.ready_at, link.failures) = (now, 0);
         }
+        self.index_all();
     }
 
     /// Decides which slot serves which of the binds, and ends the attempts that go to the wrong place.
@@ -167,7 +167,6 @@ impl<O: Observer> Account<O> {
             self.groups = groups;
         }
         self.has_outdated = true;
-        self.link_plan = None;
         for (id, wanted) in self.link_ids().zip(assigned) {
             let Some(link) = self.links.get_mut(id.index()) else { return };
             link.wanted = wanted;
@@ -188,11 +187,13 @@ impl<O: Observer> Account<O> {
                 Phase::Open(_) => {}
             }
         }
+        self.index_all();
     }
 
     /// Removes the slots beyond `max_binds` once they are idle.
     pub(super) fn trim_slots(&mut self) {
         let max_binds = usize::from(self.options.max_binds);
+        let before = self.links.len();
         while self.links.len() > max_binds && self.links.last().is_some_and(LinkSlot::is_idle) {
             let Some(last) = self.links.pop() else { return };
             self.last_generation = self.last_generation.max(last.generation);
@@ -207,6 +208,9 @@ impl<O: Observer> Account<O> {
                 (free.ready_at, free.failures) = (last.ready_at.max(free.ready_at), last.failures);
                 free.paused_until = free.paused_until.max(last.paused_until);
             }
+        }
+        if self.links.len() < before {
+            self.index_all();
         }
     }
 

@@ -46,13 +46,8 @@ impl<O: Observer> Account<O> {
         is_open && self.stopped.is_none() && wanted.is_some()
     }
 
-    /// Returns the slots that serve the binds of this group.
-    fn slots_of(&self, group: usize) -> impl Iterator<Item = &LinkSlot<O>> {
-        self.links.iter().filter(move |link| link.wanted.is_some_and(|wanted| wanted.group == group))
-    }
-
     fn is_group_bound(&self, group: usize) -> bool {
-        self.slots_of(group).any(LinkSlot::is_bound)
+        self.link_index.group(group).is_some_and(|group| group.bound > 0)
     }
 
     /// Returns whether no bind is left that could send, and the account makes none: it has stopped, or is to keep none.
@@ -69,7 +64,8 @@ impl<O: Observer> Account<O> {
         (0..self.links.len() as u16).map(LinkId)
     }
 
-    /// Ends the connections that are not wanted, and starts those that are due.
+    /// Ends the connections that are not wanted, and starts those that are due. It looks only at the slots on which something has
+    /// changed.
     pub(super) fn start_links(&mut self, now: Instant) {
         self.check_touched();
         if self.link_plan.is_some_and(|plan| plan.next_start.is_none_or(|at| at > now)) {
@@ -77,11 +73,17 @@ impl<O: Observer> Account<O> {
         }
         // What changes from here on is considered in the next call.
         self.link_plan = Some(LinkPlan { next_start: None });
-        for link in self.link_ids() {
-            self.end_unwanted(now, link);
+        let changed = match self.link_index.take_pending() {
+            Some(changed) => changed,
+            None => self.link_ids().collect(),
+        };
+        for link in &changed {
+            self.end_unwanted(now, *link);
         }
         self.replace_outdated(now);
-        self.handle_ended_sessions(now);
+        // Finds those whose sessions have ended here.
+        self.check_touched();
+        self.handle_ended_sessions(now, changed);
         self.trim_slots();
         while let Some((at, id)) = self.next_start()
             && at <= now
@@ -91,6 +93,7 @@ impl<O: Observer> Account<O> {
             link.route = group.map(Group::route).unwrap_or_default();
             link.phase = Phase::Resolving;
             self.next_start = now + self.options.connect_interval;
+            self.link_index.set(id, link.key());
             self.actions.push_back(Action::Resolve { link: id });
         }
         if self.link_plan.is_some() {
@@ -99,6 +102,8 @@ impl<O: Observer> Account<O> {
     }
 
     fn end_unwanted(&mut self, now: Instant, id: LinkId) {
+        #[cfg(test)]
+        self.link_index.visits.set(self.link_index.visits.get() + 1);
         let wanted = self.is_wanted(id);
         let is_shut_down = matches!(self.shutdown, Shutdown::Unbinding { .. } | Shutdown::Closed);
         let drained_by = match self.shutdown {
@@ -134,27 +139,27 @@ impl<O: Observer> Account<O> {
         link.route.end();
         link.phase = Phase::Closing;
         self.record_change(id);
-        self.link_plan = None;
+        self.replan(id);
         self.actions.push_back(Action::Close { link: id });
     }
 
     /// Returns which connection starts next, and when.
     fn next_start(&self) -> Option<(Instant, LinkId)> {
-        let busy = self.links.iter().filter(|link| !link.is_idle()).count();
-        if busy >= usize::from(self.options.max_binds) {
+        let is_open = matches!(self.shutdown, Shutdown::Running | Shutdown::Draining { .. });
+        if !is_open || self.stopped.is_some() || self.link_index.busy() >= usize::from(self.options.max_binds)
+        {
             return None;
         }
-        let starts = self.links.iter().zip(0..).filter_map(|(link, index)| {
-            let wanted = link.wanted.filter(|_| link.is_idle() && self.is_wanted(LinkId(index)))?;
-            let earliest = if self.is_group_bound(wanted.group) {
-                self.next_start
-            } else if self.slots_of(wanted.group).any(|link| !link.is_idle()) {
-                // While a group has no bind, only one of its connections at a time probes the host.
-                return None;
-            } else {
-                self.next_start.max(self.groups.get(wanted.group)?.backoff.until)
-            };
-            Some((link.ready_at.max(earliest), LinkId(index)))
+        let starts = self.groups.iter().enumerate().filter_map(|(number, group)| {
+            let index = self.link_index.group(number)?;
+            if index.bound > 0 {
+                let (ready_at, link) = index.first_idle()?;
+                return Some((ready_at.max(self.next_start), link));
+            }
+            // While a group has no bind, only one of its connections at a time probes the host, always the same one if it can.
+            let earliest = self.next_start.max(group.backoff.until);
+            let (ready_at, link) = index.lowest_idle(earliest).filter(|_| index.busy == 0)?;
+            Some((ready_at.max(earliest), link))
         });
         starts.min()
     }
@@ -191,21 +196,21 @@ impl<O: Observer> Account<O> {
 
     /// Connects to the next address, or resolves the next endpoint. Without either, makes the slot idle and returns false.
     fn try_next(&mut self, id: LinkId) -> bool {
-        self.link_plan = None;
         let Some(link) = self.links.get_mut(id.index()) else { return false };
-        if let Some(address) = link.route.addresses.pop_front() {
+        let action = if let Some(address) = link.route.addresses.pop_front() {
             link.phase = Phase::Connecting { address };
-            self.actions.push_back(Action::Connect { link: id, address });
-            return true;
-        }
-        let Some(endpoint) = link.route.endpoints.pop_front() else {
+            Some(Action::Connect { link: id, address })
+        } else if let Some(endpoint) = link.route.endpoints.pop_front() {
+            link.route.endpoint = Some(endpoint);
+            link.phase = Phase::Resolving;
+            Some(Action::Resolve { link: id })
+        } else {
             link.phase = Phase::Idle;
-            return false;
+            None
         };
-        link.route.endpoint = Some(endpoint);
-        link.phase = Phase::Resolving;
-        self.actions.push_back(Action::Resolve { link: id });
-        true
+        self.actions.extend(action);
+        self.replan(id);
+        action.is_some()
     }
 
     /// Handles an open connection, TLS included: the account sends its bind. The observer sees every PDU of it.
@@ -299,14 +304,20 @@ impl<O: Observer> Account<O> {
 
     /// Records that the transport has taken this many of the octets that [`poll_transmit`](Self::poll_transmit) returned.
     pub fn handle_transmitted(&mut self, now: Instant, link: LinkId, octets: usize) {
-        if let Some(session) = self.session(link) {
-            session.handle_transmitted(octets);
-            let transmitted = session.transmitted();
-            if let Some(generation) = self.generation(link) {
-                self.delivered_pdus.handle_transmitted(link, generation, transmitted);
-            }
+        let Some(slot) = self.links.get_mut(link.index()) else { return };
+        let generation = slot.generation;
+        let Some(session) = slot.session_mut() else { return };
+        let before = (session.state(), session.is_full());
+        session.handle_transmitted(octets);
+        let (transmitted, after) = (session.transmitted(), (session.state(), session.is_full()));
+        self.delivered_pdus.handle_transmitted(link, generation, transmitted);
+        if before == after {
+            // Only its timers have changed: the account can do nothing that it could not do before.
+            self.record_change(link);
+        } else {
+            self.touch(link);
+            self.advance(now);
         }
-        self.advance(now);
     }
 
     /// Handles the end of the stream: the SMSC has closed its side of the connection. Responses of the application are still
@@ -346,7 +357,7 @@ impl<O: Observer> Account<O> {
     /// Lets a slot go on whose connection is closed.
     fn free_slot(&mut self, id: LinkId) {
         let wanted = self.is_wanted(id);
-        self.link_plan = None;
+        self.replan(id);
         if let Some(link) = self.links.get_mut(id.index())
             && matches!(link.phase, Phase::Closing)
         {
@@ -380,10 +391,12 @@ impl<O: Observer> Account<O> {
         self.links.get(link.index()).and_then(LinkSlot::session).is_some_and(Session::wants_input)
     }
 
-    /// Handles the last events of the sessions that have ended.
-    fn handle_ended_sessions(&mut self, now: Instant) {
+    /// Handles the last events of the sessions that have ended, of the slots that have changed.
+    fn handle_ended_sessions(&mut self, now: Instant, mut changed: Vec<LinkId>) {
         let mut left = SLICE;
-        for link in self.link_ids() {
+        changed.extend_from_slice(self.link_index.pending());
+        let mut changed = changed.into_iter();
+        while let Some(link) = changed.next() {
             let is_closed = |session: &Session<Esme, Tag, O>| session.state() == State::Closed;
             if !self.links.get(link.index()).and_then(LinkSlot::session).is_some_and(is_closed) {
                 continue;
@@ -392,8 +405,8 @@ impl<O: Observer> Account<O> {
                 self.handle_session_event(now, link, event);
                 left -= 1;
                 if left == 0 {
-                    (self.link_plan, self.is_unfinished) = (None, true);
-                    return;
+                    self.is_unfinished = true;
+                    return core::iter::once(link).chain(changed).for_each(|link| self.replan(link));
                 }
             }
         }
@@ -480,7 +493,7 @@ impl<O: Observer> Account<O> {
             // Messages that stopped the account stay the reason why it sends none.
             self.stopped.get_or_insert(StopCause::Bind);
             self.is_bind_stop_reported = true;
-            self.link_plan = None;
+            self.replan_all();
             self.emit(Event::Stopped { cause: StopCause::Bind, status, response });
         }
     }
@@ -512,6 +525,7 @@ impl<O: Observer> Account<O> {
         link.last_end = reason;
         self.pauses.remove(&(paused_until, id));
         link.phase = Phase::Closing;
+        self.link_index.set(id, link.key());
         let bind = BindId::new(id, link.generation);
         let retry_in = match reconnects {
             true if is_planned => Some(Duration::ZERO),
@@ -545,6 +559,7 @@ impl<O: Observer> Account<O> {
             Replacement::Running | Replacement::Failing => Replacement::Failing,
         };
         let ready_at = link.ready_at;
+        self.link_index.set(id, link.key());
         if let Some(group) = group {
             group.backoff = UnboundBackoff { until: ready_at, failures: link.failures };
             // The attempt stands for all slots of the group: the binds of other groups are replaced meanwhile.

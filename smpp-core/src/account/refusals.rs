@@ -83,7 +83,12 @@ impl<O: Observer> Account<O> {
 
     /// Returns the bind to which a segment moves that this one has refused: the one with the most capacity that can send,
     /// now or soon.
-    fn other_bind(&self, now: Instant, id: LinkId) -> Option<LinkId> {
+    fn other_bind(&mut self, now: Instant, id: LinkId) -> Option<LinkId> {
+        self.refresh_links(now);
+        if let Some(other) = self.queue.ready().least_loaded().filter(|other| *other != id) {
+            return Some(other);
+        }
+        // It has the most capacity itself, or all are full, which is rare.
         let capacities =
             sending(&self.links, now, self.message_command()).filter_map(|(link, sending)| match sending {
                 Sending::Ready { capacity } if link != id => Some((link, capacity)),
@@ -121,7 +126,7 @@ impl<O: Observer> Account<O> {
     /// Stops the account because of the status of a message. Its binds stay.
     #[cold]
     pub(super) fn stop(&mut self, now: Instant, status: CommandStatus, response: RefusedResponse) {
-        self.link_plan = None;
+        self.replan_all();
         if self.stopped.replace(StopCause::Message) != Some(StopCause::Message) {
             self.emit(Event::Stopped { cause: StopCause::Message, status, response });
         }

@@ -179,15 +179,26 @@ impl<O: Observer> Account<O> {
         }
     }
 
-    /// Returns the bind that can send a request now and has the most capacity in its window; of several, the first.
-    fn requesting_link(&self, now: Instant, command: CommandId) -> Option<LinkId> {
-        let capacities = self.links.iter().zip(0..).filter_map(|(link, index)| {
-            match link.session()?.readiness_after(now, 0, command) {
-                Readiness::Ready { capacity } => Some((capacity, LinkId(index))),
+    /// Returns the bind that can send a request now and has the most capacity in its window; of several, the first. It looks at the
+    /// one that has the most capacity for messages, and at those that send no messages for now because of a pause or a rate limit.
+    fn requesting_link(&mut self, now: Instant, command: CommandId) -> Option<LinkId> {
+        self.refresh_links(now);
+        let takes_messages = self.options.session.operations.contains(Operations::of(self.message_command()));
+        let capacity = |link: LinkId| {
+            #[cfg(test)]
+            self.link_index.visits.set(self.link_index.visits.get() + 1);
+            match self.links.get(link.index())?.session()?.readiness_after(now, 0, command) {
+                Readiness::Ready { capacity } => Some((capacity, Reverse(link))),
                 Readiness::Refusing(_) => None,
             }
-        });
-        capacities.max_by_key(|&(capacity, link)| (capacity, Reverse(link))).map(|(_, link)| link)
+        };
+        let best = if takes_messages {
+            let paused = self.wakes.iter().map(|(_, link)| *link);
+            self.queue.ready().least_loaded().into_iter().chain(paused).filter_map(capacity).max()
+        } else {
+            self.link_ids().filter_map(capacity).max()
+        };
+        best.map(|(_, Reverse(link))| link)
     }
 
     /// Handles the outcome of a request that was in flight.

@@ -22,7 +22,7 @@ impl<O: Observer> Account<O> {
     /// flight and the unbinds. Of several calls the earliest deadline counts.
     pub fn shutdown(&mut self, now: Instant, timeout: Duration) {
         let until = now + timeout;
-        self.link_plan = None;
+        self.replan_all();
         match &mut self.shutdown {
             Shutdown::Running => {
                 self.shutdown = Shutdown::Draining { deadline: until, unresolved: Vec::new() };
@@ -55,7 +55,7 @@ impl<O: Observer> Account<O> {
             self.abandon_all(now, SegmentNotSentReason::ShutDown);
             self.end_waiting_requests(RequestNotSentReason::ShutDown);
             self.release_inbound(now);
-            self.link_plan = None;
+            self.replan_all();
             self.start_links(now);
         }
         if let Shutdown::Unbinding { until, .. } = &mut self.shutdown
@@ -68,7 +68,7 @@ impl<O: Observer> Account<O> {
         }
         if matches!(self.shutdown, Shutdown::Unbinding { .. })
             && self.abandoning.is_none()
-            && self.links.iter().all(LinkSlot::is_idle)
+            && self.link_index.busy() == 0
         {
             self.release_inbound(now);
             self.release_early(now);

@@ -10,6 +10,7 @@ use super::event::{Action, Event, StopCause};
 use super::group::Group;
 use super::inbound_segments::InboundSegments;
 use super::link::{LinkId, LinkState};
+use super::link_index::LinkIndex;
 use super::link_slot::LinkSlot;
 use super::options::Options;
 use super::options_error::OptionsError;
@@ -115,6 +116,7 @@ pub struct Account<O = ()> {
     pub(super) pauses: BTreeSet<(Instant, LinkId)>,
     /// When the next connection starts; `None` if something has changed that decides which connections start and end.
     pub(super) link_plan: Option<LinkPlan>,
+    pub(super) link_index: LinkIndex,
     pub(super) counters: AccountCounters,
     /// The counters of the slots that no longer exist, the one with the lowest id last: a new slot goes on with them.
     pub(super) removed_stats: Vec<LinkStats>,
@@ -219,6 +221,7 @@ impl<O: Observer> Account<O> {
             wakes: BTreeSet::new(),
             pauses: BTreeSet::new(),
             link_plan: None,
+            link_index: LinkIndex::default(),
             counters: AccountCounters::default(),
             removed_stats: Vec::new(),
             options,
@@ -273,29 +276,35 @@ impl<O: Observer> Account<O> {
             Shutdown::Unbinding { until, .. } => until,
             _ => None,
         };
-        [
-            self.next_link_start(),
-            self.next_dispatch(),
-            self.queue.poll_timeout(),
-            self.requests.poll_timeout(),
-            self.receipts.poll_timeout(),
-            self.next_inbound_timeout(),
-            self.next_resume(),
-            self.is_unfinished.then_some(self.dispatched_at),
-            shutdown,
-        ]
-        .into_iter()
-        .flatten()
-        .min()
+        // An adapter asks after each of its calls: one comparison for each timer that runs.
+        let mut first = self.next_link_start();
+        let mut add = |timer: Option<Instant>| {
+            if let Some(at) = timer
+                && first.is_none_or(|first| at < first)
+            {
+                first = Some(at);
+            }
+        };
+        add(self.next_dispatch());
+        add(self.queue.poll_timeout());
+        add(self.requests.poll_timeout());
+        add(self.receipts.poll_timeout());
+        add(self.next_inbound_timeout());
+        add(self.next_resume());
+        add(self.is_unfinished.then_some(self.dispatched_at));
+        add(shutdown);
+        first
     }
 
     /// Runs the timers that are due: connection attempts, rate limits, deadlines, receipts and segments that are too old.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.expire_receipts(now);
+        let is_due = |account: &Self| account.receipts.poll_timeout().is_some_and(|at| at <= now);
+        let has_more = is_due(self);
         self.handle_inbound_timeout(now);
         self.advance(now);
-        // A message that has ended just now may wait for no further receipt, and be forgotten at once.
-        if self.receipts.poll_timeout().is_some_and(|at| at <= now) {
+        // A message that has just ended may have had its last receipt long ago. A further slice is left to the next call.
+        if !has_more && is_due(self) {
             self.expire_receipts(now);
         }
     }
@@ -368,7 +377,8 @@ impl<O: Observer> Account<O> {
             && let Some(slot) = self.links.get_mut(link.index())
         {
             slot.stats.record(event);
-            self.link_plan = None;
+            let link = *link;
+            self.replan(link);
         }
     }
 

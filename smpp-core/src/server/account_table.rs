@@ -29,13 +29,13 @@ pub(super) struct Account {
     /// The rate limit of all binds, and what it has counted.
     pub(super) meter: Option<RateMeter>,
     /// The deliveries that wait for a bind, the oldest first.
-    pub(super) waiting: BTreeSet<u64>,
+    waiting: BTreeSet<u64>,
+    /// Those of them that are only for an account that is bound.
+    waiting_for_bind: BTreeSet<u64>,
     /// The deliveries without an outcome.
     pub(super) deliveries: usize,
     /// The octets of their PDUs.
     pub(super) octets: usize,
-    /// How many of the deliveries are only for an account that is bound.
-    pub(super) only_if_bound: usize,
     /// Whether it is in the list of accounts that may have something to assign.
     pub(super) is_scheduled: bool,
     /// Until when it is kept, although it has neither a connection nor a delivery.
@@ -71,9 +71,9 @@ impl Account {
             busy: Chain::EMPTY,
             meter: None,
             waiting: BTreeSet::new(),
+            waiting_for_bind: BTreeSet::new(),
             deliveries: 0,
             octets: 0,
-            only_if_bound: 0,
             is_scheduled: false,
             retained_until: None,
         }
@@ -100,6 +100,28 @@ impl Account {
         if let Some(count) = self.binds.get_mut(position(mode)) {
             *count = count.saturating_sub(1);
         }
+    }
+
+    /// Returns the delivery that waits longest.
+    pub(super) fn first_waiting(&self) -> Option<u64> {
+        self.waiting.first().copied()
+    }
+
+    /// Returns a delivery that waits for nothing, because it is only for an account that is bound, and no bind receives.
+    pub(super) fn first_without_bind(&self) -> Option<u64> {
+        self.waiting_for_bind.first().copied().filter(|_| !self.has_receiver())
+    }
+
+    pub(super) fn add_waiting(&mut self, id: u64, only_if_bound: bool) {
+        self.waiting.insert(id);
+        if only_if_bound {
+            self.waiting_for_bind.insert(id);
+        }
+    }
+
+    pub(super) fn remove_waiting(&mut self, id: u64) {
+        self.waiting.remove(&id);
+        self.waiting_for_bind.remove(&id);
     }
 
     fn held(&self, mode: BindMode) -> u32 {

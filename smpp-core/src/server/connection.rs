@@ -119,6 +119,8 @@ impl fmt::Display for RejectReason {
     }
 }
 
+impl core::error::Error for RejectReason {}
+
 /// Why the header of the PROXY protocol, which a proxy sends before the octets of the client, cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]

@@ -47,14 +47,31 @@ pub(super) struct DeliveryQueue {
     octets: usize,
     deadlines: BTreeSet<(Instant, u64)>,
     delayed: BTreeSet<(Instant, u64)>,
+    /// Counts the deliveries that were looked at, so that tests see what an operation costs.
+    #[cfg(test)]
+    lookups: core::cell::Cell<u64>,
 }
 
 impl DeliveryQueue {
+    #[cfg(test)]
+    pub(super) fn take_lookups(&self) -> u64 {
+        self.lookups.take()
+    }
+
+    #[cfg(test)]
+    fn count_lookup(&self) {
+        self.lookups.set(self.lookups.get() + 1);
+    }
+
     pub(super) fn get(&self, id: u64) -> Option<&PendingDelivery> {
+        #[cfg(test)]
+        self.count_lookup();
         self.all.get(&id)
     }
 
     pub(super) fn get_mut(&mut self, id: u64) -> Option<&mut PendingDelivery> {
+        #[cfg(test)]
+        self.count_lookup();
         self.all.get_mut(&id)
     }
 
@@ -103,21 +120,23 @@ impl DeliveryQueue {
         Some(id)
     }
 
-    /// Returns the next delivery that has expired. One in flight waits for its outcome.
-    pub(super) fn next_expired(&mut self, now: Instant) -> Option<u64> {
-        loop {
-            let (_, id) = *self.deadlines.first().filter(|(at, _)| *at <= now)?;
-            if !matches!(self.all.get(&id)?.state, DeliveryState::InFlight(_)) {
-                return Some(id);
-            }
+    /// Returns the next delivery whose deadline has passed, and whether it can end now: one in flight waits for its outcome, and
+    /// is not returned again.
+    pub(super) fn next_expired(&mut self, now: Instant) -> Option<(u64, bool)> {
+        let (_, id) = *self.deadlines.first().filter(|(at, _)| *at <= now)?;
+        let is_in_flight = matches!(self.get(id)?.state, DeliveryState::InFlight(_));
+        if is_in_flight {
             self.deadlines.pop_first();
         }
+        Some((id, !is_in_flight))
     }
 
-    /// Returns the oldest delivery that is not in flight, from `id` on.
-    pub(super) fn next_waiting(&self, id: u64) -> Option<u64> {
-        let is_waiting = |delivery: &PendingDelivery| !matches!(delivery.state, DeliveryState::InFlight(_));
-        self.all.range(id..).find(|(_, delivery)| is_waiting(delivery)).map(|(id, _)| *id)
+    /// Returns the oldest delivery from `id` on, and whether it waits, that is, is not in flight.
+    pub(super) fn next_from(&self, id: u64) -> Option<(u64, bool)> {
+        #[cfg(test)]
+        self.count_lookup();
+        let (id, delivery) = self.all.range(id..).next()?;
+        Some((*id, !matches!(delivery.state, DeliveryState::InFlight(_))))
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {

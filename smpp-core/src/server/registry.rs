@@ -58,6 +58,10 @@ pub struct Registry {
     pub(super) scheduled: VecDeque<u32>,
     /// The binds that the rate limits of their sessions block.
     pub(super) blocked: BTreeSet<(Instant, ConnectionId)>,
+    /// The accounts with deliveries that end because no bind receives them.
+    pub(super) without_bind: BTreeSet<u32>,
+    /// The deliveries from this one on were not ended by [`end_deliveries`](Self::end_deliveries).
+    pub(super) next_to_end: u64,
     /// The binds without a decision.
     decisions: BTreeSet<(Instant, ConnectionId)>,
     /// The connections that were replaced.
@@ -87,6 +91,8 @@ impl Registry {
             deliveries: DeliveryQueue::default(),
             scheduled: VecDeque::new(),
             blocked: BTreeSet::new(),
+            without_bind: BTreeSet::new(),
+            next_to_end: 0,
             decisions: BTreeSet::new(),
             closing: VecDeque::new(),
             events: VecDeque::new(),
@@ -446,7 +452,9 @@ impl Registry {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let decision = self.decisions.first().map(|(at, _)| *at);
         let blocked = self.blocked.first().map(|(at, _)| *at);
-        let timers = [decision, blocked, self.deliveries.poll_timeout(), self.accounts.poll_timeout()];
+        let without_bind = self.without_bind.first().map(|_| Instant::ZERO);
+        let timers =
+            [decision, blocked, without_bind, self.deliveries.poll_timeout(), self.accounts.poll_timeout()];
         timers.into_iter().flatten().min()
     }
 }

@@ -78,8 +78,7 @@ impl Registry {
         if let Some(account) = self.accounts.get_mut(index) {
             account.deliveries += 1;
             account.octets += more;
-            account.only_if_bound += usize::from(only_if_bound);
-            account.waiting.insert(id);
+            account.add_waiting(id, only_if_bound);
         }
         self.schedule(index);
         Ok(DeliveryId(id))
@@ -94,7 +93,7 @@ impl Registry {
     pub(super) fn schedule(&mut self, index: u32) {
         let Some(account) = self.accounts.get_mut(index) else { return };
         let has_bind = account.idle.first().is_some() || account.busy.first().is_some();
-        if has_bind && !account.waiting.is_empty() && !account.is_scheduled {
+        if has_bind && account.first_waiting().is_some() && !account.is_scheduled {
             account.is_scheduled = true;
             self.scheduled.push_back(index);
         }
@@ -127,7 +126,7 @@ impl Registry {
             let account = self.accounts.get_mut(index)?;
             let (idle, busy) = (account.idle.first(), account.busy.first());
             let first = idle.or(busy)?;
-            let id = *account.waiting.first()?;
+            let id = account.first_waiting()?;
             let avoid = self.deliveries.get(id)?.avoid;
             let is_avoided = |bind: &u32| avoid.is_some() && self.connections.id(*bind) == avoid;
             let other = || {
@@ -137,11 +136,11 @@ impl Registry {
             let bind = if is_avoided(&first) { other() } else { Some(first) };
             let Some(connection) = bind.and_then(|bind| self.connections.id(bind)) else {
                 // Only the bind that has refused it takes one now: later deliveries do not wait for it.
-                account.waiting.remove(&id);
+                account.remove_waiting(id);
                 self.delay(now, id);
                 continue;
             };
-            account.waiting.remove(&id);
+            account.remove_waiting(id);
             let delivery = self.deliveries.get_mut(id)?;
             delivery.state = DeliveryState::InFlight(connection);
             delivery.attempts = delivery.attempts.saturating_add(1);
@@ -357,7 +356,7 @@ impl Registry {
         if only_if_bound && !account.has_receiver() {
             return self.end_without_bind(id);
         }
-        account.waiting.insert(id);
+        account.add_waiting(id, only_if_bound);
         self.schedule(index);
     }
 
@@ -366,14 +365,15 @@ impl Registry {
         self.end_delivery(id, DeliveryOutcome::NeverSent(reason));
     }
 
-    /// Ends the deliveries of an account that are only for a bind, if it has none.
+    /// Ends the deliveries of an account that are only for a bind, if it has none. It ends a limited number now, and the others in
+    /// [`handle_timeout`](Self::handle_timeout).
     pub(super) fn end_deliveries_without_bind(&mut self, index: u32) {
-        let is_concerned = |account: &&Account| account.only_if_bound > 0 && !account.has_receiver();
-        let Some(account) = self.accounts.get(index).filter(is_concerned) else { return };
-        let is_ended = |id: &u64| self.deliveries.get(*id).is_some_and(|delivery| delivery.only_if_bound);
-        let ended: alloc::vec::Vec<_> = account.waiting.iter().copied().filter(is_ended).collect();
-        for id in ended {
+        for _ in 0..SLICE {
+            let Some(id) = self.accounts.get(index).and_then(Account::first_without_bind) else { return };
             self.end_without_bind(id);
+        }
+        if self.accounts.get(index).is_some_and(|account| account.first_without_bind().is_some()) {
+            self.without_bind.insert(index);
         }
     }
 
@@ -398,10 +398,9 @@ impl Registry {
             (outcome, ..) => outcome,
         };
         let Some(account) = self.accounts.get_mut(delivery.account) else { return };
-        account.waiting.remove(&id);
+        account.remove_waiting(id);
         account.deliveries -= 1;
         account.octets -= delivery.pdu.len();
-        account.only_if_bound -= usize::from(delivery.only_if_bound);
         let account = account.name.clone();
         self.emit(Event::Delivery { delivery: DeliveryId(id), key: delivery.key, account, outcome });
         self.accounts.remove_if_unused(delivery.account);
@@ -412,8 +411,10 @@ impl Registry {
     /// [`poll_undecided`](Self::poll_undecided) until it returns `None` first, or `poll_timeout` stays at their time.
     pub fn handle_timeout(&mut self, now: Instant) {
         for _ in 0..SLICE {
-            let Some(id) = self.deliveries.next_expired(now) else { break };
-            self.expire(id);
+            let Some((id, ends)) = self.deliveries.next_expired(now) else { break };
+            if ends {
+                self.expire(id);
+            }
         }
         for _ in 0..SLICE {
             let Some(id) = self.deliveries.next_delayed(now) else { break };
@@ -431,17 +432,21 @@ impl Registry {
                 break;
             }
         }
+        if let Some(index) = self.without_bind.pop_first() {
+            self.end_deliveries_without_bind(index);
+        }
     }
 
-    /// Ends deliveries that are not in flight, because the server is shut down. Returns whether some are left. It handles a
-    /// limited number.
+    /// Ends deliveries that are not in flight, because the server [stops](Self::stop); those in flight end with their outcomes.
+    /// Returns whether some are left. It handles a limited number; all calls together look at each delivery once.
     pub fn end_deliveries(&mut self) -> bool {
-        let mut next = 0;
         for _ in 0..SLICE {
-            let Some(id) = self.deliveries.next_waiting(next) else { return false };
-            self.end_stopped(id);
-            next = id + 1;
+            let Some((id, is_waiting)) = self.deliveries.next_from(self.next_to_end) else { return false };
+            self.next_to_end = id + 1;
+            if is_waiting {
+                self.end_stopped(id);
+            }
         }
-        self.deliveries.next_waiting(next).is_some()
+        self.deliveries.next_from(self.next_to_end).is_some()
     }
 }

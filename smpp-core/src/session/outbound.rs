@@ -56,7 +56,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     }
 
     /// As [`request`](Self::request), with a body that is encoded already or not: that of a request which this side sends.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn request_body<B: Emit>(
         &mut self,
         now: Instant,
@@ -251,7 +251,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     }
 
     /// Checks that the state and the configured operations allow a request.
-    #[inline]
+    #[inline(always)]
     pub(super) fn check_allowed(&self, command: CommandId) -> Result<(), Refusal> {
         if let Some(refusal) = self.shutdown.refusal() {
             return Err(refusal);

@@ -45,7 +45,7 @@ bitflags::bitflags! {
 }
 
 /// Returns the sides that may send a request, and the states in which they may.
-#[inline]
+#[inline(always)]
 const fn senders_and_states(request: CommandId) -> (Senders, States) {
     match request {
         CommandId::BIND_RECEIVER | CommandId::BIND_TRANSMITTER | CommandId::BIND_TRANSCEIVER => {
@@ -71,7 +71,7 @@ const fn senders_and_states(request: CommandId) -> (Senders, States) {
 
 impl State {
     /// Returns whether `sender` may send the request in this state.
-    #[inline]
+    #[inline(always)]
     pub fn allows(self, sender: Side, request: CommandId) -> bool {
         let sender = match sender {
             Side::Esme => Senders::ESME,

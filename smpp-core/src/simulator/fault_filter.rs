@@ -19,6 +19,7 @@ const MAX_PLANNED: usize = 10_000;
 ///
 /// [`Rules::throttled_percent`](super::Rules::throttled_percent) refuses messages with `ESME_RTHROTTLED`, and
 /// [`Answer`](super::Answer) chooses the messages that a fault concerns.
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own: any combination makes sense")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Faults {
     /// Each submit_sm_resp is sent so much later; 0 by default.

@@ -71,6 +71,8 @@ pub(crate) struct Delivery {
     accepted_in: Option<u64>,
     /// When it arrived again, and the SMSC cannot have read a response: it is not emitted.
     not_again: Option<Instant>,
+    /// When the account matched the copy that it has emitted last; `None` if it did not.
+    matched_at: Option<Instant>,
 }
 
 struct Mo {
@@ -163,6 +165,7 @@ impl Delivery {
             never_answered: false,
             accepted_in: None,
             not_again: None,
+            matched_at: None,
         }
     }
 }
@@ -400,6 +403,10 @@ impl Deliveries {
             return;
         };
         let delivery = &mut self.all[index];
+        if delivery.matched_at.is_some() {
+            // The account remembers the receipt with its message, for `remember_completed`, and not as a PDU without an id.
+            return;
+        }
         // If a copy is there, the account holds it as an early receipt, and answers it later.
         let is_held = delivery.waits_on.take().is_some_and(|on| alive.contains(&on));
         delivery.never_answered = ok && !answered && !is_held;
@@ -422,6 +429,7 @@ impl Deliveries {
         } else {
             self.all[index].reported += 1;
         }
+        self.all[index].matched_at = matched.as_ref().map(|_| now);
         let delivered = &self.all[index];
         let (kind, arrived) = (delivered.kind, delivered.arrived.expect("it arrived"));
         if self.fixed_id {
@@ -456,10 +464,8 @@ impl Deliveries {
                 assert!(!in_time, "{state:?} of message {message} segment {segment} is known");
                 let waits = messages.is_in_flight(now, arrived, message, self.segment(message, segment));
                 let is_overdue = now - arrived >= self.options.session.response_timeout;
-                // A response that was nearly too late to an earlier attempt may have ended the segment.
-                let may_be_ended = messages.all[message].was_answered_too_late;
                 assert!(
-                    is_overdue || !waits || may_be_ended || self.all[index].arrivals > 1,
+                    is_overdue || !waits || self.all[index].arrivals > 1,
                     "an early receipt was not held"
                 );
             }

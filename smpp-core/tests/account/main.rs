@@ -55,7 +55,18 @@ fn the_account_keeps_its_guarantees_in_random_scenarios() {
 #[test]
 #[cfg_attr(debug_assertions, ignore = "slow without optimisation: run it with --release")]
 fn the_scenarios_reach_every_case() {
-    SIMULATION.check_coverage(3_000, EXPECTED);
+    SIMULATION.check_coverage(6_000, EXPECTED);
+}
+
+/// Checks how many scenarios have a server as their SMSC, and how many a scripted one.
+#[test]
+fn a_server_is_the_smsc_of_most_scenarios() {
+    let with_server = (0..1_000).filter(|seed| {
+        let mut rng = harness::rng::Rng::new(*seed);
+        scenario::Scenario::new(&mut rng).server.is_some()
+    });
+    let share = with_server.count();
+    assert!((760..840).contains(&share), "{share} of 1,000 instead of about {}", smsc::SERVER_SHARE);
 }
 
 const EXPECTED: &[&str] = &[
@@ -102,6 +113,7 @@ const EXPECTED: &[&str] = &[
     "event stopped",
     "event throttled",
     "failover to another endpoint",
+    "fault BlackHole",
     "fault Busy",
     "fault Crowded",
     "fault Cut",
@@ -113,6 +125,7 @@ const EXPECTED: &[&str] = &[
     "fault IgnoresBinds",
     "fault NoName",
     "fault RefusesBinds",
+    "fault Restart",
     "fault Renamed",
     "fault Stall",
     "fault Unbind",
@@ -161,6 +174,29 @@ const EXPECTED: &[&str] = &[
     "reconfigured Sending",
     "reconfigured Statuses",
     "resumed",
+    "server: a stranger",
+    "server: bind refused Application",
+    "server: bind refused TooManyBinds",
+    "server: bind refused Undecided",
+    "server: decision after the end",
+    "server: delivery not accepted Full",
+    "server: delivery not accepted NoBind",
+    "server: ended Aborted",
+    "server: ended Disconnected",
+    "server: ended LinkDead",
+    "server: ended PeerUnbound",
+    "server: ended Unbound",
+    "server: event throttled",
+    "server: not bound BindRefused",
+    "server: not bound Octets",
+    "server: not bound Replaced",
+    "server: not bound Session",
+    "server: not bound Stopping",
+    "server: rate limit",
+    "server: rejected Connections",
+    "server: rejected PerAddress",
+    "server: rejected Stopping",
+    "server: started again",
     "several groups",
     "request NeverSent BindEnded",
     "request NeverSent Expired",

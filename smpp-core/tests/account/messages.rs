@@ -1,5 +1,6 @@
 //! A model of the messages, built from the log of the connections.
 
+mod stops;
 mod turns;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -7,12 +8,13 @@ use std::time::Duration;
 
 use smpp_core::account::{
     MessageNumber, MessageOutcome, Options, Priority, ReceiptDestination, SegmentNotSentReason,
-    SegmentOutcome, StopCause, UnansweredPolicy,
+    SegmentOutcome, UnansweredPolicy,
 };
 use smpp_core::provider::SubmitAction;
 use smpp_core::session::{Instant, NotSentReason, State as SessionState};
 use smpp_core::{BindMode, CommandStatus, RegisteredDelivery, SequenceNumber};
 
+use self::stops::Abandoned;
 use super::log::{ConnectionId, LogEntry, LoggedPdu};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -83,15 +85,6 @@ impl Segment {
     fn is_id(&self, id: &[u8], any: bool) -> bool {
         self.id.as_deref() == Some(id) || (any && self.ids.iter().any(|other| other == id))
     }
-}
-
-/// Whether a stop of the account has ended the segments of a message that wait.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Abandoned {
-    No,
-    /// It may have: the account had stopped because of a bind, and does so as soon as no bind can send.
-    Perhaps,
-    Yes,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -268,28 +261,6 @@ impl Messages {
 
     pub(crate) fn open_segments(&self) -> usize {
         self.open.iter().map(|index| self.all[*index].segments.len()).sum()
-    }
-
-    /// Records that the account has stopped.
-    pub(crate) fn stop(&mut self, cause: StopCause) {
-        self.stopped = true;
-        if cause == StopCause::Message {
-            self.abandon(Abandoned::Yes);
-        }
-    }
-
-    /// Records that the account sends messages again.
-    pub(crate) fn resume(&mut self) {
-        self.abandon(Abandoned::Perhaps);
-    }
-
-    fn abandon(&mut self, abandoned: Abandoned) {
-        for index in &self.open {
-            let message = &mut self.all[*index];
-            if message.abandoned != Abandoned::Yes {
-                message.abandoned = abandoned;
-            }
-        }
     }
 
     /// Records a change of the options.

@@ -135,9 +135,11 @@ pub(crate) enum Fault {
     Flapping,
     /// The SMSC shuts down, and starts again.
     Restart,
+    /// All octets of a connection are lost from now on, in both directions, and neither side sees its end.
+    BlackHole,
 }
 
-const FAULTS: [Fault; 15] = [
+const FAULTS: [Fault; 16] = [
     Fault::NoName,
     Fault::Renamed,
     Fault::Down,
@@ -153,6 +155,7 @@ const FAULTS: [Fault; 15] = [
     Fault::Unbind,
     Fault::Flapping,
     Fault::Restart,
+    Fault::BlackHole,
 ];
 
 fn group(rng: &mut Rng, most: u16) -> Binds {
@@ -209,6 +212,10 @@ impl Scenario {
         }
         faults.sort_by_key(|(at, ..)| *at);
         let (options, ids) = options(rng, ample_limits);
+        if options.session.enquire_link_interval.is_none() {
+            // Nothing would show the account that such a connection is dead.
+            faults.retain(|(.., fault)| *fault != Fault::BlackHole);
+        }
         let spare_binds = rng.index(2);
         let server = rng
             .chance(SERVER_SHARE)

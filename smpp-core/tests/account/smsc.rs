@@ -17,7 +17,7 @@ mod stored;
 use std::collections::BTreeMap;
 
 use smpp_core::provider::ReceiptDialect;
-use smpp_core::server::Delivery;
+use smpp_core::server::{DeliverError, Delivery};
 use smpp_core::session::{Instant, Outcome, Readiness, Request, Session, State};
 use smpp_core::sms::MessageIdPolicy;
 use smpp_core::{BindMode, CommandStatus, Pdu, RegisteredDelivery, Tolerance};
@@ -70,6 +70,8 @@ struct ScheduledAnswer {
 pub(crate) struct Smsc {
     /// The server; `None` if the SMSC is scripted.
     host: Option<Box<ServerHost>>,
+    /// Until then the application queues no deliveries: the queue of the server was full.
+    is_full_until: Instant,
     pub(crate) connections: Vec<Connection>,
     answers: Vec<ScheduledAnswer>,
     pub(crate) seen: Vec<Seen>,
@@ -106,6 +108,7 @@ impl Smsc {
         let ReceiptDialect { message_ids, request_on_last_segment, .. } = scenario.options.receipts.dialect;
         Self {
             host: scenario.server.clone().map(|settings| Box::new(ServerHost::new(settings))),
+            is_full_until: Instant::ZERO,
             connections: Vec::new(),
             answers: Vec::new(),
             seen: Vec::new(),
@@ -177,6 +180,7 @@ impl Smsc {
             None => self.connections.iter().any(|connection| receives(connection, Instant::ZERO)),
         };
         let deliveries = self.deliveries.queue.first().map(|(at, _)| *at).filter(|_| receives);
+        let deliveries = deliveries.map(|at| at.max(self.is_full_until));
         let faults = self.faults.iter().map(|(until, _)| *until);
         let server = host.and_then(ServerHost::due);
         let all: Vec<_> = timers
@@ -201,7 +205,7 @@ impl Smsc {
         moved |= self.answer(context);
         moved |= self.deliver(context);
         moved |= self.run_server(context, messages);
-        let Self { connections, host, deliveries, .. } = self;
+        let Self { connections, host, .. } = self;
         for connection in connections.iter_mut() {
             let mut octets = Vec::new();
             if connection.server_output.is_empty()
@@ -227,8 +231,9 @@ impl Smsc {
             }
         }
         connections.retain(|connection| !(connection.ended && connection.closed_by_account));
-        if let Some(host) = host.as_deref().filter(|_| moved) {
-            host.check(now, deliveries.in_flight);
+        self.handle_server_events(context, messages);
+        if let Some(host) = self.host.as_deref().filter(|_| moved) {
+            host.check(now, self.deliveries.in_flight);
         }
         moved
     }
@@ -484,7 +489,7 @@ impl Smsc {
     /// Delivers what is due on a random bind that receives.
     fn deliver(&mut self, context: &mut Context) -> bool {
         let now = context.now;
-        if self.host.as_ref().is_some_and(|host| !host.takes_deliveries()) {
+        if self.host.as_ref().is_some_and(|host| !host.takes_deliveries()) || now < self.is_full_until {
             return false;
         }
         let mut moved = false;
@@ -507,11 +512,16 @@ impl Smsc {
             moved = true;
             if let Some(host) = &mut self.host {
                 let delivery = self.deliveries.with_pdu(index, Delivery::deliver_sm);
-                if host.deliver(context, index, delivery) {
+                let queued = host.deliver(context, index, delivery);
+                if queued.is_ok() {
                     self.deliveries.in_flight += 1;
-                } else {
-                    let wait = span(&mut context.rng, 1, self.behaviour.retry);
-                    self.deliveries.queue.insert((now + wait, index));
+                    continue;
+                }
+                let wait = span(&mut context.rng, 1, self.behaviour.retry);
+                self.deliveries.queue.insert((now + wait, index));
+                if queued == Err(DeliverError::Full) {
+                    self.is_full_until = now + wait;
+                    break;
                 }
                 continue;
             }

@@ -12,11 +12,14 @@ mod dial_target;
 mod end;
 #[cfg(feature = "in-place-smsc")]
 pub mod in_place_smsc;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 mod network;
 mod proxy_protocol;
 mod seed;
 mod server_limits;
 mod server_tls;
+pub mod telemetry;
 pub mod tls;
 mod tls_error;
 

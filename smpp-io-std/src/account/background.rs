@@ -40,7 +40,7 @@ fn run(shared: &Arc<Shared>) {
             shared.process_and_unlock(state, now);
             state = shared.lock();
         } else if let Some(index) = state.next_deferred() {
-            state = shared.write_link(state, index);
+            state = shared.write_link(state, index, shared.now());
             // Wakes the threads that have something to fetch.
             shared.unlock(state);
             state = shared.lock();

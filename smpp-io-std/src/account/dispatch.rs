@@ -41,8 +41,10 @@ impl Shared {
                 self.background_wakeup.notify_one();
                 break;
             }
+            // Of several connections, the writes of the first one may have taken long.
+            let now = if writes == 0 { now } else { self.now() };
             writes += 1;
-            state = self.write_link(state, index);
+            state = self.write_link(state, index, now);
         }
         self.unlock(state);
     }
@@ -96,7 +98,11 @@ impl Shared {
             Event::Closed { .. } => self.end(state),
             _ => {}
         }
+        state.telemetry.record(now, &event, state.last_error.as_deref());
         state.router.handle_event(now, &mut state.account, event);
+        for event in state.router.take_lost() {
+            state.telemetry.record_event(now, &event);
+        }
     }
 
     /// Wakes every thread that waits: the account has ended.
@@ -143,8 +149,14 @@ impl Shared {
         }
     }
 
-    /// Writes the output of one connection, as far as the transport takes it, unless another thread writes it.
-    pub(super) fn write_link<'a>(self: &'a Arc<Self>, mut state: Guard<'a>, index: usize) -> Guard<'a> {
+    /// Writes the output of one connection, as far as the transport takes it, unless another thread writes it. `now`: a time shortly
+    /// before.
+    pub(super) fn write_link<'a>(
+        self: &'a Arc<Self>,
+        mut state: Guard<'a>,
+        index: usize,
+        now: Instant,
+    ) -> Guard<'a> {
         let Some((link, transport)) = state.writable_link(index) else {
             state.set_output(index, OutputMode::Immediate);
             return state;
@@ -164,7 +176,7 @@ impl Shared {
                 state.set_output(index, OutputMode::Deferred);
                 break;
             }
-            let before = began.map_or_else(|| self.now(), |(began, _)| began);
+            let before = began.map_or(now, |(began, _)| began);
             self.unlock(state);
             let written = writer.write(&transport.stream);
             state = self.lock();

@@ -121,6 +121,9 @@ impl Shared {
     /// the lock for long. Returns whether it has woken one.
     pub(super) fn unlock<'a>(&'a self, mut state: Guard<'a>) -> bool {
         let mut has_woken = false;
+        if !state.has_wake_batch() {
+            return has_woken;
+        }
         loop {
             let batch = state.take_wake_batch();
             drop(state);

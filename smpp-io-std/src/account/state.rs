@@ -8,6 +8,7 @@ use smpp_core::account::{
     Account, EventRouter, LinkId, Message, MessageNumber, Options, OptionsError, SubmitError,
 };
 use smpp_core::session::Instant;
+use smpp_io_common::telemetry::AccountTelemetry;
 
 use super::connector::{AccountConnector, BoxedObserver};
 use super::link_task::{Interrupt, LinkTask};
@@ -35,6 +36,7 @@ impl WakeBatch {
 }
 
 pub(super) struct AccountState {
+    pub(super) telemetry: AccountTelemetry,
     pub(super) account: Account<Option<BoxedObserver>>,
     /// The events that were not fetched, and the threads that wait for them.
     pub(super) router: EventRouter<Waiter>,
@@ -69,6 +71,7 @@ pub(super) struct AccountState {
 impl AccountState {
     pub(super) fn new(account: Account<Option<BoxedObserver>>, connector: &AccountConnector) -> Self {
         Self {
+            telemetry: AccountTelemetry::new(&account.options().credentials.system_id),
             links: account.links().map(|(link, _)| LinkTask::new(link)).collect(),
             router: EventRouter::new(connector.arrivals_capacity)
                 .with_events_capacity(connector.events_capacity),
@@ -112,6 +115,12 @@ impl AccountState {
     /// Returns where the connection of this slot goes, and how long an attempt may take.
     pub(super) fn attempt(&self, link: LinkId) -> Option<(Endpoint, Duration)> {
         Some((self.account.endpoint(link)?.clone(), self.account.options().connect_timeout))
+    }
+
+    /// Returns whether [`take_wake_batch`](Self::take_wake_batch) may return a thread.
+    pub(super) fn has_wake_batch(&self) -> bool {
+        let has_interrupts = !self.interrupts.is_empty() || self.next_interrupt.is_some();
+        has_interrupts || !self.wake_list.is_empty() || self.router.has_wakers()
     }
 
     /// Removes the threads to wake, and those to interrupt, up to [`WAKE_BATCH`] of each. Returns them, and whether there may be

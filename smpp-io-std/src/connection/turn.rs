@@ -127,12 +127,16 @@ impl<R: Role, S: Transport> Connection<R, S> {
         let (now, had_ended) = (self.now(), self.events.end.is_some());
         let mut input = self.received.received();
         while let Some(event) = self.session.handle_input(now, &mut input) {
+            let times = self.session.response_times();
+            self.telemetry.record(&event, times, self.events.error.as_deref());
             self.events.handle_event(event);
         }
         let remaining = input.len();
         self.received.keep_last(remaining);
         self.held = remaining > 0 && !self.session.wants_input();
         while let Some(event) = self.session.handle_timeout(self.caught_up) {
+            let times = self.session.response_times();
+            self.telemetry.record(&event, times, self.events.error.as_deref());
             self.events.handle_event(event);
         }
         if self.shrink_at <= now {

@@ -67,7 +67,10 @@ impl PendingBind {
     /// Refuses the bind.
     pub(super) fn respond(&self, reply: Reply<Bind<'static>>, status: CommandStatus) {
         // It fails if the session has ended, which is reported elsewhere.
-        let _ = self.peer.shared.with(|state, _| state.session.respond(reply, Err(status)));
+        let _ = self.peer.shared.with(|state, _| {
+            state.telemetry.bind_answered(status);
+            state.session.respond(reply, Err(status))
+        });
     }
 
     /// Refuses the bind, and ends the session once the response has left.
@@ -207,6 +210,7 @@ impl BindRequest {
                 state.max_pdu = config.max_pdu;
             }
             state.session.respond(reply, Ok(response))?;
+            state.telemetry.bind_answered(CommandStatus::ROK);
             if let Some(server) = &mut state.server {
                 server.bound();
             }

@@ -102,6 +102,12 @@ impl BindRegistry {
         self.registry.stats()
     }
 
+    /// Waits until the server is shut down, at most until `deadline`. Returns whether it is.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn wait_for_close(&self, deadline: Instant) -> bool {
+        self.registry.wait_for_close(deadline)
+    }
+
     /// Returns a receiver of the server's events from now on.
     pub fn events(&self) -> Events {
         Events::new(Arc::clone(&self.registry), self.registry.add_receiver())

@@ -15,6 +15,7 @@ use super::incoming::IncomingConnection;
 use super::registry::Registry;
 use super::service::{ServerEvent, Service};
 use super::slot::Slot;
+use super::stream::ServerStream;
 use super::unbound::Unbound;
 use crate::error::AcceptError;
 use crate::handle_route::HandleRoute;
@@ -112,7 +113,8 @@ impl ServerContext {
         let config = connection.config();
         let connection = connection.with_config(self.registry.unbound_config(&config));
         let hook: Arc<dyn SessionHook> = slot.clone();
-        let opened = connection.open(Some(hook), |stream| self.service.transport(stream));
+        let of_bind = |stream: ServerStream| stream.of_bind(BindId(slot.id));
+        let opened = connection.open(Some(hook), |stream| self.service.transport(of_bind(stream)));
         let (peer, inbox, origin) = opened.map_err(NotBound::Failed)?;
         slot.set_peer(&peer);
         if !unbound.set_peer(&peer) {

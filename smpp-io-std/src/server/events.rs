@@ -27,17 +27,22 @@ pub(super) struct EventLog {
 }
 
 impl EventLog {
-    pub(super) fn push(&mut self, event: Event) {
-        self.is_closed |= event == Event::Closed;
+    pub(super) fn push(&mut self, event: &Event) {
+        self.is_closed |= *event == Event::Closed;
         if self.receivers == 0 {
             self.dropped += 1;
             return;
         }
-        self.events.push_back(event);
+        self.events.push_back(event.clone());
         if self.events.len() > CAPACITY {
             self.events.pop_front();
             self.dropped += 1;
         }
+    }
+
+    #[cfg(feature = "metrics")]
+    pub(super) const fn is_closed(&self) -> bool {
+        self.is_closed
     }
 
     fn end(&self) -> u64 {
@@ -146,17 +151,17 @@ mod tests {
     #[test]
     fn a_slow_receiver_loses_the_oldest_events_and_no_receiver_holds_none() {
         let mut log = EventLog::default();
-        log.push(Event::Lagged { lost: 0 });
+        log.push(&Event::Lagged { lost: 0 });
         assert_eq!((log.events.len(), log.end()), (0, 1), "nobody receives");
         let (mut slow, mut fast) = (log.add_receiver(), log.add_receiver());
         for number in 0..CAPACITY as u64 + 3 {
-            log.push(Event::Lagged { lost: number });
+            log.push(&Event::Lagged { lost: number });
             assert_eq!(log.poll(&mut fast), Ok(Some(Event::Lagged { lost: number })));
         }
         assert_eq!(log.poll(&mut fast), Ok(None));
         assert_eq!(log.poll(&mut slow), Ok(Some(Event::Lagged { lost: 3 })));
         assert_eq!(log.poll(&mut slow), Ok(Some(Event::Lagged { lost: 3 })), "the fourth");
-        log.push(Event::Closed);
+        log.push(&Event::Closed);
         assert_eq!(log.poll(&mut fast), Ok(Some(Event::Closed)));
         assert_eq!(log.poll(&mut fast), Err(Ended));
         log.remove_receiver();

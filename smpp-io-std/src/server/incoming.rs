@@ -15,7 +15,7 @@ use crate::error::{AcceptError, End, TlsError};
 use crate::handle::Peer;
 use crate::inbox::Inbox;
 use crate::session_hook::SessionHook;
-use crate::start::start_observed;
+use crate::start::{Surroundings, start_with};
 use crate::tls::{ServerTls, TlsInfo};
 use crate::tls_stream::TlsStream;
 use crate::transport::{Duplex, is_pause};
@@ -83,6 +83,20 @@ impl IncomingConnection {
     /// ```
     pub fn new(stream: impl Duplex + 'static, address: SocketAddr, config: Config) -> Self {
         Self::of(Socket::Other(Box::new(stream)), address, config)
+    }
+
+    /// Makes a connection from one end of a socket pair.
+    #[cfg(feature = "testing")]
+    pub(crate) fn in_memory(
+        stream: crate::testing::MemoryStream,
+        address: SocketAddr,
+        config: Config,
+    ) -> Self {
+        #[cfg(unix)]
+        let socket = Socket::Unix(stream);
+        #[cfg(not(unix))]
+        let socket = Socket::Tcp(stream);
+        Self::of(socket, address, config)
     }
 
     pub(super) fn of(socket: Socket, address: SocketAddr, config: Config) -> Self {
@@ -216,7 +230,8 @@ impl IncomingConnection {
         };
         // The handshake has used part of the timeout.
         config.session_init_timeout = left(config.session_init_timeout);
-        let started = start_observed::<Smsc>(wrap(stream), config, observer, hook);
+        let surroundings = Surroundings { observer, hook, peer: Some(address) };
+        let started = start_with::<Smsc>(wrap(stream), config, surroundings);
         let (peer, inbox) = started.map_err(|error| {
             let error = Some(Arc::new(error));
             AcceptError::Ended(End { reason: CloseReason::Disconnected, error })

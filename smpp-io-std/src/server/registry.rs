@@ -13,6 +13,7 @@ use smpp_core::server::{
 };
 use smpp_core::session::{CloseReason, Config, Instant, RateMeter, Refusal, RequestError, Response};
 use smpp_core::{BindMode, CommandStatus};
+use smpp_io_common::telemetry::ServerTelemetry;
 use smpp_io_common::{Arrival, ServerLimits};
 
 use super::bound::BoundSession;
@@ -40,6 +41,7 @@ pub(super) struct Registry {
     /// The calls of the service whose sessions have ended.
     pub(super) detached_requests: AtomicUsize,
     pub(super) workers: Arc<Workers>,
+    telemetry: Mutex<ServerTelemetry>,
 }
 
 struct State {
@@ -78,7 +80,7 @@ struct AfterUnlock {
     send: Vec<(BoundSession, DeliveryId, DeliveryFrame)>,
     outcomes: Vec<(SyncSender<DeliveryOutcome>, DeliveryOutcome)>,
     removed: Vec<Connection>,
-    has_events: bool,
+    events: Vec<Event>,
     has_changed: bool,
 }
 
@@ -108,6 +110,7 @@ impl Registry {
             has_account_rates: AtomicBool::new(limits.account_rate.is_some()),
             detached_requests: AtomicUsize::new(0),
             workers: Workers::start()?,
+            telemetry: Mutex::default(),
         })
     }
 
@@ -127,7 +130,7 @@ impl Registry {
         let after = state.settle(|| self.now());
         let due = state.core.poll_timeout();
         let is_earlier = due.is_some_and(|due| state.timer.is_some_and(|timer| due < timer));
-        let has_receivers = after.has_events && state.log.waiting > 0;
+        let has_receivers = !after.events.is_empty() && state.log.waiting > 0;
         let has_waiting = after.has_changed && state.waiting > 0;
         drop(state);
         if is_earlier {
@@ -135,6 +138,10 @@ impl Registry {
         }
         if has_receivers {
             self.event_added.notify_all();
+        }
+        if !after.events.is_empty() {
+            let mut telemetry = self.telemetry.lock().unwrap_or_else(PoisonError::into_inner);
+            after.events.iter().for_each(|event| telemetry.record(self.now(), event));
         }
         for (waiting, outcome) in after.outcomes {
             // It fails if the thread has stopped to wait.
@@ -497,6 +504,13 @@ impl Registry {
         self.wait_until(Some(deadline), |state| state.core.stats().deliveries == 0);
     }
 
+    /// Waits until the stream of events has ended, at most until `deadline`. Returns whether it has.
+    #[cfg(feature = "metrics")]
+    pub(super) fn wait_for_close(&self, deadline: time::Instant) -> bool {
+        self.wait_until(Some(deadline), |state| state.log.is_closed());
+        self.lock().log.is_closed()
+    }
+
     /// Ends the threads of the server.
     pub(super) fn end_threads(&self) {
         self.lock().is_stopped = true;
@@ -576,10 +590,10 @@ impl State {
                     after.outcomes.push((waiting, outcome.clone()));
                 }
             }
-            after.has_events = true;
-            self.log.push(event);
+            self.log.push(&event);
+            after.events.push(event);
         }
-        after.has_changed |= after.has_events;
+        after.has_changed |= !after.events.is_empty();
         after
     }
 }

@@ -8,6 +8,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::bound::BindId;
 use crate::tls_stream::TlsStream;
 use crate::transport::Duplex;
 
@@ -16,6 +17,9 @@ use crate::transport::Duplex;
 pub struct ServerStream {
     socket: Arc<Socket>,
     tls: Option<Box<TlsStream>>,
+    /// The id that the bind of the connection will have; `None` without a server.
+    #[cfg(feature = "testing")]
+    bind_id: Option<BindId>,
 }
 
 /// What octets travel through.
@@ -40,7 +44,31 @@ impl Socket {
 
 impl ServerStream {
     pub(super) const fn new(socket: Arc<Socket>, tls: Option<Box<TlsStream>>) -> Self {
-        Self { socket, tls }
+        Self {
+            socket,
+            tls,
+            #[cfg(feature = "testing")]
+            bind_id: None,
+        }
+    }
+
+    /// Sets the id that the bind of the connection will have.
+    #[cfg_attr(
+        not(feature = "testing"),
+        expect(unused_variables, reason = "only the module testing asks for it")
+    )]
+    pub(super) fn of_bind(self, id: BindId) -> Self {
+        Self {
+            #[cfg(feature = "testing")]
+            bind_id: Some(id),
+            ..self
+        }
+    }
+
+    /// Returns the id that the bind of the connection will have; `None` without a server.
+    #[cfg(feature = "testing")]
+    pub(crate) const fn bind_id(&self) -> Option<BindId> {
+        self.bind_id
     }
 
     /// Returns the TCP socket, for example to set its options; `None` if the transport is another one. The session sets its

@@ -2,20 +2,27 @@
 
 use std::fmt;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use smpp_core::Endpoint;
+use smpp_core::session::Config;
 use smpp_core::simulator::{Faults, Rules};
+use smpp_core::{COctets, Endpoint};
 
 use super::Certificate;
-use super::service::Shared;
+use super::service::{Shared, SimulatorService};
 use super::smsc::TestSmsc;
+use crate::{Listener, Server, ServerLimits};
 
 /// The account of the SMSC if the builder adds none: system_id and password.
 pub const ACCOUNT: (&str, &str) = ("demo_shop", "s3cret");
+
+/// The system_id of the SMSC in its bind responses.
+const NAME: &[u8] = b"8x8_demo";
+
+/// The largest number of connections, bound or not. They may all come from one address.
+const MAX_CONNECTIONS: usize = 1000;
 
 /// Settings of an [`TestSmsc`] that is not running yet.
 ///
@@ -101,8 +108,8 @@ impl TestSmscBuilder {
         Self { tls: true, ..self }
     }
 
-    /// Starts the SMSC, on a free port of 127.0.0.1 or in memory, with a thread that accepts connections, one that sends what
-    /// is due, and threads for each connection.
+    /// Starts the SMSC, on a free port of 127.0.0.1 or in memory: a [`Server`] in threads of its own, and a thread that sends what
+    /// is due.
     ///
     /// # Errors
     ///
@@ -113,12 +120,36 @@ impl TestSmscBuilder {
             accounts.push((ACCOUNT.0.into(), ACCOUNT.1.into()));
         }
         let certificate = Certificate::for_localhost()?;
-        let server_tls = tls.then(|| certificate.server_config());
+        let config = Config {
+            inactivity_timeout: rules.dialect.idle_timeout,
+            enquire_link_is_activity: true,
+            ..Config::default()
+        };
+        // The server counts binds and messages, so that the simulator does not have to.
+        let limits = ServerLimits {
+            connections: MAX_CONNECTIONS,
+            connections_per_address: MAX_CONNECTIONS,
+            binds_per_account: rules.max_binds,
+            binds_status: rules.dialect.bind_status,
+            rate: rules.rate,
+            rate_status: rules.dialect.rate_status,
+            ..ServerLimits::default()
+        };
+        let version = rules.dialect.sc_interface_version;
         let shared = Arc::new(Shared::new(rules, &accounts, faults, log_capacity));
-        let listener = if in_memory { None } else { Some(TcpListener::bind("127.0.0.1:0")?) };
+        let builder = Server::builder(SimulatorService(Arc::clone(&shared)))
+            .limits(limits)
+            .system_id(COctets::new(NAME).unwrap_or_default())
+            .interface_version(version);
+        let builder = if in_memory {
+            builder
+        } else {
+            let listener = Listener::bind("127.0.0.1:0", config)?;
+            builder.listen(if tls { listener.tls(certificate.server_config()) } else { listener })
+        };
+        let server = builder.start()?;
         // In memory it is the address that clients show, and no more.
-        let address = listener.as_ref().map(TcpListener::local_addr).transpose()?;
-        let shown = address.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 2775)));
+        let shown = server.local_addrs().first().copied().unwrap_or(([127, 0, 0, 1], 2775).into());
         let (system_id, password) = accounts.into_iter().next().unwrap_or_default();
         let endpoint = Endpoint {
             tls,
@@ -130,20 +161,8 @@ impl TestSmscBuilder {
         };
         let due = Arc::clone(&shared);
         thread::Builder::new().name("smsc".into()).spawn(move || due.run())?;
-        // From here on, dropping it ends the threads.
-        let smsc = TestSmsc::new(
-            Arc::clone(&shared),
-            address,
-            endpoint,
-            certificate,
-            server_tls.clone(),
-            wait_limit,
-        );
-        if let Some(listener) = listener {
-            let accept = move || shared.accept(&listener, server_tls.as_ref());
-            thread::Builder::new().name("smsc accept".into()).spawn(accept)?;
-        }
-        Ok(smsc)
+        let memory = in_memory.then(|| (tls.then(|| certificate.server_config()), config));
+        Ok(TestSmsc::new(server, shared, endpoint, certificate, memory, wait_limit))
     }
 }
 

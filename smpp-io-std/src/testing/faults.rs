@@ -8,8 +8,8 @@ use std::time::Duration;
 use smpp_core::SequenceNumber;
 use smpp_core::simulator::{FaultFilter, Faults, ResponseFault, Rng, StreamEnd};
 
-use super::socket::Socket;
-use crate::transport::Duplex;
+use super::socket;
+use crate::{Duplex, ServerStream};
 
 /// How long [`Faults::coalesce`] holds output back.
 const COALESCE_DELAY: Duration = Duration::from_millis(50);
@@ -35,11 +35,11 @@ impl FaultSwitch {
 /// The faults of one connection, which its transport and the SMSC share.
 pub(super) struct ConnectionFaults {
     filter: Mutex<FaultFilter>,
-    socket: Arc<Socket>,
+    socket: Arc<ServerStream>,
 }
 
 impl ConnectionFaults {
-    pub(super) fn new(socket: Arc<Socket>, rng: Rng) -> Self {
+    pub(super) fn new(socket: Arc<ServerStream>, rng: Rng) -> Self {
         Self { filter: Mutex::new(FaultFilter::new(rng)), socket }
     }
 
@@ -53,10 +53,10 @@ impl ConnectionFaults {
         lock(&self.filter).end(end);
         match end {
             StreamEnd::Reset => {
-                self.socket.reset_at_end();
+                socket::reset_at_end(&self.socket);
                 let _ = self.socket.stop_receiving();
             }
-            StreamEnd::HalfClose => self.socket.half_close(),
+            StreamEnd::HalfClose => socket::half_close(&self.socket),
             _ => drop(self.socket.close()),
         }
     }
@@ -68,7 +68,7 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// A connection with injected faults.
 pub(super) struct FaultyTransport {
-    io: Box<dyn Duplex>,
+    io: Arc<ServerStream>,
     switch: Arc<FaultSwitch>,
     connection: Arc<ConnectionFaults>,
     /// PDUs that wait to be written.
@@ -78,7 +78,7 @@ pub(super) struct FaultyTransport {
 impl FaultyTransport {
     /// Returns a transport that injects the faults of the switch, and those that are planned for the connection.
     pub(super) fn new(
-        io: Box<dyn Duplex>,
+        io: Arc<ServerStream>,
         switch: Arc<FaultSwitch>,
         connection: Arc<ConnectionFaults>,
     ) -> Self {
@@ -105,7 +105,7 @@ impl FaultyTransport {
         }
         self.io.transmit_held()?;
         match end {
-            Some(StreamEnd::HalfClose) => self.connection.socket.half_close(),
+            Some(StreamEnd::HalfClose) => socket::half_close(&self.connection.socket),
             Some(_) => {
                 let _ = self.io.close();
                 return Err(io::ErrorKind::ConnectionAborted.into());

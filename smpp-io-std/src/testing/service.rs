@@ -1,39 +1,32 @@
-//! What the SMSC does: the simulator of `smpp-core` decides; each connection has a thread, and one thread waits for what is
-//! due later.
+//! The service of the SMSC: the simulator of `smpp-core` decides, a [`Server`](crate::Server) carries it out; one thread waits
+//! for what is due later.
 
 use std::collections::HashMap;
-use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use rustls::ServerConfig;
-use smpp_core::session::{self, Config, RequestError, Smsc as Role};
+use smpp_core::session::{self, RequestError, Smsc as Role};
 use smpp_core::simulator::{
-    Delivery, DeliveryFailure, Dialect, Faults, ReceiptTiming, Rng, Rules, SimulatedBind, Simulator,
-    StreamEnd,
+    Delivery, DeliveryFailure, Dialect, Faults, ReceiptTiming, ResponseFault, Rng, Rules, SimulatedBind,
+    Simulator, StreamEnd,
 };
-use smpp_core::{Bind, BindResp, COctets, CommandStatus, NoBody, SubmitSm, SubmitSmResp, Tlv, Tlvs};
+use smpp_core::{
+    Bind, BindMode, COctets, CommandStatus, NoBody, SequenceNumber, SubmitSm, SubmitSmResp, Tlvs,
+};
 
 use super::faults::{ConnectionFaults, FaultSwitch, FaultyTransport, lock};
-use super::socket::Socket;
-use crate::handle::Peer;
-use crate::handle_route::HandleRoute;
-use crate::inbound::{Inbound, InboundRequest};
-use crate::inbox::Inbox;
-use crate::start::start;
-use crate::tls_stream::TlsStream;
-use crate::transport::Duplex;
-
-/// The system_id of the SMSC in its bind responses.
-const NAME: &[u8] = b"8x8_demo";
-
-/// The pause after an error of accepting connections.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+use crate::{
+    Admission, BindId, BindRequest, BoundSession, Duplex, HandleRoute, Inbound, InboundRequest, Peer,
+    ServerEvent, ServerStream, Service,
+};
 
 type Request<O> = InboundRequest<O, HandleRoute<Role>>;
+
+/// The [`Service`] that responds with the simulator's decisions.
+pub(super) struct SimulatorService(pub(super) Arc<Shared>);
 
 /// The state that all threads share.
 pub(super) struct Shared {
@@ -50,18 +43,16 @@ pub(super) struct Shared {
 pub(super) struct State {
     pub(super) simulator: Simulator,
     rng: Rng,
+    /// The simulator's id of each bind of the server.
+    ids: HashMap<BindId, SimulatedBind>,
     binds: HashMap<SimulatedBind, Bound>,
-    /// The open connections, also those that are not bound.
-    connections: Vec<Weak<OpenConnection>>,
+    /// The mode of each bind that is being decided on.
+    deciding: HashMap<SocketAddr, BindMode>,
+    /// The faults of each connection that is open.
+    connections: HashMap<BindId, Weak<ConnectionFaults>>,
     /// Responses that wait for their time.
     delayed: Vec<DelayedResponse>,
     is_stopping: bool,
-}
-
-/// A connection that is open.
-struct OpenConnection {
-    peer: Peer,
-    faults: Arc<ConnectionFaults>,
 }
 
 /// A bind, and where its deliveries go.
@@ -93,7 +84,7 @@ impl Shared {
     ) -> Self {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let (rng, dialect) = (Rng::new(rules.seed), rules.dialect.clone());
-        let mut simulator = Simulator::new(Rules { epoch: now.as_secs(), ..rules });
+        let mut simulator = Simulator::new(Rules { epoch: now.as_secs(), rate: None, ..rules });
         for (system_id, password) in accounts {
             simulator.add_account(system_id, password);
         }
@@ -101,8 +92,10 @@ impl Shared {
         let state = State {
             simulator,
             rng,
+            ids: HashMap::new(),
             binds: HashMap::new(),
-            connections: Vec::new(),
+            deciding: HashMap::new(),
+            connections: HashMap::new(),
             delayed: Vec::new(),
             is_stopping: false,
         };
@@ -153,158 +146,39 @@ impl Shared {
         session::Instant::after(self.start.elapsed())
     }
 
-    /// Returns the configuration of the sessions.
-    pub(super) fn config(&self) -> Config {
-        let inactivity_timeout = self.dialect.idle_timeout;
-        Config { inactivity_timeout, enquire_link_is_activity: true, ..Config::default() }
-    }
-
     /// Ends all connections that are open.
     pub(super) fn end_connections(&self, end: StreamEnd) {
-        let connections: Vec<_> = self.state().connections.iter().filter_map(Weak::upgrade).collect();
+        let connections: Vec<_> = self.state().connections.values().filter_map(Weak::upgrade).collect();
         for connection in connections {
-            connection.faults.end(end);
+            connection.end(end);
         }
     }
 
-    /// Ends the threads and the sessions, without waiting for them.
+    /// Ends the connections and the threads, without waiting for them.
     pub(super) fn stop(&self) {
         let mut state = self.state();
         state.is_stopping = true;
+        // Dropped after the lock is released: a handle takes the lock of its session, which must not be taken under this one.
         let delayed = std::mem::take(&mut state.delayed);
-        let connections: Vec<_> = state.connections.iter().filter_map(Weak::upgrade).collect();
+        let binds = std::mem::take(&mut state.binds);
         drop(state);
+        // Before the requests are dropped: that refuses them.
+        self.end_connections(StreamEnd::Close);
+        drop((delayed, binds));
         self.notify();
-        for connection in connections {
-            connection.peer.begin_abort();
-            connection.faults.end(StreamEnd::Close);
-        }
-        drop(delayed);
     }
 
-    /// Accepts connections until the SMSC stops.
-    pub(super) fn accept(self: Arc<Self>, listener: &TcpListener, tls: Option<&Arc<ServerConfig>>) {
-        loop {
-            let accepted = listener.accept();
-            if self.state().is_stopping {
-                return;
-            }
-            let Ok((tcp, address)) = accepted else {
-                // The process may have too many open files.
-                thread::sleep(ACCEPT_PAUSE);
-                continue;
-            };
-            // Without it, Nagle's algorithm delays each response.
-            let _ = tcp.set_nodelay(true);
-            self.spawn(Socket::Tcp(tcp), address, tls.cloned());
+    /// Plans a fault of the response to this request.
+    fn plan(&self, id: BindId, sequence: SequenceNumber, fault: ResponseFault) {
+        let connection = self.state().connections.get(&id).and_then(Weak::upgrade);
+        if let Some(connection) = connection {
+            connection.plan(sequence, fault);
         }
-    }
-
-    /// Serves a connection in a thread of its own. If there is no thread for it, it is closed.
-    pub(super) fn spawn(
-        self: &Arc<Self>,
-        socket: Socket,
-        address: SocketAddr,
-        tls: Option<Arc<ServerConfig>>,
-    ) {
-        let shared = Arc::clone(self);
-        // The client sees how a connection ends.
-        let serve = move || drop(shared.serve(socket, address, tls));
-        let _ = thread::Builder::new().name("smsc connection".into()).spawn(serve);
-    }
-
-    /// Serves one connection until its session ends.
-    fn serve(
-        self: &Arc<Self>,
-        socket: Socket,
-        address: SocketAddr,
-        tls: Option<Arc<ServerConfig>>,
-    ) -> io::Result<()> {
-        let config = self.config();
-        let socket = Arc::new(socket);
-        let io: Box<dyn Duplex> = match tls {
-            Some(tls) => {
-                let stream = TlsStream::accept(Arc::clone(&socket), tls, config.session_init_timeout);
-                Box::new(stream.map_err(io::Error::other)?)
-            }
-            None => Box::new(Arc::clone(&socket)),
-        };
-        let rng = Rng::new(self.state().rng.next_u64());
-        let faults = Arc::new(ConnectionFaults::new(socket, rng));
-        let transport = FaultyTransport::new(io, Arc::clone(&self.faults), Arc::clone(&faults));
-        let (peer, inbox) = start::<Role, _>(transport, config)?;
-        let open = Arc::new(OpenConnection { peer: peer.clone(), faults });
-        let mut state = self.state();
-        state.connections.retain(|connection| connection.strong_count() > 0);
-        state.connections.push(Arc::downgrade(&open));
-        let is_stopping = state.is_stopping;
-        drop(state);
-        if is_stopping {
-            peer.begin_abort();
-        }
-        self.answer_all(&open, inbox, address);
-        Ok(())
-    }
-
-    /// Responds to the requests of a session until it ends.
-    fn answer_all(self: &Arc<Self>, open: &OpenConnection, mut inbox: Inbox<Role>, address: SocketAddr) {
-        let mut bind = None;
-        while let Some(request) = inbox.recv() {
-            match (request, bind) {
-                (Inbound::Bind(request), None) => bind = self.answer_bind(open, request, address),
-                (Inbound::SubmitSm(message), Some(bind)) => self.answer_message(open, bind, message),
-                // The session lets no other request through before the bind. One that is dropped is refused.
-                (request, Some(bind)) => self.answer_about_message(bind, request),
-                _ => {}
-            }
-        }
-        if let Some(bind) = bind {
-            let reason = open.peer.try_end().map(|end| end.reason);
-            let mut state = self.state();
-            state.simulator.release_for(bind, reason);
-            // Dropped after the lock is released.
-            let bound = state.binds.remove(&bind);
-            drop(state);
-            drop(bound);
-            self.notify();
-        }
-    }
-
-    /// Decides on a bind. One that is refused ends the session.
-    fn answer_bind(
-        &self,
-        open: &OpenConnection,
-        request: Request<Bind<'static>>,
-        address: SocketAddr,
-    ) -> Option<SimulatedBind> {
-        let bind = request.get();
-        let mut state = self.state();
-        let admitted = match self.faults.get().refuse_binds {
-            Some(status) => {
-                state.simulator.record_refused_bind(&bind, Some(address), status);
-                Err(status)
-            }
-            None => state.simulator.bind_from(&bind, Some(address)),
-        };
-        if let Ok(id) = admitted {
-            state.binds.insert(id, Bound { peer: open.peer.clone(), deliveries: None });
-        }
-        drop(state);
-        let system_id = COctets::new(NAME).unwrap_or_default();
-        let version = self.dialect.sc_interface_version.map(Tlv::sc_interface_version);
-        let response = BindResp { system_id, tlvs: Tlvs::list(version.as_slice()) };
-        // It fails only if the session has ended: no response is expected then.
-        let _ = request.respond(admitted.map(|_| response));
-        self.notify();
-        if admitted.is_err() {
-            open.peer.begin_unbind();
-        }
-        admitted.ok()
     }
 
     fn answer_message(
         self: &Arc<Self>,
-        open: &OpenConnection,
+        bound: &BoundSession,
         bind: SimulatedBind,
         message: Request<SubmitSm<'static>>,
     ) {
@@ -318,10 +192,10 @@ impl Shared {
         drop(state);
         self.notify();
         if let Some(fault) = decided.fault {
-            open.faults.plan(message.frame().header().sequence, fault);
+            self.plan(bound.id(), message.frame().header().sequence, fault);
         }
         for receipt in receipts {
-            self.deliver_first(open, bind, receipt);
+            self.deliver_first(bound.peer(), bind, receipt);
         }
         let response = Response { bind, message, outcome: decided.outcome };
         if delay.is_zero() {
@@ -350,11 +224,11 @@ impl Shared {
     }
 
     /// Sends a receipt before the response to a message of the same bind, without waiting for its outcome.
-    fn deliver_first(self: &Arc<Self>, open: &OpenConnection, bind: SimulatedBind, receipt: Delivery) {
+    fn deliver_first(self: &Arc<Self>, peer: &Peer, bind: SimulatedBind, receipt: Delivery) {
         if receipt.bind != bind {
             return self.dispatch(&mut self.state(), receipt);
         }
-        match open.peer.deliver_pipelined(&receipt.deliver_sm()) {
+        match peer.deliver_pipelined(&receipt.deliver_sm()) {
             Ok(sent) => {
                 let shared = Arc::clone(self);
                 // A test has few of these.
@@ -404,7 +278,9 @@ impl Shared {
             if !ready.is_empty() {
                 drop(state);
                 ready.sort_by_key(|delayed| delayed.due);
-                ready.into_iter().for_each(|delayed| self.send(delayed.response));
+                for delayed in ready {
+                    self.send(delayed.response);
+                }
                 state = self.state();
                 continue;
             }
@@ -445,7 +321,9 @@ impl Shared {
         let (sender, sent) = mpsc::channel::<(Delivery, crate::PendingResponse<Role>)>();
         let shared = Arc::clone(&self);
         let wait = move || {
-            sent.into_iter().for_each(|(delivery, sent)| shared.delivered(delivery, sent.wait().map(drop)))
+            for (delivery, sent) in sent {
+                shared.delivered(delivery, sent.wait().map(drop));
+            }
         };
         let waiting = thread::Builder::new().name("smsc outcomes".into()).spawn(wait);
         for delivery in deliveries {
@@ -480,4 +358,67 @@ impl Shared {
 /// Returns the deliveries that are due.
 fn due(simulator: &mut Simulator, now: session::Instant) -> Vec<Delivery> {
     std::iter::from_fn(|| simulator.poll_delivery(now)).collect()
+}
+
+impl Service for SimulatorService {
+    fn bind(&self, request: &BindRequest) -> Result<Admission, CommandStatus> {
+        let (bind, mut state) = (request.bind(), self.0.state());
+        state.deciding.insert(request.peer_addr(), bind.mode);
+        self.0.faults.get().refuse_binds.map_or(Ok(()), Err)?;
+        state.simulator.authenticate(&bind)?;
+        Ok(Admission::default())
+    }
+
+    fn request(&self, bound: &BoundSession, request: Inbound<HandleRoute<Role>>) {
+        let Some(id) = self.0.state().ids.get(&bound.id()).copied() else { return };
+        match request {
+            Inbound::SubmitSm(message) => self.0.answer_message(bound, id, message),
+            request => self.0.answer_about_message(id, request),
+        }
+    }
+
+    fn event(&self, event: ServerEvent<'_>) {
+        let mut state = self.0.state();
+        match event {
+            ServerEvent::Bound(bound) => {
+                state.deciding.remove(&bound.peer_addr());
+                let peer = Some(bound.peer_addr());
+                if let Some(id) = state.simulator.admit_from(bound.system_id(), bound.mode(), peer) {
+                    state.ids.insert(bound.id(), id);
+                    drop(state);
+                    // Not under the lock: a handle takes the lock of its session.
+                    let peer = bound.peer().clone();
+                    self.0.state().binds.insert(id, Bound { peer, deliveries: None });
+                }
+            }
+            ServerEvent::BindRefused { address, system_id, status } => {
+                let mode = state.deciding.remove(&address).unwrap_or_default();
+                let system_id = COctets::new(system_id).unwrap_or_default();
+                let bind = Bind { mode, system_id, ..Bind::default() };
+                state.simulator.record_refused_bind(&bind, Some(address), status);
+            }
+            ServerEvent::NotBound { address, .. } => drop(state.deciding.remove(&address)),
+            ServerEvent::Ended { bound, end } => {
+                if let Some(id) = state.ids.remove(&bound.id()) {
+                    state.simulator.release_for(id, Some(end.reason));
+                    let ended = state.binds.remove(&id);
+                    drop(state);
+                    drop(ended);
+                }
+            }
+            _ => {}
+        }
+        self.0.notify();
+    }
+
+    fn transport(&self, stream: ServerStream) -> Box<dyn Duplex> {
+        let (id, stream) = (stream.bind_id(), Arc::new(stream));
+        let mut state = self.0.state();
+        let rng = Rng::new(state.rng.next_u64());
+        let faults = Arc::new(ConnectionFaults::new(Arc::clone(&stream), rng));
+        state.connections.retain(|_, faults| faults.strong_count() > 0);
+        state.connections.extend(id.map(|id| (id, Arc::downgrade(&faults))));
+        drop(state);
+        Box::new(FaultyTransport::new(stream, Arc::clone(&self.0.faults), faults))
+    }
 }

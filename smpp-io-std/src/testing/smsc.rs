@@ -2,22 +2,23 @@
 
 use std::fmt;
 use std::io;
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use rustls::{ClientConfig, ServerConfig};
 use smpp_core::account::Options;
+use smpp_core::session::Config;
 use smpp_core::simulator::{Answer, DeliverError, Faults, MoMessage, OriginateError, Rules, StreamEnd, When};
 use smpp_core::{Address, Bind, COctets, Endpoint, Password};
 
 use super::Certificate;
 use super::builder::TestSmscBuilder;
 use super::service::Shared;
-use super::socket::{self, MemoryStream, Socket};
+use super::socket::{self, MemoryStream};
 use crate::account::AccountConnector;
-use crate::{Connector, DialTarget};
+use crate::{Acceptor, BindRegistry, Connector, DialTarget, IncomingConnection, Server};
 
 /// A running SMSC. Dropping it closes the listener and every connection.
 ///
@@ -31,21 +32,23 @@ use crate::{Connector, DialTarget};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct TestSmsc {
+    server: Server,
     pub(super) shared: Arc<Shared>,
-    /// `None` in memory.
-    address: Option<SocketAddr>,
     endpoint: Endpoint,
     certificate: Certificate,
-    memory: Arc<Memory>,
+    /// `None` if the SMSC listens on a port.
+    memory: Option<Memory>,
     pub(super) wait_limit: Duration,
 }
 
 /// How clients connect in memory.
+#[derive(Clone)]
 struct Memory {
-    shared: Arc<Shared>,
+    acceptor: Acceptor,
     tls: Option<Arc<ServerConfig>>,
+    config: Config,
     /// The port of the last client: it makes the addresses of clients different.
-    last_port: AtomicU16,
+    last_port: Arc<AtomicU16>,
 }
 
 impl Memory {
@@ -53,7 +56,14 @@ impl Memory {
     fn dial(&self) -> io::Result<MemoryStream> {
         let (near, far) = socket::pair()?;
         let port = self.last_port.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
-        self.shared.spawn(Socket::Memory(far), SocketAddr::from(([127, 0, 0, 1], port)), self.tls.clone());
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        let connection = IncomingConnection::in_memory(far, address, self.config);
+        let connection = match &self.tls {
+            Some(tls) => connection.tls(Arc::clone(tls)),
+            None => connection,
+        };
+        // An SMSC that is full or has ended closes its end: the client sees that.
+        let _ = self.acceptor.serve(connection);
         Ok(near)
     }
 }
@@ -83,15 +93,18 @@ impl TestSmsc {
     }
 
     pub(super) fn new(
+        server: Server,
         shared: Arc<Shared>,
-        address: Option<SocketAddr>,
         endpoint: Endpoint,
         certificate: Certificate,
-        tls: Option<Arc<ServerConfig>>,
+        memory: Option<(Option<Arc<ServerConfig>>, Config)>,
         wait_limit: Duration,
     ) -> Self {
-        let memory = Memory { shared: Arc::clone(&shared), tls, last_port: AtomicU16::new(0) };
-        Self { shared, address, endpoint, certificate, memory: Arc::new(memory), wait_limit }
+        let memory = memory.map(|(tls, config)| {
+            let last_port = Arc::default();
+            Memory { acceptor: server.acceptor(), tls, config, last_port }
+        });
+        Self { server, shared, endpoint, certificate, memory, wait_limit }
     }
 
     /// Returns a connector of sessions that reaches the SMSC at [`endpoint`](Self::endpoint): in memory if it has no port, and
@@ -107,20 +120,20 @@ impl TestSmsc {
     /// ```
     pub fn connector(&self) -> Connector {
         let connector = Connector::new().tls(self.client_tls());
-        if self.address.is_some() { connector } else { connector.dial_by_name(self.dialer()) }
+        if self.memory.is_none() { connector } else { connector.dial_by_name(self.dialer()) }
     }
 
     /// Returns a connector of accounts that reaches the SMSC, with the credentials of its first account: in memory if it has
     /// no port, and with its certificate if it speaks TLS.
     pub fn account_connector(&self, options: Options) -> AccountConnector {
         let connector = AccountConnector::new(&self.endpoint, options).tls(self.client_tls());
-        if self.address.is_some() { connector } else { connector.dial_by_name(self.dialer()) }
+        if self.memory.is_none() { connector } else { connector.dial_by_name(self.dialer()) }
     }
 
     /// Returns a function that connects in memory, for [`Connector::dial_by_name`] or [`AccountConnector::dial_by_name`]. It
     /// fails if the SMSC listens on a port.
     pub fn dialer(&self) -> impl Fn(DialTarget) -> io::Result<MemoryStream> + Clone + Send + Sync + 'static {
-        let memory = self.address.is_none().then(|| Arc::clone(&self.memory));
+        let memory = self.memory.clone();
         move |_| match &memory {
             Some(memory) => memory.dial(),
             None => Err(io::Error::other("the SMSC listens on a port, not in memory")),
@@ -145,7 +158,8 @@ impl TestSmsc {
 
     /// Returns the address that the SMSC listens on; port 0 in memory.
     pub fn local_addr(&self) -> SocketAddr {
-        self.address.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 0)))
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        self.server.local_addrs().first().copied().unwrap_or(any)
     }
 
     /// Returns the certificate that the SMSC uses after [`TestSmscBuilder::tls`].
@@ -290,6 +304,11 @@ impl TestSmsc {
         self.shared.notify();
     }
 
+    /// Returns the bound sessions.
+    pub fn binds(&self) -> &BindRegistry {
+        self.server.binds()
+    }
+
     /// Returns the number of receipts and messages that wait for delivery.
     pub fn pending(&self) -> usize {
         self.shared.state().simulator.pending()
@@ -304,10 +323,7 @@ impl fmt::Debug for TestSmsc {
 
 impl Drop for TestSmsc {
     fn drop(&mut self) {
+        // The server ends the sessions.
         self.shared.stop();
-        if let Some(address) = self.address {
-            // Wakes the thread that accepts connections. If it fails, that thread has ended.
-            let _ = TcpStream::connect(address);
-        }
     }
 }

@@ -15,7 +15,7 @@ use smpp_core::session::Stats;
 use super::events::Events;
 use super::shared::Shared;
 use super::submission::Submission;
-use super::ticket::{Sent, Ticket};
+use super::ticket::{Sending, Sent, Ticket};
 
 /// A handle of an account. Clone it to send from several tasks.
 ///
@@ -68,10 +68,11 @@ impl Account {
     ///
     /// A future that is dropped while it waits for capacity sends nothing. If it is dropped later, the message is sent all
     /// the same and its outcome is discarded; its receipts arrive through [`Arrivals`](super::Arrivals).
-    pub async fn send(&self, message: &Message) -> Result<Sent, SendError> {
-        let submission = Submission::awaiting_outcome(&self.shared, message);
-        let (number, is_registered) = submission.await.map_err(SendError::NotAccepted)?;
-        Ticket::new(number, message, &self.shared).registered_outcome(is_registered).await
+    pub fn send<'a>(
+        &'a self,
+        message: &'a Message,
+    ) -> impl Future<Output = Result<Sent, SendError>> + use<'a> {
+        Sending::new(&self.shared, Submission::awaiting_outcome(&self.shared, message), message)
     }
 
     /// Puts a message into the queue, and does not wait for its outcome. Waits for capacity in the queue first

@@ -15,13 +15,13 @@ use smpp_core::account::{
     MessageNumber, Options, OptionsError, SubmitError,
 };
 use smpp_core::session::Instant;
+use smpp_io_common::telemetry::AccountTelemetry;
 use tokio::sync::{Notify, oneshot};
 
 use super::error::AccountError;
 use super::settings::{BoxedObserver, Settings, connect_error};
 use crate::clock::Clock;
 use crate::error::ConnectErrorKind;
-use crate::telemetry::account::AccountTelemetry;
 use crate::wait::WakeList;
 use crate::wait_queue::WaitQueue;
 

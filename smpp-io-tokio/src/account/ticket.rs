@@ -1,9 +1,10 @@
 //! A submitted message: its outcome, then its delivery receipts.
 
 use std::fmt;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll, ready};
 
 use smpp_core::MessageState;
 use smpp_core::account::{
@@ -13,6 +14,7 @@ use smpp_core::account::{
 use smpp_core::session::AcceptedResponse;
 
 use super::shared::Shared;
+use super::submission::Submission;
 
 /// A message that the account has accepted into its queue. If the ticket is dropped, the message is sent all the same, and
 /// its receipts arrive through [`Arrivals`](super::Arrivals).
@@ -68,17 +70,78 @@ pub struct Sent {
     accepted: AcceptedMessage,
 }
 
+impl Registration {
+    fn new(number: MessageNumber, message: &Message, shared: &Arc<Shared>) -> Self {
+        let key = message.message_key().cloned();
+        Self { message: number, no_receipts: None, key, shared: Arc::clone(shared) }
+    }
+
+    /// Returns the outcome, or registers the task to be woken. The registration moves into the result.
+    fn poll_outcome(this: &mut Option<Self>, cx: &mut Context<'_>) -> Poll<Result<Sent, SendError>> {
+        let Some(Self { message, shared, .. }) = this else {
+            // The future has been polled after its end.
+            return Poll::Ready(Err(SendError::DriverGone));
+        };
+        let polled = shared.poll(cx, |router, waker| router.poll_last_outcome(*message, waker));
+        let Poll::Ready(outcome) = polled else { return Poll::Pending };
+        match (outcome, this.take()) {
+            (Ok((accepted, no_receipts)), Some(mut registration)) => {
+                registration.no_receipts = no_receipts;
+                Poll::Ready(Ok(Sent { registration, accepted }))
+            }
+            (Err(error), _) => Poll::Ready(Err(error)),
+            // Unreachable: it was there.
+            (Ok(_), None) => Poll::Ready(Err(SendError::DriverGone)),
+        }
+    }
+}
+
+/// Sends a message and waits for its outcome: [`Account::send`](super::Account::send). A future of its own, because each `await`
+/// moves the outcome once more.
+#[must_use]
+pub(super) struct Sending<'a> {
+    shared: &'a Arc<Shared>,
+    message: &'a Message,
+    /// Until the message is in the queue.
+    submission: Option<Submission<'a>>,
+    /// From then on.
+    registration: Option<Registration>,
+}
+
+impl<'a> Sending<'a> {
+    pub(super) const fn new(
+        shared: &'a Arc<Shared>,
+        submission: Submission<'a>,
+        message: &'a Message,
+    ) -> Self {
+        Self { shared, message, submission: Some(submission), registration: None }
+    }
+}
+
+impl Future for Sending<'_> {
+    type Output = Result<Sent, SendError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Self { shared, message, submission, registration } = self.get_mut();
+        if let Some(submitting) = submission {
+            let submitted = ready!(Pin::new(submitting).poll(cx));
+            *submission = None;
+            let (number, is_registered) = match submitted {
+                Ok(submitted) => submitted,
+                Err(error) => return Poll::Ready(Err(SendError::NotAccepted(error))),
+            };
+            *registration = Some(Registration::new(number, message, shared));
+            if is_registered {
+                return Poll::Pending;
+            }
+        }
+        Registration::poll_outcome(registration, cx)
+    }
+}
+
 impl Ticket {
     pub(super) fn new(number: MessageNumber, message: &Message, shared: &Arc<Shared>) -> Self {
-        let key = message.message_key().cloned();
-        Self {
-            registration: Registration {
-                message: number,
-                no_receipts: None,
-                key,
-                shared: Arc::clone(shared),
-            },
-        }
+        Self { registration: Registration::new(number, message, shared) }
     }
 
     /// Returns the account's number of the message.
@@ -102,22 +165,8 @@ impl Ticket {
     ///
     /// Dropping the future drops the ticket: the message is sent all the same.
     pub async fn outcome(self) -> Result<Sent, SendError> {
-        self.registered_outcome(false).await
-    }
-
-    /// As [`outcome`](Self::outcome). If the task is registered for the outcome, the first poll does not look for it.
-    pub(super) async fn registered_outcome(self, mut is_registered: bool) -> Result<Sent, SendError> {
-        let mut registration = self.registration;
-        let Registration { message, ref shared, .. } = registration;
-        let outcome = poll_fn(|cx| {
-            if std::mem::take(&mut is_registered) {
-                return Poll::Pending;
-            }
-            shared.poll(cx, |router, waker| router.poll_last_outcome(message, waker))
-        });
-        let (accepted, no_receipts) = outcome.await?;
-        registration.no_receipts = no_receipts;
-        Ok(Sent { registration, accepted })
+        let mut registration = Some(self.registration);
+        poll_fn(|cx| Registration::poll_outcome(&mut registration, cx)).await
     }
 
     /// Cancels the segments that are not sent yet. Those in flight still get their response; the

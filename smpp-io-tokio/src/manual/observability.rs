@@ -30,25 +30,27 @@
 //!
 //! fn main() {
 //!     tracing_subscriber::fmt().json().with_max_level(LevelFilter::INFO).init();
-//!     // ... the rest of your program; the target of all events is `smpp_io_tokio`
+//!     // ... the rest of your program; the target of all events is `smpp_io`
 //! }
 //! ```
 //!
 //! A single session (also each one of a [`Server`](crate::Server)) has the span `smpp` with `role` (`esme` or `smsc`),
-//! `peer` (the address) and `system_id`. An account has the span `smpp_account` with `system_id`.
+//! `peer` (the address) and `system_id`. An account has the span `smpp_account` with `system_id`, a server the span
+//! `smpp_server`.
 //!
 //! An account logs its [event stream](#the-event-stream-of-an-account): the message is the `Display` of the event, and the
 //! fields are `kind` (`bound`, `link_closed`), `link`, `number` (of a message), `error` (the whole error of a failed
-//! connection) and `suppressed`.
+//! connection) and `suppressed`. A server logs its [events](crate::BindRegistry::events) in the same way, with the fields `kind`,
+//! `connection` and `suppressed`.
 //!
-//! | level | a session logs | an account logs |
-//! | --- | --- | --- |
-//! | error | | `stopped` |
-//! | warn | bind refused; malformed PDU; a request not understood or without a response in time; a response that cannot be decoded; closed for any reason but `unbind` or `abort` | `bind_refused`, `connect_failed`, `resolve_failed`, `message_in_doubt`; `link_closed` for any reason but an `unbind` of either side or an `abort` |
-//! | info | bound; the peer unbinds; closed after `unbind` or `abort` | `bound`, `paused`, `peer_unbind`, `closed`, `account_resumed`; `link_closed` after an `unbind` or an `abort` |
-//! | debug | connected; throttled by the peer; a request of the peer refused by the session; an unexpected response | `binding`, `throttled`, `resumed`, `message_failed`, `late_outcome`, `receipts_expired` |
+//! | level | a session logs | an account logs | a server logs |
+//! | --- | --- | --- | --- |
+//! | error | | `stopped` | |
+//! | warn | bind refused; malformed PDU; a request not understood or without a response in time; a response that cannot be decoded; closed for any reason but `unbind` or `abort` | `bind_refused`, `connect_failed`, `resolve_failed`, `message_in_doubt`; `link_closed` for any reason but an `unbind` of either side or an `abort` | `rejected`, `bind_refused`, `throttled`; `not_bound` of a connection that was closed for another one or held too much; `ended` for any reason but an `unbind` or an `abort` |
+//! | info | bound; the peer unbinds; closed after `unbind` or `abort` | `bound`, `paused`, `peer_unbind`, `closed`, `account_resumed`; `link_closed` after an `unbind` or an `abort` | `bound`, `closed`; `ended` after an `unbind` or an `abort` |
+//! | debug | connected; throttled by the peer; a request of the peer refused by the session; an unexpected response | `binding`, `throttled`, `resumed`, `message_failed`, `late_outcome`, `receipts_expired` | `connected`, `not_bound` |
 //!
-//! Nothing is logged for a message that goes well. Of each kind, an account logs 20 events at once, then one a second;
+//! Nothing is logged for a message that goes well. Of each kind, an account or a server logs 20 events at once, then one a second;
 //! `suppressed` says how many were left out since. The event stream has all of them. The texts of a session's events are
 //! listed in the [crate documentation](crate). All are emitted while the session or the account is locked: use a subscriber
 //! that does not block.
@@ -60,13 +62,14 @@
 //!
 //! ```no_run
 //! # #[cfg(feature = "metrics")]
-//! # fn example(account: &smpp_io_tokio::account::Account, client: &smpp_io_tokio::Client) {
+//! # fn example(account: &smpp_io_tokio::account::Account, client: &smpp_io_tokio::Client, server: &smpp_io_tokio::Server) {
 //! use std::time::Duration;
 //! use smpp_io_tokio::metrics;
 //!
 //! metrics::describe();
 //! tokio::spawn(metrics::publish_account(account, "8x8", Duration::from_secs(10)));
 //! tokio::spawn(metrics::publish(client, "8x8", Duration::from_secs(10))); // a single session
+//! tokio::spawn(metrics::publish_server(server.binds(), "smsc", Duration::from_secs(10)));
 //! # }
 //! ```
 //!
@@ -255,8 +258,10 @@
 //!
 //! # Blocking crate
 //!
-//! `smpp-io-std` has `events` (`recv`, `recv_until`, an `Iterator`), `observe`, `stats`, `links` and the captures. It has no
-//! `tracing` or `metrics` features: log the events, and publish what `stats` returns.
+//! `smpp-io-std` has the same: the features `tracing` and `metrics` with these names, labels, spans and events, `events` (`recv`,
+//! `recv_until`, an `Iterator`), `observe`, `stats`, `links` and the captures. A publisher is a function for a thread:
+//! `thread::spawn(metrics::publish_account(&account, "8x8", Duration::from_secs(10)))`. A one-thread `Connection` is traced, and
+//! has no publisher: publish its `stats` yourself. If both crates are in one program, a feature of one is also that of the other.
 //!
 //! # Privacy
 //!

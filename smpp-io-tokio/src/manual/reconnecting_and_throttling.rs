@@ -131,6 +131,9 @@
 //! /// Returns whether the SMSC accepts the password. If not, the account goes on with the one that it had.
 //! async fn change_password(account: &Account, password: &str) -> Result<bool, Box<dyn std::error::Error>> {
 //!     let before = account.options();
+//!     if before.credentials.password == password {
+//!         return Ok(true); // no bind is replaced
+//!     }
 //!     let mut events = account.events();
 //!     account.reconfigure(Options {
 //!         credentials: Credentials { password: password.into(), ..before.credentials.clone() },

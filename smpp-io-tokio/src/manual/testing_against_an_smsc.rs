@@ -141,8 +141,8 @@
 //! // Your program, which accepts what arrives:
 //! let program = tokio::spawn(async move {
 //!     let mut texts = Vec::new();
-//!     while let (true, Some(arrival)) = (texts.len() < 2, arrivals.recv().await) {
-//!         if let Arrival::Message(message) = arrival {
+//!     while texts.len() < 2 {
+//!         if let Some(Arrival::Message(message)) = arrivals.recv().await {
 //!             texts.extend(message.get().text());
 //!             message.accept().unwrap();
 //!         }

@@ -5,20 +5,10 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use metrics::{Counter, SharedString, counter, gauge};
-use smpp_core::account::{AccountStats, LinkState, LinkStats};
-use smpp_core::session::State;
+use smpp_io_common::metrics::{AccountPublisher, AccountValues, MIN_INTERVAL};
 use tokio::time::timeout;
 
-use super::gauge::{GaugeShare, MIN_INTERVAL, add};
-use super::traffic::{TrafficPublisher, with};
 use crate::account::Account;
-
-/// The label of a counter that has none.
-const NO_LABEL: (&str, &str) = ("", "");
-
-/// The values of the label `state`.
-const LINK_STATES: [&str; 4] = ["idle", "connecting", "bound", "closing"];
 
 /// Publishes the metrics of an account at the given interval, and once more when the account has ended. Then the future
 /// completes. Spawn it as a task.
@@ -43,16 +33,14 @@ pub fn publish_account(
     interval: Duration,
 ) -> impl Future<Output = ()> + Send + 'static {
     let shared = Arc::clone(account.shared());
-    let mut publisher = Publisher::new(name.into().into(), account.links().len());
+    let mut publisher = AccountPublisher::new(name.into(), account.links().len());
     async move {
         loop {
             let mut end = pin!(shared.ended.notified());
             end.as_mut().enable();
             let (current, ended) = {
                 let inner = shared.lock();
-                let mut states = [0_u32; LINK_STATES.len()];
-                inner.account.links().for_each(|(_, state)| count(&mut states, state));
-                ((states, inner.account.stats()), inner.router.is_over())
+                (AccountValues::of(&inner.account), inner.router.is_over())
             };
             publisher.publish(current);
             if ended {
@@ -60,117 +48,6 @@ pub fn publish_account(
             }
             // Waits for the end of the account or of the interval.
             let _ = timeout(interval.max(MIN_INTERVAL), end).await;
-        }
-    }
-}
-
-fn count(states: &mut [u32; LINK_STATES.len()], state: LinkState) {
-    let [idle, connecting, bound, closing] = states;
-    *match state {
-        LinkState::Open(_, State::Bound(_)) => bound,
-        LinkState::Resolving | LinkState::Connecting(_) | LinkState::Open(..) => connecting,
-        LinkState::Closing => closing,
-        LinkState::Idle => idle,
-    } += 1;
-}
-
-/// Converts a number of segments to the value of a gauge, which is exact up to 32 bits.
-fn level(segments: usize) -> f64 {
-    u32::try_from(segments).unwrap_or(u32::MAX).into()
-}
-
-/// The metrics of one account.
-struct Publisher {
-    account: SharedString,
-    states: [GaugeShare; LINK_STATES.len()],
-    queued: GaugeShare,
-    pending_receipts: GaugeShare,
-    tracked_receipts: GaugeShare,
-    /// The metrics of each connection slot.
-    links: Vec<TrafficPublisher>,
-    counters: Vec<Counter>,
-    /// The values of the last publication.
-    published: Vec<u64>,
-}
-
-/// A counter of an account: its name, the name and the value of its label, and the count.
-type NamedCounter = (&'static str, (&'static str, &'static str), u64);
-
-fn counters(stats: &AccountStats) -> [NamedCounter; 17] {
-    let counters = &stats.counters;
-    let segments = |outcome, count| ("smpp_account_segments_total", ("outcome", outcome), count);
-    let delivered = |of_type, count| ("smpp_account_delivered_total", ("type", of_type), count);
-    let binds = |outcome, count| ("smpp_account_binds_total", ("outcome", outcome), count);
-    [
-        segments("accepted", counters.segments_accepted),
-        segments("refused", counters.segments_refused),
-        segments("nacked", counters.segments_nacked),
-        segments("never_sent", counters.segments_never_sent),
-        segments("unanswered", counters.segments_unanswered),
-        delivered("message", counters.messages_received),
-        delivered("receipt", counters.receipts_matched),
-        delivered("unmatched_receipt", counters.receipts_unmatched),
-        binds("bound", stats.total.bound),
-        binds("refused", counters.binds_refused),
-        binds("connect_failed", counters.connects_failed),
-        ("smpp_account_rebinds_total", NO_LABEL, stats.links.iter().map(LinkStats::rebinds).sum()),
-        ("smpp_account_links_closed_total", NO_LABEL, counters.links_closed),
-        ("smpp_account_pauses_total", NO_LABEL, counters.pauses),
-        ("smpp_account_in_doubt_total", NO_LABEL, counters.in_doubt),
-        ("smpp_account_late_outcomes_total", NO_LABEL, counters.late_outcomes),
-        ("smpp_account_receipts_expired_total", NO_LABEL, counters.receipts_expired),
-    ]
-}
-
-impl Publisher {
-    fn new(account: SharedString, links: usize) -> Self {
-        let gauge = |name: &'static str| GaugeShare::new(gauge!(name, "account" => account.clone()));
-        let counters = counters(&AccountStats::default());
-        let mut publisher = Self {
-            states: LINK_STATES.map(|state| {
-                GaugeShare::new(gauge!("smpp_account_links", "account" => account.clone(), "state" => state))
-            }),
-            queued: gauge("smpp_account_queued_segments"),
-            pending_receipts: gauge("smpp_account_pending_receipts"),
-            tracked_receipts: gauge("smpp_account_tracked_receipts"),
-            links: Vec::new(),
-            published: vec![0; counters.len()],
-            counters: counters
-                .into_iter()
-                .map(|(name, label, _)| {
-                    let labels = [("account", account.clone()), (label.0, label.1.into())];
-                    let labels = if label == NO_LABEL { &labels[..1] } else { &labels };
-                    counter!(name, with(labels, &[]))
-                })
-                .collect(),
-            account,
-        };
-        publisher.add_links(links);
-        publisher
-    }
-
-    /// Registers the metrics of the connection slots that are new.
-    fn add_links(&mut self, links: usize) {
-        for link in self.links.len()..links {
-            let labels = [("account", self.account.clone()), ("link", link.to_string().into())];
-            self.links.push(TrafficPublisher::new("smpp_account", &labels));
-        }
-    }
-
-    /// Publishes the differences to the last publication.
-    fn publish(&mut self, (states, current): ([u32; LINK_STATES.len()], AccountStats)) {
-        self.states.iter_mut().zip(states).for_each(|(gauge, count)| gauge.set(count.into()));
-        self.queued.set(level(current.queued));
-        self.pending_receipts.set(level(current.pending_receipts));
-        self.tracked_receipts.set(level(current.tracked_receipts));
-        for ((counter, published), (.., count)) in
-            self.counters.iter().zip(&mut self.published).zip(counters(&current))
-        {
-            add(counter, count, std::mem::replace(published, count));
-        }
-        self.add_links(current.links.len());
-        for (publisher, link) in self.links.iter_mut().zip(&current.links) {
-            publisher.publish(&link.session, &link.requests, &link.response_histogram);
         }
     }
 }

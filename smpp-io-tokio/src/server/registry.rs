@@ -12,6 +12,7 @@ use smpp_core::server::{
     DeliveryPdu, Event, RejectReason, ServerStats,
 };
 use smpp_core::session::{CloseReason, Config, Instant, RateMeter, RequestError, Response, UnansweredReason};
+use smpp_io_common::telemetry::ServerTelemetry;
 use smpp_io_common::{Arrival, ServerLimits};
 use tokio::runtime::Handle;
 use tokio::sync::futures::Notified;
@@ -49,7 +50,7 @@ pub(super) struct Registry {
     delivered: Notify,
     events: broadcast::Sender<Event>,
     /// Held by the thread that passes events on, so that they keep their order.
-    publishing: Mutex<()>,
+    publishing: Mutex<ServerTelemetry>,
     /// Whether [`flush`](Self::flush) has something to do after a call under the lock of a session.
     pub(super) needs_flush: AtomicBool,
     has_account_rates: AtomicBool,
@@ -146,7 +147,7 @@ impl Registry {
             changed: Notify::new(),
             delivered: Notify::new(),
             events: broadcast::Sender::new(EVENTS),
-            publishing: Mutex::new(()),
+            publishing: Mutex::default(),
             needs_flush: AtomicBool::new(false),
             has_account_rates: AtomicBool::new(limits.account_rate.is_some()),
             detached_requests: AtomicUsize::new(0),
@@ -217,13 +218,14 @@ impl Registry {
         loop {
             {
                 // Another thread that does this sees the events, or this one does in its next round.
-                let _publishing = match self.publishing.try_lock() {
+                let mut telemetry = match self.publishing.try_lock() {
                     Ok(publishing) => publishing,
                     // A waker has panicked: it guards nothing that this could leave inconsistent.
                     Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
                     Err(TryLockError::WouldBlock) => return,
                 };
                 while let Some(event) = self.next_event() {
+                    telemetry.record(self.clock.now(), &event);
                     // It fails if there is no receiver.
                     let _ = self.events.send(event);
                 }

@@ -21,7 +21,8 @@ use crate::dial::BoxedTransport;
 pub struct ServerStream {
     io: Io,
     /// Held for its drop.
-    _slot: Option<Arc<Slot>>,
+    #[cfg_attr(not(feature = "testing"), expect(dead_code, reason = "held for its drop"))]
+    slot: Option<Arc<Slot>>,
 }
 
 enum Io {
@@ -40,11 +41,11 @@ pub(super) enum Socket {
 
 impl ServerStream {
     pub(super) const fn plain(io: Socket, slot: Option<Arc<Slot>>) -> Self {
-        Self { io: Io::Plain(io), _slot: slot }
+        Self { io: Io::Plain(io), slot }
     }
 
     pub(super) fn tls(io: TlsStream<Socket>, slot: Option<Arc<Slot>>) -> Self {
-        Self { io: Io::Tls(Box::new(io)), _slot: slot }
+        Self { io: Io::Tls(Box::new(io)), slot }
     }
 
     /// Returns the TCP socket, for example to set its options; `None` if the transport is another one.
@@ -68,7 +69,7 @@ impl ServerStream {
     /// Returns the id that the bind of this connection will have; `None` without a server.
     #[cfg(feature = "testing")]
     pub(crate) fn bind_id(&self) -> Option<BindId> {
-        self._slot.as_ref().map(|slot| BindId(slot.id))
+        self.slot.as_ref().map(|slot| BindId(slot.id))
     }
 
     fn socket(&self) -> &Socket {

@@ -11,6 +11,7 @@ use std::time::Duration;
 use smpp_core::SequenceNumber;
 use smpp_core::simulator::{FaultFilter, Faults, ResponseFault, Rng, StreamEnd};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
 use crate::ServerStream;
@@ -126,7 +127,7 @@ impl FaultyTransport {
     fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.connection.stream_end() == Some(StreamEnd::Reset) {
             // Without lingering, closing resets the connection and discards what is in flight.
-            let reset = self.io()?.tcp().map_or(Ok(()), |tcp| tcp.set_zero_linger());
+            let reset = self.io()?.tcp().map_or(Ok(()), TcpStream::set_zero_linger);
             return Poll::Ready(reset.and(Err(io::ErrorKind::ConnectionReset.into())));
         }
         let max_write = self.switch.get().max_write;

@@ -386,27 +386,3 @@ fn a_message_id_is_kept_in_64_octets_and_compared_as_a_whole() {
     assert_ne!(whole, MessageId::new(&[b'x'; 65]));
     assert!(size_of::<MessageId>() <= 40, "an id of 36 octets needs no allocation");
 }
-
-#[test]
-fn no_timer_stays_due_when_a_message_ends_that_waits_for_no_receipt() {
-    let receipts = ReceiptOptions { remember_completed: Duration::ZERO, ..options().receipts };
-    let rate = Some(Rate::per_second(1).with_burst(1));
-    let mut sim = Simulation::new(Options { receipts, rate, ..options() });
-    sim.advance(2 * SECOND);
-    let message = Message::text(&template(), &"x".repeat(200)).deadline(SECOND / 2);
-    sim.account.submit(sim.now, &message).unwrap();
-    sim.settle();
-    sim.receipt(0, "1", "DELIVRD");
-    sim.settle();
-    assert_eq!((sim.submitted.len(), sim.matches().len()), (1, 1));
-    for event in core::mem::take(&mut sim.events) {
-        if let Event::Receipt { ack, .. } = event {
-            sim.account.acknowledge(sim.now, ack, Ok(())).unwrap();
-        }
-    }
-    // The second segment is too late.
-    sim.now = sim.now + SECOND / 2;
-    sim.account.handle_timeout(sim.now);
-    assert!(sim.account.poll_timeout().is_none_or(|at| at > sim.now));
-    assert_eq!(sim.account.tracked_receipts(), 0);
-}

@@ -339,23 +339,32 @@ fn a_refused_bind_that_stops_the_account_is_reported_also_after_a_message_that_d
     assert_eq!(sim.events.iter().filter_map(stops).collect::<Vec<_>>(), [bind], "it is reported again");
 }
 
-/// A message whose first attempt is accepted late is not refused if the SMSC refuses its second.
-#[test]
-fn the_refusal_of_a_copy_of_an_accepted_message_pauses_no_bind() {
-    let session = Config { rate: None, response_timeout: SECOND, ..options().session };
+/// An account that sends a message again after a timeout of 1 s.
+fn resending() -> Simulation {
+    let session =
+        Config { rate: None, response_timeout: SECOND, slow_down_when_throttled: false, ..options().session };
     let unanswered_policy = UnansweredPolicy::Resend(1);
     let mut sim = Simulation::new(Options { session, unanswered_policy, ..options() });
     sim.advance(SECOND);
     sim.answers = false;
-    send_to(&mut sim, "6500");
-    sim.advance(SECOND);
-    assert_eq!(sim.unanswered.len(), 2, "it was sent again");
-    sim.answer_late(Ok("1"));
-    assert!(sim.outcomes()[0].1.result().is_ok());
-    sim.answers = true;
-    sim.submit_status = vec![CommandStatus::RMSGQFUL];
-    send_to(&mut sim, "6501");
-    sim.answer_late(Err(CommandStatus::RMSGQFUL));
-    send_to(&mut sim, "6502");
-    assert_eq!(times_of(&sim, "6502"), [2 * SECOND]);
+    sim
+}
+
+#[test]
+fn the_refusal_of_a_copy_of_an_accepted_message_pauses_no_bind() {
+    // Of the longer message another segment has no response yet.
+    for (text, attempts) in [("6500", 2), (&*"6500".repeat(60), 4)] {
+        let mut sim = resending();
+        sim.account.submit(sim.now, &Message::text(&to("6500"), text)).unwrap();
+        sim.advance(SECOND * 3 / 2);
+        assert_eq!(sim.unanswered.len(), attempts, "it was sent again");
+        sim.answer_late(Ok("1"));
+        sim.answers = true;
+        sim.submit_status = vec![CommandStatus::RMSGQFUL];
+        send_to(&mut sim, "6501");
+        sim.unanswered.swap(0, attempts / 2 - 1);
+        sim.answer_late(Err(CommandStatus::RMSGQFUL));
+        send_to(&mut sim, "6502");
+        assert_eq!(times_of(&sim, "6502"), [SECOND * 5 / 2]);
+    }
 }

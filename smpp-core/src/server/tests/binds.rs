@@ -30,6 +30,20 @@ fn binds_of_an_account_are_limited_in_all_and_for_each_mode() {
 }
 
 #[test]
+fn the_status_of_a_bind_above_a_limit_is_an_option() {
+    for binds_status in [CommandStatus::RALYBND, CommandStatus::RBINDFAIL, CommandStatus::RSYSERR] {
+        for binds in [BindLimits::total(1), BindLimits { transceivers: 1, ..BindLimits::total(9) }] {
+            let mut server = Server::new(Options { binds, binds_status, ..Options::default() });
+            let mut application = Application::default();
+            Peer::bound(&mut server, &mut application, "shop", TRX);
+            let mut second = Peer::connect(&mut server, Instant::ZERO, ADDRESS);
+            let status = second.bind(&mut server, &mut application, "shop", TRX);
+            assert_eq!(status, Some(binds_status), "{binds:?}");
+        }
+    }
+}
+
+#[test]
 fn spellings_of_one_account_share_its_limit() {
     let mut server = server(BindLimits::total(1));
     let mut application = Application {
@@ -150,4 +164,16 @@ fn a_registry_that_has_stopped_accepts_no_bind_and_no_connection() {
     let decided = registry.decide(connection, (b"shop", TRX), 16, Ok(&Admission::default()));
     assert_eq!(decided, Err(BindRefusal::Stopping));
     assert_eq!(registry.accept(address("192.0.2.1")).err(), Some(RejectReason::Stopping));
+}
+
+#[test]
+fn a_decision_that_begins_again_has_one_deadline() {
+    let mut registry = Registry::new(Options::default());
+    let connection = registry.accept(address("192.0.2.1")).unwrap();
+    let first = registry.begin_decision(Instant::ZERO, connection);
+    let second = registry.begin_decision(at(100), connection);
+    assert_eq!(registry.poll_timeout(), Some(second));
+    assert_eq!(registry.poll_undecided(first), None);
+    assert_eq!(registry.poll_undecided(second), Some(connection));
+    assert_eq!(registry.poll_timeout(), None);
 }

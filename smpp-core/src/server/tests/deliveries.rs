@@ -185,14 +185,14 @@ fn what_is_in_doubt_stays_so() {
 #[test]
 fn the_queue_of_an_account_is_bounded() {
     let options =
-        DeliveryOptions { capacity: 2, octets: 100, total_octets: 120, ..DeliveryOptions::default() };
+        DeliveryOptions { capacity: 2, octets: 110, total_octets: 120, ..DeliveryOptions::default() };
     let (mut server, _) = server(options);
     let small = || delivery(&[1]);
     let large = delivery(&[0; 60]);
     assert_eq!(
-        server.deliver(NOW, b"shop", delivery(&[0; 70])),
+        server.deliver(NOW, b"shop", delivery(&[0; 80])),
         Err(DeliverError::TooLarge),
-        "of 100 octets"
+        "of 110 octets"
     );
     assert_eq!(server.stats().accounts, 0, "a refused delivery leaves no account");
     server.deliver(NOW, b"shop", small()).unwrap();
@@ -259,4 +259,56 @@ fn the_rate_limit_of_a_bind_delays_deliveries() {
     assert_eq!(server.poll_action(), Some(Action::Wake { connection: peer.connection }));
     peer.exchange(&mut server, due, &mut application);
     assert_eq!(peer.texts(), [[1], [2]]);
+}
+
+/// Returns a registry with two binds, and the first delivery of an account, which is in flight on the first.
+fn assigned(delivery: Delivery) -> (Registry, DeliveryId) {
+    let mut registry = Registry::new(Options::default());
+    for _ in 0..2 {
+        let connection = registry.accept(address("192.0.2.1")).unwrap();
+        registry.decide(connection, (b"shop", TRX), 16, Ok(&Admission::default())).unwrap();
+        registry.ready(connection);
+    }
+    let id = registry.deliver(NOW, b"shop", delivery).unwrap();
+    assert!(registry.poll_assignment(NOW).is_some());
+    (registry, id)
+}
+
+fn outcome(registry: &mut Registry) -> Option<DeliveryOutcome> {
+    core::iter::from_fn(|| registry.poll_event()).find_map(|event| match event {
+        Event::Delivery { outcome, .. } => Some(outcome),
+        _ => None,
+    })
+}
+
+#[test]
+fn a_delivery_that_expires_in_flight_does_not_return_to_the_queue() {
+    let (mut registry, id) = assigned(delivery(&[1]).max_age(Duration::from_secs(1)));
+    registry.handle_timeout(at(1000));
+    assert_eq!((outcome(&mut registry), registry.poll_timeout()), (None, None), "it waits for its outcome");
+    registry.handle_refused(at(1000), id, session::Refusal::WindowFull);
+    assert_eq!(outcome(&mut registry), Some(DeliveryOutcome::NeverSent(DeliveryNotSentReason::Expired)));
+    assert_eq!(registry.stats().deliveries, 0);
+}
+
+#[test]
+fn an_attempt_that_never_left_does_not_count() {
+    let closed = session::NotSentReason::Closed(session::CloseReason::Disconnected);
+    let not_sent: [fn(&mut Registry, DeliveryId, session::NotSentReason); 2] = [
+        |registry, id, reason| {
+            registry.handle_result(NOW, id, Err(session::RequestError::NeverSent(reason)));
+        },
+        |registry, id, _| registry.handle_refused(NOW, id, session::Refusal::WindowFull),
+    ];
+    for not_sent in not_sent {
+        let (mut registry, id) = assigned(delivery(&[1]).max_attempts(2));
+        not_sent(&mut registry, id, closed);
+        assert!(registry.poll_assignment(NOW).is_some(), "on the other bind");
+        let refused = session::RequestError::Refused {
+            status: CommandStatus::RX_T_APPN,
+            response: session::RefusedResponse::default(),
+        };
+        registry.handle_result(NOW, id, Err(refused));
+        assert_eq!(outcome(&mut registry), None, "the second attempt is left");
+    }
 }

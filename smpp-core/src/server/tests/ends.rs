@@ -83,7 +83,7 @@ fn a_shutdown_ends_in_time_whatever_the_application_does() {
     }
     assert_eq!((calls, server.stats().bound), (3, 600));
     assert_eq!(server.poll_timeout(), Some(at(4000)));
-    while server.poll_timeout().is_some_and(|due| due <= at(4000)) {
+    for _ in 0..20 {
         server.handle_timeout(at(4000));
     }
     assert_eq!(kinds(&mut server).last(), Some(&"closed"));

@@ -104,3 +104,96 @@ fn a_server_that_stops_rejects_them() {
     let stopping = |from| alloc::format!("connection from {from}:2775 rejected: the server is shutting down");
     assert_eq!(events(&mut registry), [stopping("192.0.2.1"), stopping("10.0.0.1"), stopping("10.0.0.1")]);
 }
+
+/// What a model of the registry knows of a connection that is not closed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Model {
+    Waiting,
+    Open(SocketAddr),
+    Closing,
+}
+
+#[test]
+fn limits_and_events_hold_whatever_proxies_do() {
+    let options =
+        Options { connections: 12, connections_per_address: 3, unbound_connections: 8, ..Options::default() };
+    for seed in 1..=300_u64 {
+        let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let mut random = |below: usize| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            usize::try_from(state % below as u64).unwrap()
+        };
+        let mut registry = registry(options.clone());
+        let mut model: Vec<(ConnectionId, Model)> = Vec::new();
+        let (mut connected, mut ended, mut rejected) = (0, 0, 0);
+        for step in 0..200 {
+            let client = address(["192.0.2.1", "192.0.2.2", "192.0.2.3", "2001:db8::1"][random(4)]);
+            let picked = (!model.is_empty()).then(|| random(model.len()));
+            match (random(10), picked) {
+                (0..=1, _) => {
+                    if let Ok(id) = registry.accept(client) {
+                        model.push((id, Model::Open(client)));
+                    }
+                }
+                (2..=5, _) => {
+                    if let Ok(id) = registry.accept_proxied(proxy()) {
+                        model.push((id, Model::Waiting));
+                    }
+                }
+                (6..=7, Some(index)) => {
+                    let (id, phase) = model[index];
+                    let identified = registry.identify(id, client);
+                    assert!(identified.is_err() || phase == Model::Waiting);
+                    if phase == Model::Waiting {
+                        model[index].1 =
+                            if identified.is_ok() { Model::Open(client) } else { Model::Closing };
+                    }
+                }
+                (8, Some(index)) => {
+                    let (id, phase) = model[index];
+                    registry.reject(id, RejectReason::ProxyHeader(ProxyHeaderError::Malformed));
+                    if phase == Model::Waiting {
+                        model[index].1 = Model::Closing;
+                    }
+                }
+                (9, Some(index)) => registry.closed(model.swap_remove(index).0),
+                _ if step > 190 => registry.stop(),
+                _ => {}
+            }
+            while let Some(id) = registry.poll_close() {
+                let closed = model.iter_mut().find(|(other, _)| *other == id).unwrap();
+                assert!(closed.1 != Model::Closing);
+                closed.1 = Model::Closing;
+            }
+            while let Some(event) = registry.poll_event() {
+                match event.kind() {
+                    "connected" => connected += 1,
+                    "not_bound" => ended += 1,
+                    "rejected" => rejected += 1,
+                    other => panic!("{other}"),
+                }
+            }
+            let count = |is_such: &dyn Fn(Model) -> bool| model.iter().filter(|(_, it)| is_such(*it)).count();
+            let (closing, stats) = (count(&|it| it == Model::Closing), registry.stats());
+            assert_eq!((stats.unbound, stats.closing), (model.len() - closing, closing));
+            assert!(stats.unbound <= 8);
+            let identified = count(&|it| matches!(it, Model::Open(_)));
+            assert_eq!(identified, connected - ended, "each has one last event");
+            assert!(count(&|it| it == Model::Open(client)) <= 3);
+        }
+        for (id, _) in model {
+            registry.closed(id);
+        }
+        while let Some(event) = registry.poll_event() {
+            match event.kind() {
+                "not_bound" => ended += 1,
+                _ => rejected += 1,
+            }
+        }
+        let stats = registry.stats();
+        assert_eq!((stats.unbound, stats.closing, connected - ended), (0, 0, 0));
+        assert_eq!(stats.counters.rejected, rejected);
+    }
+}

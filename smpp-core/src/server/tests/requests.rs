@@ -33,6 +33,22 @@ fn the_rate_of_a_bind_is_limited() {
 }
 
 #[test]
+fn throttling_is_reported_again_after_a_message_was_accepted() {
+    // A status that does not slow the client down.
+    let rate_status = CommandStatus::RSYSERR;
+    let rate = Some(Rate::per_second(1));
+    let mut server = Server::new(Options { rate, rate_status, ..Options::default() });
+    let mut application = Application::default();
+    let mut peer = Peer::bound(&mut server, &mut application, "shop", TRX);
+    for millis in [0, 0, 0, 2000, 2000] {
+        peer.session.request(at(millis), &SubmitSm::default(), "message").unwrap();
+        peer.exchange(&mut server, at(millis), &mut application);
+    }
+    assert_eq!(application.requests.len(), 2);
+    assert_eq!(kinds(&mut server).iter().filter(|kind| **kind == "throttled").count(), 2);
+}
+
+#[test]
 fn the_rate_of_an_account_counts_all_its_binds() {
     let options = Options { rate: Some(Rate::per_second(3)), ..Options::default() };
     let mut server = Server::new(Options { account_rate: Some(Rate::per_second(4)), ..options });

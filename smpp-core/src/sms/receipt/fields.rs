@@ -116,6 +116,9 @@ impl<'a> Receipt<'a> {
     /// Known are the words of Appendix B in any case, the same words in full (`DELIVERED`), `FAILED` as undeliverable
     /// and `SENT` as en route.
     pub fn state(&self) -> Option<MessageState> {
+        if self.stat == b"DELIVRD" {
+            return Some(MessageState::DELIVERED);
+        }
         STATES.iter().find(|(word, _)| word.eq_ignore_ascii_case(self.stat)).map(|(_, state)| *state)
     }
 
@@ -189,14 +192,14 @@ impl<'a> Receipt<'a> {
     }
 }
 
-/// The words of `stat`, the most frequent one first. The word of Appendix B is the first of each state.
+/// The words of `stat`. The word of Appendix B is the first of each state.
 static STATES: [(&[u8], MessageState); 19] = [
-    (b"DELIVRD", MessageState::DELIVERED),
-    (b"DELIVERED", MessageState::DELIVERED),
     (b"SCHEDLD", MessageState::SCHEDULED),
     (b"SCHEDULED", MessageState::SCHEDULED),
     (b"ENROUTE", MessageState::ENROUTE),
     (b"SENT", MessageState::ENROUTE),
+    (b"DELIVRD", MessageState::DELIVERED),
+    (b"DELIVERED", MessageState::DELIVERED),
     (b"EXPIRED", MessageState::EXPIRED),
     (b"DELETED", MessageState::DELETED),
     (b"UNDELIV", MessageState::UNDELIVERABLE),

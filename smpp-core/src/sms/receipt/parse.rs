@@ -144,17 +144,39 @@ impl<'a> Receipt<'a> {
 fn parse_fields(text: &[u8]) -> Receipt<'_> {
     let mut receipt = Receipt::default();
     let text = trim_start(without_nuls(text));
-    let mut next = key(text).or_else(|| value(text).1);
+    let next = match usual_key(text) {
+        Some(first) => Some(usual_fields(&mut receipt, first)),
+        None => any_key(text).or_else(|| value(text).1),
+    };
+    any_fields(&mut receipt, next);
+    receipt
+}
+
+/// Parses the other fields. `next` is the key of the first of them, and the input after its colon.
+fn any_fields<'a>(receipt: &mut Receipt<'a>, mut next: Option<(Key, &'a [u8])>) {
     while let Some((key, rest)) = next {
         if key == Key::Text {
             receipt.text = Some(rest);
             break;
         }
         let (value, following) = value(rest);
-        set(&mut receipt, key, value);
+        set(receipt, key, value);
         next = following;
     }
-    receipt
+}
+
+/// Parses the fields that are as most SMSCs write them: a usual key, one word, a space, and the next usual key. Returns the first
+/// field that may be something else: its key and the input after its colon.
+fn usual_fields<'a>(receipt: &mut Receipt<'a>, first: (Key, &'a [u8])) -> (Key, &'a [u8]) {
+    let (mut key, mut input) = first;
+    while key != Key::Text
+        && let Some((word, [b' ', rest @ ..])) = input.split_at_checked(low_octet(input))
+        && let Some(next) = usual_key(rest)
+    {
+        set(receipt, key, Value { word, whole: word });
+        (key, input) = next;
+    }
+    (key, input)
 }
 
 /// Returns whether the text starts with a key.
@@ -187,7 +209,7 @@ pub(super) fn without_nuls(mut text: &[u8]) -> &[u8] {
 }
 
 /// Sets a field, unless it has a value already or the value is empty.
-#[inline]
+#[inline(always)]
 fn set<'a>(receipt: &mut Receipt<'a>, key: Key, Value { word, whole }: Value<'a>) {
     let word = without_separators(word);
     let is_date = matches!(key, Key::SubmitDate | Key::DoneDate);
@@ -215,7 +237,7 @@ fn key(input: &[u8]) -> Option<(Key, &[u8])> {
 }
 
 /// Parses a key that most receipts have: 8 octets at once.
-#[inline]
+#[inline(always)]
 fn usual_key(input: &[u8]) -> Option<(Key, &[u8])> {
     let octets = match input.first_chunk() {
         Some(octets) => u64::from_le_bytes(*octets),
@@ -345,20 +367,8 @@ const fn name_number(name: &[u8]) -> Name {
 }
 
 /// Parses a value. Returns it with the next key and the input after that key's colon.
-#[inline]
-fn value(input: &[u8]) -> (Value<'_>, Option<(Key, &[u8])>) {
-    // Most values are one word, with a space and a usual key after it.
-    match input.split_at_checked(low_octet(input)) {
-        Some((word, [b' ', rest @ ..])) if let Some(next) = usual_key(rest) => {
-            (Value { word, whole: word }, Some(next))
-        }
-        _ => any_value(input),
-    }
-}
-
-/// Parses any value.
 #[inline(never)]
-fn any_value(input: &[u8]) -> (Value<'_>, Option<(Key, &[u8])>) {
+fn value(input: &[u8]) -> (Value<'_>, Option<(Key, &[u8])>) {
     let (word, mut rest) = split_word(input);
     let (mut value, mut start) = (Value { word, whole: word }, input);
     loop {
@@ -437,6 +447,8 @@ fn number(word: &[u8]) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
+    use alloc::string::String;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -465,6 +477,26 @@ mod tests {
             {
                 prop_assert!(usual.is_some(), "{input:?} is read slowly");
             }
+        }
+
+        #[test]
+        fn usual_fields_are_those_that_any_text_has(
+            fields in prop::collection::vec(
+                (
+                    "(?i)(id|sub|dlvrd|submit date|done date|stat|err|text|submitdate|x|dlvrdx|done  date|date)",
+                    "[: ]{0,2}",
+                    "([0-9]{1,12}|[A-Z,;]{1,9}|[ -~]{0,9})",
+                    "[ \\t,]{0,2}",
+                ),
+                0..9,
+            ),
+        ) {
+            let text: String =
+                fields.iter().flat_map(|(key, colon, value, space)| [key, colon, value, space]).cloned().collect();
+            let mut all = Receipt::default();
+            let trimmed = trim_start(without_nuls(text.as_bytes()));
+            any_fields(&mut all, any_key(trimmed).or_else(|| value(trimmed).1));
+            prop_assert_eq!(parse_fields(text.as_bytes()), all, "{:?}", text);
         }
 
         #[test]

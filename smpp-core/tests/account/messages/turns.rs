@@ -3,7 +3,8 @@
 use smpp_core::session::Instant;
 
 use super::super::log::ConnectionId;
-use super::{Abandoned, Messages, Segment, Sender, State};
+use super::stops::Abandoned;
+use super::{Messages, Segment, Sender, State};
 
 impl Messages {
     /// Checks that the segments of one message go on one bind in order, as long as that bind can send. A bind that is being

@@ -23,6 +23,7 @@ impl Smsc {
                     connection.up.cut(now);
                     connection.down.cut(now);
                 }
+                Fault::BlackHole => (connection.up.lossy, connection.down.lossy) = (true, true),
                 Fault::CutUnseenByServer => {
                     connection.up.cut(now);
                     connection.up.held = true;

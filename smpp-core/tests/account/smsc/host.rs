@@ -6,8 +6,8 @@ use std::net::{Ipv6Addr, SocketAddr};
 use std::rc::Rc;
 
 use smpp_core::server::{
-    Action, Admission, BindLimits, BindRefusal, ConnectionId as ServerId, Delivery, DeliveryOutcome, Event,
-    Inbound as ServerInbound, Server,
+    Action, Admission, BindLimits, BindRefusal, ConnectionId as ServerId, DeliverError, Delivery,
+    DeliveryOutcome, Event, Inbound as ServerInbound, Server,
 };
 use smpp_core::session::{self, Config, Instant, Refusal, Reply, Request};
 use smpp_core::{CommandStatus, Operation};
@@ -36,6 +36,8 @@ pub(super) struct ServerHost {
     ids: BTreeMap<ServerId, ConnectionId>,
     /// When the adapter has closed the connections that are being closed.
     closes: Vec<(Instant, ServerId)>,
+    /// The deliveries that have ended, and that the application has not handled.
+    pub(super) ended: Vec<(usize, DeliveryOutcome)>,
     /// Until when the shutdown has to be finished.
     deadline: Option<Instant>,
     /// Whether the server is not started again after its shutdown.
@@ -69,6 +71,7 @@ impl ServerHost {
             log: Rc::default(),
             ids: BTreeMap::new(),
             closes: Vec::new(),
+            ended: Vec::new(),
             deadline: None,
             is_last: false,
         }
@@ -87,8 +90,7 @@ impl ServerHost {
         if let Ok(id) = accepted {
             self.ids.insert(id, connection);
         }
-        let ended = self.handle_events(context);
-        assert!(ended.is_empty(), "a new connection ends deliveries");
+        self.handle_events(context);
         accepted.ok()
     }
 
@@ -148,8 +150,13 @@ impl ServerHost {
         }
     }
 
-    /// Queues a delivery. Returns whether the server has accepted it.
-    pub(super) fn deliver(&mut self, context: &mut Context, key: usize, delivery: Delivery) -> bool {
+    /// Queues a delivery.
+    pub(super) fn deliver(
+        &mut self,
+        context: &mut Context,
+        key: usize,
+        delivery: Delivery,
+    ) -> Result<(), DeliverError> {
         let mut delivery = delivery.key(key as u64);
         if context.rng.chance(self.settings.at_most_once) {
             delivery = delivery.at_most_once();
@@ -161,7 +168,7 @@ impl ServerHost {
         if let Err(error) = queued {
             context.count(|| format!("server: delivery not accepted {error:?}"));
         }
-        queued.is_ok()
+        queued.map(drop)
     }
 
     /// Shuts the server down; it is started again unless it is the last one.
@@ -213,30 +220,31 @@ impl ServerHost {
     }
 
     /// Reports that a connection is closed.
-    pub(super) fn close(&mut self, context: &mut Context, id: ServerId) -> Vec<(usize, DeliveryOutcome)> {
+    pub(super) fn close(&mut self, context: &mut Context, id: ServerId) {
         self.server.handle_closed(context.now, id);
-        let ended = self.handle_events(context);
+        self.handle_events(context);
         let model = self.model.connections.remove(&id).expect("it was open");
         assert_eq!(model.phase, Phase::Ended, "{id} has no last event");
         self.ids.remove(&id);
         self.closes.retain(|(_, other)| *other != id);
-        ended
     }
 
-    /// Handles the events and actions of the server. Returns the deliveries that have ended.
-    pub(super) fn handle_events(&mut self, context: &mut Context) -> Vec<(usize, DeliveryOutcome)> {
+    /// Handles the events and actions of the server.
+    pub(super) fn handle_events(&mut self, context: &mut Context) {
         let now = context.now;
-        let mut ended = Vec::new();
         while let Some(event) = self.server.poll_event() {
             context.trace(|| format!("  server: {event}"));
             let limits = limits(&self.settings, &self.config);
             if let Some(what) = self.model.handle(now, &event, &limits) {
                 context.count(|| format!("server: {what}"));
             }
+            if let Event::Throttled { .. } = event {
+                context.count(|| "server: event throttled".into());
+            }
             match event {
                 Event::Delivery { key, outcome, account, .. } => {
                     assert_eq!(account.as_bytes(), ACCOUNT);
-                    ended.push((key as usize, outcome));
+                    self.ended.push((key as usize, outcome));
                 }
                 Event::Ended { connection, .. } => self.log.borrow_mut().record_end(self.ids[&connection]),
                 _ => {}
@@ -253,7 +261,6 @@ impl ServerHost {
                 self.closes.push((due, connection));
             }
         }
-        ended
     }
 
     /// Starts the server again once it is shut down, and all its connections are closed.
@@ -262,6 +269,7 @@ impl ServerHost {
             return false;
         }
         self.check_empty();
+        assert!(self.ended.is_empty());
         context.count(|| "server: started again".into());
         context.trace(|| "  the server starts again".into());
         *self = Self::new(self.settings.clone());

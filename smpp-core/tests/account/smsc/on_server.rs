@@ -12,17 +12,9 @@ impl Smsc {
     /// Handles what the server reports after a call.
     pub(super) fn handle_server_events(&mut self, context: &mut Context, messages: &Messages) {
         let Some(host) = &mut self.host else { return };
-        let ended = host.handle_events(context);
+        host.handle_events(context);
+        let ended = std::mem::take(&mut host.ended);
         self.handle_server_log(context, messages);
-        self.end_deliveries(context, messages, ended);
-    }
-
-    fn end_deliveries(
-        &mut self,
-        context: &mut Context,
-        messages: &Messages,
-        ended: Vec<(usize, DeliveryOutcome)>,
-    ) {
         for (index, outcome) in ended {
             context.trace(|| format!("  SMSC: delivery {index}: {outcome:?}"));
             let result = match outcome {
@@ -79,13 +71,12 @@ impl Smsc {
     ) {
         let Self { connections, host, .. } = self;
         let Some(host) = host else { return };
-        let ended = host.close(context, id);
+        host.close(context, id);
         let is_this = |connection: &&mut super::Connection| matches!(connection.side, Side::Server(Some(other)) if other == id);
         if let Some(connection) = connections.iter_mut().find(is_this) {
             (connection.side, connection.ended) = (Side::Server(None), true);
         }
-        self.handle_server_log(context, messages);
-        self.end_deliveries(context, messages, ended);
+        self.handle_server_events(context, messages);
     }
 
     /// Runs the timers of a connection of the server. Returns whether that has changed something.

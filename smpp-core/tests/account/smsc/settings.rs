@@ -34,7 +34,7 @@ impl ServerSettings {
             connections: usize::from(max_binds) + spare(rng),
             connections_per_address: usize::from(max_binds) + spare(rng),
             unbound_connections: rng.pick(&[0, 1, 3, 20]),
-            unbound_octets: rng.pick(&[300, 1 << 20]),
+            unbound_octets: rng.pick(&[64, 300, 1 << 20]),
             unbound_pdu: rng.pick(&[120, 1024]),
             binds: BindLimits::total(max_binds),
             binds_status: rng.pick(&[

@@ -8,7 +8,7 @@ use smpp_core::session::{CloseReason, Event, Outcome, Request, Response, Side, U
 use smpp_core::{COctets, CommandStatus};
 use tracing::{Span, debug, field, info, info_span, warn};
 
-const TARGET: &str = "smpp_io_tokio";
+use super::TARGET;
 
 /// The octets of a system_id that are shown: its maximal length in the protocol.
 const MAX_SYSTEM_ID: usize = 16;

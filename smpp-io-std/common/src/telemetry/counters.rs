@@ -5,9 +5,10 @@ use std::time::Duration;
 use smpp_core::session::{Event, Histogram, RequestCounts, ResponseTimes};
 
 /// The requests of one session by outcome, and how long their responses took.
-#[derive(Debug, Default)]
-pub(crate) struct SessionCounters {
-    pub(crate) requests: RequestCounts,
+#[derive(Clone, Debug, Default)]
+pub struct SessionCounters {
+    /// The requests by outcome.
+    pub requests: RequestCounts,
     /// Allocated with the first response: the sessions of a server may have none.
     histogram: Option<Box<Histogram>>,
     /// The number and the sum of the response times that the histogram has counted.
@@ -17,7 +18,7 @@ pub(crate) struct SessionCounters {
 impl SessionCounters {
     /// Counts an event; `times` are the response times of the session, which counts one response at a time.
     #[inline]
-    pub(crate) fn record<T>(&mut self, event: &Event<'_, T>, times: &ResponseTimes) {
+    pub fn record<T>(&mut self, event: &Event<'_, T>, times: &ResponseTimes) {
         match event {
             Event::Outcome { outcome, .. } => self.requests.record(outcome),
             Event::LateResponse { .. } => {}
@@ -31,7 +32,7 @@ impl SessionCounters {
     }
 
     /// Returns the histogram of the response times.
-    pub(crate) fn histogram(&self) -> Histogram {
+    pub fn histogram(&self) -> Histogram {
         self.histogram.as_deref().copied().unwrap_or_default()
     }
 }

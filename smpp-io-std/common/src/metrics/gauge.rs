@@ -1,11 +1,6 @@
 //! Helpers for publishing differences.
 
-use std::time::Duration;
-
 use metrics::{Counter, Gauge};
-
-/// The shortest interval between two publications.
-pub(super) const MIN_INTERVAL: Duration = Duration::from_millis(1);
 
 /// The share of one publisher in a gauge that several publishers add to.
 pub(super) struct GaugeShare {
@@ -34,4 +29,9 @@ impl Drop for GaugeShare {
 /// Adds the difference of two counts to a counter.
 pub(super) fn add(counter: &Counter, now: u64, before: u64) {
     counter.increment(now.saturating_sub(before));
+}
+
+/// Converts a number to the value of a gauge, which is exact up to 32 bits.
+pub(super) fn level(number: usize) -> f64 {
+    u32::try_from(number).unwrap_or(u32::MAX).into()
 }

@@ -13,28 +13,28 @@ use tracing::{Level, debug, error, field, info, warn};
 use super::limiter::LogLimiter;
 
 /// The span of one account, and the limits of its log.
-pub(crate) struct AccountTelemetry {
+pub struct AccountTelemetry {
     #[cfg(feature = "tracing")]
     span: tracing::Span,
     #[cfg(feature = "tracing")]
     limiter: LogLimiter,
 }
 
-#[cfg_attr(not(feature = "tracing"), expect(clippy::unused_self, reason = "only the feature uses it"))]
 impl AccountTelemetry {
-    pub(crate) fn new(system_id: &str) -> Self {
+    /// Creates the span of an account with this system_id.
+    pub fn new(system_id: &str) -> Self {
         #[cfg(not(feature = "tracing"))]
         let _ = system_id;
         Self {
             #[cfg(feature = "tracing")]
-            span: tracing::info_span!(target: "smpp_io_tokio", "smpp_account", system_id),
+            span: tracing::info_span!(target: super::TARGET, "smpp_account", system_id),
             #[cfg(feature = "tracing")]
             limiter: LogLimiter::default(),
         }
     }
 
     /// Logs an event of the account; `error` is the text of the last failure of a connection.
-    pub(crate) fn record(&mut self, now: Instant, event: &Event, error: Option<&str>) {
+    pub fn record(&mut self, now: Instant, event: &Event, error: Option<&str>) {
         #[cfg(feature = "tracing")]
         if let Some(event) = AccountEvent::new(event) {
             self.trace(now, &event, error);
@@ -44,7 +44,7 @@ impl AccountTelemetry {
     }
 
     /// Logs an event that is none of the core's account.
-    pub(crate) fn record_event(&mut self, now: Instant, event: &AccountEvent) {
+    pub fn record_event(&mut self, now: Instant, event: &AccountEvent) {
         #[cfg(feature = "tracing")]
         self.trace(now, event, None);
         #[cfg(not(feature = "tracing"))]
@@ -63,7 +63,7 @@ impl AccountTelemetry {
         let span = &self.span;
         macro_rules! log {
             ($log:ident) => {
-                $log!(target: "smpp_io_tokio", parent: span, kind, link, number, suppressed, error, "{event}")
+                $log!(target: super::TARGET, parent: span, kind, link, number, suppressed, error, "{event}")
             };
         }
         match level(event) {

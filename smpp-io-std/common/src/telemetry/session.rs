@@ -12,16 +12,17 @@ use super::counters::SessionCounters;
 use super::trace::SessionTrace;
 
 /// The span and the counters of one session.
-pub(crate) struct SessionTelemetry {
+pub struct SessionTelemetry {
     #[cfg(feature = "tracing")]
     trace: SessionTrace,
     #[cfg(feature = "metrics")]
-    pub(crate) counters: SessionCounters,
+    /// The counters that the session does not keep.
+    pub counters: SessionCounters,
 }
 
-#[cfg_attr(not(feature = "tracing"), expect(clippy::unused_self, reason = "only the trace uses it"))]
 impl SessionTelemetry {
-    pub(crate) fn new(side: Side) -> Self {
+    /// Creates the span of a session of this side.
+    pub fn new(side: Side) -> Self {
         #[cfg(not(feature = "tracing"))]
         let _ = side;
         Self {
@@ -33,7 +34,7 @@ impl SessionTelemetry {
     }
 
     /// Records the address of the peer.
-    pub(crate) fn connected(&self, peer: SocketAddr) {
+    pub fn connected(&self, peer: SocketAddr) {
         #[cfg(feature = "tracing")]
         self.trace.connected(peer);
         #[cfg(not(feature = "tracing"))]
@@ -41,7 +42,7 @@ impl SessionTelemetry {
     }
 
     /// Records the system_id of a bind.
-    pub(crate) fn bind_requested(&self, system_id: COctets<'_, 16>) {
+    pub fn bind_requested(&self, system_id: COctets<'_, 16>) {
         #[cfg(feature = "tracing")]
         self.trace.bind_requested(system_id);
         #[cfg(not(feature = "tracing"))]
@@ -49,7 +50,7 @@ impl SessionTelemetry {
     }
 
     /// Records the status of a bind response.
-    pub(crate) fn bind_answered(&self, status: CommandStatus) {
+    pub fn bind_answered(&self, status: CommandStatus) {
         #[cfg(feature = "tracing")]
         self.trace.bind_answered(status);
         #[cfg(not(feature = "tracing"))]
@@ -59,12 +60,7 @@ impl SessionTelemetry {
     /// Records an event of the session; `times` are its response times, and `error` is the error of the transport, if it has
     /// failed.
     #[inline]
-    pub(crate) fn record<T>(
-        &mut self,
-        event: &Event<'_, T>,
-        times: &ResponseTimes,
-        error: Option<&io::Error>,
-    ) {
+    pub fn record<T>(&mut self, event: &Event<'_, T>, times: &ResponseTimes, error: Option<&io::Error>) {
         #[cfg(feature = "tracing")]
         self.trace.record(event, error);
         #[cfg(feature = "metrics")]

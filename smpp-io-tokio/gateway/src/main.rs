@@ -63,7 +63,7 @@ fn main() -> ExitCode {
     let result = runtime.block_on(async {
         match command {
             Command::Run { settings, .. } => {
-                driver::run(&settings, stopped()).await.map_err(|error| error.to_string())
+                Box::pin(driver::run(&settings, stopped())).await.map_err(|error| error.to_string())
             }
             Command::Status { nats, account } => status::show(&nats, &account).await,
             Command::Demo { messages, nats_server } => demo::run(messages, &nats_server).await,

@@ -15,6 +15,7 @@ mod queue;
 mod support;
 #[cfg(unix)]
 mod transports;
+mod unbind_response;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};

@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use super::*;
 use crate::pdu::{BindMode, DataCoding, MessageState, RegisteredDelivery, ShortMessage};
-use crate::sms::Codings;
+use crate::sms::{Codings, Pushed, Reassembler, ReassemblyLimits};
 
 const PHONE: &str = "6591234567";
 
@@ -34,7 +34,7 @@ fn refused(when: When) -> Vec<usize> {
     smsc.script(when, Answer::refuse(CommandStatus::RSYSERR));
     let is_refused = |number: &usize| {
         let text = format!("message {number}");
-        let to = if number % 2 == 0 { PHONE } else { "6590000000" };
+        let to = if number.is_multiple_of(2) { PHONE } else { "6590000000" };
         smsc.respond(Instant::ZERO, bind, &message(to, &text)).outcome == Err(CommandStatus::RSYSERR)
     };
     (1..=10).filter(is_refused).collect()
@@ -169,7 +169,7 @@ fn messages_of_phones_arrive_in_every_form_and_alphabet() {
     for (text, segmentation) in texts.iter().flat_map(|text| forms.map(|form| (text, form))) {
         let sent = MoMessage { segmentation, ..MoMessage::new("+6591234567", "8888", text) };
         let id = smsc.deliver(Instant::ZERO, &sent).unwrap();
-        let mut reassembler = crate::sms::Reassembler::new(Default::default());
+        let mut reassembler = Reassembler::new(ReassemblyLimits::default());
         let mut received = None;
         while let Some(delivery) = smsc.poll_delivery(Instant::ZERO) {
             assert_eq!(smsc.poll_delivered(id), None);
@@ -177,7 +177,6 @@ fn messages_of_phones_arrive_in_every_form_and_alphabet() {
             let (source, destination) = (deliver_sm.source, deliver_sm.destination);
             assert_eq!((source.digits.as_bytes(), destination.ton.0), (PHONE.as_bytes(), 6));
             let user_data = deliver_sm.user_data().unwrap();
-            use crate::sms::Pushed;
             match reassembler.push(Instant::ZERO, source, destination, &user_data, ()).unwrap() {
                 Pushed::Standalone(()) => received = user_data.text(Codings::default()),
                 Pushed::Complete(whole) => received = whole.text(Codings::default()),

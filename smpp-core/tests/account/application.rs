@@ -323,15 +323,7 @@ impl AccountSimulation {
                 }
                 self.slots.handle_link_event(&mut self.context, link.index(), &event);
             }
-            Event::Stopped { cause, status, .. } => {
-                let is_new = !self.application.stop_causes.contains(&cause);
-                assert!(is_new, "emitted once for each cause");
-                self.application.stop_causes.push(cause);
-                self.context.count(|| "stopped".into());
-                self.application.stopped = Some(status);
-                self.slots.stop();
-                self.messages.stop(cause);
-            }
+            Event::Stopped { cause, status, .. } => self.record_stop(cause, status),
             Event::Resumed => {
                 self.context.count(|| "resumed".into());
                 assert!(self.application.stopped.take().is_some(), "emitted after a stop");
@@ -342,6 +334,16 @@ impl AccountSimulation {
             Event::Closed { unresolved } => self.end(unresolved),
             _ => {}
         }
+    }
+
+    fn record_stop(&mut self, cause: StopCause, status: CommandStatus) {
+        let is_new = !self.application.stop_causes.contains(&cause);
+        assert!(is_new, "emitted once for each cause");
+        self.application.stop_causes.push(cause);
+        self.context.count(|| "stopped".into());
+        self.application.stopped = Some(status);
+        self.slots.stop();
+        self.messages.stop(cause);
     }
 
     /// Checks the key of a message: its number in the test.

@@ -28,6 +28,9 @@ use crate::wait_queue::WaitQueue;
 /// The most tasks that are woken after one call: the lock is released between two batches.
 const WAKE_BATCH: usize = 256;
 
+/// The number of a message that the account has taken, and whether the waker of its caller waits for the outcome.
+pub(super) type Submitted = Result<(MessageNumber, bool), SubmitError>;
+
 pub(crate) struct Shared {
     inner: Mutex<Inner>,
     pub(super) clock: Clock,
@@ -375,7 +378,7 @@ impl Inner {
         ticket: &mut Option<u32>,
         waker: &Waker,
         awaits_outcome: bool,
-    ) -> (Poll<Result<(MessageNumber, bool), SubmitError>>, Option<Waker>) {
+    ) -> (Poll<Submitted>, Option<Waker>) {
         let is_next = match *ticket {
             None => self.submit_queue.is_unused(),
             Some(ticket) => self.submit_queue.is_first(ticket),

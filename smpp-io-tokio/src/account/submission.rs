@@ -4,9 +4,9 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use smpp_core::account::{Message, MessageNumber, SubmitError};
+use smpp_core::account::Message;
 
-use super::shared::Shared;
+use super::shared::{Shared, Submitted};
 
 /// Submits a message once the queue has capacity for it, after the calls before it. It allocates nothing unless it has to
 /// wait, and each poll takes the lock once.
@@ -32,7 +32,7 @@ impl<'a> Submission<'a> {
 
 impl Future for Submission<'_> {
     /// The message, and whether the task is registered for its outcome.
-    type Output = Result<(MessageNumber, bool), SubmitError>;
+    type Output = Submitted;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { shared, message, ticket, awaits_outcome } = self.get_mut();
@@ -61,7 +61,7 @@ mod tests {
     use std::time::Duration;
 
     use smpp_core::SubmitSm;
-    use smpp_core::account::{Credentials, Options};
+    use smpp_core::account::{Credentials, Options, SubmitError};
     use smpp_core::provider::Provider;
 
     use super::*;
@@ -108,7 +108,7 @@ mod tests {
             task
         }
 
-        fn poll(&mut self) -> Poll<Result<(MessageNumber, bool), SubmitError>> {
+        fn poll(&mut self) -> Poll<Submitted> {
             let waker = Arc::clone(&self.woken).into();
             self.submission.as_mut().poll(&mut Context::from_waker(&waker))
         }

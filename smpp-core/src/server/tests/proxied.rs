@@ -33,7 +33,9 @@ fn the_address_that_the_proxy_states_counts() {
     assert_eq!((registry.poll_close(), registry.poll_close()), (Some(ids[1]), None));
     assert_eq!(events(&mut registry).last().unwrap(), "connection 6: from 192.0.2.1:2775");
     assert_eq!((registry.stats().counters.connected, registry.stats().unbound), (5, 4));
-    ids.iter().for_each(|id| registry.closed(*id));
+    for id in ids {
+        registry.closed(id);
+    }
     assert_eq!((registry.stats().unbound, registry.stats().closing), (1, 0));
 }
 
@@ -176,9 +178,9 @@ fn limits_and_events_hold_whatever_proxies_do() {
                 }
             }
             let count = |is_such: &dyn Fn(Model) -> bool| model.iter().filter(|(_, it)| is_such(*it)).count();
-            let (closing, stats) = (count(&|it| it == Model::Closing), registry.stats());
-            assert_eq!((stats.unbound, stats.closing), (model.len() - closing, closing));
-            assert!(stats.unbound <= 8);
+            let (closing, figures) = (count(&|it| it == Model::Closing), registry.stats());
+            assert_eq!((figures.unbound, figures.closing), (model.len() - closing, closing));
+            assert!(figures.unbound <= 8);
             let identified = count(&|it| matches!(it, Model::Open(_)));
             assert_eq!(identified, connected - ended, "each has one last event");
             assert!(count(&|it| it == Model::Open(client)) <= 3);
@@ -192,8 +194,8 @@ fn limits_and_events_hold_whatever_proxies_do() {
                 _ => rejected += 1,
             }
         }
-        let stats = registry.stats();
-        assert_eq!((stats.unbound, stats.closing, connected - ended), (0, 0, 0));
-        assert_eq!(stats.counters.rejected, rejected);
+        let figures = registry.stats();
+        assert_eq!((figures.unbound, figures.closing, connected - ended), (0, 0, 0));
+        assert_eq!(figures.counters.rejected, rejected);
     }
 }

@@ -40,7 +40,7 @@
 //!
 //! An [`Account`](crate::account::Account) costs more for each message than a session: it stores the message, splits
 //! texts and keeps a table for receipts: about 3,300 instructions without a receipt and 9,100 with one that is awaited and
-//! matched; 4,150 and 14,100 with `smpp-io-std`. `.ci/instructions` counts them, and has their limits.
+//! matched; 4,200 and 10,100 with `smpp-io-std`. `.ci/instructions` counts them, and has their limits.
 //!
 //! # Scale
 //!

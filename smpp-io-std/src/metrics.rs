@@ -115,7 +115,7 @@ use std::time::{Duration, Instant};
 use smpp_core::session::Role;
 use smpp_io_common::metrics::{MIN_INTERVAL, ServerPublisher, SessionPublisher};
 
-pub use crate::account::publish_account;
+pub use crate::account::publish::publish_account;
 use crate::handle::Handle;
 use crate::server::BindRegistry;
 use crate::waiting_threads::WaitRole;

@@ -323,8 +323,8 @@ impl<W> MessageSlots<W> {
         self.take_waiter_of(index)
     }
 
-    /// Returns the slot of the message that a receipt belongs to; `None` if it does not go into the slot. Before the outcome it always does, because more may follow; later only if the message was accepted and more
-    /// receipts may arrive, or the receipt changes a final state.
+    /// Returns the slot of the message that a receipt belongs to; `None` if the receipt does not go into it. Before the outcome it
+    /// does; later only if the message was accepted and more receipts may arrive, or the receipt changes a final state.
     pub(super) fn receipt_slot(&self, matched: &ReceiptMatch) -> Option<ReceiptSlot> {
         let index = self.find(matched.message)?;
         let slot = self.slots.get(index)?;

@@ -14,6 +14,9 @@ use super::receipt::ReceiptDestination;
 use crate::provider::ReceiptScope;
 use crate::time::Instant;
 
+/// How many segments after the first one a message that is used again keeps memory for.
+const KEPT_SEGMENTS: usize = 8;
+
 #[derive(Debug)]
 pub(super) struct QueuedMessage {
     pub(super) key: Option<MessageKey>,
@@ -136,6 +139,9 @@ impl QueuedMessage {
             self.first = QueuedSegment::NEW;
         }
         self.rest.clear();
+        if self.rest.capacity() > KEPT_SEGMENTS {
+            self.rest = Vec::new();
+        }
         self.clear_frames();
     }
 

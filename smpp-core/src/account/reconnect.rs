@@ -157,8 +157,11 @@ impl<O: Observer> Account<O> {
                 return Some((ready_at.max(self.next_start), link));
             }
             // While a group has no bind, only one of its connections at a time probes the host, always the same one if it can.
+            if index.busy > 0 {
+                return None;
+            }
             let earliest = self.next_start.max(group.backoff.until);
-            let (ready_at, link) = index.lowest_idle(earliest).filter(|_| index.busy == 0)?;
+            let (ready_at, link) = index.lowest_idle(earliest)?;
             Some((ready_at.max(earliest), link))
         });
         starts.min()
@@ -311,7 +314,7 @@ impl<O: Observer> Account<O> {
         session.handle_transmitted(octets);
         let (transmitted, after) = (session.transmitted(), (session.state(), session.is_full()));
         self.delivered_pdus.handle_transmitted(link, generation, transmitted);
-        if before == after {
+        if before == after && self.queue.ready().is_empty() && !self.requests.any_waits() {
             // Only its timers have changed: the account can do nothing that it could not do before.
             self.record_change(link);
         } else {

@@ -88,7 +88,7 @@ impl<O: Observer> Account<O> {
         if let Some(other) = self.queue.ready().least_loaded().filter(|other| *other != id) {
             return Some(other);
         }
-        // It has the most capacity itself, or all are full, which is rare.
+        // It has the most capacity itself, or all are full: then each bind is looked at.
         let capacities =
             sending(&self.links, now, self.message_command()).filter_map(|(link, sending)| match sending {
                 Sending::Ready { capacity } if link != id => Some((link, capacity)),

@@ -30,7 +30,7 @@ impl<W> EventRouter<W> {
     }
 
     /// As [`submit`](Self::submit), with the waiter for the outcome, if there is one: as if it were passed to
-    /// [`poll_outcome`](Self::poll_outcome) at once. It is taken if it is stored; otherwise `poll_outcome` is ready.
+    /// [`poll_outcome`](Self::poll_outcome) at once. The waiter is taken if it is stored; otherwise `poll_outcome` is ready.
     ///
     /// # Errors
     ///

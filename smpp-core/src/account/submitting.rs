@@ -33,7 +33,7 @@ impl<O: Observer> Account<O> {
 
     /// Accepts a message as [`submit`](Self::submit) does. If it cannot be sent at once, because other messages wait or no bind can
     /// send it, it waits for the next call of another method that takes the time, for example
-    /// [`send_queued`](Self::send_queued). Many messages that are queued at once cost less.
+    /// [`send_queued`](Self::send_queued). Many messages that wait cost less if they are sent in one call.
     ///
     /// # Errors
     ///

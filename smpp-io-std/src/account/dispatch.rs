@@ -57,6 +57,9 @@ impl Shared {
                 let Some(event) = state.account.poll_event() else { break };
                 self.handle_event(state, now, event);
             }
+            for event in state.router.take_lost() {
+                state.telemetry.record_event(now, &event);
+            }
             match state.account.poll_action() {
                 Some(action) if !state.router.is_over() => self.start_action(state, now, action),
                 Some(_) => {}
@@ -100,9 +103,6 @@ impl Shared {
         }
         state.telemetry.record(now, &event, state.last_error.as_deref());
         state.router.handle_event(now, &mut state.account, event);
-        for event in state.router.take_lost() {
-            state.telemetry.record_event(now, &event);
-        }
     }
 
     /// Wakes every thread that waits: the account has ended.

@@ -71,7 +71,7 @@ pub struct Ended;
 
 impl fmt::Display for Ended {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("it has ended, and everything that it received was fetched")
+        f.write_str("the account or the server has ended, and everything that it received was fetched")
     }
 }
 

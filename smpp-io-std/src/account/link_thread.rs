@@ -105,6 +105,7 @@ impl LinkThread {
     fn report_no_endpoint(&self) {
         self.shared.with(|state, now| {
             if state.is_wanted(self.link) {
+                state.last_error = None;
                 // Each call does nothing unless the connection is in that state.
                 state.account.handle_resolved(now, self.link, Err(NO_ENDPOINT));
                 state.account.handle_connect_failed(now, self.link, ConnectFailure::Network, NO_ENDPOINT);

@@ -142,7 +142,7 @@ mod link_task;
 mod link_thread;
 mod links;
 #[cfg(feature = "metrics")]
-mod publish;
+pub(crate) mod publish;
 mod requests;
 mod shared;
 mod state;
@@ -153,7 +153,5 @@ pub use connector::AccountConnector;
 pub use error::{AccountError, Ended};
 pub use events::Events;
 pub use handle::Account;
-#[cfg(feature = "metrics")]
-pub use publish::publish_account;
 pub use smpp_core::account::{AckError, NoMoreReceipts, SendError};
 pub use ticket::{Sent, Ticket};

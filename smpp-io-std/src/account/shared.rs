@@ -93,8 +93,8 @@ impl Shared {
         }))
     }
 
-    /// Locks the account. Ignores poisoning: a panic of another thread leaves the account consistent, as each of its calls
-    /// completes.
+    /// Locks the account. Ignores poisoning: the account goes on after a panic of an observer, except that a message whose PDU
+    /// the observer saw then may have no outcome.
     pub(super) fn lock(&self) -> Guard<'_> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

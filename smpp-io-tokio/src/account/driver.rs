@@ -63,6 +63,7 @@ impl Driver {
         let Some(attempt) = attempt else {
             // A change of the binds has taken the endpoint.
             return self.0.with_now(|inner, now| {
+                inner.last_error = None;
                 // Each call does nothing unless the connection is in that state.
                 inner.account.handle_resolved(now, link, Err(NO_ENDPOINT));
                 inner.account.handle_connect_failed(now, link, ConnectFailure::Network, NO_ENDPOINT);

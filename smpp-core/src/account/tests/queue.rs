@@ -215,6 +215,11 @@ proptest! {
                     let binds = direct.unwrap_or_default();
                     (0..).map(LinkId).zip(binds).for_each(|(link, sending)| queue.set_sending(link, sending));
                     let sent = queue.direct_link(at, &queued);
+                    let waits = |segment: &ModelSegment| !segment.in_flight && segment.outcome.is_none();
+                    let is_first = !all.iter().any(|message| message.segments.iter().any(waits));
+                    let is_plain = segments == 1 && lane.is_none() && named.is_none() && deadline.is_none_or(|time| time > 0);
+                    let can_send = queue.ready().least_loaded().is_some();
+                    prop_assert!(sent.is_some() || !(is_plain && is_first && can_send), "it can be sent at once");
                     if sent.is_some() {
                         queue.push_sent(number, queued);
                     } else {

@@ -22,6 +22,21 @@ fn throttled_messages_are_resent_in_order_after_a_pause() {
 }
 
 #[test]
+fn a_message_that_waits_is_sent_when_octets_have_left() {
+    let session = Config { rate: None, ..options().session };
+    let mut sim = Simulation::new(Options { session, ..options() });
+    sim.advance(SECOND);
+    sim.account.enqueue(sim.now, &Message::text(&template(), "one")).unwrap();
+    sim.account.enqueue(sim.now, &Message::text(&template(), &"x".repeat(200))).unwrap();
+    let mut output = Vec::new();
+    sim.account.poll_transmit(LinkId(0), &mut output);
+    sim.account.handle_transmitted(sim.now, LinkId(0), output.len());
+    output.clear();
+    sim.account.poll_transmit(LinkId(0), &mut output);
+    assert!(output.len() > 200, "both segments leave");
+}
+
+#[test]
 fn an_unanswered_message_is_reported_or_resent_by_its_policy() {
     for (policy, attempts) in [(UnansweredPolicy::Report, 1), (UnansweredPolicy::Resend(1), 2)] {
         let mut sim = Simulation::new(options());

@@ -8,7 +8,7 @@ use smpp_core::account::{
     ReceiptMatch, SegmentOutcome, StopCause, SubmitError, Unresolved,
 };
 use smpp_core::session::{CloseReason, Instant};
-use smpp_core::{Address, CommandStatus, RegisteredDelivery, SubmitSm};
+use smpp_core::{Address, CommandId, CommandStatus, Pdu, RegisteredDelivery, SubmitSm};
 
 use super::answers::PRICE;
 use super::content::{draw, to_several};
@@ -272,6 +272,9 @@ impl AccountSimulation {
             }
             Event::Receipt { receipt, matched, ack } => {
                 self.context.count(|| format!("receipt, known {}", matched.is_some()));
+                if matches!(receipt.pdu(), Some(Pdu::DataSm(_))) {
+                    self.context.count(|| format!("receipt in a data_sm, known {}", matched.is_some()));
+                }
                 if let Some(matched) = &matched {
                     self.check_match(matched);
                 }
@@ -281,6 +284,9 @@ impl AccountSimulation {
             }
             Event::Message { message, ack } => {
                 self.context.count(|| format!("MO message, complete {}", message.is_complete()));
+                if message.frame().is_some_and(|frame| frame.header().command == CommandId::DATA_SM) {
+                    self.context.count(|| "MO message in a data_sm".into());
+                }
                 self.check_bind(message.bind());
                 let received =
                     self.smsc.deliveries.record_mo(now, &message, self.application.shutdown.is_some());
@@ -323,6 +329,7 @@ impl AccountSimulation {
                 }
                 self.slots.handle_link_event(&mut self.context, link.index(), &event);
             }
+            Event::Notification { bind, frame } => self.record_alert(bind, &frame),
             Event::Stopped { cause, status, .. } => self.record_stop(cause, status),
             Event::Resumed => {
                 self.context.count(|| "resumed".into());

@@ -19,6 +19,7 @@
     reason = "test helpers"
 )]
 
+mod alerts;
 mod answers;
 mod application;
 mod content;
@@ -72,6 +73,8 @@ fn a_server_is_the_smsc_of_most_scenarios() {
 const EXPECTED: &[&str] = &[
     "MO message, complete false",
     "MO message, complete true",
+    "MO message in a data_sm",
+    "SMSC alert_notification",
     "SMSC drops the answer",
     "SMSC drops the message",
     "SMSC accepts 0 of several recipients",
@@ -89,10 +92,12 @@ const EXPECTED: &[&str] = &[
     "acknowledge true false",
     "acknowledge true true",
     "bind replaced",
+    "alert_notification while it unbinds",
     "binds changed",
     "binds changed to none",
     "closed",
     "delivery accepted",
+    "delivery in a data_sm",
     "delivery refused",
     "delivery without answer",
     "event bind_refused",
@@ -104,6 +109,7 @@ const EXPECTED: &[&str] = &[
     "event link_closed",
     "event message_failed",
     "event message_in_doubt",
+    "event notification",
     "event paused",
     "event peer_unbind",
     "event receipts_expired",
@@ -160,6 +166,8 @@ const EXPECTED: &[&str] = &[
     "outcome Unanswered",
     "receipt of a message of an earlier process",
     "receipt that changes the state",
+    "receipt in a data_sm, known false",
+    "receipt in a data_sm, known true",
     "receipt, known false",
     "receipt, known true",
     "receipts expired",

@@ -13,6 +13,7 @@ use smpp_core::session::{Config, Rate};
 use smpp_core::sms::{IdFallback, MessageIdPolicy, ReassemblyLimits};
 use smpp_core::{BindMode, CommandStatus, Endpoint, EsmClass, MessageState};
 
+use super::deliveries::ShareOfDataSm;
 use super::harness::link::PipeSettings;
 use super::harness::rng::Rng;
 use super::harness::{span, ticks};
@@ -30,6 +31,8 @@ pub(crate) struct Scenario {
     pub(crate) fixed_id: Option<&'static str>,
     /// How the SMSC writes receipts.
     pub(crate) receipts: ReceiptStyle,
+    /// Which deliveries are a data_sm.
+    pub(crate) share_of_data_sm: ShareOfDataSm,
     /// How long the random actions and faults last.
     pub(crate) active: Duration,
     /// Whether the application shuts down during that time.
@@ -230,6 +233,12 @@ impl Scenario {
             },
             piecewise: rng.chance(600),
             fixed_id: (!ample_limits && rng.chance(100)).then(|| rng.pick(&["", "1"])),
+            share_of_data_sm: rng.pick(&[
+                ShareOfDataSm::None,
+                ShareOfDataSm::None,
+                ShareOfDataSm::Third,
+                ShareOfDataSm::All,
+            ]),
             active: ticks(active),
             shuts_down_early: rng.chance(250),
             lateness: if rng.chance(700) { Duration::ZERO } else { span(rng, 1, 5) },

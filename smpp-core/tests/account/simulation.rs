@@ -428,8 +428,14 @@ impl AccountSimulation {
             if let LoggedPdu::Requested { request } = entry.pdu {
                 self.requests.record_sent(entry.at, request, entry.connection, &self.messages.bound);
             }
+            if let LoggedPdu::Notified { alert } = entry.pdu {
+                self.smsc.alerts.record_arrival(alert, entry.connection);
+            }
             if let LoggedPdu::Delivered { delivery: Some(delivery) } = entry.pdu {
                 let connection = entry.connection;
+                if self.smsc.deliveries.is_data_sm(delivery) {
+                    self.context.count(|| "delivery in a data_sm".into());
+                }
                 self.smsc.deliveries.record_arrival(
                     self.context.now,
                     delivery,
@@ -442,7 +448,7 @@ impl AccountSimulation {
     }
 
     /// Returns the open connections whose sessions are in such a state.
-    fn connections_if(&self, is_such: impl Fn(State) -> bool) -> Vec<ConnectionId> {
+    pub(crate) fn connections_if(&self, is_such: impl Fn(State) -> bool) -> Vec<ConnectionId> {
         let slots = self.account.links().zip(&self.slots.all);
         let open = slots.filter_map(|((_, state), slot)| match (state, slot.state) {
             (LinkState::Open(_, state), SlotState::Open(connection)) if is_such(state) => Some(connection),
@@ -474,6 +480,7 @@ impl AccountSimulation {
                 }
             }
         }
+        self.check_alerts();
         self.slots.record_count(self.account.links().count());
         self.messages.check_handed();
         let options = &self.scenario.options;

@@ -327,6 +327,15 @@ impl AccountSimulation {
                 {
                     self.context.count(|| "a dead bind is made again".into());
                 }
+                match event {
+                    LinkEvent::Closed { reason: CloseReason::Framing(_), .. } => {
+                        self.smsc.corrupted.check_down(self.slots.all[link.index()].connection);
+                    }
+                    LinkEvent::Closed { reason: CloseReason::TooManyMalformed, .. } => {
+                        panic!("closed after few malformed PDUs")
+                    }
+                    _ => {}
+                }
                 self.slots.handle_link_event(&mut self.context, link.index(), &event);
             }
             Event::Notification { bind, frame } => self.record_alert(bind, &frame),

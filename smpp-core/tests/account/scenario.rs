@@ -138,11 +138,13 @@ pub(crate) enum Fault {
     Flapping,
     /// The SMSC shuts down, and starts again.
     Restart,
+    /// Between two PDUs of a connection comes what is no correct PDU.
+    Corrupted,
     /// All octets of a connection are lost from now on, in both directions, and neither side sees its end.
     BlackHole,
 }
 
-const FAULTS: [Fault; 16] = [
+const FAULTS: [Fault; 17] = [
     Fault::NoName,
     Fault::Renamed,
     Fault::Down,
@@ -158,6 +160,7 @@ const FAULTS: [Fault; 16] = [
     Fault::Unbind,
     Fault::Flapping,
     Fault::Restart,
+    Fault::Corrupted,
     Fault::BlackHole,
 ];
 

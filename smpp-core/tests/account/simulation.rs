@@ -330,6 +330,7 @@ impl AccountSimulation {
         self.connections += 1;
         self.smsc.accept(&mut self.context, connection);
         self.slots.all[index].state = SlotState::Open(connection);
+        self.slots.all[index].connection = connection;
         let observer = LogObserver { connection, log: self.log.clone() };
         assert!(self.account.handle_connected(now, link, observer), "the connection is wanted");
     }
@@ -338,7 +339,7 @@ impl AccountSimulation {
     fn carry(&mut self, index: usize) -> bool {
         let SlotState::Open(id) = self.slots.all[index].state else { return false };
         let (now, link) = (self.context.now, self.links[index]);
-        let mut moved = false;
+        let mut moved = self.smsc.corrupt_up(&mut self.context, id);
         let connection = self.smsc.connection(id).expect("open until both sides have closed it");
         if connection.output.is_empty() && self.account.poll_transmit(link, &mut connection.output) {
             moved = true;
@@ -392,6 +393,14 @@ impl AccountSimulation {
                 break;
             }
             input = rest;
+        }
+        let is_open = self.slots.all[index].state == SlotState::Open(id);
+        if self.scenario.piecewise && is_open && frame::split(input, 70_000).is_err() {
+            let before = input.len();
+            self.account.handle_input(now, link, &mut input);
+            self.after();
+            let goes_on = self.connections_if(State::is_bound).contains(&id);
+            assert!(!goes_on || input.len() == before, "the account goes on after an impossible length");
         }
         if !self.scenario.piecewise && !input.is_empty() {
             self.account.handle_input(now, link, &mut input);

@@ -5,6 +5,7 @@
 //! answers wrongly, late or never, as the scenario says. In the others it is scripted: one session for each connection, and
 //! deliveries on any bind, also on the one that has just refused it.
 
+mod corruption;
 mod delivering;
 mod faults;
 mod host;
@@ -18,10 +19,12 @@ mod stored;
 use std::collections::BTreeMap;
 
 use smpp_core::provider::ReceiptDialect;
-use smpp_core::session::{Instant, Outcome, Request, Session, State};
+use smpp_core::session::{CloseReason, Instant, Outcome, Request, Session, State};
 use smpp_core::sms::MessageIdPolicy;
 use smpp_core::{CommandStatus, Pdu, RegisteredDelivery, Tolerance};
 
+pub(crate) use self::corruption::Corrupted;
+use self::corruption::Junk;
 use self::delivering::receives;
 pub(crate) use self::delivering::text;
 use self::host::ServerHost;
@@ -54,6 +57,9 @@ pub(crate) struct Connection {
     /// Whether the account's side has closed the connection.
     pub(crate) closed_by_account: bool,
     pub(crate) end_seen: bool,
+    /// What comes between two PDUs in each direction, as soon as it can.
+    junk_up: Option<Junk>,
+    junk_down: Option<Junk>,
     side: Side,
     server_output: Vec<u8>,
     server_unread: Vec<u8>,
@@ -86,6 +92,7 @@ pub(crate) struct Smsc {
     asks_same_bind: bool,
     pub(crate) deliveries: Deliveries,
     pub(crate) alerts: Alerts,
+    pub(crate) corrupted: Corrupted,
     /// The current faults, and when each ends.
     pub(crate) faults: Vec<(Instant, Fault)>,
     receipts: ReceiptStyle,
@@ -121,6 +128,7 @@ impl Smsc {
             asks_same_bind: scenario.asks_same_bind,
             deliveries: Deliveries::new(scenario),
             alerts: Alerts::default(),
+            corrupted: Corrupted::default(),
             receipts: scenario.receipts,
             has_shared_ids: scenario.has_shared_ids(),
             shared_ids: BTreeMap::new(),
@@ -156,6 +164,8 @@ impl Smsc {
             unread: Vec::new(),
             closed_by_account: false,
             end_seen: false,
+            junk_up: None,
+            junk_down: None,
             server_output: Vec::new(),
             server_unread: Vec::new(),
             server_end_seen: false,
@@ -210,6 +220,7 @@ impl Smsc {
         moved |= self.answer(context);
         moved |= self.deliver(context);
         moved |= self.run_server(context, messages);
+        moved |= self.corrupt_down(context);
         let Self { connections, host, .. } = self;
         for connection in connections.iter_mut() {
             let mut octets = Vec::new();
@@ -355,6 +366,10 @@ impl Smsc {
             Inbound::Outcome(tag, outcome) => self.delivered(context, messages, (id, tag), outcome),
             Inbound::Closed(reason) => {
                 context.trace(|| format!("  SMSC: session {id} closed: {reason:?}"));
+                if let CloseReason::Framing(_) = reason {
+                    context.count(|| "SMSC session closed, framing".into());
+                    self.corrupted.check_up(id);
+                }
                 self.connections[index].ended = true;
             }
             Inbound::Other => {}

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use smpp_core::account::{
-    Ack, BindId, Event, LinkEvent, MessageId, MessageKey, MessageNumber, Priority, ReceiptDestination,
-    ReceiptMatch, SegmentOutcome, StopCause, SubmitError, Unresolved,
+    Ack, BindId, Event, LinkEvent, LinkId, MessageId, MessageKey, MessageNumber, Priority,
+    ReceiptDestination, ReceiptMatch, SegmentOutcome, StopCause, SubmitError, Unresolved,
 };
 use smpp_core::session::{CloseReason, Instant};
 use smpp_core::{Address, CommandId, CommandStatus, Pdu, RegisteredDelivery, SubmitSm};
@@ -308,36 +308,7 @@ impl AccountSimulation {
                     |id: &MessageId| (0..segments).any(|segment| message.is_id(segment, id.as_bytes()));
                 assert!(ids.iter().all(is_segment_id), "ids of the message's segments");
             }
-            Event::Link { link, event } => {
-                self.context.count(|| {
-                    let words = format!("{event:?}");
-                    let reason =
-                        words.split("reason: ").nth(1).map(|rest| rest.split([',', '(']).next().unwrap());
-                    let link = words.split(' ').next().unwrap();
-                    reason.map_or(format!("link {link}"), |reason| format!("link {link} {reason}"))
-                });
-                if let (LinkEvent::Bound { bind, .. }, SlotState::Open(connection)) =
-                    (&event, self.slots.all[link.index()].state)
-                {
-                    assert_eq!(bind.link(), link);
-                    assert!(self.application.binds.iter().all(|(other, _)| other != bind), "a bind twice");
-                    self.application.binds.push((*bind, connection));
-                }
-                if matches!(event, LinkEvent::Closed { reason: CloseReason::Unbound, retry_in: Some(delay), .. } if !delay.is_zero())
-                {
-                    self.context.count(|| "a dead bind is made again".into());
-                }
-                match event {
-                    LinkEvent::Closed { reason: CloseReason::Framing(_), .. } => {
-                        self.smsc.corrupted.check_down(self.slots.all[link.index()].connection);
-                    }
-                    LinkEvent::Closed { reason: CloseReason::TooManyMalformed, .. } => {
-                        panic!("closed after few malformed PDUs")
-                    }
-                    _ => {}
-                }
-                self.slots.handle_link_event(&mut self.context, link.index(), &event);
-            }
+            Event::Link { link, event } => self.handle_link_event(link, &event),
             Event::Notification { bind, frame } => self.record_alert(bind, &frame),
             Event::Stopped { cause, status, .. } => self.record_stop(cause, status),
             Event::Resumed => {
@@ -350,6 +321,37 @@ impl AccountSimulation {
             Event::Closed { unresolved } => self.end(unresolved),
             _ => {}
         }
+    }
+
+    /// Records and checks a change of a connection.
+    fn handle_link_event(&mut self, link: LinkId, event: &LinkEvent) {
+        self.context.count(|| {
+            let words = format!("{event:?}");
+            let reason = words.split("reason: ").nth(1).map(|rest| rest.split([',', '(']).next().unwrap());
+            let link = words.split(' ').next().unwrap();
+            reason.map_or(format!("link {link}"), |reason| format!("link {link} {reason}"))
+        });
+        if let (LinkEvent::Bound { bind, .. }, SlotState::Open(connection)) =
+            (event, self.slots.all[link.index()].state)
+        {
+            assert_eq!(bind.link(), link);
+            assert!(self.application.binds.iter().all(|(other, _)| other != bind), "a bind twice");
+            self.application.binds.push((*bind, connection));
+        }
+        if matches!(event, LinkEvent::Closed { reason: CloseReason::Unbound, retry_in: Some(delay), .. } if !delay.is_zero())
+        {
+            self.context.count(|| "a dead bind is made again".into());
+        }
+        match event {
+            LinkEvent::Closed { reason: CloseReason::Framing(_), .. } => {
+                self.smsc.corrupted.check_down(self.slots.all[link.index()].connection);
+            }
+            LinkEvent::Closed { reason: CloseReason::TooManyMalformed, .. } => {
+                panic!("closed after few malformed PDUs")
+            }
+            _ => {}
+        }
+        self.slots.handle_link_event(&mut self.context, link.index(), event);
     }
 
     fn record_stop(&mut self, cause: StopCause, status: CommandStatus) {

@@ -22,7 +22,7 @@ impl Deliveries {
     pub(crate) const fn is_data_sm(&self, index: usize) -> bool {
         match self.share_of_data_sm {
             ShareOfDataSm::None => false,
-            ShareOfDataSm::Third => index % 3 == 0,
+            ShareOfDataSm::Third => index.is_multiple_of(3),
             ShareOfDataSm::All => true,
         }
     }

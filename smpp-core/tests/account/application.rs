@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use smpp_core::account::{
-    Ack, BindId, Event, LinkEvent, MessageId, MessageKey, MessageNumber, Priority, ReceiptDestination,
-    ReceiptMatch, SegmentOutcome, StopCause, SubmitError, Unresolved,
+    Ack, BindId, Event, LinkEvent, LinkId, MessageId, MessageKey, MessageNumber, Priority,
+    ReceiptDestination, ReceiptMatch, SegmentOutcome, StopCause, SubmitError, Unresolved,
 };
 use smpp_core::session::{CloseReason, Instant};
-use smpp_core::{Address, CommandStatus, RegisteredDelivery, SubmitSm};
+use smpp_core::{Address, CommandId, CommandStatus, Pdu, RegisteredDelivery, SubmitSm};
 
 use super::answers::PRICE;
 use super::content::{draw, to_several};
@@ -272,6 +272,9 @@ impl AccountSimulation {
             }
             Event::Receipt { receipt, matched, ack } => {
                 self.context.count(|| format!("receipt, known {}", matched.is_some()));
+                if matches!(receipt.pdu(), Some(Pdu::DataSm(_))) {
+                    self.context.count(|| format!("receipt in a data_sm, known {}", matched.is_some()));
+                }
                 if let Some(matched) = &matched {
                     self.check_match(matched);
                 }
@@ -281,6 +284,9 @@ impl AccountSimulation {
             }
             Event::Message { message, ack } => {
                 self.context.count(|| format!("MO message, complete {}", message.is_complete()));
+                if message.frame().is_some_and(|frame| frame.header().command == CommandId::DATA_SM) {
+                    self.context.count(|| "MO message in a data_sm".into());
+                }
                 self.check_bind(message.bind());
                 let received =
                     self.smsc.deliveries.record_mo(now, &message, self.application.shutdown.is_some());
@@ -302,27 +308,8 @@ impl AccountSimulation {
                     |id: &MessageId| (0..segments).any(|segment| message.is_id(segment, id.as_bytes()));
                 assert!(ids.iter().all(is_segment_id), "ids of the message's segments");
             }
-            Event::Link { link, event } => {
-                self.context.count(|| {
-                    let words = format!("{event:?}");
-                    let reason =
-                        words.split("reason: ").nth(1).map(|rest| rest.split([',', '(']).next().unwrap());
-                    let link = words.split(' ').next().unwrap();
-                    reason.map_or(format!("link {link}"), |reason| format!("link {link} {reason}"))
-                });
-                if let (LinkEvent::Bound { bind, .. }, SlotState::Open(connection)) =
-                    (&event, self.slots.all[link.index()].state)
-                {
-                    assert_eq!(bind.link(), link);
-                    assert!(self.application.binds.iter().all(|(other, _)| other != bind), "a bind twice");
-                    self.application.binds.push((*bind, connection));
-                }
-                if matches!(event, LinkEvent::Closed { reason: CloseReason::Unbound, retry_in: Some(delay), .. } if !delay.is_zero())
-                {
-                    self.context.count(|| "a dead bind is made again".into());
-                }
-                self.slots.handle_link_event(&mut self.context, link.index(), &event);
-            }
+            Event::Link { link, event } => self.handle_link_event(link, &event),
+            Event::Notification { bind, frame } => self.record_alert(bind, &frame),
             Event::Stopped { cause, status, .. } => self.record_stop(cause, status),
             Event::Resumed => {
                 self.context.count(|| "resumed".into());
@@ -334,6 +321,37 @@ impl AccountSimulation {
             Event::Closed { unresolved } => self.end(unresolved),
             _ => {}
         }
+    }
+
+    /// Records and checks a change of a connection.
+    fn handle_link_event(&mut self, link: LinkId, event: &LinkEvent) {
+        self.context.count(|| {
+            let words = format!("{event:?}");
+            let reason = words.split("reason: ").nth(1).map(|rest| rest.split([',', '(']).next().unwrap());
+            let link = words.split(' ').next().unwrap();
+            reason.map_or(format!("link {link}"), |reason| format!("link {link} {reason}"))
+        });
+        if let (LinkEvent::Bound { bind, .. }, SlotState::Open(connection)) =
+            (event, self.slots.all[link.index()].state)
+        {
+            assert_eq!(bind.link(), link);
+            assert!(self.application.binds.iter().all(|(other, _)| other != bind), "a bind twice");
+            self.application.binds.push((*bind, connection));
+        }
+        if matches!(event, LinkEvent::Closed { reason: CloseReason::Unbound, retry_in: Some(delay), .. } if !delay.is_zero())
+        {
+            self.context.count(|| "a dead bind is made again".into());
+        }
+        match event {
+            LinkEvent::Closed { reason: CloseReason::Framing(_), .. } => {
+                self.smsc.corrupted.check_down(self.slots.all[link.index()].connection);
+            }
+            LinkEvent::Closed { reason: CloseReason::TooManyMalformed, .. } => {
+                panic!("closed after few malformed PDUs")
+            }
+            _ => {}
+        }
+        self.slots.handle_link_event(&mut self.context, link.index(), event);
     }
 
     fn record_stop(&mut self, cause: StopCause, status: CommandStatus) {

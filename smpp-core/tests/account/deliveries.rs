@@ -1,6 +1,7 @@
 //! What the SMSC delivers: receipts and MO messages, each until it is acknowledged.
 
 mod checks;
+mod pdus;
 mod recipients;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,11 +11,10 @@ use smpp_core::account::{DeliveryReceipt, InboundMessage, Options, ReceiptMatch,
 use smpp_core::provider::ReceiptScope;
 use smpp_core::session::Instant;
 use smpp_core::sms::{ConcatRef, Text};
-use smpp_core::{
-    Address, COctets, DataCoding, DeliverSm, EsmClass, MessageState, Pdu, ShortMessage, SubmitSm, Tlv, Tlvs,
-};
+use smpp_core::{DataCoding, EsmClass, MessageState, SubmitSm};
 
 use self::checks::word;
+pub(crate) use self::pdus::{DeliveryPdu, ShareOfDataSm};
 pub(crate) use self::recipients::RECIPIENTS;
 use super::harness::rng::Rng;
 use super::log::{ConnectionId, delivery_index};
@@ -114,6 +114,7 @@ pub(crate) struct Deliveries {
     /// All messages have the same id, or none.
     fixed_id: bool,
     ids: ReceiptIds,
+    share_of_data_sm: ShareOfDataSm,
     /// All segments of a message have the same id.
     has_shared_ids: bool,
     all: Vec<Delivery>,
@@ -178,6 +179,7 @@ impl Deliveries {
             piecewise: scenario.piecewise,
             fixed_id: scenario.fixed_id.is_some(),
             ids: scenario.receipts.ids,
+            share_of_data_sm: scenario.share_of_data_sm,
             has_shared_ids: scenario.has_shared_ids(),
             all: Vec::new(),
             queue: BTreeSet::new(),
@@ -326,23 +328,6 @@ impl Deliveries {
         })
     }
 
-    /// Calls `then` with the PDU of a delivery.
-    pub(crate) fn with_pdu<R>(&self, index: usize, then: impl FnOnce(&DeliverSm<'_>) -> R) -> R {
-        let delivery = &self.all[index];
-        let number = index.to_string();
-        let tlv = delivery.tlv_id.as_ref().map(|id| Tlv::receipted_message_id(id.as_bytes()).expect("short"));
-        then(&DeliverSm {
-            tlvs: Tlvs::list(tlv.as_slice()),
-            service_type: COctets::new(number.as_bytes()).expect("short"),
-            source: Address::international(&delivery.source).expect("digits"),
-            destination: Address::international("6580001").expect("digits"),
-            esm_class: delivery.esm_class,
-            data_coding: delivery.data_coding,
-            short_message: ShortMessage::new(&delivery.octets).expect("short"),
-            ..DeliverSm::default()
-        })
-    }
-
     /// Records that the account has read a delivery.
     pub(crate) fn record_arrival(
         &mut self,
@@ -422,7 +407,7 @@ impl Deliveries {
         matched: Option<ReceiptMatch>,
         messages: &Messages,
     ) -> Received {
-        let Some(Pdu::DeliverSm(pdu)) = receipt.pdu() else { panic!("a receipt is a deliver_sm here") };
+        let pdu = receipt.pdu().expect("a receipt is one PDU here");
         let index = delivery_index(&pdu).expect("a delivery of the test");
         if matched.is_none() {
             self.record_pdu(now, index);
@@ -529,8 +514,7 @@ impl Deliveries {
         let complete = message.is_complete();
         let single = message.frame().and_then(|frame| {
             let (pdu, _) = frame.pdu(smpp_core::Tolerance::LENIENT).ok()?;
-            let Pdu::DeliverSm(message) = pdu else { return None };
-            delivery_index(&message)
+            delivery_index(&pdu)
         });
         // The account emits a segment alone if the reassembly limits leave no capacity for the others.
         let whole = complete && (single.is_none() || reported.segments == 1);

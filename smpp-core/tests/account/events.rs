@@ -78,6 +78,7 @@ impl EventModel {
             LoggedPdu::RequestAnswered => &mut self.requests_answered,
             LoggedPdu::Answered { .. } => &mut self.answered,
             LoggedPdu::Delivered { .. } => &mut self.delivered,
+            LoggedPdu::Notified { .. } => return,
         } += 1;
     }
 

@@ -6,6 +6,8 @@ use std::rc::Rc;
 use smpp_core::session::{Direction, Instant, ObservedPdu, Observer};
 use smpp_core::{CommandStatus, Frame, Pdu, SequenceNumber, Tolerance};
 
+use super::alerts::Alert;
+
 /// The number of a connection, in the order in which they were made.
 pub(crate) type ConnectionId = usize;
 
@@ -29,6 +31,8 @@ pub(crate) enum LoggedPdu {
     RequestAnswered,
     /// The SMSC delivers a PDU, by the test's number of the delivery.
     Delivered { delivery: Option<usize> },
+    /// The SMSC sends an alert_notification.
+    Notified { alert: Alert },
 }
 
 pub(crate) type Log = Rc<RefCell<Vec<LogEntry>>>;
@@ -69,9 +73,14 @@ pub(crate) fn request_index(pdu: &Pdu<'_>) -> Option<usize> {
     source.digits.to_string().parse().ok()
 }
 
-/// Returns the test's number of the delivery.
-pub(crate) fn delivery_index(message: &smpp_core::DeliverSm<'_>) -> Option<usize> {
-    message.service_type.to_string().parse().ok()
+/// Returns the test's number of the delivery; `None` if the PDU delivers nothing.
+pub(crate) fn delivery_index(pdu: &Pdu<'_>) -> Option<usize> {
+    let service_type = match pdu {
+        Pdu::DeliverSm(message) => message.service_type,
+        Pdu::DataSm(message) => message.service_type,
+        _ => return None,
+    };
+    service_type.to_string().parse().ok()
 }
 
 impl Observer for LogObserver {
@@ -82,7 +91,9 @@ impl Observer for LogObserver {
         let Ok((pdu, _)) = frame.into_pdu(Tolerance::LENIENT) else { return };
         let status = header.status;
         let logged = match (direction, pdu) {
-            (Direction::Out, Pdu::DeliverSmResp(_)) if status == CommandStatus::RINVBNDSTS => {
+            (Direction::Out, Pdu::DeliverSmResp(_) | Pdu::DataSmResp(_))
+                if status == CommandStatus::RINVBNDSTS =>
+            {
                 // The session unbinds: the account does not see the PDU.
                 let mut log = self.log.borrow_mut();
                 let here = |entry: &&mut LogEntry| {
@@ -114,8 +125,11 @@ impl Observer for LogObserver {
             (Direction::In, Pdu::QuerySmResp(_) | Pdu::CancelSmResp | Pdu::ReplaceSmResp) => {
                 LoggedPdu::RequestAnswered
             }
-            (Direction::In, Pdu::DeliverSm(message)) => {
-                LoggedPdu::Delivered { delivery: delivery_index(&message) }
+            (Direction::In, pdu @ (Pdu::DeliverSm(_) | Pdu::DataSm(_))) => {
+                LoggedPdu::Delivered { delivery: delivery_index(&pdu) }
+            }
+            (Direction::In, Pdu::AlertNotification(alert)) => {
+                LoggedPdu::Notified { alert: Alert::of_pdu(&alert) }
             }
             _ => return,
         };

@@ -286,7 +286,10 @@ impl Messages {
         match &entry.pdu {
             LoggedPdu::Submitted { message, segment } => self.handle_submit(entry, *message, *segment),
             LoggedPdu::Answered { status, id } => self.handle_answer(entry, *status, id),
-            LoggedPdu::Requested { .. } | LoggedPdu::RequestAnswered | LoggedPdu::Delivered { .. } => {}
+            LoggedPdu::Requested { .. }
+            | LoggedPdu::RequestAnswered
+            | LoggedPdu::Delivered { .. }
+            | LoggedPdu::Notified { .. } => {}
         }
     }
 

@@ -13,6 +13,7 @@ use smpp_core::session::{Config, Rate};
 use smpp_core::sms::{IdFallback, MessageIdPolicy, ReassemblyLimits};
 use smpp_core::{BindMode, CommandStatus, Endpoint, EsmClass, MessageState};
 
+use super::deliveries::ShareOfDataSm;
 use super::harness::link::PipeSettings;
 use super::harness::rng::Rng;
 use super::harness::{span, ticks};
@@ -30,6 +31,8 @@ pub(crate) struct Scenario {
     pub(crate) fixed_id: Option<&'static str>,
     /// How the SMSC writes receipts.
     pub(crate) receipts: ReceiptStyle,
+    /// Which deliveries are a data_sm.
+    pub(crate) share_of_data_sm: ShareOfDataSm,
     /// How long the random actions and faults last.
     pub(crate) active: Duration,
     /// Whether the application shuts down during that time.
@@ -135,11 +138,13 @@ pub(crate) enum Fault {
     Flapping,
     /// The SMSC shuts down, and starts again.
     Restart,
+    /// Between two PDUs of a connection comes what is no correct PDU.
+    Corrupted,
     /// All octets of a connection are lost from now on, in both directions, and neither side sees its end.
     BlackHole,
 }
 
-const FAULTS: [Fault; 16] = [
+const FAULTS: [Fault; 17] = [
     Fault::NoName,
     Fault::Renamed,
     Fault::Down,
@@ -155,6 +160,7 @@ const FAULTS: [Fault; 16] = [
     Fault::Unbind,
     Fault::Flapping,
     Fault::Restart,
+    Fault::Corrupted,
     Fault::BlackHole,
 ];
 
@@ -230,6 +236,12 @@ impl Scenario {
             },
             piecewise: rng.chance(600),
             fixed_id: (!ample_limits && rng.chance(100)).then(|| rng.pick(&["", "1"])),
+            share_of_data_sm: rng.pick(&[
+                ShareOfDataSm::None,
+                ShareOfDataSm::None,
+                ShareOfDataSm::Third,
+                ShareOfDataSm::All,
+            ]),
             active: ticks(active),
             shuts_down_early: rng.chance(250),
             lateness: if rng.chance(700) { Duration::ZERO } else { span(rng, 1, 5) },

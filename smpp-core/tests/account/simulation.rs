@@ -330,6 +330,7 @@ impl AccountSimulation {
         self.connections += 1;
         self.smsc.accept(&mut self.context, connection);
         self.slots.all[index].state = SlotState::Open(connection);
+        self.slots.all[index].connection = connection;
         let observer = LogObserver { connection, log: self.log.clone() };
         assert!(self.account.handle_connected(now, link, observer), "the connection is wanted");
     }
@@ -338,7 +339,7 @@ impl AccountSimulation {
     fn carry(&mut self, index: usize) -> bool {
         let SlotState::Open(id) = self.slots.all[index].state else { return false };
         let (now, link) = (self.context.now, self.links[index]);
-        let mut moved = false;
+        let mut moved = self.smsc.corrupt_up(&mut self.context, id);
         let connection = self.smsc.connection(id).expect("open until both sides have closed it");
         if connection.output.is_empty() && self.account.poll_transmit(link, &mut connection.output) {
             moved = true;
@@ -393,6 +394,14 @@ impl AccountSimulation {
             }
             input = rest;
         }
+        let is_open = self.slots.all[index].state == SlotState::Open(id);
+        if self.scenario.piecewise && is_open && frame::split(input, 70_000).is_err() {
+            let before = input.len();
+            self.account.handle_input(now, link, &mut input);
+            self.after();
+            let goes_on = self.connections_if(State::is_bound).contains(&id);
+            assert!(!goes_on || input.len() == before, "the account goes on after an impossible length");
+        }
         if !self.scenario.piecewise && !input.is_empty() {
             self.account.handle_input(now, link, &mut input);
             self.after();
@@ -428,8 +437,14 @@ impl AccountSimulation {
             if let LoggedPdu::Requested { request } = entry.pdu {
                 self.requests.record_sent(entry.at, request, entry.connection, &self.messages.bound);
             }
+            if let LoggedPdu::Notified { alert } = entry.pdu {
+                self.smsc.alerts.record_arrival(alert, entry.connection);
+            }
             if let LoggedPdu::Delivered { delivery: Some(delivery) } = entry.pdu {
                 let connection = entry.connection;
+                if self.smsc.deliveries.is_data_sm(delivery) {
+                    self.context.count(|| "delivery in a data_sm".into());
+                }
                 self.smsc.deliveries.record_arrival(
                     self.context.now,
                     delivery,
@@ -442,7 +457,7 @@ impl AccountSimulation {
     }
 
     /// Returns the open connections whose sessions are in such a state.
-    fn connections_if(&self, is_such: impl Fn(State) -> bool) -> Vec<ConnectionId> {
+    pub(crate) fn connections_if(&self, is_such: impl Fn(State) -> bool) -> Vec<ConnectionId> {
         let slots = self.account.links().zip(&self.slots.all);
         let open = slots.filter_map(|((_, state), slot)| match (state, slot.state) {
             (LinkState::Open(_, state), SlotState::Open(connection)) if is_such(state) => Some(connection),
@@ -474,6 +489,7 @@ impl AccountSimulation {
                 }
             }
         }
+        self.check_alerts();
         self.slots.record_count(self.account.links().count());
         self.messages.check_handed();
         let options = &self.scenario.options;

@@ -30,6 +30,8 @@ pub(crate) enum SlotState {
 
 pub(crate) struct Slot {
     pub(crate) state: SlotState,
+    /// The last connection.
+    pub(crate) connection: ConnectionId,
     /// When the account emitted `Bound`.
     pub(crate) bound: Option<Instant>,
     mode: Option<BindMode>,
@@ -95,6 +97,7 @@ impl Slots {
     pub(crate) fn new(options: &Options) -> Self {
         let slot = || Slot {
             state: SlotState::Idle,
+            connection: 0,
             bound: None,
             mode: None,
             refused: false,

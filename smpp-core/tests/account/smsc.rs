@@ -5,6 +5,8 @@
 //! answers wrongly, late or never, as the scenario says. In the others it is scripted: one session for each connection, and
 //! deliveries on any bind, also on the one that has just refused it.
 
+mod corruption;
+mod delivering;
 mod faults;
 mod host;
 mod on_server;
@@ -17,21 +19,25 @@ mod stored;
 use std::collections::BTreeMap;
 
 use smpp_core::provider::ReceiptDialect;
-use smpp_core::server::{DeliverError, Delivery};
-use smpp_core::session::{Instant, Outcome, Readiness, Request, Session, State};
+use smpp_core::session::{CloseReason, Instant, Outcome, Request, Session, State};
 use smpp_core::sms::MessageIdPolicy;
-use smpp_core::{BindMode, CommandStatus, Pdu, RegisteredDelivery, Tolerance};
+use smpp_core::{CommandStatus, Pdu, RegisteredDelivery, Tolerance};
 
+pub(crate) use self::corruption::Corrupted;
+use self::corruption::Junk;
+use self::delivering::receives;
+pub(crate) use self::delivering::text;
 use self::host::ServerHost;
 pub(crate) use self::settings::{SERVER_SHARE, ServerSettings};
 use self::side::{Inbound, Side};
 pub(crate) use self::stored::RequestAnswer;
 use self::stored::StoredMessage;
+use super::alerts::Alerts;
 use super::answers::{MessageReply, ReplyTo};
 use super::context::Context;
-use super::deliveries::{Deliveries, DeliveryKind};
+use super::deliveries::Deliveries;
 use super::harness::link::{Pipe, PipeSettings};
-use super::harness::{span, ticks};
+use super::harness::span;
 use super::log::{ConnectionId, request_index, segment_of_pdu};
 use super::messages::{Messages, Seen, Verdict};
 use super::scenario::{Fault, REFUSALS, ReceiptStyle, Scenario};
@@ -51,6 +57,9 @@ pub(crate) struct Connection {
     /// Whether the account's side has closed the connection.
     pub(crate) closed_by_account: bool,
     pub(crate) end_seen: bool,
+    /// What comes between two PDUs in each direction, as soon as it can.
+    junk_up: Option<Junk>,
+    junk_down: Option<Junk>,
     side: Side,
     server_output: Vec<u8>,
     server_unread: Vec<u8>,
@@ -82,6 +91,8 @@ pub(crate) struct Smsc {
     /// Whether it knows a message only on the connection that it came on.
     asks_same_bind: bool,
     pub(crate) deliveries: Deliveries,
+    pub(crate) alerts: Alerts,
+    pub(crate) corrupted: Corrupted,
     /// The current faults, and when each ends.
     pub(crate) faults: Vec<(Instant, Fault)>,
     receipts: ReceiptStyle,
@@ -116,6 +127,8 @@ impl Smsc {
             stored: BTreeMap::new(),
             asks_same_bind: scenario.asks_same_bind,
             deliveries: Deliveries::new(scenario),
+            alerts: Alerts::default(),
+            corrupted: Corrupted::default(),
             receipts: scenario.receipts,
             has_shared_ids: scenario.has_shared_ids(),
             shared_ids: BTreeMap::new(),
@@ -151,6 +164,8 @@ impl Smsc {
             unread: Vec::new(),
             closed_by_account: false,
             end_seen: false,
+            junk_up: None,
+            junk_down: None,
             server_output: Vec::new(),
             server_unread: Vec::new(),
             server_end_seen: false,
@@ -205,6 +220,7 @@ impl Smsc {
         moved |= self.answer(context);
         moved |= self.deliver(context);
         moved |= self.run_server(context, messages);
+        moved |= self.corrupt_down(context);
         let Self { connections, host, .. } = self;
         for connection in connections.iter_mut() {
             let mut octets = Vec::new();
@@ -350,6 +366,10 @@ impl Smsc {
             Inbound::Outcome(tag, outcome) => self.delivered(context, messages, (id, tag), outcome),
             Inbound::Closed(reason) => {
                 context.trace(|| format!("  SMSC: session {id} closed: {reason:?}"));
+                if let CloseReason::Framing(_) = reason {
+                    context.count(|| "SMSC session closed, framing".into());
+                    self.corrupted.check_up(id);
+                }
                 self.connections[index].ended = true;
             }
             Inbound::Other => {}
@@ -439,26 +459,6 @@ impl Smsc {
         self.answers.push(ScheduledAnswer { due, connection, to });
     }
 
-    /// Schedules a receipt of another application's message, or an MO message.
-    pub(crate) fn originate(&mut self, context: &mut Context) {
-        let rng = &mut context.rng;
-        let now = context.now;
-        if rng.chance(400) {
-            self.ids += 1;
-            let (id, receipted) = self.next_id();
-            let at = now + span(&mut context.rng, 0, 20);
-            return self.deliveries.receipt(&mut context.rng, at, (&id, &receipted), DeliveryKind::Foreign);
-        }
-        if self.has_ample_limits && rng.chance(60) {
-            let count = rng.pick(&[3, 60]);
-            self.deliveries.flood(count, || now + span(rng, 0, 30));
-            return context.count(|| format!("first segments of one sender: {count}"));
-        }
-        let length = rng.pick(&[3, 20, 200, 500]);
-        let text = text(rng, length);
-        self.deliveries.mo(text, || now + span(rng, 0, 100));
-    }
-
     fn answer(&mut self, context: &mut Context) -> bool {
         let mut moved = false;
         while let Some(index) = self.answers.iter().position(|answer| answer.due <= context.now) {
@@ -482,55 +482,6 @@ impl Smsc {
             if is_accepted && flapping {
                 connection.side.unbind(host.as_deref_mut(), context.now);
             }
-        }
-        moved
-    }
-
-    /// Delivers what is due on a random bind that receives.
-    fn deliver(&mut self, context: &mut Context) -> bool {
-        let now = context.now;
-        if self.host.as_ref().is_some_and(|host| !host.takes_deliveries()) || now < self.is_full_until {
-            return false;
-        }
-        let mut moved = false;
-        while let Some((due, index)) = self.deliveries.queue.first().copied()
-            && due <= now
-        {
-            let receivers: Vec<usize> = (0..self.connections.len())
-                .filter(|connection| receives(&self.connections[*connection], now))
-                .collect();
-            if receivers.is_empty() && self.host.is_none() {
-                break;
-            }
-            if self.behaviour.one_at_a_time && self.deliveries.waits_for_earlier_segment(index) {
-                context.count(|| "SMSC waits for the acknowledgement of a segment".into());
-                self.deliveries.queue.pop_first();
-                self.deliveries.queue.insert((now + ticks(1), index));
-                continue;
-            }
-            self.deliveries.queue.pop_first();
-            moved = true;
-            if let Some(host) = &mut self.host {
-                let delivery = self.deliveries.with_pdu(index, Delivery::deliver_sm);
-                let queued = host.deliver(context, index, delivery);
-                if queued.is_ok() {
-                    self.deliveries.in_flight += 1;
-                    continue;
-                }
-                let wait = span(&mut context.rng, 1, self.behaviour.retry);
-                self.deliveries.queue.insert((now + wait, index));
-                if queued == Err(DeliverError::Full) {
-                    self.is_full_until = now + wait;
-                    break;
-                }
-                continue;
-            }
-            let connection = &mut self.connections[receivers[context.rng.index(receivers.len())]];
-            let Side::Scripted(session) = &mut connection.side else { continue };
-            let sent =
-                self.deliveries.with_pdu(index, |message| session.request(now, message, index).is_ok());
-            assert!(sent, "the session accepts the request");
-            self.deliveries.in_flight += 1;
         }
         moved
     }
@@ -583,16 +534,4 @@ impl Smsc {
             self.deliveries.queue.insert((context.now + wait, index));
         }
     }
-}
-
-fn receives(connection: &Connection, now: Instant) -> bool {
-    let Side::Scripted(session) = &connection.side else { return false };
-    let State::Bound(mode) = session.state() else { return false };
-    mode != BindMode::Transmitter && matches!(session.readiness(now), Readiness::Ready { .. })
-}
-
-/// Returns a random text of this many characters.
-pub(crate) fn text(rng: &mut super::harness::rng::Rng, length: usize) -> String {
-    let alphabet: &[char] = if rng.chance(200) { &['ж', 'б', 'a'] } else { &['a', 'b', '€', ' '] };
-    (0..length).map(|_| rng.pick(alphabet)).collect()
 }

@@ -79,6 +79,17 @@ impl Pipe {
         (accepted, damaged)
     }
 
+    /// Puts octets of nobody behind those in transit. Returns false if the pipe takes none now.
+    pub(crate) fn inject(&mut self, now: Instant, octets: Vec<u8>) -> bool {
+        if self.lossy || self.capacity() == 0 {
+            return false;
+        }
+        self.octets += octets.len();
+        self.last_arrival = self.last_arrival.max(now);
+        self.in_transit.push_back((self.last_arrival, octets));
+        true
+    }
+
     /// Returns when octets arrive next.
     pub(crate) fn arrival(&self) -> Option<Instant> {
         self.in_transit.front().filter(|_| !self.held).map(|(at, _)| *at)

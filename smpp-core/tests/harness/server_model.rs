@@ -162,7 +162,8 @@ impl Model {
                 // A bound connection is never closed for another one.
                 assert!(*reason != CloseReason::Aborted || self.has_shut_down, "aborted");
                 self.end(*connection);
-                Some(format!("ended {reason:?}"))
+                let name = format!("{reason:?}");
+                Some(format!("ended {}", name.split('(').next().unwrap()))
             }
             Event::Closed => {
                 assert!(self.connections.values().all(|it| it.phase == Phase::Ended));

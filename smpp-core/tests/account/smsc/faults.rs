@@ -24,6 +24,7 @@ impl Smsc {
                     connection.down.cut(now);
                 }
                 Fault::BlackHole => (connection.up.lossy, connection.down.lossy) = (true, true),
+                Fault::Corrupted => connection.corrupt(&mut context.rng),
                 Fault::CutUnseenByServer => {
                     connection.up.cut(now);
                     connection.up.held = true;
@@ -48,6 +49,9 @@ impl Smsc {
         self.healthy = true;
         self.behaviour.smsc_delay = 0;
         self.way.capacity = 100_000;
+        for connection in &mut self.connections {
+            (connection.junk_up, connection.junk_down) = (None, None);
+        }
         self.heal();
     }
 

@@ -9,7 +9,7 @@ use smpp_core::server::{
     Action, Admission, BindLimits, BindRefusal, ConnectionId as ServerId, DeliverError, Delivery,
     DeliveryOutcome, Event, Inbound as ServerInbound, Server,
 };
-use smpp_core::session::{self, Config, Instant, Refusal, Reply, Request};
+use smpp_core::session::{self, CloseReason, Config, Instant, Refusal, Reply, Request};
 use smpp_core::{CommandStatus, Operation};
 
 use super::super::answers::{ReplyTo, Responder};
@@ -38,6 +38,8 @@ pub(super) struct ServerHost {
     closes: Vec<(Instant, ServerId)>,
     /// The deliveries that have ended, and that the application has not handled.
     pub(super) ended: Vec<(usize, DeliveryOutcome)>,
+    /// The connections of binds that have ended because of their framing.
+    pub(super) misframed: Vec<ConnectionId>,
     /// Until when the shutdown has to be finished.
     deadline: Option<Instant>,
     /// Whether the server is not started again after its shutdown.
@@ -72,6 +74,7 @@ impl ServerHost {
             ids: BTreeMap::new(),
             closes: Vec::new(),
             ended: Vec::new(),
+            misframed: Vec::new(),
             deadline: None,
             is_last: false,
         }
@@ -246,7 +249,12 @@ impl ServerHost {
                     assert_eq!(account.as_bytes(), ACCOUNT);
                     self.ended.push((key as usize, outcome));
                 }
-                Event::Ended { connection, .. } => self.log.borrow_mut().record_end(self.ids[&connection]),
+                Event::Ended { connection, reason, .. } => {
+                    if let CloseReason::Framing(_) = reason {
+                        self.misframed.push(self.ids[&connection]);
+                    }
+                    self.log.borrow_mut().record_end(self.ids[&connection]);
+                }
                 _ => {}
             }
         }

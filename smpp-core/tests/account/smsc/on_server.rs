@@ -14,6 +14,9 @@ impl Smsc {
         let Some(host) = &mut self.host else { return };
         host.handle_events(context);
         let ended = std::mem::take(&mut host.ended);
+        for connection in host.misframed.drain(..) {
+            self.corrupted.check_up(connection);
+        }
         self.handle_server_log(context, messages);
         for (index, outcome) in ended {
             context.trace(|| format!("  SMSC: delivery {index}: {outcome:?}"));

@@ -96,12 +96,14 @@ impl Observer for ServerObserver {
                     log.refused.push((message, segment, header.status));
                 }
             }
-            (Direction::Out, CommandId::DELIVER_SM) => decoded(&mut |pdu| {
-                let Pdu::DeliverSm(message) = pdu else { panic!("not a deliver_sm") };
-                let delivery = delivery_index(message).expect("a delivery of the test");
+            (Direction::Out, CommandId::DELIVER_SM | CommandId::DATA_SM) => decoded(&mut |pdu| {
+                let delivery = delivery_index(pdu).expect("a delivery of the test");
                 log.record_sent(delivery, Sent { connection, sequence, at });
             }),
-            (Direction::In, CommandId::DELIVER_SM_RESP | CommandId::GENERIC_NACK) => {
+            (
+                Direction::In,
+                CommandId::DELIVER_SM_RESP | CommandId::DATA_SM_RESP | CommandId::GENERIC_NACK,
+            ) => {
                 let is_this = |sent: &Sent| (sent.connection, sent.sequence) == (connection, sequence);
                 let found = log.sent.iter().find(|(_, sent)| is_this(sent)).map(|(delivery, _)| *delivery);
                 if let Some(delivery) = found {

@@ -5,7 +5,7 @@ use smpp_core::server;
 use smpp_core::session::{
     CloseReason, Event, Instant, Outcome, Reply, Request, Session, Smsc as Role, State,
 };
-use smpp_core::{Bind, CommandStatus};
+use smpp_core::{AlertNotification, Bind, CommandStatus};
 
 use super::host::ServerHost;
 
@@ -91,6 +91,19 @@ impl Side {
         } else if let Some((host, id)) = self.of_server(host) {
             host.server.unbind(now, id);
         }
+    }
+
+    /// Sends an alert_notification, and returns whether the session accepts it.
+    pub(super) fn notify(
+        &mut self,
+        host: Option<&mut ServerHost>,
+        now: Instant,
+        alert: &AlertNotification<'_>,
+    ) -> bool {
+        if let Self::Scripted(session) = self {
+            return session.notify(now, alert).is_ok();
+        }
+        self.of_server(host).is_some_and(|(host, id)| host.server.notify(now, id, alert).is_ok())
     }
 
     pub(super) fn poll_transmit(&mut self, host: Option<&mut ServerHost>, out: &mut Vec<u8>) -> bool {

@@ -10,7 +10,8 @@ use smpp_core::session::Esme;
 use smpp_core::session::{CloseReason, Config, RequestError, UnansweredReason};
 use smpp_core::simulator::{OriginateError, ReceiptTiming, Rules};
 use smpp_core::{
-    Address, Bind, BindMode, CommandStatus, DataCoding, MessageState, RegisteredDelivery, ShortMessage, SubmitSm,
+    Address, Bind, BindMode, CommandStatus, DataCoding, MessageState, RegisteredDelivery, ShortMessage,
+    SubmitSm,
 };
 use smpp_io_tokio::testing::{
     Answer, DeliverError, DeliveryFailure, Faults, LogEntry, MoMessage, MoSegmentation, ResponseFault,

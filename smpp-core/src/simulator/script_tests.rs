@@ -214,7 +214,7 @@ fn a_scripted_message_id_always_fits_into_the_response() {
     let ninety = "9".repeat(90);
     let accents = format!("{}é", "9".repeat(63));
     for (scripted, expected) in
-        [("short", "short"), (&*ninety, &*ninety[..64]), (&*accents, &*ninety[..63]), ("a\0b", "a")]
+        [("short", "short"), (&*ninety, &ninety[..64]), (&*accents, &ninety[..63]), ("a\0b", "a")]
     {
         let (mut smsc, bind) = smsc();
         smsc.script(When::next(), Answer::accept().message_id(scripted));

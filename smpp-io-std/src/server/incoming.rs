@@ -168,7 +168,9 @@ impl IncomingConnection {
             if left.is_zero() {
                 return Err(ProxyHeaderError::Timeout);
             }
-            stream.set_receive_timeout(Some(left.max(MIN_WAIT))).map_err(|_| ProxyHeaderError::Disconnected)?;
+            stream
+                .set_receive_timeout(Some(left.max(MIN_WAIT)))
+                .map_err(|_| ProxyHeaderError::Disconnected)?;
             match stream.receive(reader.space()) {
                 // The loop checks the timeout.
                 Err(error) if is_pause(&error) => {}

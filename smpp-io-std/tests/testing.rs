@@ -254,6 +254,22 @@ fn receipts_do_not_wait_for_one_that_the_client_keeps() {
 }
 
 #[test]
+fn more_messages_than_may_be_in_flight_are_all_delivered() {
+    const MESSAGES: usize = 1200;
+    let smsc = TestSmsc::in_memory().unwrap();
+    let phone = Address::international("6591234567").unwrap();
+    for _ in 0..MESSAGES {
+        smsc.originate("demo_shop", phone, phone, "text").unwrap();
+    }
+    let (_client, inbox) = bound(&smsc, Config::default());
+    for inbound in inbox.take(MESSAGES) {
+        let Inbound::DeliverSm(message) = inbound else { panic!("no message") };
+        message.accept().unwrap();
+    }
+    assert_eq!(smsc.pending(), 0);
+}
+
+#[test]
 fn a_hundred_run_side_by_side_and_do_not_mix() {
     let threads: Vec<_> = (0..100)
         .map(|number| {

@@ -8,9 +8,10 @@ use smpp_core::account::{Credentials, Message, Options};
 use smpp_core::provider::Provider;
 use smpp_core::session::Esme;
 use smpp_core::session::{CloseReason, Config, RequestError, UnansweredReason};
-use smpp_core::simulator::{OriginateError, Rules};
+use smpp_core::simulator::{OriginateError, ReceiptTiming, Rules};
 use smpp_core::{
-    Address, BindMode, CommandStatus, DataCoding, MessageState, RegisteredDelivery, ShortMessage, SubmitSm,
+    Address, Bind, BindMode, CommandStatus, DataCoding, MessageState, RegisteredDelivery, ShortMessage,
+    SubmitSm,
 };
 use smpp_io_tokio::testing::{
     Answer, DeliverError, DeliveryFailure, Faults, LogEntry, MoMessage, MoSegmentation, ResponseFault,
@@ -243,6 +244,42 @@ async fn a_message_of_a_phone_waits_for_a_receiver_and_then_times_out() {
     let (_client, mut inbox) = bound(&smsc, Config::default()).await;
     let Some(Inbound::DeliverSm(message)) = inbox.recv().await else { panic!("no message") };
     assert_eq!(message.get().text(), b"Hello");
+}
+
+#[tokio::test(start_paused = true)]
+async fn receipts_before_the_response_go_to_a_receiver_of_their_account() {
+    let rules = Rules { receipt_timing: ReceiptTiming::BeforeResponse, ..Rules::default() };
+    let builder = TestSmsc::builder().account("first", "pw").account("second", "pw").rules(rules);
+    let smsc = builder.in_memory().start().await.unwrap();
+    let client = async |system_id: &'static str, mode| {
+        let connected = smsc.connector().connect(&smsc.endpoint()).await;
+        let (client, inbox) = connected.unwrap();
+        let system_id = system_id.try_into().unwrap();
+        client.bind(&Bind { mode, system_id, ..smsc.bind() }).await.unwrap();
+        (client, inbox)
+    };
+    let (first, _inbox) = client("first", BindMode::Transmitter).await;
+    let (second, _inbox) = client("second", BindMode::Transmitter).await;
+    let mut receivers =
+        [client("first", BindMode::Receiver).await, client("second", BindMode::Receiver).await];
+    let phones = ["6590000001", "6590000002"];
+    let message_to = |phone: &'static str| SubmitSm {
+        destination: Address::international(phone).unwrap(),
+        ..message(b"text")
+    };
+    for _ in 0..10 {
+        let [to_first, to_second] = phones.map(message_to);
+        let (one, other) = tokio::join!(first.submit(&to_first), second.submit(&to_second));
+        drop((one.unwrap(), other.unwrap()));
+        for (phone, (_, inbox)) in phones.iter().zip(&mut receivers) {
+            let Some(Inbound::DeliverSm(receipt)) = inbox.recv().await else { panic!("no receipt") };
+            assert_eq!(receipt.get().source.digits.as_bytes(), phone.as_bytes());
+            receipt.accept().unwrap();
+        }
+    }
+    for _ in 0..20 {
+        assert_eq!(smsc.next_delivery().await.unwrap().outcome, Ok(()));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

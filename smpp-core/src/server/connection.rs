@@ -91,6 +91,8 @@ pub enum RejectReason {
     UntrustedProxy,
     /// The header of the PROXY protocol cannot be used.
     ProxyHeader(ProxyHeaderError),
+    /// The server could not start a thread for it. Only the server of `smpp-io-std` has a thread for each connection.
+    NoThread,
 }
 
 impl RejectReason {
@@ -115,6 +117,7 @@ impl fmt::Display for RejectReason {
             Self::Replaced => "closed for a newer connection before its PROXY protocol header was complete",
             Self::UntrustedProxy => "the address is not trusted to speak the PROXY protocol",
             Self::ProxyHeader(error) => return error.fmt(f),
+            Self::NoThread => "the server could not start a thread for it",
         })
     }
 }

@@ -10,6 +10,9 @@ use crate::pdu::{CommandStatus, MessageState, SubmitSm};
 /// The most rules of a script. Further ones replace the oldest.
 const MAX_RULES: usize = 10_000;
 
+/// The octets of a message_id, without its NUL.
+const MAX_MESSAGE_ID: usize = 64;
+
 /// Which `submit_sm` an [`Answer`] is for: those that meet all conditions, and of these the next one, every Nth, or all.
 ///
 /// ```
@@ -139,8 +142,13 @@ impl Answer {
     }
 
     /// Puts another message id into the response. Receipts keep the real one, so that they match no message.
+    ///
+    /// The response has what fits into its field: the first 64 octets, cut before a character that is not complete, and nothing
+    /// from the first NUL on (SMPP 3.4 §5.2.23).
     #[must_use]
     pub fn message_id(self, id: &str) -> Self {
+        let id = id.split('\0').next().unwrap_or_default();
+        let id = (0..=id.len().min(MAX_MESSAGE_ID)).rev().find_map(|end| id.get(..end)).unwrap_or_default();
         Self { message_id: Some(id.into()), ..self }
     }
 

@@ -208,3 +208,18 @@ fn a_refused_message_of_a_phone_is_not_sent_again_and_a_wrong_one_not_at_all() {
     assert!(matches!(deliver(latin1), OriginateError::Encoding(_)));
     assert_eq!(smsc.pending(), 0);
 }
+
+#[test]
+fn a_scripted_message_id_always_fits_into_the_response() {
+    let ninety = "9".repeat(90);
+    let accents = format!("{}é", "9".repeat(63));
+    for (scripted, expected) in
+        [("short", "short"), (&*ninety, &ninety[..64]), (&*accents, &ninety[..63]), ("a\0b", "a")]
+    {
+        let (mut smsc, bind) = smsc();
+        smsc.script(When::next(), Answer::accept().message_id(scripted));
+        let id = smsc.respond(Instant::ZERO, bind, &message(PHONE, "text")).outcome.unwrap();
+        assert_eq!(id, expected);
+        assert!(crate::wire::COctets::<65>::new(id.as_bytes()).is_ok());
+    }
+}

@@ -22,7 +22,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// (TLVs) are not used.
 ///
 /// The transport's address stays if the header states none: version 1 with `UNKNOWN`; version 2 with the command `LOCAL` (health
-/// checks of the proxy), an unspecified address, or that of a Unix socket.
+/// checks of the proxy), the address family `AF_UNSPEC` (0x00), or the address of a Unix socket.
 ///
 /// A connection from elsewhere is refused, unless [`accept_direct`](Self::accept_direct) is set. Every connection on a Unix socket
 /// is trusted: the permissions of its file decide who connects.

@@ -65,23 +65,22 @@ pub(super) fn start_connection(
 ) -> Result<(), RejectReason> {
     let address = connection.peer_addr();
     let unbound = Arc::new(Unbound::new(Arc::clone(connection.socket())));
-    match context.registry.accept(address, connection.arrival(), &unbound) {
-        Ok(id) => {
-            let slot = Arc::new(Slot::new(id, Arc::clone(context)));
-            let run = move || {
-                let context = &slot.context;
-                let run = || context.run_connection(connection, &slot, unbound);
-                if catch_unwind(AssertUnwindSafe(run)).is_err() {
-                    slot.abort();
-                }
-            };
-            // If it fails, `run` is dropped, which closes the connection.
-            let _ = thread::Builder::new().name("smpp handler".into()).spawn(run);
-            Ok(())
-        }
-        Err(reason) => {
-            context.emit(ServerEvent::ConnectionRejected { address, reason });
-            Err(reason)
-        }
+    let accepted = context.registry.accept(address, connection.arrival(), &unbound);
+    let started = accepted.and_then(|id| {
+        let slot = Arc::new(Slot::new(id, Arc::clone(context)));
+        let run = move || {
+            let context = &slot.context;
+            let run = || context.run_connection(connection, &slot, unbound);
+            if catch_unwind(AssertUnwindSafe(run)).is_err() {
+                slot.abort();
+            }
+        };
+        // If it fails, `run` is dropped, which closes the connection.
+        let started = thread::Builder::new().name("smpp handler".into()).spawn(run);
+        started.map(drop).map_err(|_| RejectReason::NoThread)
+    });
+    if let Err(reason) = started {
+        context.emit(ServerEvent::ConnectionRejected { address, reason });
     }
+    started
 }

@@ -122,10 +122,11 @@ impl ServerContext {
             return Err(NotBound::Closed);
         }
         let request = first_bind(peer, inbox, origin).map_err(NotBound::Failed)?;
-        self.registry.begin_decision(slot.id);
+        // The bind first: from the decision's begin on, its timeout refuses the bind that it finds there.
         if !unbound.set_bind(request.pending()) {
             return Err(NotBound::Closed);
         }
+        self.registry.begin_decision(slot.id);
         let call = slot.begin_call();
         let decision = catch_unwind(AssertUnwindSafe(|| self.service.bind(&request)));
         drop(call);

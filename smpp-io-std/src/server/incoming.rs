@@ -18,7 +18,7 @@ use crate::session_hook::SessionHook;
 use crate::start::{Surroundings, start_with};
 use crate::tls::{ServerTls, TlsInfo};
 use crate::tls_stream::TlsStream;
-use crate::transport::{Duplex, is_pause};
+use crate::transport::{Duplex, MIN_WAIT, is_pause};
 
 /// An accepted connection, before the PROXY protocol, the TLS handshake and the bind. [`Listener`](crate::Listener) has an example.
 ///
@@ -168,7 +168,9 @@ impl IncomingConnection {
             if left.is_zero() {
                 return Err(ProxyHeaderError::Timeout);
             }
-            stream.set_receive_timeout(Some(left)).map_err(|_| ProxyHeaderError::Disconnected)?;
+            stream
+                .set_receive_timeout(Some(left.max(MIN_WAIT)))
+                .map_err(|_| ProxyHeaderError::Disconnected)?;
             match stream.receive(reader.space()) {
                 // The loop checks the timeout.
                 Err(error) if is_pause(&error) => {}

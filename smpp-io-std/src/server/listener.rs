@@ -1,20 +1,16 @@
 //! Listens for connections: on TCP and Unix sockets, with TLS and the PROXY protocol.
 
 use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs};
 #[cfg(unix)]
-use std::net::Shutdown;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
-#[cfg(unix)]
-use std::os::fd::OwnedFd;
-#[cfg(unix)]
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixListener;
 #[cfg(unix)]
 use std::path::Path;
-use std::time::Duration;
 
 use smpp_core::session::Config;
 use smpp_io_common::ProxyProtocol;
 
+use super::accept_waker::AcceptWaker;
 use super::incoming::IncomingConnection;
 use super::stream::Socket;
 use crate::tls::ServerTls;
@@ -209,42 +205,9 @@ impl Listener {
     /// Returns what ends a call of [`accept`](Self::accept) in another thread.
     pub(super) fn waker(&self) -> io::Result<AcceptWaker> {
         Ok(match &self.socket {
-            ListeningSocket::Tcp(tcp) => AcceptWaker::Tcp(tcp.local_addr()?),
+            ListeningSocket::Tcp(tcp) => AcceptWaker::tcp(tcp.local_addr()?),
             #[cfg(unix)]
-            ListeningSocket::Unix(unix) => AcceptWaker::Unix(unix.try_clone()?),
+            ListeningSocket::Unix(unix) => AcceptWaker::unix(unix)?,
         })
-    }
-}
-
-/// Ends a call of [`Listener::accept`] in another thread.
-#[derive(Debug)]
-pub(super) enum AcceptWaker {
-    Tcp(SocketAddr),
-    #[cfg(unix)]
-    Unix(UnixListener),
-}
-
-impl AcceptWaker {
-    /// Ends the call. Returns whether that works; if it does not, the next connection does it.
-    pub(super) fn wake(self, timeout: Duration) -> bool {
-        match self {
-            // A connection wakes the thread.
-            Self::Tcp(address) => {
-                let local = match address.ip() {
-                    IpAddr::V4(ip) if ip.is_unspecified() => (Ipv4Addr::LOCALHOST, address.port()).into(),
-                    IpAddr::V6(ip) if ip.is_unspecified() => (Ipv6Addr::LOCALHOST, address.port()).into(),
-                    _ => address,
-                };
-                TcpStream::connect_timeout(&local, timeout).is_ok()
-            }
-            #[cfg(unix)]
-            Self::Unix(listener) => {
-                let local = listener.local_addr();
-                // Linux ends the call when the socket is shut down. Its file may be removed by now.
-                let is_shut_down = UnixStream::from(OwnedFd::from(listener)).shutdown(Shutdown::Both).is_ok();
-                let connect = |path: &Path| UnixStream::connect(path).is_ok();
-                is_shut_down || local.ok().and_then(|local| local.as_pathname().map(connect)).unwrap_or(false)
-            }
-        }
     }
 }

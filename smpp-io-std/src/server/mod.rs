@@ -1,5 +1,6 @@
 //! An SMSC: listens, lets the application decide on binds, and passes requests to it.
 
+mod accept_waker;
 mod acceptor;
 mod bind_request;
 mod binds;
@@ -19,9 +20,9 @@ mod workers;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, JoinHandle};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use smpp_core::server::{DeliverError, Delivery};
@@ -41,14 +42,17 @@ pub use smpp_io_common::ServerLimits;
 pub use stream::ServerStream;
 
 use crate::error::End;
+use accept_waker::AcceptThread;
 use acceptor::start_connection;
 use connection::{ObserverFactory, ServerContext};
-use listener::AcceptWaker;
 use registry::Registry;
 use unbound::Unbound;
 
 /// The pause after an error of accepting connections.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long the threads that accept connections have to end: one may be in a call of the service.
+const ACCEPT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How long [`Server::shutdown`] waits for the end of the sessions that it has aborted. Only an observer that does not
 /// return delays it longer.
@@ -101,7 +105,7 @@ pub struct Server {
     binds: BindRegistry,
     addresses: Vec<SocketAddr>,
     is_stopping: Arc<AtomicBool>,
-    accept_threads: Vec<(AcceptWaker, JoinHandle<()>)>,
+    accept_threads: Vec<AcceptThread>,
     acceptor: Acceptor,
 }
 
@@ -239,8 +243,15 @@ impl<S: Service> ServerBuilder<S> {
             server.addresses.push(address);
             let (context, is_stopping) = (Arc::clone(&context), Arc::clone(&server.is_stopping));
             let waker = listener.waker()?;
-            let accept = move || accept(&context, &listener, address, &is_stopping);
-            server.accept_threads.push((waker, spawn("smpp accept").spawn(accept)?));
+            let (running, ended) = mpsc::channel();
+            let accept = move || {
+                accept(&context, &listener, address, &is_stopping);
+                // The address is closed before the thread is reported as ended.
+                drop(listener);
+                drop::<mpsc::Sender<()>>(running);
+            };
+            let thread = spawn("smpp accept").spawn(accept)?;
+            server.accept_threads.push(AcceptThread { waker, thread, ended: Mutex::new(ended) });
         }
         Ok(server)
     }
@@ -335,8 +346,13 @@ impl Server {
     /// waits up to [`Config::drain_timeout`](smpp_core::session::Config::drain_timeout) for the requests in flight, and
     /// unbinds. Sessions that are left after `timeout` are aborted.
     ///
+    /// It connects to each address on which it listens, so that the thread that accepts there ends. If you have a clone of the
+    /// socket, it may accept such a connection; the clone itself stays usable, unless it is a Unix socket whose file is removed.
+    /// A thread that has not ended after a second, for example because the service does not return from an event, is left: it
+    /// ends, and closes its socket, with the next connection.
+    ///
     /// It blocks until all sessions have ended: at most for `timeout`, and about a second more if sessions are left that
-    /// cannot end at once. It does not wait for calls of the service that go on after the end of their session. A thread in
+    /// cannot end at once, or a thread that accepts. It does not wait for calls of the service that go on after the end of their session. A thread in
     /// which the service or an observer does not return outlives the server; the session of such an observer is reported as
     /// [`Aborted`](CloseReason::Aborted).
     pub fn shutdown(mut self, timeout: Duration) -> Shutdown {
@@ -373,13 +389,8 @@ impl Server {
 
     fn stop_accepting(&mut self) {
         self.is_stopping.store(true, Ordering::SeqCst);
-        for (waker, accept_thread) in self.accept_threads.drain(..) {
-            // If it cannot be woken, the thread ends with the next connection.
-            if waker.wake(ACCEPT_PAUSE) {
-                // The thread returns nothing.
-                let _ = accept_thread.join();
-            }
-        }
+        let deadline = Instant::now() + ACCEPT_TIMEOUT;
+        self.accept_threads.drain(..).for_each(|thread| thread.end(deadline));
     }
 }
 

@@ -1,6 +1,6 @@
 //! Drives the registry of `smpp-core`: its connections, binds, deliveries and events.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -20,7 +20,8 @@ use super::bound::BoundSession;
 use super::events::EventLog;
 use super::unbound::Unbound;
 use super::workers::Workers;
-use crate::account::Ended;
+
+mod events;
 
 /// The registry, and the threads that wait on it.
 ///
@@ -41,6 +42,7 @@ pub(super) struct Registry {
     /// The calls of the service whose sessions have ended.
     pub(super) detached_requests: AtomicUsize,
     pub(super) workers: Arc<Workers>,
+    /// Held by the thread that logs events, so that they keep their order.
     telemetry: Mutex<ServerTelemetry>,
 }
 
@@ -51,6 +53,8 @@ struct State {
     /// The threads that wait for the outcome of a delivery.
     outcomes: HashMap<DeliveryId, SyncSender<DeliveryOutcome>>,
     log: EventLog,
+    /// The events that are not logged yet.
+    unpublished: VecDeque<Event>,
     /// Until when the thread of the timers waits, if it does.
     timer: Option<Instant>,
     /// The threads that wait for [`Registry::changed`].
@@ -80,7 +84,7 @@ struct AfterUnlock {
     send: Vec<(BoundSession, DeliveryId, DeliveryFrame)>,
     outcomes: Vec<(SyncSender<DeliveryOutcome>, DeliveryOutcome)>,
     removed: Vec<Connection>,
-    events: Vec<Event>,
+    has_events: bool,
     has_changed: bool,
 }
 
@@ -95,6 +99,7 @@ impl Registry {
                 connections: Vec::new(),
                 outcomes: HashMap::new(),
                 log: EventLog::default(),
+                unpublished: VecDeque::new(),
                 timer: None,
                 waiting: 0,
                 ended: 0,
@@ -130,7 +135,7 @@ impl Registry {
         let after = state.settle(|| self.now());
         let due = state.core.poll_timeout();
         let is_earlier = due.is_some_and(|due| state.timer.is_some_and(|timer| due < timer));
-        let has_receivers = !after.events.is_empty() && state.log.waiting > 0;
+        let has_receivers = after.has_events && state.log.waiting > 0;
         let has_waiting = after.has_changed && state.waiting > 0;
         drop(state);
         if is_earlier {
@@ -139,9 +144,15 @@ impl Registry {
         if has_receivers {
             self.event_added.notify_all();
         }
-        if !after.events.is_empty() {
-            let mut telemetry = self.telemetry.lock().unwrap_or_else(PoisonError::into_inner);
-            after.events.iter().for_each(|event| telemetry.record(self.now(), event));
+        // First, because code of the application may panic in what follows: a delivery that is assigned has to end.
+        for (bound, delivery, frame) in after.send {
+            if bound.push_delivery(delivery, frame) {
+                let registry = Arc::clone(self);
+                self.workers.run(move || registry.send_deliveries(&bound));
+            }
+        }
+        if after.has_events {
+            self.publish();
         }
         for (waiting, outcome) in after.outcomes {
             // It fails if the thread has stopped to wait.
@@ -151,12 +162,6 @@ impl Registry {
             self.changed.notify_all();
         }
         after.close.iter().for_each(|unbound| unbound.close(&self.workers));
-        for (bound, delivery, frame) in after.send {
-            if bound.push_delivery(delivery, frame) {
-                let registry = Arc::clone(self);
-                self.workers.run(move || registry.send_deliveries(&bound));
-            }
-        }
         drop(after.removed);
         value
     }
@@ -218,42 +223,6 @@ impl Registry {
                 None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
             };
             state.waiting -= 1;
-        }
-    }
-
-    /// Adds a receiver of events, and returns the number of its first one.
-    pub(super) fn add_receiver(&self) -> u64 {
-        self.lock().log.add_receiver()
-    }
-
-    pub(super) fn remove_receiver(&self) {
-        self.lock().log.remove_receiver();
-    }
-
-    /// Waits for an event, at most until `deadline`. `Err` if there will be none.
-    pub(super) fn next_event(
-        &self,
-        next: &mut u64,
-        deadline: Option<time::Instant>,
-    ) -> Result<Option<Event>, Ended> {
-        let mut state = self.lock();
-        loop {
-            match state.log.poll(next) {
-                Ok(None) => {}
-                event_or_end => return event_or_end,
-            }
-            let left = deadline.map(|deadline| deadline.saturating_duration_since(time::Instant::now()));
-            if left.is_some_and(|left| left.is_zero()) {
-                return Ok(None);
-            }
-            state.log.waiting += 1;
-            state = match left {
-                Some(left) => {
-                    self.event_added.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
-                }
-                None => self.event_added.wait(state).unwrap_or_else(PoisonError::into_inner),
-            };
-            state.log.waiting -= 1;
         }
     }
 
@@ -591,9 +560,10 @@ impl State {
                 }
             }
             self.log.push(&event);
-            after.events.push(event);
+            self.unpublished.push_back(event);
+            after.has_events = true;
         }
-        after.has_changed |= !after.events.is_empty();
+        after.has_changed |= after.has_events;
         after
     }
 }

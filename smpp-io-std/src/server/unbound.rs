@@ -1,5 +1,6 @@
 //! A connection without a bind, as it is closed for another one, or because the server stops.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::bind_request::PendingBind;
@@ -69,8 +70,8 @@ impl Unbound {
             }
             (Some(peer), None) => peer.begin_abort(),
             (None, None) => {
-                // It is closed in any case.
-                let _ = self.socket.close();
+                // It is closed in any case. The stream may be one of the application, and panic: others are still closed.
+                let _ = catch_unwind(AssertUnwindSafe(|| self.socket.close()));
             }
         }
     }

@@ -26,7 +26,18 @@
 //! - Scripted answers: [`TestSmsc::script`]. Messages of phones: [`TestSmsc::deliver`]. Faults of all connections:
 //!   [`TestSmsc::set_faults`], and at once: [`TestSmsc::end_connections`].
 //!
-//! `smpp_io_tokio::testing` has an SMSC with the same names over tokio, and its manual a chapter about it.
+//! `smpp_io_tokio::testing` has an SMSC over tokio with the same names and some more, and its manual a chapter about it.
+//!
+//! # Differences
+//!
+//! | | `smpp_io_tokio` | `smpp_io_std` |
+//! | --- | --- | --- |
+//! | methods that wait | `async` | block the thread |
+//! | `TestSmsc::in_memory` | works on paused time | a socket pair for each connection, real time |
+//! | `TestSmsc::shutdown` | yes | no: drop it, which aborts the sessions |
+//! | `TestSmsc::local_addrs`, `TestSmscBuilder::listen` | any number of listeners | no: one free port, `TestSmsc::local_addr` |
+//! | `TestSmscBuilder::max_connections` | yes, 1,000 by default | no: 1,000 |
+//! | `TestSmscBuilder::subscribe` and `TestSmscEvent`, `observe` | yes | no: use the log, or a [`Server`](crate::Server) of your own |
 
 mod builder;
 mod certificate;

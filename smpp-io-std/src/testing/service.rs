@@ -23,6 +23,9 @@ use crate::{
     ServerEvent, ServerStream, Service,
 };
 
+/// The largest number of deliveries without an outcome. Further ones wait in the simulator, which bounds them.
+const MAX_DELIVERIES: usize = 1000;
+
 type Request<O> = InboundRequest<O, HandleRoute<Role>>;
 
 /// The [`Service`] that responds with the simulator's decisions.
@@ -52,6 +55,8 @@ pub(super) struct State {
     connections: HashMap<BindId, Weak<ConnectionFaults>>,
     /// Responses that wait for their time.
     delayed: Vec<DelayedResponse>,
+    /// The deliveries without an outcome.
+    in_flight: usize,
     is_stopping: bool,
 }
 
@@ -97,6 +102,7 @@ impl Shared {
             deciding: HashMap::new(),
             connections: HashMap::new(),
             delayed: Vec::new(),
+            in_flight: 0,
             is_stopping: false,
         };
         Self {
@@ -188,7 +194,7 @@ impl Shared {
         let decided = state.simulator.respond(now, bind, &message.get());
         let delay = decided.delay + faults.delay(&mut state.rng);
         let is_first = state.simulator.rules().receipt_timing == ReceiptTiming::BeforeResponse;
-        let receipts = if is_first { due(&mut state.simulator, now) } else { Vec::new() };
+        let receipts = if is_first { state.due(now) } else { Vec::new() };
         drop(state);
         self.notify();
         if let Some(fault) = decided.fault {
@@ -233,7 +239,11 @@ impl Shared {
                 let shared = Arc::clone(self);
                 // A test has few of these.
                 let wait = move || shared.delivered(receipt, sent.wait().map(drop));
-                let _ = thread::Builder::new().name("smsc receipt".into()).spawn(wait);
+                if thread::Builder::new().name("smsc receipt".into()).spawn(wait).is_err() {
+                    // Its outcome is lost.
+                    let mut state = self.state();
+                    state.in_flight = state.in_flight.saturating_sub(1);
+                }
             }
             Err(error) => self.delivered(receipt, Err(error)),
         }
@@ -267,7 +277,7 @@ impl Shared {
     pub(super) fn run(self: Arc<Self>) {
         let mut state = self.state();
         while !state.is_stopping {
-            for delivery in due(&mut state.simulator, self.now()) {
+            for delivery in state.due(self.now()) {
                 self.dispatch(&mut state, delivery);
             }
             let now = Instant::now();
@@ -284,8 +294,10 @@ impl Shared {
                 state = self.state();
                 continue;
             }
-            let delivery =
-                state.simulator.poll_timeout().map(|due| self.start + (due - session::Instant::ZERO));
+            // The next outcome wakes this thread.
+            let is_full = state.in_flight >= MAX_DELIVERIES;
+            let delivery = state.simulator.poll_timeout().filter(|_| !is_full);
+            let delivery = delivery.map(|due| self.start + (due - session::Instant::ZERO));
             let response = state.delayed.iter().map(|delayed| delayed.due).min();
             state = match delivery.into_iter().chain(response).min() {
                 Some(due) => {
@@ -300,7 +312,7 @@ impl Shared {
     /// Passes a delivery to the thread of its bind.
     fn dispatch(self: &Arc<Self>, state: &mut State, delivery: Delivery) {
         let Some(bound) = state.binds.get_mut(&delivery.bind) else {
-            return state.simulator.redeliver(self.now(), delivery);
+            return state.redeliver(self.now(), delivery);
         };
         let deliveries = bound.deliveries.get_or_insert_with(|| {
             let (sender, deliveries) = mpsc::channel();
@@ -311,7 +323,7 @@ impl Shared {
             sender
         });
         if let Err(mpsc::SendError(delivery)) = deliveries.send(delivery) {
-            state.simulator.redeliver(self.now(), delivery);
+            state.redeliver(self.now(), delivery);
         }
     }
 
@@ -328,8 +340,12 @@ impl Shared {
         let waiting = thread::Builder::new().name("smsc outcomes".into()).spawn(wait);
         for delivery in deliveries {
             match peer.deliver_pipelined(&delivery.deliver_sm()) {
-                // The other thread ends only after this one.
-                Ok(sent) => drop(sender.send((delivery, sent))),
+                Ok(sent) => {
+                    // Without the other thread, this one waits.
+                    if let Err(mpsc::SendError((delivery, sent))) = sender.send((delivery, sent)) {
+                        self.delivered(delivery, sent.wait().map(drop));
+                    }
+                }
                 Err(error) => self.delivered(delivery, Err(error)),
             }
         }
@@ -342,8 +358,9 @@ impl Shared {
         let mut state = self.state();
         match outcome {
             // The client has not seen it.
-            Err(RequestError::NeverSent(_)) => state.simulator.redeliver(now, delivery),
+            Err(RequestError::NeverSent(_)) => state.redeliver(now, delivery),
             outcome => {
+                state.in_flight = state.in_flight.saturating_sub(1);
                 let failure = |error: RequestError| {
                     error.status().map_or(DeliveryFailure::Unanswered, DeliveryFailure::Refused)
                 };
@@ -355,9 +372,20 @@ impl Shared {
     }
 }
 
-/// Returns the deliveries that are due.
-fn due(simulator: &mut Simulator, now: session::Instant) -> Vec<Delivery> {
-    std::iter::from_fn(|| simulator.poll_delivery(now)).collect()
+impl State {
+    /// Returns the deliveries that are due. Each counts as in flight until its outcome.
+    fn due(&mut self, now: session::Instant) -> Vec<Delivery> {
+        let free = MAX_DELIVERIES.saturating_sub(self.in_flight);
+        let due: Vec<_> = std::iter::from_fn(|| self.simulator.poll_delivery(now)).take(free).collect();
+        self.in_flight += due.len();
+        due
+    }
+
+    /// Schedules a delivery again that has not left.
+    fn redeliver(&mut self, now: session::Instant, delivery: Delivery) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        self.simulator.redeliver(now, delivery);
+    }
 }
 
 impl Service for SimulatorService {
@@ -420,5 +448,33 @@ impl Service for SimulatorService {
         state.connections.extend(id.map(|id| (id, Arc::downgrade(&faults))));
         drop(state);
         Box::new(FaultyTransport::new(stream, Arc::clone(&self.0.faults), faults))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use smpp_core::Address;
+
+    use super::*;
+
+    #[test]
+    fn deliveries_without_an_outcome_are_bounded_and_further_ones_wait() {
+        let accounts = [("shop".to_owned(), String::new())];
+        let shared = Shared::new(Rules::default(), &accounts, Faults::default(), 0);
+        let (mut state, now) = (shared.state(), session::Instant::ZERO);
+        state.simulator.admit_from(b"shop", BindMode::Transceiver, None).unwrap();
+        for _ in 0..MAX_DELIVERIES + 2 {
+            let phone = Address::international("6591234567").unwrap();
+            state.simulator.originate(now, "shop", (phone, phone), "text").unwrap();
+        }
+        let mut due = state.due(now);
+        assert_eq!((due.len(), state.simulator.pending()), (MAX_DELIVERIES, 2));
+        assert!(state.due(now).is_empty());
+        drop(state);
+        let refused = RequestError::Unanswered(session::UnansweredReason::Timeout);
+        shared.delivered(due.remove(0), Ok(()));
+        shared.delivered(due.remove(0), Err(refused));
+        let mut state = shared.state();
+        assert_eq!(state.due(now).len(), 2, "one for each outcome");
     }
 }

@@ -110,6 +110,24 @@ fn a_decision_that_takes_too_long_refuses_the_bind() {
 }
 
 #[test]
+fn no_bind_is_accepted_after_its_time_however_short_it_is() {
+    watched(|| {
+        let limits = ServerLimits { decision_timeout: Duration::ZERO, ..ServerLimits::default() };
+        let (server, address, test) = serve(limits, Config::default());
+        for _ in 0..200 {
+            let (client, _inbox) = connect(address);
+            // The service decides only afterwards.
+            let error = client.bind(&undecided()).unwrap_err();
+            assert_eq!(error.status(), Some(CommandStatus::RBINDFAIL));
+            test.gate.send(()).unwrap();
+            test.event("decision ended");
+            until(|| server.binds().connections() == 0);
+        }
+        assert_eq!(server.binds().stats().counters.binds_refused, 200);
+    });
+}
+
+#[test]
 fn a_decision_ends_with_the_connection_and_with_the_server() {
     watched(|| {
         let config = Config { drain_timeout: 50 * MILLISECOND, ..Config::default() };

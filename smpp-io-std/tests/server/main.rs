@@ -12,6 +12,7 @@ mod ends;
 mod no_files;
 mod proxy_protocol;
 mod queue;
+mod shared_sockets;
 mod support;
 #[cfg(unix)]
 mod transports;

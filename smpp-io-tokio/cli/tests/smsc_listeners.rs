@@ -3,9 +3,11 @@
 
 mod common;
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader, Lines, Write};
 use std::net::TcpStream;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -20,12 +22,16 @@ struct Smsc(Child, Lines<BufReader<ChildStdout>>);
 impl Smsc {
     fn start(arguments: &[&str]) -> (Self, String) {
         let arguments = [&["smsc", "--account", "shop:s3cret"], arguments].concat();
-        let mut child = smpp(&arguments).stdout(Stdio::piped()).spawn().unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut smsc = Self(child, lines);
+        let mut smsc = Self::of(&mut smpp(&arguments));
         let line = smsc.line("listening on ");
         let address = line.split_whitespace().nth(2).unwrap().to_owned();
         (smsc, address)
+    }
+
+    fn of(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        Self(child, lines)
     }
 
     /// Waits for a line that contains this.
@@ -105,6 +111,32 @@ fn a_unix_socket_is_removed_at_the_end_and_replaced_if_it_is_left_over() {
         smsc.line("stopped:");
         assert!(smsc.0.wait().unwrap().success());
         assert!(!path.exists());
+    });
+}
+
+#[test]
+fn a_file_that_is_no_socket_stays() {
+    with_timeout(|| {
+        let path = new_file("smsc-plain-file");
+        fs::write(&path, "precious").unwrap();
+        let output = smpp(&["smsc", "--unix", path.to_str().unwrap()]).output().unwrap();
+        assert!(!output.status.success());
+        assert!(String::from_utf8_lossy(&output.stderr).contains("cannot listen on"));
+        assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
+    });
+}
+
+#[test]
+fn a_path_need_not_be_utf_8() {
+    with_timeout(|| {
+        let mut path = new_file("smsc-not-utf-8-").into_os_string();
+        path.push(OsStr::from_bytes(b"\xff"));
+        let mut command = smpp(&["smsc", "--json", "--unix"]);
+        let mut smsc = Smsc::of(command.arg(&path));
+        let line = smsc.line("listening");
+        assert!(line.contains("smsc-not-utf-8-") && line.contains("\u{fffd}"), "{line}");
+        smsc.signal("TERM");
+        assert!(smsc.0.wait().unwrap().success());
     });
 }
 

@@ -384,5 +384,13 @@
 //!
 //! # Blocking crate
 //!
-//! `smpp_io_std::testing::TestSmsc` (feature `testing`) is the same for blocking programs: the same names, without `async`. In
-//! memory it uses a socket pair for each connection.
+//! `smpp_io_std::testing::TestSmsc` (feature `testing`) is for blocking programs. Its names are the same, without `async`, except:
+//!
+//! | | `smpp_io_tokio` | `smpp_io_std` |
+//! | --- | --- | --- |
+//! | methods that wait | `async` | block the thread |
+//! | `TestSmsc::in_memory` | works on paused time | a socket pair for each connection, real time |
+//! | `TestSmsc::shutdown` | yes | no: drop it, which aborts the sessions |
+//! | `TestSmsc::local_addrs`, `TestSmscBuilder::listen` | any number of listeners | no: one free port, `TestSmsc::local_addr` |
+//! | `TestSmscBuilder::max_connections` | yes, 1,000 by default | no: 1,000 |
+//! | `TestSmscBuilder::subscribe` and `TestSmscEvent`, `observe` | yes | no: use the log, or a `Server` of your own |

@@ -217,6 +217,8 @@ impl TestSmscBuilder {
             None => builder,
         };
         let server = listeners.into_iter().fold(builder, ServerBuilder::listen).start()?;
+        // Nothing binds before: this function has not waited since the server runs.
+        shared.registry.get_or_init(|| server.binds().clone());
         let mut deliveries = JoinSet::new();
         deliveries.spawn(Arc::clone(&shared).run(server.binds().clone()));
         let (system_id, password) = accounts.into_iter().next().unwrap_or_default();

@@ -30,7 +30,8 @@
 //!   [`TestSmsc::set_faults`], and at once: [`TestSmsc::end_connections`].
 //!
 //! The manual has a chapter: [`testing_against_an_smsc`](crate::manual::testing_against_an_smsc). `smpp_io_std::testing` has an
-//! SMSC with the same names for blocking programs.
+//! SMSC for blocking programs. It has the same names, without some of the builder: a
+//! [table](crate::manual::testing_against_an_smsc#blocking-crate) lists the differences.
 
 mod builder;
 mod certificate;

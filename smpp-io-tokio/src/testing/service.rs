@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::task::Poll;
 use std::time::SystemTime;
 
@@ -41,6 +41,8 @@ pub(super) struct Shared {
     pub(super) faults: Arc<FaultSwitch>,
     /// The faults of each connection that is open.
     connections: Mutex<HashMap<BindId, Weak<ConnectionFaults>>>,
+    /// The binds of the server, once it runs.
+    pub(super) registry: OnceLock<BindRegistry>,
     dialect: Dialect,
     subscriber: Subscriber,
     /// Wakes the delivery task: a delivery may be due.
@@ -75,7 +77,7 @@ impl Service for SimulatorService {
         let timing = shared.simulator().rules().receipt_timing;
         (shared.subscriber)(TestSmscEvent::Submitted { bound, message: &message.get(), outcome });
         if timing == ReceiptTiming::BeforeResponse {
-            shared.deliver_on(bound).await;
+            shared.deliver_on(bound, id).await;
         }
         shared.changed.notify_one();
         let delay = response.delay + shared.faults.get().delay(&mut shared.rng());
@@ -149,6 +151,7 @@ impl Shared {
             rng: Mutex::new(rng),
             faults: Arc::new(FaultSwitch::new(faults)),
             connections: Mutex::default(),
+            registry: OnceLock::new(),
             dialect,
             subscriber,
             changed: Notify::new(),
@@ -202,9 +205,15 @@ impl Shared {
         of_account.into_iter().find(|bound| simulated.get(&bound.id()) == Some(&delivery.bind))
     }
 
-    /// Sends the deliveries that are due on this bind, without waiting for their responses.
-    async fn deliver_on(self: &Arc<Self>, bound: &BoundSession) {
+    /// Sends the deliveries that are due, without waiting for their responses: those of this bind before it returns.
+    async fn deliver_on(self: &Arc<Self>, bound: &BoundSession, id: simulator::SimulatedBind) {
         while let Some(delivery) = self.next_delivery() {
+            if delivery.bind != id {
+                if let Some(binds) = self.registry.get() {
+                    tokio::spawn(Arc::clone(self).deliver(binds.clone(), delivery));
+                }
+                continue;
+            }
             let (shared, peer) = (Arc::clone(self), bound.peer().clone());
             let mut sending = Box::pin(async move {
                 let outcome = peer.deliver(&delivery.deliver_sm()).await;

@@ -4,6 +4,10 @@ use std::fmt;
 #[cfg(unix)]
 use std::io::ErrorKind;
 use std::net::SocketAddr;
+#[cfg(unix)]
+use std::os::unix::fs::FileTypeExt as _;
+#[cfg(unix)]
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -62,7 +66,7 @@ impl ListenAddress<'_> {
     pub(super) fn json(&self) -> Value {
         match self {
             Self::Ip(address, tls) => json!({ "address": address, "tls": tls }),
-            Self::Unix(path) => json!({ "unix": path, "tls": false }),
+            Self::Unix(path) => json!({ "unix": path.to_string_lossy(), "tls": false }),
         }
     }
 }
@@ -176,12 +180,14 @@ async fn listen(address: &str, config: Config) -> Result<Listener, Failure> {
     Listener::bind(address, config).await.map_err(|error| Failure::listen(address, error))
 }
 
-/// Listens on a Unix socket. The file of a process that has ended is replaced.
+/// Listens on a Unix socket. The socket of a process that has ended is replaced; any other file stays.
 #[cfg(unix)]
 fn listen_unix(path: &Path, config: Config) -> Result<Listener, Failure> {
     let listener = Listener::bind_unix(path, config).or_else(|error| {
-        let is_left = std::os::unix::net::UnixStream::connect(path)
-            .is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused);
+        // Connecting to a file that is no socket is refused, too.
+        let is_socket = std::fs::symlink_metadata(path).is_ok_and(|file| file.file_type().is_socket());
+        let is_left = is_socket
+            && UnixStream::connect(path).is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused);
         if error.kind() != ErrorKind::AddrInUse || !is_left {
             return Err(error);
         }

@@ -46,7 +46,9 @@ impl Web {
         let mut page = Page::listen(options, Arc::clone(&log), start).await?;
         let captures = Captures::new();
         let calls = page.live(captures.clone());
-        let local = listeners.first().and_then(|listener| listener.local_addr().ok());
+        // A Unix socket has the port 0.
+        let mut addresses = listeners.iter().filter_map(|listener| listener.local_addr().ok());
+        let local = addresses.find(|address| address.port() != 0);
         let local = local.unwrap_or_else(|| (Ipv4Addr::LOCALHOST, 2775).into());
         let settings = arguments.settings();
         let accounts = arguments.account.iter().map(|(system_id, _)| system_id.clone()).collect();

@@ -119,20 +119,15 @@ impl<M> Node<M> {
             self.leases.list_pending = true;
             self.request(Request::ListMembers, Purpose::Member(MemberPurpose::List));
         }
-        let due: Vec<u16> = self
-            .leases
-            .held
-            .iter()
-            .filter(|(_, lease)| lease.phase != Phase::Deleting && !lease.is_pending)
-            .map(|(number, _)| *number)
-            .collect();
-        for number in due {
+        for number in self.leases() {
             self.renew(number);
         }
     }
 
-    fn renew(&mut self, number: u16) {
-        let Some(lease) = self.leases.held.get_mut(&number) else { return };
+    /// Renews a lease, unless it is deleted or a request about it has no reply yet.
+    pub(super) fn renew(&mut self, number: u16) {
+        let lease = self.leases.held.get_mut(&number);
+        let Some(lease) = lease.filter(|it| it.phase != Phase::Deleting && !it.is_pending) else { return };
         lease.is_pending = true;
         let revision = lease.revision;
         let purpose = Purpose::Member(MemberPurpose::Renew(number, revision));
@@ -184,7 +179,7 @@ impl<M> Node<M> {
                         let purpose = Purpose::Member(MemberPurpose::Read(number));
                         self.request(Request::ReadLease { lease: number }, purpose);
                     }
-                    _ => {}
+                    _ => self.timers.set(Timer::Renew(number), self.now + self.options.retry),
                 }
             }
             (MemberPurpose::Read(number), reply) => {
@@ -193,12 +188,10 @@ impl<M> Node<M> {
                 match reply {
                     Reply::Lease(Some((revision, holder))) if holder == self.instance => {
                         lease.revision = revision;
-                        if lease.phase != Phase::Deleting {
-                            self.renew(number);
-                        }
+                        self.renew(number);
                     }
                     Reply::Lease(_) => self.lose(number),
-                    _ => {}
+                    _ => self.timers.set(Timer::Renew(number), self.now + self.options.retry),
                 }
             }
             (MemberPurpose::DeleteLease(number), _) => {

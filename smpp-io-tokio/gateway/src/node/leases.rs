@@ -110,17 +110,22 @@ impl<M> Node<M> {
     /// Renews the node's entry and its leases, and asks who else lives.
     pub(super) fn renew_members(&mut self) {
         self.timers.set(Timer::Members, self.now + self.options.lease / 3);
-        if !self.leases.put_pending && !self.is_gone {
-            self.leases.put_pending = true;
-            let request = Request::PutNode { binds: self.leases.bound, leaving: self.is_draining };
-            self.request(request, Purpose::Member(MemberPurpose::Put));
-        }
+        self.put_entry();
         if !self.leases.list_pending {
             self.leases.list_pending = true;
             self.request(Request::ListMembers, Purpose::Member(MemberPurpose::List));
         }
         for number in self.leases() {
             self.renew(number);
+        }
+    }
+
+    /// Renews the node's entry: without it the others take its messages for those of a node that has died.
+    pub(super) fn put_entry(&mut self) {
+        if !self.leases.put_pending && !self.is_gone {
+            self.leases.put_pending = true;
+            let request = Request::PutNode { binds: self.leases.bound, leaving: self.is_draining };
+            self.request(request, Purpose::Member(MemberPurpose::Put));
         }
     }
 
@@ -137,7 +142,12 @@ impl<M> Node<M> {
     /// Handles a reply about leases and nodes. `sent` is when its request was sent.
     pub(super) fn handle_member_reply(&mut self, sent: Instant, purpose: MemberPurpose, reply: Reply) {
         match (purpose, reply) {
-            (MemberPurpose::Put, _) => self.leases.put_pending = false,
+            (MemberPurpose::Put, reply) => {
+                self.leases.put_pending = false;
+                if reply == Reply::Failed {
+                    self.timers.set(Timer::Entry, self.now + self.options.retry);
+                }
+            }
             (MemberPurpose::Delete, reply) => {
                 if matches!(reply, Reply::Failed) {
                     // The entry ends by itself if it is not renewed.

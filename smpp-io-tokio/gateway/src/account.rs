@@ -143,7 +143,7 @@ pub fn phone_part(message: &InboundMessage) -> PhonePart {
         MessageReference::Sar(reference) => format!("c{reference}"),
     };
     PhonePart {
-        group: format!("{}-{}-{reference}-{}", to_hex(from.as_bytes()), to_hex(to.as_bytes()), segment.total),
+        group: group(&from, &to, &reference, segment.total),
         number: segment.number,
         total: segment.total,
         ..part
@@ -156,6 +156,16 @@ fn number(address: Address<'_, 65>) -> String {
     if address.ton == Ton::INTERNATIONAL && !digits.starts_with('+') { format!("+{digits}") } else { digits }
 }
 
+/// Returns the word that the parts of a message have in common. It does not show the numbers.
+fn group(from: &str, to: &str, reference: &str, total: u8) -> String {
+    let mut hash = 0x6C62_272E_07BB_0142_62B8_2175_6295_C58D_u128;
+    // No number has a zero octet.
+    for octet in [from, to].join("\0").bytes() {
+        hash = (hash ^ u128::from(octet)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013B);
+    }
+    format!("{hash:032x}-{reference}-{total}")
+}
+
 /// Returns the 64-bit FNV-1a hash of the octets in hexadecimal digits.
 fn digest(octets: &[u8]) -> String {
     let mut hash = 0xCBF2_9CE4_8422_2325_u64;
@@ -163,4 +173,23 @@ fn digest(octets: &[u8]) -> String {
         hash = (hash ^ u64::from(*octet)).wrapping_mul(0x0000_0100_0000_01B3);
     }
     format!("{hash:016x}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_is_that_of_its_numbers_and_does_not_show_them() {
+        let one = group("+6591234567", "8x8", "a7", 2);
+        assert!(!one.contains("6591234567") && !one.contains(&to_hex(b"6591234567")), "{one}");
+        let others = [
+            ("+659123456", "78x8", "a7", 2),
+            ("8x8", "+6591234567", "a7", 2),
+            ("+6591234567", "8x8", "b7", 2),
+        ];
+        for (from, to, reference, total) in others {
+            assert_ne!(group(from, to, reference, total), one);
+        }
+    }
 }

@@ -9,13 +9,9 @@ pub struct Names {
 }
 
 impl Names {
-    /// Creates the names for a system_id. Characters that NATS does not allow in a subject become `_`.
+    /// Creates the names for a system_id, as [`token`] writes it: no two accounts have the same names.
     pub fn new(system_id: &str) -> Self {
-        let safe = |character: char| match character {
-            'a'..='z' | 'A'..='Z' | '0'..='9' | '-' | '_' => character,
-            _ => '_',
-        };
-        Self { account: system_id.chars().map(safe).collect() }
+        Self { account: token(system_id) }
     }
 
     /// Returns the account as it is in subjects.
@@ -54,7 +50,7 @@ impl Names {
     }
 }
 
-/// Returns a message's key as a key of a bucket: letters, digits, `-` and `_` stay, other octets become `=` and two
+/// Returns a system_id or a message's key as NATS allows it in subjects and names: letters, digits, `-` and `_` stay, other octets become `=` and two
 /// hexadecimal digits.
 pub fn token(key: &str) -> String {
     let mut token = String::with_capacity(key.len());
@@ -78,6 +74,12 @@ mod tests {
         assert_eq!(token("order-4711_a"), "order-4711_a");
         assert_eq!(token("a.b"), "a=2eb");
         assert_eq!(token("a=2eb"), "a=3d2eb");
-        assert_eq!(Names::new("my.shop 1").send("high"), "sms.my_shop_1.send.high");
+        assert_eq!(Names::new("my_shop 1").send("high"), "sms.my_shop=201.send.high");
+    }
+
+    #[test]
+    fn different_accounts_have_different_names() {
+        assert_ne!(Names::new("a.b"), Names::new("a_b"));
+        assert_eq!(Names::new("a.b").stream("SEND"), "SMS-a=2eb-SEND");
     }
 }

@@ -16,12 +16,13 @@ use crate::nats::StreamSettings;
 use crate::node;
 
 /// How to reach NATS.
-#[derive(Args, Clone, Debug)]
+#[derive(Args, Clone)]
 pub struct NatsSettings {
     /// The servers of NATS, separated by commas: nats://HOST or tls://HOST
     #[arg(
         long = "nats",
         env = "SMPP_GATEWAY_NATS",
+        hide_env_values = true,
         default_value = "nats://127.0.0.1:4222",
         value_name = "URL"
     )]
@@ -53,14 +54,33 @@ pub struct NatsSettings {
     pub key: Option<PathBuf>,
 }
 
+/// Omits users, passwords and the token.
+impl std::fmt::Debug for NatsSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NatsSettings").field("servers", &self.shown_servers()).finish_non_exhaustive()
+    }
+}
+
+impl NatsSettings {
+    /// Returns the servers without users and passwords, for messages.
+    pub fn shown_servers(&self) -> String {
+        let shown = |server: &str| {
+            let (scheme, rest) = server.split_once("://").unwrap_or(("nats", server));
+            let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+            format!("{scheme}://{host}")
+        };
+        self.servers.split(',').map(|server| shown(server.trim())).collect::<Vec<_>>().join(",")
+    }
+}
+
 /// The settings of a node.
-#[derive(Args, Clone, Debug)]
+#[derive(Args, Clone)]
 pub struct Settings {
     /// How to reach NATS.
     #[command(flatten)]
     pub nats: NatsSettings,
     /// The SMSC and the account: smpps://SYSTEM_ID@HOST:PORT (the port may be left out), or smpp:// without TLS
-    #[arg(long, env = "SMPP_GATEWAY_URL", value_name = "URL")]
+    #[arg(long, env = "SMPP_GATEWAY_URL", hide_env_values = true, value_name = "URL")]
     pub url: String,
     /// The password of the account, if it is not in the URL
     #[arg(long, env = "SMPP_GATEWAY_PASSWORD", hide_env_values = true, value_name = "PASSWORD")]
@@ -95,6 +115,12 @@ pub struct Settings {
     /// MiB of events; when they are full, no message is taken from the queue
     #[arg(long, env = "SMPP_GATEWAY_EVENT_MIB", default_value_t = 4096, value_name = "MIB")]
     pub event_mib: u32,
+    /// MiB of keys that are remembered, or 0 for no limit; when they are full, no message is sent
+    #[arg(long, env = "SMPP_GATEWAY_KEY_MIB", default_value_t = 0, value_name = "MIB")]
+    pub key_mib: u32,
+    /// MiB of ids that are remembered, or 0 for no limit; when they are full, outcomes wait
+    #[arg(long, env = "SMPP_GATEWAY_RECEIPT_MIB", default_value_t = 0, value_name = "MIB")]
+    pub receipt_mib: u32,
     /// Hours that events are kept
     #[arg(long, env = "SMPP_GATEWAY_EVENT_HOURS", default_value_t = 168, value_name = "HOURS")]
     pub event_hours: u32,
@@ -119,6 +145,19 @@ pub struct Settings {
     /// Seconds that a graceful stop may take
     #[arg(long, env = "SMPP_GATEWAY_STOP_SECONDS", default_value_t = 30, value_name = "SECONDS")]
     pub stop_seconds: u32,
+}
+
+/// Omits the URL and the password.
+impl std::fmt::Debug for Settings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Settings")
+            .field("nats", &self.nats)
+            .field("node", &self.node)
+            .field("max_binds", &self.max_binds)
+            .field("lease_seconds", &self.lease_seconds)
+            .field("ack_seconds", &self.ack_seconds)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Settings {
@@ -191,15 +230,20 @@ impl Settings {
             replicas: self.replicas,
             send_octets: i64::from(self.send_mib) << 20,
             event_octets: i64::from(self.event_mib) << 20,
+            key_octets: i64::from(self.key_mib) << 20,
+            receipt_octets: i64::from(self.receipt_mib) << 20,
             event_age: hours(self.event_hours),
             receipt_age: hours(self.receipt_hours),
             duplicate_window: seconds(self.duplicate_seconds),
-            part_age: hours(1),
+            part_age: PART_AGE,
             lease: seconds(self.lease_seconds),
             ack_wait: seconds(self.ack_seconds),
         }
     }
 }
+
+/// How long a part of a message from a phone waits for the others, and the digests of those that are told are kept.
+pub const PART_AGE: Duration = Duration::from_secs(3_600);
 
 /// Returns this many seconds, at least one.
 pub fn seconds(count: u32) -> Duration {
@@ -221,11 +265,25 @@ pub fn with_file(
     arguments: Vec<OsString>,
     has_variable: impl Fn(&str) -> bool,
 ) -> Result<Vec<OsString>, String> {
-    let Some(at) = arguments.iter().position(|argument| argument == "--config") else { return Ok(arguments) };
-    let path = arguments.get(at + 1).ok_or("--config needs the name of a file")?;
+    // `--config FILE` or `--config=FILE`.
+    let is_config =
+        |argument: &OsString| argument == "--config" || argument.as_encoded_bytes().starts_with(b"--config=");
+    let Some(at) = arguments.iter().position(is_config) else { return Ok(arguments) };
+    if arguments.iter().skip(at + 1).any(is_config) {
+        return Err("--config may be stated once".into());
+    }
+    let show = arguments.get(at).map(|argument| argument.to_string_lossy());
+    let (path, end) = match show.as_deref().and_then(|argument| argument.strip_prefix("--config=")) {
+        Some(path) => (OsString::from(path), at + 1),
+        None => (arguments.get(at + 1).cloned().ok_or("--config needs the name of a file")?, at + 2),
+    };
     let show = path.to_string_lossy();
-    let text = std::fs::read_to_string(path).map_err(|error| format!("{show}: {error}"))?;
-    let table: toml::Table = text.parse().map_err(|error| format!("{show}: {error}"))?;
+    let text = std::fs::read_to_string(&path).map_err(|error| format!("{show}: {error}"))?;
+    // Not the error itself: it shows the line, and with it perhaps a password.
+    let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        format!("{show}, line {}: {}", before.matches('\n').count() + 1, error.message())
+    })?;
     let mut added = Vec::new();
     for (name, value) in table {
         let option = name.replace('_', "-");
@@ -242,7 +300,7 @@ pub fn with_file(
     // The name of the program and of the command stay in front.
     let mut all: Vec<OsString> = arguments.iter().take(2).cloned().collect();
     all.extend(added);
-    let rest = arguments.iter().enumerate().skip(2).filter(|(index, _)| *index != at && *index != at + 1);
+    let rest = arguments.iter().enumerate().skip(2).filter(|(index, _)| !(at..end).contains(index));
     all.extend(rest.map(|(_, argument)| argument.clone()));
     Ok(all)
 }
@@ -269,6 +327,43 @@ mod tests {
         let arguments =
             ["smpp-gateway", "run", "--config"].map(OsString::from).into_iter().chain([path.clone()]);
         assert!(with_file(arguments.collect(), |_| false).unwrap_err().contains("rate is boolean"));
+        let joined = OsString::from(format!("--config={}", path.to_string_lossy()));
+        std::fs::write(&path, "rate = 10").unwrap();
+        let arguments = ["smpp-gateway", "run"].map(OsString::from).into_iter().chain([joined.clone()]);
+        let all = with_file(arguments.collect(), |_| false).unwrap();
+        assert_eq!(all, ["smpp-gateway", "run", "--rate=10"].map(OsString::from));
+        let twice = ["smpp-gateway", "run"].map(OsString::from).into_iter().chain([joined.clone(), joined]);
+        assert!(with_file(twice.collect(), |_| false).unwrap_err().contains("once"));
         std::fs::remove_file(path).unwrap();
+    }
+
+    #[test]
+    fn an_error_in_the_file_shows_no_password() {
+        let path = std::env::temp_dir().join(format!("smpp-gateway-bad-{}.toml", std::process::id()));
+        std::fs::write(&path, "rate = 10\npassword = \"s3cret\" x\n").unwrap();
+        let arguments = ["smpp-gateway", "run", "--config"].map(OsString::from).into_iter();
+        let error = with_file(arguments.chain([path.clone().into()]).collect(), |_| false).unwrap_err();
+        std::fs::remove_file(path).unwrap();
+        assert!(error.contains("line 2") && !error.contains("s3cret"), "{error}");
+    }
+
+    #[test]
+    fn nothing_shows_a_password() {
+        let command = Settings::augment_args(clap::Command::new("run"));
+        for id in ["servers", "token", "url", "password"] {
+            let argument = command.get_arguments().find(|it| it.get_id() == id).unwrap();
+            assert!(argument.is_hide_env_values_set(), "the help shows {id}");
+        }
+        let matches = command.get_matches_from([
+            "run",
+            "--nats=nats://user:s3cret@a:4222, tls://s3cret@b,c",
+            "--nats-token=s3cret",
+            "--url=smpp://shop:s3cret@localhost",
+            "--password=s3cret",
+        ]);
+        let settings = <Settings as clap::FromArgMatches>::from_arg_matches(&matches).unwrap();
+        assert_eq!(settings.nats.shown_servers(), "nats://a:4222,tls://b,nats://c");
+        let shown = format!("{settings:?}");
+        assert!(shown.contains("tls://b") && !shown.contains("s3cret"), "{shown}");
     }
 }

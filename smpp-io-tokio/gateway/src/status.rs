@@ -23,7 +23,7 @@ pub async fn show(settings: &NatsSettings, system_id: &str) -> Result<(), String
     let client = nats::connect(settings, "smpp-gateway status").await.map_err(|error| error.to_string())?;
     let context = async_nats::jetstream::new(client);
     let text = tokio::time::timeout(Duration::from_secs(10), status(&context, &Names::new(system_id))).await;
-    print!("{}", text.map_err(|_| format!("no NATS at {}", settings.servers))??);
+    print!("{}", text.map_err(|_| format!("no NATS at {}", settings.shown_servers()))??);
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use async_nats::jetstream::{AckKind, Message as QueueMessage};
 use smpp_core::account::{Binds, LinkState, ReceiptDestination, SendError};
 use smpp_core::session::State;
 use time::OffsetDateTime;
-use tokio::time::Instant as Clock;
+use tokio::time::{Instant as Clock, sleep};
 
 use super::{Body, Driver, Input};
 use crate::account::{accepted_part, failed, not_taken};
@@ -105,14 +105,16 @@ impl Driver {
     fn pull(&self, priority: Priority, count: usize) {
         let (engine, inputs, start) = (Arc::clone(&self.engine), self.inputs.clone(), self.start);
         tokio::spawn(async move {
-            if let Some(queue) = engine.queue(priority) {
+            if !engine.is_connected() {
+                sleep(Duration::from_millis(500)).await;
+            } else if let Some(queue) = engine.queue(priority) {
                 let handle = |message: QueueMessage| {
                     if let Some((work, acker)) = read_work(message, priority, start) {
                         engine.keep(work.token, acker);
                         let _ = inputs.send(Input::Work(Box::new(work)));
                     }
                 };
-                nats::pull(queue, count, handle).await;
+                nats::pull(queue, (count, engine.most_octets()), handle).await;
             }
             let _ = inputs.send(Input::PullEnded(priority));
         });

@@ -27,7 +27,7 @@ use crate::metrics::{self, Metrics};
 use crate::names::Names;
 use crate::nats::{self, Engine};
 use crate::node::{DeliveryId, Ended, ItemId, Node, Priority, Reply, RequestId, Work};
-use crate::settings::{Settings, hours, seconds};
+use crate::settings::{PART_AGE, Settings, hours, seconds};
 use account_side::Delivery;
 
 /// How often the connections and gauges are looked at, beside the events of the account.
@@ -168,7 +168,7 @@ async fn engine(
     codings: Codings,
 ) -> Result<Engine, RunError> {
     let timeout = settings.node_options().lease / 4;
-    let times = (hours(settings.key_hours), seconds(settings.duplicate_seconds));
+    let times = (hours(settings.key_hours), PART_AGE);
     let mut end = time::Instant::now() + PATIENCE;
     loop {
         let opened = match nats::create_streams(client, names, &settings.streams()).await {
@@ -180,6 +180,7 @@ async fn engine(
         };
         match opened {
             Ok(engine) => return Ok(engine),
+            Err(error) if error.is_final() => return Err(error.into()),
             Err(error) if is_connected(client) => {
                 if time::Instant::now() > end {
                     return Err(error.into());

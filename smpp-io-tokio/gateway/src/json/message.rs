@@ -15,6 +15,12 @@ use crate::node::{Invalid, Priority};
 /// The most octets of a key.
 const MAX_KEY: usize = 64;
 
+/// The most octets of a published message: more than a text of the most parts has, each of its characters escaped.
+const MAX_PAYLOAD: usize = 256 << 10;
+
+/// The most characters of a text, or octets: 255 parts.
+const MAX_LENGTH: usize = 255 * 160;
+
 /// A message to send, as a program publishes it. See `schema.json`.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -81,6 +87,9 @@ pub fn parse(
     priority: Priority,
     now: OffsetDateTime,
 ) -> Result<Parsed, Invalid> {
+    if payload.len() > MAX_PAYLOAD {
+        return Err(invalid(message_id, "", format!("longer than {MAX_PAYLOAD} octets")));
+    }
     let request: SendRequest = serde_json::from_slice(payload).map_err(|error| {
         // The key helps the sender even if another field is wrong.
         let value: Option<serde_json::Value> = serde_json::from_slice(payload).ok();
@@ -126,6 +135,12 @@ impl SendRequest {
             },
             ..SubmitSm::default()
         };
+        if self.text.as_ref().is_some_and(|text| text.chars().count() > MAX_LENGTH) {
+            return Err(wrong("text", format!("longer than {MAX_LENGTH} characters")));
+        }
+        if self.octets.as_ref().is_some_and(|digits| digits.len() > 2 * MAX_LENGTH) {
+            return Err(wrong("octets", format!("longer than {MAX_LENGTH} octets")));
+        }
         let mut message = match (&self.text, &self.octets) {
             (Some(text), None) => Message::text(&template, text.as_str()),
             (None, Some(digits)) => match from_hex(digits) {
@@ -236,6 +251,15 @@ mod tests {
         }
         let differs = read(r#"{"key":"k","to":"+65","text":"a"}"#, Some("other")).unwrap_err();
         assert_eq!((differs.key.as_deref(), differs.field.as_deref()), (Some("k"), Some("key")));
+    }
+
+    #[test]
+    fn what_is_too_long_is_refused_before_it_is_read() {
+        let long = |count: usize| format!(r#"{{"key":"k","to":"+65","text":"{}"}}"#, "a".repeat(count));
+        assert!(read(&long(MAX_LENGTH), None).is_ok());
+        assert_eq!(error(&long(MAX_LENGTH + 1)), ("text".into(), "longer than 40800 characters".into()));
+        let error = read(&long(MAX_PAYLOAD), Some("k")).unwrap_err();
+        assert!(error.key.as_deref() == Some("k") && error.reason.contains("262144"), "{error:?}");
     }
 
     #[test]

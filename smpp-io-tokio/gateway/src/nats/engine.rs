@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_nats::Client;
+use async_nats::connection::State;
 use async_nats::jetstream::consumer::{AckPolicy, Consumer, DeliverPolicy, pull};
 use async_nats::jetstream::context::PublishErrorKind;
 use async_nats::jetstream::message::{Acker, PublishMessage, StreamMessage};
@@ -31,6 +32,7 @@ const TOLD: &str = "told";
 
 /// The engine of one node.
 pub struct Engine {
+    client: Client,
     context: Context,
     names: Names,
     instance: String,
@@ -67,7 +69,7 @@ impl Engine {
         (remember, told): (Duration, Duration),
         codings: Codings,
     ) -> Result<Self, NatsError> {
-        let context = context(client, timeout);
+        let context = context(client.clone(), timeout);
         let stream = async |name: String| {
             let found = context.get_stream(&name).await;
             found.map_err(|error| NatsError::new(&format!("the stream {name}"), error))
@@ -86,6 +88,7 @@ impl Engine {
             parts: stream(names.stream("PARTS")).await?,
             events: stream(names.stream("EVENT")).await?,
             queues,
+            client,
             context,
             names,
             instance,
@@ -119,7 +122,7 @@ impl Engine {
         if is_last {
             self.forget(token);
         }
-        if let Some(acker) = acker {
+        if let Some(acker) = acker.filter(|_| self.is_connected()) {
             let _ = timeout(self.timeout, acker.ack_with(kind)).await;
         }
     }
@@ -128,14 +131,38 @@ impl Engine {
         self.ackers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Carries out a request of the node.
+    /// Returns whether NATS is connected. What the client takes while it is not, it would send at any time later.
+    pub fn is_connected(&self) -> bool {
+        self.client.connection_state() == State::Connected
+    }
+
+    /// Returns the most octets to pull at a time: a message that is larger would never come.
+    pub fn most_octets(&self) -> usize {
+        self.client.server_info().max_payload.saturating_mul(2).max(4 << 20)
+    }
+
+    /// Carries out a request of the node. Without a connection it fails at once.
     pub async fn request(&self, request: Request) -> Reply {
-        let result = timeout(self.timeout, self.carry_out(request)).await;
+        if !self.is_connected() {
+            return Reply::Failed;
+        }
+        // A lease can be renewed a second time before its bind is given up.
+        let limit = match &request {
+            Request::PutNode { .. }
+            | Request::ListMembers
+            | Request::RenewLease { .. }
+            | Request::ReadLease { .. } => self.timeout * 2 / 3,
+            _ => self.timeout,
+        };
+        let result = timeout(limit, self.carry_out(request)).await;
         result.unwrap_or(Err(())).unwrap_or(Reply::Failed)
     }
 
     /// Stores an event about the node. It is lost if NATS is not there.
     pub async fn publish_node_event(&self, id: &str, event: &serde_json::Value) {
+        if !self.is_connected() {
+            return;
+        }
         let message = PublishMessage::build().payload(event.to_string().into()).message_id(id);
         let _ = timeout(self.timeout, self.publish(self.names.event(EventKind::Node.name()), message)).await;
     }
@@ -169,11 +196,9 @@ impl Engine {
             }
             Request::ReadAttempt { key } => {
                 let found = last(&self.attempts, &self.names.key("ATTEMPTS", &token(&key))).await?;
-                let attempt = found.and_then(|it| {
-                    let attempt = serde_json::from_slice(&it.payload).ok()?;
-                    Some((it.sequence, milliseconds(it.time), attempt))
-                });
-                Ok(Reply::Attempt(attempt))
+                let attempt =
+                    |it: StreamMessage| (it.sequence, milliseconds(it.time), Attempt::read(&it.payload));
+                Ok(Reply::Attempt(found.map(attempt)))
             }
             Request::StoreId { id, owner } => {
                 let payload = serde_json::to_vec(&owner).map_err(|_| ())?;

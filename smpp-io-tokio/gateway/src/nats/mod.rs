@@ -12,12 +12,23 @@ pub use work::pull;
 #[derive(Debug)]
 pub struct NatsError {
     what: String,
+    is_final: bool,
 }
 
 impl NatsError {
     /// Creates an error: what was tried, and what happened.
     pub fn new(what: &str, error: impl std::fmt::Display) -> Self {
-        Self { what: format!("{what}: {error}") }
+        Self { what: format!("{what}: {error}"), is_final: false }
+    }
+
+    /// Creates an error that only other settings mend.
+    pub const fn settings(what: String) -> Self {
+        Self { what, is_final: true }
+    }
+
+    /// Returns whether it is useless to try again.
+    pub const fn is_final(&self) -> bool {
+        self.is_final
     }
 }
 

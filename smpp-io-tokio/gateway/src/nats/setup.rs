@@ -1,18 +1,23 @@
 //! The connection, the streams and the buckets.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use async_nats::jetstream::consumer::{AckPolicy, pull};
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType, Stream};
 use async_nats::jetstream::{Context, ContextBuilder};
-use async_nats::{Client, ConnectOptions};
+use async_nats::{Client, ConnectOptions, Event};
 
 use super::NatsError;
+use crate::log;
 use crate::names::Names;
 use crate::node::Priority;
 use crate::settings::NatsSettings;
 
-/// How the streams are created. Streams that exist stay as they are.
+/// The most octets of parts of messages from phones. Beyond it the oldest are dropped.
+const PART_OCTETS: i64 = 64 << 20;
+
+/// How the streams are created. Those that exist must have the same times; their sizes stay as they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StreamSettings {
     /// How many servers of a cluster have each message: 1 or 3.
@@ -21,6 +26,10 @@ pub struct StreamSettings {
     pub send_octets: i64,
     /// The most octets of events. Beyond it no event is stored, and nodes stop taking messages.
     pub event_octets: i64,
+    /// The most octets of keys that are remembered, 0 for no limit. Beyond it no message is sent.
+    pub key_octets: i64,
+    /// The most octets of ids that are remembered, 0 for no limit. Beyond it outcomes wait.
+    pub receipt_octets: i64,
     /// How long events are kept.
     pub event_age: Duration,
     /// How long the id of a message is remembered, so that a receipt finds its key.
@@ -47,7 +56,8 @@ pub async fn connect(settings: &NatsSettings, name: &str) -> Result<Client, Nats
         .connection_timeout(Duration::from_secs(3))
         .ping_interval(Duration::from_secs(2))
         .reconnect_delay_callback(|attempts| Duration::from_millis(50 * attempts.min(20) as u64))
-        .request_timeout(Some(Duration::from_secs(5)));
+        .request_timeout(Some(Duration::from_secs(5)))
+        .event_callback(log_errors(name));
     if let Some(path) = &settings.credentials {
         options = options
             .credentials_file(path)
@@ -67,6 +77,26 @@ pub async fn connect(settings: &NatsSettings, name: &str) -> Result<Client, Nats
     options.connect(servers).await.map_err(|error| NatsError::new("NATS", error))
 }
 
+/// Logs why there is no connection, each reason once until there is one.
+fn log_errors(name: &str) -> impl Fn(Event) -> std::future::Ready<()> + Send + Sync + 'static {
+    let (name, last) = (name.to_owned(), Mutex::new(String::new()));
+    move |event| {
+        let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+        match event {
+            Event::Connected => last.clear(),
+            Event::ServerError(_) | Event::ClientError(_) => {
+                let text = event.to_string();
+                if *last != text {
+                    log(&name, &format!("NATS: {text}"));
+                    *last = text;
+                }
+            }
+            _ => {}
+        }
+        std::future::ready(())
+    }
+}
+
 /// Returns the JetStream context. A request fails if it has no reply within `timeout`.
 pub(super) fn context(client: Client, timeout: Duration) -> Context {
     ContextBuilder::new()
@@ -77,11 +107,11 @@ pub(super) fn context(client: Client, timeout: Duration) -> Context {
         .build(client)
 }
 
-/// Creates the streams and buckets that do not exist.
+/// Creates the streams and buckets that do not exist, and compares the times of those that do.
 ///
 /// # Errors
 ///
-/// [`NatsError`] if NATS does not allow it, or has no JetStream.
+/// [`NatsError`] if NATS does not allow it, or has no JetStream; a final one if a stream was created with other times.
 pub async fn create_streams(
     client: &Client,
     names: &Names,
@@ -125,17 +155,19 @@ pub async fn create_streams(
             max_messages_per_subject: 1,
             max_age: settings.part_age,
             duplicate_window: settings.duplicate_window.min(settings.part_age),
+            max_bytes: PART_OCTETS,
             discard: DiscardPolicy::Old,
             allow_message_ttl: true,
             ..base()
         },
     )
     .await?;
-    for (part, max_age) in [
-        ("BINDS", settings.lease),
-        ("NODES", settings.lease),
-        ("ATTEMPTS", Duration::ZERO),
-        ("IDS", settings.receipt_age),
+    let limit = |octets: i64| if octets > 0 { octets } else { -1 };
+    for (part, max_age, max_bytes) in [
+        ("BINDS", settings.lease, -1),
+        ("NODES", settings.lease, -1),
+        ("ATTEMPTS", Duration::ZERO, limit(settings.key_octets)),
+        ("IDS", settings.receipt_age, limit(settings.receipt_octets)),
     ] {
         let window = Duration::from_secs(1);
         create(
@@ -145,6 +177,7 @@ pub async fn create_streams(
                 subjects: vec![names.key(part, ">")],
                 max_messages_per_subject: 1,
                 max_age,
+                max_bytes,
                 duplicate_window: window,
                 allow_rollup: true,
                 allow_message_ttl: true,
@@ -162,15 +195,56 @@ pub async fn create_streams(
             max_ack_pending: 100_000,
             ..pull::Config::default()
         };
-        send.get_or_create_consumer(priority.name(), config)
+        let consumer = send
+            .get_or_create_consumer(priority.name(), config)
             .await
             .map_err(|error| NatsError::new("a consumer of the queue", error))?;
+        let what = format!("the consumer {} of the stream {}", priority.name(), names.stream("SEND"));
+        compare(&what, "ack_wait", consumer.cached_info().config.ack_wait, settings.ack_wait)?;
     }
     Ok(())
 }
 
 async fn create(context: &Context, config: Config) -> Result<Stream, NatsError> {
-    let name = config.name.clone();
-    let what = || format!("the stream {name}");
-    context.get_or_create_stream(config).await.map_err(|error| NatsError::new(&what(), error))
+    let what = format!("the stream {}", config.name);
+    let stream = context.get_or_create_stream(config.clone()).await;
+    let stream = stream.map_err(|error| NatsError::new(&what, error))?;
+    compare_times(&what, &stream.cached_info().config, &config)?;
+    Ok(stream)
+}
+
+/// Compares what must be the same on all nodes.
+fn compare_times(what: &str, found: &Config, wanted: &Config) -> Result<(), NatsError> {
+    compare(what, "max_age", found.max_age, wanted.max_age)?;
+    compare(what, "duplicate_window", found.duplicate_window, wanted.duplicate_window)
+}
+
+fn compare(what: &str, field: &str, found: Duration, wanted: Duration) -> Result<(), NatsError> {
+    if found == wanted {
+        return Ok(());
+    }
+    Err(NatsError::settings(format!(
+        "{what} was created with the {field} {found:?}, and the settings of this node make it {wanted:?}. Start the node with \
+         the settings of the others (--lease-seconds, --ack-seconds, --duplicate-seconds, --event-hours, --receipt-hours), or \
+         stop all nodes, change {what} with the command `nats`, and start them with the new ones"
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_with_other_times_is_refused() {
+        let config = |max_age, window| Config {
+            max_age: Duration::from_secs(max_age),
+            duplicate_window: Duration::from_secs(window),
+            ..Config::default()
+        };
+        assert!(compare_times("the stream S", &config(3, 1), &config(3, 1)).is_ok());
+        for (found, field) in [(config(3, 1), "max_age 3s"), (config(30, 2), "duplicate_window 2s")] {
+            let error = compare_times("the stream S", &found, &config(30, 1)).unwrap_err();
+            assert!(error.is_final() && error.to_string().contains(field), "{error}");
+        }
+    }
 }

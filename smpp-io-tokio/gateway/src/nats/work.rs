@@ -10,11 +10,15 @@ use tokio::time::timeout;
 /// How long a pull waits for messages.
 const EXPIRES: Duration = Duration::from_secs(3);
 
-/// Fetches up to `count` messages, and passes each to `handle` as it arrives. Returns when all have come, after some seconds
+/// Fetches up to `count` messages of up to `octets` in all, and passes each to `handle` as it arrives. Returns when all have come, after some seconds
 /// at most.
-pub async fn pull(consumer: &Consumer<pull::Config>, count: usize, mut handle: impl FnMut(Message)) {
+pub async fn pull(
+    consumer: &Consumer<pull::Config>,
+    (count, octets): (usize, usize),
+    mut handle: impl FnMut(Message),
+) {
     let all = async {
-        let batch = consumer.batch().max_messages(count).expires(EXPIRES).messages().await;
+        let batch = consumer.batch().max_messages(count).max_bytes(octets).expires(EXPIRES).messages().await;
         let Ok(mut batch) = batch else {
             // NATS is away: it is asked again later.
             tokio::time::sleep(Duration::from_millis(500)).await;

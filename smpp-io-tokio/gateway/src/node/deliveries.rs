@@ -53,6 +53,11 @@ impl Deliveries {
     pub(super) fn len(&self) -> usize {
         self.waiting.len()
     }
+
+    /// Returns how many receipts wait for their ids.
+    fn lookups(&self) -> usize {
+        self.waiting.values().filter(|it| matches!(it.stage, Stage::Lookup { .. })).count()
+    }
 }
 
 impl<M> Node<M> {
@@ -143,11 +148,15 @@ impl<M> Node<M> {
     /// Handles the reply to a request about a delivery.
     pub(super) fn handle_delivery_reply(&mut self, id: DeliveryId, reply: Reply) {
         let (now, lookup) = (self.now, self.options.lookup);
+        let has_room = self.deliveries.lookups() <= self.options.lookups;
         let Some(delivery) = self.deliveries.waiting.get_mut(&id) else { return };
         delivery.is_pending = false;
         let next = match (&delivery.stage, reply) {
             (Stage::Lookup { receipt, .. }, Reply::Owner(owner)) => {
                 if owner.is_none() && now - delivery.arrived < lookup {
+                    if !has_room {
+                        return self.answer(id, false);
+                    }
                     None
                 } else {
                     Some(Self::tell(owner, receipt.clone()))

@@ -110,29 +110,29 @@ impl<M> Node<M> {
     /// Renews the node's entry and its leases, and asks who else lives.
     pub(super) fn renew_members(&mut self) {
         self.timers.set(Timer::Members, self.now + self.options.lease / 3);
+        self.put_entry();
+        if !self.leases.list_pending {
+            self.leases.list_pending = true;
+            self.request(Request::ListMembers, Purpose::Member(MemberPurpose::List));
+        }
+        for number in self.leases() {
+            self.renew(number);
+        }
+    }
+
+    /// Renews the node's entry: without it the others take its messages for those of a node that has died.
+    pub(super) fn put_entry(&mut self) {
         if !self.leases.put_pending && !self.is_gone {
             self.leases.put_pending = true;
             let request = Request::PutNode { binds: self.leases.bound, leaving: self.is_draining };
             self.request(request, Purpose::Member(MemberPurpose::Put));
         }
-        if !self.leases.list_pending {
-            self.leases.list_pending = true;
-            self.request(Request::ListMembers, Purpose::Member(MemberPurpose::List));
-        }
-        let due: Vec<u16> = self
-            .leases
-            .held
-            .iter()
-            .filter(|(_, lease)| lease.phase != Phase::Deleting && !lease.is_pending)
-            .map(|(number, _)| *number)
-            .collect();
-        for number in due {
-            self.renew(number);
-        }
     }
 
-    fn renew(&mut self, number: u16) {
-        let Some(lease) = self.leases.held.get_mut(&number) else { return };
+    /// Renews a lease, unless it is deleted or a request about it has no reply yet.
+    pub(super) fn renew(&mut self, number: u16) {
+        let lease = self.leases.held.get_mut(&number);
+        let Some(lease) = lease.filter(|it| it.phase != Phase::Deleting && !it.is_pending) else { return };
         lease.is_pending = true;
         let revision = lease.revision;
         let purpose = Purpose::Member(MemberPurpose::Renew(number, revision));
@@ -142,7 +142,12 @@ impl<M> Node<M> {
     /// Handles a reply about leases and nodes. `sent` is when its request was sent.
     pub(super) fn handle_member_reply(&mut self, sent: Instant, purpose: MemberPurpose, reply: Reply) {
         match (purpose, reply) {
-            (MemberPurpose::Put, _) => self.leases.put_pending = false,
+            (MemberPurpose::Put, reply) => {
+                self.leases.put_pending = false;
+                if reply == Reply::Failed {
+                    self.timers.set(Timer::Entry, self.now + self.options.retry);
+                }
+            }
             (MemberPurpose::Delete, reply) => {
                 if matches!(reply, Reply::Failed) {
                     // The entry ends by itself if it is not renewed.
@@ -184,7 +189,7 @@ impl<M> Node<M> {
                         let purpose = Purpose::Member(MemberPurpose::Read(number));
                         self.request(Request::ReadLease { lease: number }, purpose);
                     }
-                    _ => {}
+                    _ => self.timers.set(Timer::Renew(number), self.now + self.options.retry),
                 }
             }
             (MemberPurpose::Read(number), reply) => {
@@ -193,12 +198,10 @@ impl<M> Node<M> {
                 match reply {
                     Reply::Lease(Some((revision, holder))) if holder == self.instance => {
                         lease.revision = revision;
-                        if lease.phase != Phase::Deleting {
-                            self.renew(number);
-                        }
+                        self.renew(number);
                     }
                     Reply::Lease(_) => self.lose(number),
-                    _ => {}
+                    _ => self.timers.set(Timer::Renew(number), self.now + self.options.retry),
                 }
             }
             (MemberPurpose::DeleteLease(number), _) => {

@@ -169,6 +169,8 @@ impl<M> Node<M> {
             match timer {
                 Timer::Leases => self.check_leases(),
                 Timer::Members => self.renew_members(),
+                Timer::Entry => self.put_entry(),
+                Timer::Renew(number) => self.renew(number),
                 Timer::Submit => self.advance_work(),
                 Timer::Retry(item) => self.retry_item(item),
                 Timer::InProgress(item) => self.keep_in_progress(item),

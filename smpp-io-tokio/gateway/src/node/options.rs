@@ -34,6 +34,9 @@ pub struct Options {
     pub deduplicated: Duration,
     /// How many receipts and messages from phones the node stores at a time. Default 1,000.
     pub deliveries: usize,
+    /// How many receipts wait for an id that nobody knows yet. Beyond it such a receipt is refused with a temporary error, so
+    /// that they leave room for the others. Default 200.
+    pub lookups: usize,
 }
 
 impl Default for Options {
@@ -51,6 +54,7 @@ impl Default for Options {
             answer: Duration::from_secs(25),
             deduplicated: Duration::from_secs(60),
             deliveries: 1_000,
+            lookups: 200,
         }
     }
 }

@@ -134,7 +134,8 @@ pub enum Command<M> {
 /// A request to the engine.
 ///
 /// A request without a reply in time, or whose connection was lost, has the reply [`Reply::Failed`]. It may have been carried
-/// out all the same, or still be.
+/// out all the same, or still be: [`Publish`](Self::Publish) within
+/// [`Options::deduplicated`](super::Options::deduplicated), others at any time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
     /// Store that the node lives: [`Reply::Done`].
@@ -276,6 +277,18 @@ pub struct Attempt {
     /// How it ended, once it has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
+}
+
+impl Attempt {
+    /// Reads what is stored. An empty entry is one that was deleted: it counts as withdrawn. What cannot be read counts as the
+    /// attempt of a node that has died: the message may have been sent.
+    pub fn read(stored: &[u8]) -> Self {
+        let unreadable = || {
+            let node = if stored.is_empty() { String::new() } else { "?".into() };
+            Self { node, nonce: 0, sent_before: 0, outcome: None }
+        };
+        serde_json::from_slice(stored).unwrap_or_else(|_| unreadable())
+    }
 }
 
 /// How a message ended.
@@ -459,8 +472,8 @@ pub struct ReceiptDetails {
 /// One part of a message from a phone, or a whole one.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PhonePart {
-    /// Sender, recipient, reference and number of parts in one word that is safe in a subject; empty for a message that is
-    /// not concatenated.
+    /// A hash of sender and recipient, the reference and the number of parts in one word that is safe in a subject; empty
+    /// for a message that is not concatenated.
     pub group: String,
     /// The number of the part, from 1.
     pub number: u8,
@@ -480,11 +493,10 @@ pub struct PhonePart {
     pub octets: String,
 }
 
-/// Omits numbers and text.
+/// Omits numbers and text, and the group, which follows from the numbers.
 impl std::fmt::Debug for PhonePart {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("PhonePart")
-            .field("group", &self.group)
             .field("number", &self.number)
             .field("total", &self.total)
             .finish_non_exhaustive()

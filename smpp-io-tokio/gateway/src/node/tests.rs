@@ -172,3 +172,81 @@ fn a_part_that_was_told_is_acknowledged_and_not_stored_again() {
         assert_eq!((answered, stored), (is_told, !is_told));
     }
 }
+
+#[test]
+fn what_is_stored_and_cannot_be_read_is_an_attempt_all_the_same() {
+    let stored = serde_json::to_vec(&attempt("other", None)).unwrap();
+    assert_eq!(Attempt::read(&stored), attempt("other", None));
+    // Deleted: nothing was sent. The revision counts.
+    let mut node = bound(1);
+    take(&mut node, false, Attempt::read(b""));
+    let (_, write) = request(&mut node);
+    let Request::WriteAttempt { revision: 7, attempt: written, .. } = write else { panic!("{write:?}") };
+    assert_eq!((written.node.as_str(), written.outcome), ("me", None));
+    // Of another version: it may have been sent.
+    let mut node = bound(1);
+    take(&mut node, false, Attempt::read(br#"{"version":9}"#));
+    let (_, write) = request(&mut node);
+    let Request::WriteAttempt { revision: 7, attempt: written, .. } = write else { panic!("{write:?}") };
+    assert_eq!(written.outcome.unwrap().kind, EventKind::Uncertain);
+}
+
+#[test]
+fn an_attempt_that_conflicts_again_is_read_after_a_while() {
+    let mut node = bound(1);
+    take(&mut node, false, attempt("", None));
+    let (id, write) = request(&mut node);
+    assert!(matches!(write, Request::WriteAttempt { revision: 7, .. }), "{write:?}");
+    node.handle_reply(at(4), id, Reply::Conflict);
+    assert!(requests(&mut node).is_empty());
+    node.handle_timeout(at(204));
+    let (_, read) = request(&mut node);
+    assert!(matches!(read, Request::ReadAttempt { .. }), "{read:?}");
+}
+
+#[test]
+fn a_renewal_that_fails_is_repeated_before_the_bind_is_given_up() {
+    let mut node = bound(1);
+    let renewal = |node: &mut Node<()>| {
+        let renewals = commands(node).into_iter().filter_map(|command| match command {
+            Command::Request(id, Request::RenewLease { .. }) => Some(id),
+            _ => None,
+        });
+        let renewals: Vec<RequestId> = renewals.collect();
+        assert_eq!(renewals.len(), 1);
+        renewals[0]
+    };
+    node.handle_timeout(at(3_000));
+    let id = renewal(&mut node);
+    node.handle_reply(at(4_500), id, Reply::Failed);
+    node.handle_timeout(at(4_700));
+    let id = renewal(&mut node);
+    node.handle_reply(at(4_710), id, Reply::Done(50));
+    node.handle_timeout(at(6_100));
+    assert_eq!(node.binds(), 1);
+}
+
+#[test]
+fn receipts_that_nobody_knows_leave_room_for_others() {
+    let options = Options { lookups: 2, ..Options::default() };
+    let mut node: Node<()> = Node::new(options, "me".into(), at(0));
+    commands(&mut node);
+    let mut answers = Vec::new();
+    for number in 0..3 {
+        let receipt = ReceiptDetails {
+            id: number.to_string(),
+            state: "DELIVERED".into(),
+            is_final: true,
+            stat: "DELIVRD".into(),
+            err: None,
+        };
+        node.handle_receipt(at(1), DeliveryId(number), None, vec![number.to_string()], receipt);
+        let (id, _) = request(&mut node);
+        node.handle_reply(at(2), id, Reply::Owner(None));
+        answers.extend(commands(&mut node));
+    }
+    let [Command::Answer { delivery: DeliveryId(2), accept: false }] = answers[..] else {
+        panic!("{answers:?}")
+    };
+    assert_eq!(node.in_hand(), (0, 2));
+}

@@ -15,6 +15,10 @@ pub(super) enum Timer {
     Submit,
     /// The leases and the node's entry are renewed.
     Members,
+    /// The node's entry, whose renewal has failed, is renewed again.
+    Entry,
+    /// A lease whose renewal has failed is renewed again.
+    Renew(u16),
     /// A request about a message is repeated.
     Retry(ItemId),
     /// A message is kept from being redelivered.

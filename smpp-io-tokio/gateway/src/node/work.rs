@@ -101,11 +101,13 @@ struct Item<M> {
     outcome: Option<Outcome>,
     /// The accepted parts whose ids are not stored: by index, and whether a request is on its way.
     ids: BTreeMap<usize, bool>,
-    /// When the node first tried to store the event.
+    /// When the node first tried to record the outcome, or to store the event: no node has told it before.
     published: Option<Instant>,
     /// When the attempt was recorded, by the engine's clock.
     recorded: i64,
     acks: u32,
+    /// How often the attempt was not what the node thought, one after the other.
+    conflicts: u32,
     /// A request other than for ids has no reply yet.
     is_pending: bool,
 }
@@ -180,6 +182,7 @@ impl<M> Node<M> {
             published: None,
             recorded: 0,
             acks: 0,
+            conflicts: 0,
             is_pending: false,
         };
         self.work.items.insert(id, item);
@@ -328,6 +331,7 @@ impl<M> Node<M> {
         item.stage = Stage::Writing;
         if let Some(outcome) = &mut item.outcome {
             outcome.possible_duplicate = item.sent_before > 0;
+            item.published.get_or_insert(self.now);
         }
         let attempt = Attempt {
             node: instance,
@@ -397,15 +401,16 @@ impl<M> Node<M> {
         if !item.ids.is_empty() {
             return;
         }
-        // Another node may have told it, or this one long ago, beyond the memory of the engine.
-        let may_be_told = item.recorded != 0;
+        let is_old = item.published.is_some_and(|first| self.now - first >= self.options.deduplicated);
         match &item.outcome {
-            Some(outcome) if may_be_told => {
+            // Another node may have told it, or this one long ago, beyond the memory of the engine.
+            Some(outcome) if item.recorded != 0 => {
                 item.stage = Stage::LookingForEvent;
                 let event = Event::outcome_id(&item.key, outcome.kind);
                 let request = Request::FindEvent { id: event, kind: outcome.kind, since: item.recorded };
                 self.item_request(id, request);
             }
+            Some(_) if is_old => self.read(id),
             _ => self.publish(id),
         }
     }
@@ -470,10 +475,13 @@ impl<M> Node<M> {
         item.is_pending = false;
         match (item.stage, reply) {
             (Stage::Writing, Reply::Done(revision)) => {
-                item.revision = revision;
+                (item.revision, item.conflicts) = (revision, 0);
                 if item.outcome.is_some() { self.recorded(id) } else { self.submit(id) }
             }
-            (Stage::Writing, Reply::Conflict) => self.read(id),
+            (Stage::Writing, Reply::Conflict) => {
+                item.conflicts += 1;
+                if item.conflicts > 1 { self.retry(id) } else { self.read(id) }
+            }
             (Stage::Reading, Reply::Attempt(found)) => self.handle_attempt(id, found),
             (Stage::Withdrawing, Reply::Done(_) | Reply::Conflict) => self.give_back(id),
             (Stage::LookingForEvent, Reply::Found(true)) | (Stage::Publishing, Reply::Done(_)) => {
@@ -517,6 +525,7 @@ impl<M> Node<M> {
     /// Decides what an attempt that is stored means.
     fn handle_attempt(&mut self, id: ItemId, found: Option<(u64, i64, Attempt)>) {
         let max_resends = self.options.max_resends;
+        let (now, deduplicated) = (self.now, self.options.deduplicated);
         let Some(item) = self.work.items.get_mut(&id) else { return };
         let Some((revision, recorded, attempt)) = found else {
             item.revision = 0;
@@ -527,7 +536,8 @@ impl<M> Node<M> {
             item.revision = revision;
             return match (&attempt.outcome, &item.outcome) {
                 (Some(_), _) => {
-                    item.recorded = if item.published.is_some() { recorded } else { 0 };
+                    let is_old = item.published.is_some_and(|first| now - first >= deduplicated);
+                    item.recorded = if is_old { recorded } else { 0 };
                     self.recorded(id);
                 }
                 (None, Some(_)) => self.write(id),

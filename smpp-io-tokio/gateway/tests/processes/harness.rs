@@ -80,19 +80,24 @@ impl World {
 
     /// Starts a node that reaches NATS at this port; `None` for the port of NATS itself.
     pub(crate) fn spawn_node(&self, nats_port: Option<u16>) -> Child {
+        self.command(nats_port).spawn().unwrap()
+    }
+
+    /// Returns the command that starts it.
+    pub(crate) fn command(&self, nats_port: Option<u16>) -> Command {
         let url = nats_port.map_or_else(|| urls(&self.servers), |port| format!("nats://127.0.0.1:{port}"));
         let replicas = self.servers.len().to_string();
         let lease = LEASE_SECONDS.to_string();
-        Command::new(env!("CARGO_BIN_EXE_smpp-gateway"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_smpp-gateway"));
+        command
             .args(["run", "--nats", &url, "--replicas", &replicas])
             .args(["--url", &format!("smpp://{}@{}", ACCOUNT.0, self.smsc_address)])
             .args(["--rate", "200", "--lease-seconds", &lease, "--ack-seconds", "6", "--lookup-seconds", "8"])
             .env("SMPP_GATEWAY_PASSWORD", ACCOUNT.1)
             .stdin(Stdio::null())
             .stderr(if std::env::var_os("LOG").is_some() { Stdio::inherit() } else { Stdio::null() })
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap()
+            .kill_on_drop(true);
+        command
     }
 
     pub(crate) fn add_node(&mut self) {

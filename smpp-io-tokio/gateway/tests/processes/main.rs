@@ -7,6 +7,7 @@
 mod harness;
 mod proxy;
 
+use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -45,6 +46,27 @@ async fn nodes_that_are_killed_lose_nothing() {
     world.publish_for(seconds(2)).await;
     let counts = world.compare().await;
     assert!(counts.contains_key("accepted"));
+    // Two windows of ten on each of four binds.
+    let uncertain = counts.get("uncertain").copied().unwrap_or_default();
+    assert!(uncertain <= kills * 2 * 10 * 4, "{uncertain} messages are uncertain");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a NATS server: run .ci/gateway"]
+async fn a_node_whose_leases_would_live_longer_does_not_start() {
+    let mut world = World::start("settings").await;
+    world.add_node();
+    world.wait_for_binds(4).await;
+    for (option, count) in [("--lease-seconds", "30"), ("--ack-seconds", "60"), ("--duplicate-seconds", "9")]
+    {
+        let mut command = world.command(None);
+        let ended = timeout(seconds(20), command.args([option, count]).stderr(Stdio::piped()).output());
+        let output = ended.await.expect("it ends at once").unwrap();
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && error.contains(option) && error.contains("created"), "{error}");
+    }
+    world.publish_for(seconds(1)).await;
+    world.compare().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

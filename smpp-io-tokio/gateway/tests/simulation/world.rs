@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use smpp_core::session::Instant;
 use smpp_gateway::node::{
-    AckToken, Command, DeliveryId, Ended, IdOwner, Invalid, ItemId, Node, Options, Priority, Reply, Request,
-    RequestId, Work, WorkContent,
+    AckToken, Attempt, Command, DeliveryId, Ended, IdOwner, Invalid, ItemId, Node, Options, Priority, Reply,
+    Request, RequestId, Work, WorkContent,
 };
 
 use super::engine::Engine;
@@ -32,6 +32,12 @@ pub(crate) struct Run {
     slot: usize,
     pub(crate) is_alive: bool,
     is_cut: bool,
+    /// When the node notices that it is cut off. Until then its requests wait on the connection.
+    notices_at: Instant,
+    unsent: Vec<(Instant, RequestId, Request)>,
+    /// The attempts that it has begun, and when the rate allows the next one.
+    begun: BTreeSet<u64>,
+    next_start: Instant,
     pub(crate) target: u16,
     pub(crate) connections: Vec<Connection>,
     pub(crate) submissions: BTreeMap<ItemId, Submission>,
@@ -130,6 +136,7 @@ impl World {
             rate: rng.chance(500).then(|| rng.within(1, 20) as u32),
             lookup: Duration::from_secs(5),
             answer: Duration::from_secs(12),
+            deduplicated: if rng.chance(500) { rng.millis(1_500, 10_000) } else { Duration::from_secs(60) },
             ..Options::default()
         };
         Self {
@@ -181,6 +188,10 @@ impl World {
             slot,
             is_alive: true,
             is_cut: false,
+            notices_at: Instant::ZERO,
+            unsent: Vec::new(),
+            begun: BTreeSet::new(),
+            next_start: Instant::ZERO,
             target: 0,
             connections: Vec::new(),
             submissions: BTreeMap::new(),
@@ -195,8 +206,8 @@ impl World {
     /// From now on nothing goes wrong any more.
     pub(crate) fn calm(&mut self) {
         self.is_calm = true;
-        for run in &mut self.runs {
-            run.is_cut = false;
+        for run in 0..self.runs.len() {
+            self.heal(run);
         }
         for slot in 0..self.slots.len() {
             self.start(slot);
@@ -290,7 +301,7 @@ impl World {
             Action::Deliver(what) => self.deliver(what),
             Action::Fault(fault) => self.fault(fault),
             Action::Restart(slot) => self.start(slot),
-            Action::Heal(run) => self.runs[run].is_cut = false,
+            Action::Heal(run) => self.heal(run),
         }
     }
 
@@ -355,9 +366,17 @@ impl World {
 
     /// Sends a request over a network that loses, delays and repeats.
     fn transmit(&mut self, run: usize, id: RequestId, request: Request) {
+        if let Request::WriteAttempt { attempt, .. } = &request {
+            self.check_rate(run, attempt);
+        }
+        if self.runs[run].is_cut && self.runs[run].notices_at <= self.now {
+            return self.after(Duration::from_millis(1), Action::Reply(run, id, Reply::Failed));
+        }
         self.after(Duration::from_millis(900), Action::Reply(run, id, Reply::Failed));
         if self.runs[run].is_cut {
-            return;
+            self.count("request waits");
+            let now = self.now;
+            return self.runs[run].unsent.push((now, id, request));
         }
         let (mut there, mut back) = (self.rng.millis(0, 20), Some(self.rng.millis(0, 20)));
         let mut is_repeated = false;
@@ -368,6 +387,9 @@ impl World {
             }
             if self.rng.chance(30) {
                 there = self.rng.millis(100, 30_000);
+                if matches!(request, Request::Publish(_)) {
+                    there = there.min(self.options.deduplicated);
+                }
                 self.count("request late");
             }
             match self.rng.within(0, 999) {
@@ -543,9 +565,34 @@ impl World {
         }
     }
 
+    /// The node begins no more attempts than the rate of all binds allows.
+    fn check_rate(&mut self, run: usize, attempt: &Attempt) {
+        let Some(rate) = self.options.rate else { return };
+        let it = &mut self.runs[run];
+        if attempt.node.is_empty() || attempt.outcome.is_some() || !it.begun.insert(attempt.nonce) {
+            return;
+        }
+        let earliest = Instant::after((self.now - Instant::ZERO).saturating_sub(Duration::from_millis(50)));
+        let start = it.next_start.max(earliest);
+        assert!(start <= self.now, "{} is faster than the rate", it.instance);
+        it.next_start = start + Duration::from_secs(1) / rate / u32::from(self.options.max_binds);
+    }
+
+    /// The node reaches the engine again. What waited on the connection arrives, events only if they are not too old.
+    fn heal(&mut self, run: usize) {
+        self.runs[run].is_cut = false;
+        for (sent, id, request) in std::mem::take(&mut self.runs[run].unsent) {
+            let is_old = self.now - sent > self.options.deduplicated;
+            if !is_old || !matches!(request, Request::Publish(_)) {
+                self.after(Duration::ZERO, Action::Apply(run, id, request, None));
+            }
+        }
+    }
+
     fn cut(&mut self, run: usize) {
         self.count("cut");
         self.runs[run].is_cut = true;
+        self.runs[run].notices_at = self.now + self.rng.millis(0, 6_000);
         let delay = self.rng.millis(100, 40_000);
         self.after(delay, Action::Heal(run));
     }

@@ -448,7 +448,7 @@ impl<W> EventRouter<W> {
     }
 
     /// Ends all waits, although the account has not emitted [`Event::Closed`]: its driver is gone. A message without an
-    /// outcome ends with [`SendError::DriverGone`].
+    /// outcome ends with [`SendError::DriverGone`](super::SendError::DriverGone).
     pub fn close(&mut self) {
         self.is_over = true;
         let waiters = self.arrival_waiter.take().into_iter().chain(self.requests.take_waiters());

@@ -24,7 +24,7 @@ pub enum RoutedEvent {
         /// The PDU.
         frame: Frame<Vec<u8>>,
     },
-    /// The response to a segment arrived after its timeout: see [`Event::LateOutcome`].
+    /// The response to a segment arrived after its timeout: see [`Event::LateOutcome`](super::Event::LateOutcome).
     LateOutcome {
         /// The message.
         message: MessageNumber,

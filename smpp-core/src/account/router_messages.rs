@@ -84,7 +84,7 @@ impl<W> EventRouter<W> {
 
     /// Takes the outcomes of accepted messages that come next among the events of the account, as
     /// [`handle_event`](Self::handle_event) does, without a copy of each event. An adapter calls it before each
-    /// [`Account::poll_event`]. [`AccountEvent::new`] reports none of them.
+    /// [`Account::poll_event`]. [`AccountEvent::new`](super::AccountEvent::new) reports none of them.
     pub fn take_outcomes<O: Observer>(&mut self, account: &mut Account<O>) {
         let scope = account.options().receipts.dialect.receipt_scope();
         while let Some((message, outcome)) = account.pop_accepted() {

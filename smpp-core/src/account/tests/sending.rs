@@ -27,7 +27,7 @@ fn a_message_that_waits_is_sent_when_octets_have_left() {
     let mut sim = Simulation::new(Options { session, ..options() });
     sim.advance(SECOND);
     sim.account.enqueue(sim.now, &Message::text(&template(), "one")).unwrap();
-    sim.account.enqueue(sim.now, &Message::text(&template(), &"x".repeat(200))).unwrap();
+    sim.account.enqueue(sim.now, &Message::text(&template(), "x".repeat(200))).unwrap();
     let mut output = Vec::new();
     sim.account.poll_transmit(LinkId(0), &mut output);
     sim.account.handle_transmitted(sim.now, LinkId(0), output.len());

@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal};
+#[cfg(feature = "web")]
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -10,7 +10,7 @@ use rustls::ClientConfig;
 
 use crate::error::TlsError;
 use crate::tls_stream::TlsStream;
-use crate::transport::{Duplex, Transport};
+use crate::transport::{Duplex, Transport, delegate_duplex};
 
 /// The stream that a [`Connector`](crate::Connector) makes: TCP, TLS, or a transport of the application.
 pub enum Stream {
@@ -91,36 +91,4 @@ impl Transport for Stream {
     }
 }
 
-impl Duplex for Stream {
-    fn receive(&self, octets: &mut [u8]) -> io::Result<usize> {
-        self.duplex().receive(octets)
-    }
-
-    fn transmit(&self, octets: &[u8]) -> io::Result<usize> {
-        self.duplex().transmit(octets)
-    }
-
-    fn transmit_held(&self) -> io::Result<()> {
-        self.duplex().transmit_held()
-    }
-
-    fn set_receive_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        self.duplex().set_receive_timeout(timeout)
-    }
-
-    fn set_transmit_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        self.duplex().set_transmit_timeout(timeout)
-    }
-
-    fn close(&self) -> io::Result<()> {
-        self.duplex().close()
-    }
-
-    fn stop_receiving(&self) -> io::Result<()> {
-        self.duplex().stop_receiving()
-    }
-
-    fn receive_available(&self, octets: &mut [u8]) -> io::Result<usize> {
-        self.duplex().receive_available(octets)
-    }
-}
+delegate_duplex!(Stream);

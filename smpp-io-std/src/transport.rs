@@ -325,3 +325,44 @@ impl<S: Duplex + ?Sized> Duplex for Arc<S> {
 pub(crate) fn is_pause(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted)
 }
+
+/// Implements [`Duplex`] for a type with a method `duplex` that returns the transport inside.
+macro_rules! delegate_duplex {
+    ($type:ty) => {
+        impl $crate::transport::Duplex for $type {
+            fn receive(&self, octets: &mut [u8]) -> std::io::Result<usize> {
+                self.duplex().receive(octets)
+            }
+
+            fn transmit(&self, octets: &[u8]) -> std::io::Result<usize> {
+                self.duplex().transmit(octets)
+            }
+
+            fn transmit_held(&self) -> std::io::Result<()> {
+                self.duplex().transmit_held()
+            }
+
+            fn set_receive_timeout(&self, timeout: Option<std::time::Duration>) -> std::io::Result<()> {
+                self.duplex().set_receive_timeout(timeout)
+            }
+
+            fn set_transmit_timeout(&self, timeout: Option<std::time::Duration>) -> std::io::Result<()> {
+                self.duplex().set_transmit_timeout(timeout)
+            }
+
+            fn close(&self) -> std::io::Result<()> {
+                self.duplex().close()
+            }
+
+            fn stop_receiving(&self) -> std::io::Result<()> {
+                self.duplex().stop_receiving()
+            }
+
+            fn receive_available(&self, octets: &mut [u8]) -> std::io::Result<usize> {
+                self.duplex().receive_available(octets)
+            }
+        }
+    };
+}
+
+pub(crate) use delegate_duplex;

@@ -56,7 +56,7 @@ impl<W> EventRouter<W> {
         self.lost.drain(..)
     }
 
-    /// Lets the account report no more what nobody receives, if a receiver has made it report.
+    /// Stops the detailed events of the account once no receiver is left, if a receiver had turned them on.
     pub(super) fn turn_off_unused_reports<O: Observer>(&mut self, account: &mut Account<O>) {
         if self.has_turned_on_reports && !self.detailed_log.has_receivers() {
             self.has_turned_on_reports = false;

@@ -79,7 +79,7 @@ impl Pipe {
         (accepted, damaged)
     }
 
-    /// Puts octets of nobody behind those in transit. Returns false if the pipe takes none now.
+    /// Puts octets that neither side has sent behind those in transit. Returns false if the pipe takes none now.
     pub(crate) fn inject(&mut self, now: Instant, octets: Vec<u8>) -> bool {
         if self.lossy || self.capacity() == 0 {
             return false;

@@ -152,7 +152,7 @@ mod tests {
     fn a_slow_receiver_loses_the_oldest_events_and_no_receiver_holds_none() {
         let mut log = EventLog::default();
         log.push(&Event::Lagged { lost: 0 });
-        assert_eq!((log.events.len(), log.end()), (0, 1), "nobody receives");
+        assert_eq!((log.events.len(), log.end()), (0, 1), "no receiver is left");
         let (mut slow, mut fast) = (log.add_receiver(), log.add_receiver());
         for number in 0..CAPACITY as u64 + 3 {
             log.push(&Event::Lagged { lost: number });

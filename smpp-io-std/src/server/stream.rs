@@ -1,16 +1,14 @@
 //! The transport of one connection to a server.
 
 use std::fmt;
-use std::io;
 use std::net::TcpStream;
 #[cfg(unix)]
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::bound::BindId;
 use crate::tls_stream::TlsStream;
-use crate::transport::Duplex;
+use crate::transport::{Duplex, delegate_duplex};
 
 /// The transport of a connection, or TLS over it after the handshake. [`Service::transport`](crate::Service::transport) may wrap
 /// it.
@@ -97,47 +95,8 @@ impl ServerStream {
     }
 }
 
-/// Implements the trait of transports for a type that has one inside.
-macro_rules! delegate {
-    ($type:ty) => {
-        impl Duplex for $type {
-            fn receive(&self, octets: &mut [u8]) -> io::Result<usize> {
-                self.duplex().receive(octets)
-            }
-
-            fn transmit(&self, octets: &[u8]) -> io::Result<usize> {
-                self.duplex().transmit(octets)
-            }
-
-            fn transmit_held(&self) -> io::Result<()> {
-                self.duplex().transmit_held()
-            }
-
-            fn set_receive_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-                self.duplex().set_receive_timeout(timeout)
-            }
-
-            fn set_transmit_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-                self.duplex().set_transmit_timeout(timeout)
-            }
-
-            fn close(&self) -> io::Result<()> {
-                self.duplex().close()
-            }
-
-            fn stop_receiving(&self) -> io::Result<()> {
-                self.duplex().stop_receiving()
-            }
-
-            fn receive_available(&self, octets: &mut [u8]) -> io::Result<usize> {
-                self.duplex().receive_available(octets)
-            }
-        }
-    };
-}
-
-delegate!(ServerStream);
-delegate!(Socket);
+delegate_duplex!(ServerStream);
+delegate_duplex!(Socket);
 
 impl fmt::Debug for ServerStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

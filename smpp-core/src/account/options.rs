@@ -304,8 +304,7 @@ pub struct ReceiptOptions {
     pub dialect: ReceiptDialect,
     /// The most segments that the account remembers while they wait for their final receipt. Beyond it the account
     /// gives up the oldest message: [`Event::ReceiptsExpired`](super::Event::ReceiptsExpired). Each takes at
-    /// most 160 octets with an id of up to 38 octets, 220 with an id of up to 64 octets, and 350 with a longer one, of which
-    /// the account keeps the first 64 octets and a digest. Default 100,000.
+    /// most 160 octets, however long its id is. Default 100,000.
     pub capacity: usize,
     /// How long a message waits for its receipts, from when the SMSC accepted its first segment. If the application
     /// refuses its last receipt, from then. Default 72 h.

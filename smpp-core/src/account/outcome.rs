@@ -29,19 +29,46 @@ impl fmt::Display for MessageNumber {
 ///
 /// A peer that follows the specification sends at most 64 octets. Of a longer id the account keeps the first 64 octets,
 /// the length, and a digest of all octets: two ids are equal only if they are equal as a whole.
+///
+/// The id of a message whose receipts the account has given up is whole if it has at most 38 octets, or at most 49 in Base64, or at most
+/// 64 hexadecimal digits. Of others the first 18 octets are left, and they are equal to the id in the outcome all the same.
+///
+/// Ids of at most 38 octets have the order of their octets; longer ones follow, in no particular order.
 #[derive(Clone)]
 pub struct MessageId(IdOctets);
 
-/// The octets; of a longer id the first [`MAX_OCTETS`](MessageId::MAX_OCTETS), its length (4 octets) and its digest (8). An id
-/// like a UUID (36 octets) needs no allocation.
+/// The octets: an id like a UUID (36 octets) needs no allocation.
 #[derive(Clone)]
 enum IdOctets {
-    Inline { length: u8, octets: [u8; IdOctets::MAX_INLINE] },
+    Inline {
+        length: u8,
+        octets: [u8; IdOctets::MAX_INLINE],
+    },
+    /// All octets of a longer id.
     Allocated(Box<[u8]>),
+    Cut(Box<CutId>),
 }
 
 impl IdOctets {
     const MAX_INLINE: usize = 38;
+}
+
+/// An id of which only the first octets are kept.
+#[derive(Clone)]
+struct CutId {
+    octets: Box<[u8]>,
+    /// How many octets it had.
+    length: u32,
+    /// The digest of all of them.
+    digest: u64,
+}
+
+/// What ids are compared by.
+#[derive(PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Identity<'a> {
+    Octets(&'a [u8]),
+    /// The length and the digest of a longer id, all of which may be kept or not.
+    Digest(u32, u64),
 }
 
 impl MessageId {
@@ -54,41 +81,51 @@ impl MessageId {
             inline.copy_from_slice(id);
             return Self(IdOctets::Inline { length: id.len() as u8, octets });
         }
-        Self(IdOctets::Allocated(match id.get(..Self::MAX_OCTETS) {
+        match id.get(..Self::MAX_OCTETS) {
+            // A PDU has less than 2^32 octets.
             Some(first) if id.len() > Self::MAX_OCTETS => {
-                // A PDU has less than 2^32 octets.
-                let length = (id.len() as u32).to_be_bytes();
-                [first, &length, &digest(id.iter().copied()).to_be_bytes()].concat().into()
+                Self::cut(first, id.len() as u32, digest(id.iter().copied()))
             }
-            _ => id.into(),
-        }))
-    }
-
-    /// Returns all octets that are kept. Two ids are equal if these are.
-    fn kept(&self) -> &[u8] {
-        match &self.0 {
-            IdOctets::Inline { length, octets } => octets.get(..usize::from(*length)).unwrap_or_default(),
-            IdOctets::Allocated(octets) => octets,
+            _ => Self(IdOctets::Allocated(id.into())),
         }
     }
 
-    /// Returns the octets: all of an id of at most 64 octets, otherwise the first 64.
-    pub fn as_bytes(&self) -> &[u8] {
-        let kept = self.kept();
-        kept.get(..Self::MAX_OCTETS).unwrap_or(kept)
+    /// Makes an id of its first octets, its length and the digest of all octets, when it has more.
+    pub(super) fn cut(octets: &[u8], length: u32, digest: u64) -> Self {
+        Self(IdOctets::Cut(Box::new(CutId { octets: octets.into(), length, digest })))
     }
 
-    /// Returns how many octets the SMSC sent: more than 64 if [`as_bytes`](Self::as_bytes) returns only the first ones.
+    fn identity(&self) -> Identity<'_> {
+        match &self.0 {
+            IdOctets::Inline { .. } => Identity::Octets(self.as_bytes()),
+            IdOctets::Allocated(octets) => {
+                Identity::Digest(octets.len() as u32, digest(octets.iter().copied()))
+            }
+            IdOctets::Cut(id) => Identity::Digest(id.length, id.digest),
+        }
+    }
+
+    /// Returns the octets that are kept: if they are fewer than [`sent_length`](Self::sent_length), the first ones.
+    pub fn as_bytes(&self) -> &[u8] {
+        match &self.0 {
+            IdOctets::Inline { length, octets } => octets.get(..usize::from(*length)).unwrap_or_default(),
+            IdOctets::Allocated(octets) => octets,
+            IdOctets::Cut(id) => &id.octets,
+        }
+    }
+
+    /// Returns how many octets the SMSC sent: more than [`as_bytes`](Self::as_bytes) has if only the first ones are kept.
     pub fn sent_length(&self) -> usize {
-        let kept = self.kept();
-        let length = kept.get(Self::MAX_OCTETS..).and_then(<[u8]>::first_chunk);
-        length.map_or(kept.len(), |length| u32::from_be_bytes(*length) as usize)
+        match &self.0 {
+            IdOctets::Cut(id) => id.length as usize,
+            _ => self.as_bytes().len(),
+        }
     }
 }
 
 impl PartialEq for MessageId {
     fn eq(&self, other: &Self) -> bool {
-        self.kept() == other.kept()
+        self.identity() == other.identity()
     }
 }
 
@@ -102,13 +139,13 @@ impl PartialOrd for MessageId {
 
 impl Ord for MessageId {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.kept().cmp(other.kept())
+        self.identity().cmp(&other.identity())
     }
 }
 
 impl Hash for MessageId {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.kept().hash(state);
+        self.identity().hash(state);
     }
 }
 
@@ -117,7 +154,7 @@ impl fmt::Display for MessageId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.as_bytes().escape_ascii().fmt(f)?;
         match self.sent_length() {
-            length if length > Self::MAX_OCTETS => write!(f, "... ({length} octets)"),
+            length if length > self.as_bytes().len() => write!(f, "... ({length} octets)"),
             _ => Ok(()),
         }
     }

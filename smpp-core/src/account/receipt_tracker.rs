@@ -2,8 +2,8 @@
 //!
 //! Each segment is a node of one table. The segments of a message are linked, an [`Order`] has the messages in order of time,
 //! and two hash indexes find a segment by its id and a message of several segments by its number. So each operation
-//! touches a few nodes, however many segments wait, and a segment with an id of 36 octets takes less than 160 octets in
-//! all.
+//! touches a few nodes, however many segments wait, and a segment takes less than 160 octets in all, whatever id an SMSC gives
+//! it.
 //!
 //! Memory that is not in the processor's cache costs the most. A message of one segment is in the index of ids only: it
 //! is complete when its segment is accepted, and the acknowledgement of a receipt names the node.
@@ -11,6 +11,7 @@
 mod early;
 mod expiry;
 mod node;
+mod stored_id;
 #[cfg(test)]
 mod tests;
 mod tracked_message;
@@ -20,7 +21,8 @@ use alloc::vec::Vec;
 use core::mem;
 use core::time::Duration;
 
-use self::node::{ById, ByNumber, Node, StoredId, bit};
+use self::node::{ById, ByNumber, Node, bit};
+use self::stored_id::StoredId;
 use super::link::{BindId, ShortBindId};
 use super::options::ReceiptOptions;
 use super::outcome::MessageNumber;
@@ -88,8 +90,11 @@ impl ReceiptTracker {
         self.ids = Index::new();
         let segments = self.segments();
         for number in &segments {
-            let Some(hash) = self.nodes.get(*number).map(|node| self.hash(&node.id.key(policy))) else {
-                continue;
+            let Some(node) = self.nodes.get(*number) else { continue };
+            let hash = match node.id.key(policy) {
+                // The key by the new policy is not known.
+                IdKey::Digest(_) => node.id_hash,
+                key => self.hash(&key),
             };
             if let Some(node) = self.nodes.get_mut(*number) {
                 (node.id_hash, node.is_indexed, node.is_shared) = (hash, false, false);

@@ -204,7 +204,7 @@
 //! | the `submit_sm_resp` had an empty id | cannot match: [`Sent`] reports [`NoMoreReceipts::NotReceived`] at once |
 //! | the SMSC gave one id to two messages | the later message gets the receipt |
 //! | the SMSC gave one id to several segments of a message | each receipt counts for the next of them |
-//! | the SMSC gave an id of more than 64 octets | matches it. [`MessageId`](smpp_core::account::MessageId) keeps the first 64 octets and a digest |
+//! | the SMSC gave an id of more than 64 octets | matches it. [`MessageId`](smpp_core::account::MessageId) keeps the first octets and a digest |
 //! | the text cannot be read | delivers it to [`Arrivals`] unmatched, state `UNKNOWN`, empty id |
 //!
 //! # Concatenated messages

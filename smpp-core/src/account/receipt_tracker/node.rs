@@ -1,18 +1,18 @@
 //! A tracked segment. The first segment of a message also holds what belongs to the message as a whole.
 
-use alloc::boxed::Box;
+use core::iter;
 
+use super::stored_id::StoredId;
 use crate::account::link::ShortBindId;
 use crate::account::message_key::MessageKey;
-use crate::account::outcome::{MessageId, MessageNumber};
+use crate::account::outcome::MessageNumber;
 use crate::account::receipt::ReceiptDestination;
 use crate::pdu::MessageState;
 use crate::sms::{MessageIdKey, MessageIdPolicy, Receipt, digest};
 use crate::table::{Chain, NONE, Slot};
 use crate::time::Instant;
 
-/// A tracked segment: 128 octets, without the memory of a longer id. The alignment puts each into two cache lines that
-/// processors load together.
+/// A tracked segment: 128 octets. The alignment puts each into two cache lines that processors load together.
 #[repr(align(128))]
 pub(super) struct Node {
     pub(super) id: StoredId,
@@ -128,9 +128,6 @@ impl Slot for Node {
     fn vacate(&mut self) {
         // What else is there is not read: no message has this number, which an acknowledgement compares first.
         (self.number, self.key) = (MessageNumber(u64::MAX), None);
-        if !matches!(self.id, StoredId::Inline { .. }) {
-            self.id = StoredId::default();
-        }
     }
 }
 
@@ -193,6 +190,8 @@ pub(in crate::account) enum IdKey<'a> {
     /// The octets of an id of at most 64 octets that is compared exactly: its key need not be made.
     Exact(&'a [u8]),
     Key(MessageIdKey),
+    /// The [digest](IdKey::digest) of a key that is not kept. Only what is stored has one, never what is looked for.
+    Digest(u64),
 }
 
 impl<'a> IdKey<'a> {
@@ -222,6 +221,17 @@ impl<'a> IdKey<'a> {
         match self {
             Self::Exact(id) => id,
             Self::Key(key) => key.as_octets().get(1..).unwrap_or_default(),
+            Self::Digest(_) => &[],
+        }
+    }
+
+    /// Returns the digest of the key: that of the octets of [`MessageIdKey::as_octets`].
+    pub(super) fn digest(&self) -> u64 {
+        match self {
+            // At most 64 octets.
+            Self::Exact(id) => digest(iter::once(id.len() as u8).chain(id.iter().copied())),
+            Self::Key(key) => digest(key.as_octets().iter().copied()),
+            Self::Digest(digest) => *digest,
         }
     }
 
@@ -230,113 +240,7 @@ impl<'a> IdKey<'a> {
         match self {
             Self::Exact(id) => id.is_empty(),
             Self::Key(key) => key.is_empty(),
+            Self::Digest(_) => false,
         }
-    }
-}
-
-/// Keys of the same policy.
-impl PartialEq for IdKey<'_> {
-    fn eq(&self, other: &Self) -> bool {
-        let is_of = |id: &[u8], key: &MessageIdKey| {
-            key.as_octets()
-                .split_first()
-                .is_some_and(|(first, rest)| usize::from(*first) == id.len() && rest == id)
-        };
-        match (self, other) {
-            (Self::Exact(id), Self::Exact(other)) => id == other,
-            (Self::Key(key), Self::Key(other)) => key == other,
-            (Self::Exact(id), Self::Key(key)) | (Self::Key(key), Self::Exact(id)) => is_of(id, key),
-        }
-    }
-}
-
-/// The most octets of an id that need no allocation: a UUID has 36.
-const INLINE: usize = 38;
-
-/// The id of a segment, in as few octets as possible.
-pub(super) enum StoredId {
-    Inline {
-        length: u8,
-        octets: [u8; INLINE],
-    },
-    /// An id of at most 64 octets: its key is made from it again.
-    Whole(MessageId),
-    /// An id of which only the beginning is kept, or none, and its key.
-    Keyed(Box<(MessageId, MessageIdKey)>),
-}
-
-impl Default for StoredId {
-    fn default() -> Self {
-        Self::Inline { length: 0, octets: [0; INLINE] }
-    }
-}
-
-impl StoredId {
-    /// Stores an id from a `submit_sm_resp`.
-    pub(super) fn new(policy: MessageIdPolicy, id: &[u8]) -> Self {
-        match u8::try_from(id.len()) {
-            Ok(length) if id.len() <= INLINE => {
-                let mut octets = [0; INLINE];
-                if let Some(to) = octets.get_mut(..id.len()) {
-                    to.copy_from_slice(id);
-                }
-                Self::Inline { length, octets }
-            }
-            _ => match MessageId::new(id) {
-                whole if whole.sent_length() == whole.as_bytes().len() => Self::Whole(whole),
-                prefix => Self::Keyed(Box::new((prefix, policy.submitted_key(id)))),
-            },
-        }
-    }
-
-    /// Stores the key of an id that is not known.
-    pub(super) fn keyed(key: &MessageIdKey) -> Self {
-        Self::Keyed(Box::new((MessageId::new(&[]), *key)))
-    }
-
-    fn octets(&self) -> &[u8] {
-        match self {
-            Self::Inline { length, octets } => octets.get(..usize::from(*length)).unwrap_or(octets),
-            Self::Whole(id) => id.as_bytes(),
-            Self::Keyed(stored) => stored.0.as_bytes(),
-        }
-    }
-
-    /// Returns whether the id has this key.
-    pub(super) fn has_key(&self, policy: MessageIdPolicy, key: &IdKey<'_>) -> bool {
-        match (self, key) {
-            (Self::Keyed(stored), _) => *key == IdKey::Key(stored.1),
-            (Self::Inline { length, octets }, IdKey::Exact(id)) => {
-                octets.get(..usize::from(*length)).is_some_and(|octets| octets == *id)
-            }
-            (_, IdKey::Exact(id)) => self.octets() == *id,
-            (_, IdKey::Key(key)) => policy.submitted_key(self.octets()) == *key,
-        }
-    }
-
-    /// Returns the key.
-    pub(super) fn key(&self, policy: MessageIdPolicy) -> IdKey<'_> {
-        match self {
-            Self::Keyed(stored) => IdKey::Key(stored.1),
-            _ => IdKey::submitted(policy, self.octets()),
-        }
-    }
-
-    /// Returns whether it is the empty id, which no receipt can name.
-    pub(super) fn is_empty(&self) -> bool {
-        match self {
-            Self::Keyed(stored) => stored.1.is_empty(),
-            _ => self.octets().is_empty(),
-        }
-    }
-
-    /// Returns the id to report; `None` if there is none.
-    pub(super) fn to_message_id(&self) -> Option<MessageId> {
-        let id = match self {
-            Self::Inline { .. } => MessageId::new(self.octets()),
-            Self::Whole(id) => id.clone(),
-            Self::Keyed(stored) => stored.0.clone(),
-        };
-        (!id.as_bytes().is_empty()).then_some(id)
     }
 }

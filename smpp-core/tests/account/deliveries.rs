@@ -328,7 +328,7 @@ impl Deliveries {
         })
     }
 
-    /// Records that the account has read a delivery.
+    /// Records that the account has read a delivery, when these connections were alive.
     pub(crate) fn record_arrival(
         &mut self,
         now: Instant,

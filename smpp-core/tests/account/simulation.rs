@@ -423,7 +423,9 @@ impl AccountSimulation {
     /// Passes the log to the models.
     pub(crate) fn process_log(&mut self) {
         let entries = std::mem::take(&mut *self.log.borrow_mut());
-        self.messages.alive = self.connections_if(|_| true);
+        let alive = self.connections_if(|_| true);
+        // A call reads what has arrived before it ends other connections.
+        let alive_before = std::mem::replace(&mut self.messages.alive, alive);
         self.messages.bound =
             self.connections_if(|state| matches!(state, State::Bound(mode) if mode.transmits()));
         for entry in entries {
@@ -449,7 +451,7 @@ impl AccountSimulation {
                     self.context.now,
                     delivery,
                     connection,
-                    &self.messages.alive,
+                    &alive_before,
                 );
             }
         }

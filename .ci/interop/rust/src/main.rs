@@ -161,7 +161,10 @@ async fn smpp34_client(host: &str, port: u16, tls: bool) -> Outcome<(Peer, Recei
 /// The crate speaks SMPP 5.0 unless the check of the version is disabled.
 async fn rusmppc_client(host: &str, port: u16, tls: bool) -> Outcome<(Peer, Receipts)> {
     let scheme = if tls { "smpps" } else { "smpp" };
+    // Version 0.4.0 stops reading its queue of requests now and then in a burst, with none in flight, until something else
+    // wakes the connection: here its timer for enquire_link.
     let builder = ConnectionBuilder::new().response_timeout(TIMEOUT).disable_interface_version_check();
+    let builder = builder.enquire_link_interval(Duration::from_millis(50));
     let (client, mut events) = builder.connect(format!("{scheme}://{host}:{port}")).await?;
     let (sender, receipts) = mpsc::unbounded_channel();
     let answering = client.clone();

@@ -5,13 +5,10 @@
 `CHECK` is `basic` (bind, submit, receipt, unbind), `burst` (1,000 messages, a window of 100), `half-close` (one message; the
 connection then ends in one direction) or `throttled` (one message, which the SMSC refuses with ESME_RTHROTTLED). The exit
 status is 0 if the peer saw what it has to see.
-
-The packages smpp34 and rusmppyc are the clients of the Rust crates smpp34 and rusmppc, as their authors build them.
 """
 
 import asyncio
 import logging
-import os
 import sys
 
 BURST = 1000
@@ -187,97 +184,13 @@ def twisted(host, port, check):
         raise failures[0]
 
 
-# smpp34: the Rust crate.
-async def smpp34(host, port, check):
-    import smpp34
-
-    client = smpp34.Client(host, port, SYSTEM_ID, PASSWORD, bind_type="TRX", window_size=WINDOW)
-    smsc = await client.connect()
-    submit = lambda receipt: smsc.submit_sm(
-        TO, b"Hello", source_addr="shop", source_addr_ton=5, dest_addr_ton=1, dest_addr_npi=1,
-        registered_delivery=int(receipt),
-    )
-    if check == "burst":
-        window = asyncio.Semaphore(WINDOW)
-
-        async def one():
-            async with window:
-                return await submit(False)
-
-        answers = await asyncio.gather(*(one() for _ in range(BURST)))
-        assert all(answer.is_success for answer in answers)
-        check_ids([answer.message_id for answer in answers], BURST)
-    else:
-        answer = await submit(check == "basic")
-        assert answer.command_status == (THROTTLED if check == "throttled" else 0), answer.command_status
-        if check == "basic":
-            receipt = await smsc.next()
-            assert receipt.short_message.startswith(f"id:{answer.message_id} ".encode()), receipt.short_message
-    if check != "half-close":
-        await smsc.unbind()
-
-
-# rusmppyc: the Rust crate rusmppc. It speaks SMPP 5.0 unless told that any version will do.
-async def rusmppc(host, port, check):
-    from rusmppyc import Client, CommandId, CommandStatus, Event, Npi, RegisteredDelivery, MCDeliveryReceipt, Ton
-    from rusmppyc.exceptions import UnexpectedResponseException
-
-    client, events = await Client.connect(
-        f"smpp://{host}:{port}", response_timeout=TIMEOUT * 1000, interface_version_check=False,
-    )
-    receipts = asyncio.Queue()
-
-    async def receive():
-        async for event in events:
-            if isinstance(event, Event.Incoming) and isinstance(event._0.id, CommandId.DeliverSm):
-                await client.deliver_sm_resp(event._0.sequence_number, "")
-                receipts.put_nowait(event._0)
-
-    receiving = asyncio.create_task(receive())
-    await client.bind_transceiver(system_id=SYSTEM_ID, password=PASSWORD)
-
-    async def submit(receipt):
-        wanted = RegisteredDelivery(mc_delivery_receipt=MCDeliveryReceipt.McDeliveryReceiptRequestedWhereFinalDeliveryOutcomeIsSuccessOrFailure()) if receipt else RegisteredDelivery.default()
-        return await client.submit_sm(
-            source_addr_ton=Ton.Alphanumeric(), source_addr="shop", dest_addr_ton=Ton.International(),
-            dest_addr_npi=Npi.Isdn(), destination_addr=TO, short_message=b"Hello", registered_delivery=wanted,
-        )
-
-    if check == "burst":
-        window = asyncio.Semaphore(WINDOW)
-
-        async def one():
-            async with window:
-                return (await submit(False)).message_id
-
-        check_ids(await asyncio.gather(*(one() for _ in range(BURST))), BURST)
-    elif check == "throttled":
-        try:
-            await submit(False)
-            raise AssertionError("accepted")
-        except UnexpectedResponseException as error:
-            assert "EsmeRthrottled" in str(error), error
-    else:
-        answer = await submit(check == "basic")
-        assert answer.message_id
-        if check == "basic":
-            receipt = await receipts.get()
-            # The package shows octets as a list of numbers.
-            assert str(list(b"id:" + answer.message_id.rstrip(b"\0")))[1:-1] in repr(receipt.pdu), receipt
-    if check != "half-close":
-        await client.unbind()
-    receiving.cancel()
-
-
 def main():
     peer, host, port, check = sys.argv[1:]
-    run = {"smpplib": smpplib, "aiosmpplib": aiosmpplib, "smpp.twisted3": twisted, "smpp34": smpp34, "rusmppc": rusmppc}[peer]
+    run = {"smpplib": smpplib, "aiosmpplib": aiosmpplib, "smpp.twisted3": twisted}[peer]
     if asyncio.iscoroutinefunction(run):
         asyncio.run(asyncio.wait_for(run(host, int(port), check), TIMEOUT))
     else:
         run(host, int(port), check)
-    # Without the end of Python: threads of rusmppyc abort the process when it finds them running.
-    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -1,19 +1,16 @@
-"""Other SMSCs for our client: python servers.py smpp.twisted3|smpp34 [PORT]
+"""An SMSC with smpp.twisted3 for our client: python servers.py
 
 Prints "listening on ADDRESS:PORT", then accepts every message, but refuses the first one with the text "throttle" with
-ESME_RTHROTTLED. The package smpp34 is the server of the Rust crate, as its author builds it.
+ESME_RTHROTTLED.
 """
 
-import asyncio
 import itertools
 import logging
-import socket
-import sys
 
 logging.disable(logging.CRITICAL)
 
 
-def twisted():
+def main():
     from twisted.cred.checkers import ICredentialsChecker
     from twisted.cred.credentials import IUsernamePassword
     from twisted.cred.portal import IRealm, Portal
@@ -57,28 +54,5 @@ def twisted():
     reactor.run()
 
 
-async def smpp34():
-    import smpp34
-
-    # The server takes no port 0: it gets one that was free a moment ago.
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    server = smpp34.Server("127.0.0.1", port, system_id="smpp34")
-    await server.start()
-    print(f"listening on 127.0.0.1:{port}", flush=True)
-    throttled = False
-    for number in itertools.count(1):
-        event = await server.next()
-        if isinstance(event, smpp34.SubmitSmEvent):
-            if event.short_message == b"throttle" and not throttled:
-                throttled = True
-                event.reject(smpp34.ESME_RTHROTTLED)
-            else:
-                event.accept(str(number))
-
-
 if __name__ == "__main__":
-    if sys.argv[1] == "smpp34":
-        asyncio.run(smpp34())
-    else:
-        twisted()
+    main()

@@ -73,7 +73,7 @@
 //! # Interoperability with other SMPP software
 //!
 //! Plain and TLS, with bursts of 1,000 messages, half-close and throttling: as client and as server npm `smpp` 0.5.1 and
-//! 0.6.0-rc.4, PyPI `smpp.twisted3` 0.8, the Rust crate `smpp34` 1.5.0 and Debian's Net::SMPP; as client PyPI `smpplib` 2.2.4
+//! 0.6.0-rc.4, PyPI `smpp.twisted3` 0.8, the Rust crate `smpp34` 1.5.1 and Debian's Net::SMPP; as client PyPI `smpplib` 2.2.4
 //! and `aiosmpplib` 0.7.4, the Rust crate `rusmppc` 0.4.0, and Debian's Kannel.
 //!
 //! ```sh

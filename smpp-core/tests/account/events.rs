@@ -31,6 +31,7 @@ struct Counts {
     late_outcomes: u64,
     accepted: u64,
     refused: u64,
+    nacked: u64,
     never_sent: u64,
     unanswered: u64,
     matched: u64,
@@ -46,6 +47,8 @@ pub(crate) struct EventModel {
     in_doubt: BTreeSet<(MessageNumber, u8)>,
     /// The messages that the account has sent, and their responses.
     submitted: u64,
+    /// The generic_nacks of the SMSC.
+    nacked: u64,
     answered: u64,
     /// The requests about messages that it has sent, and their responses.
     requested: u64,
@@ -62,6 +65,7 @@ impl EventModel {
             counts: Counts::default(),
             in_doubt: BTreeSet::new(),
             submitted: 0,
+            nacked: 0,
             answered: 0,
             requested: 0,
             requests_answered: 0,
@@ -77,7 +81,8 @@ impl EventModel {
             LoggedPdu::Requested { .. } => &mut self.requested,
             LoggedPdu::RequestAnswered => &mut self.requests_answered,
             LoggedPdu::Answered { .. } => &mut self.answered,
-            LoggedPdu::Delivered { .. } => &mut self.delivered,
+            LoggedPdu::Nacked { .. } => &mut self.nacked,
+            LoggedPdu::Delivered { .. } | LoggedPdu::Unreadable => &mut self.delivered,
             LoggedPdu::Notified { .. } => return,
         } += 1;
     }
@@ -135,6 +140,7 @@ impl EventModel {
                     *match outcome {
                         SegmentOutcome::Accepted { .. } => &mut counts.accepted,
                         SegmentOutcome::Refused { .. } => &mut counts.refused,
+                        SegmentOutcome::Nacked(_) => &mut counts.nacked,
                         SegmentOutcome::NeverSent(_) => &mut counts.never_sent,
                         SegmentOutcome::Unanswered(_) => {
                             let was_reported = self.in_doubt.contains(&(*message, segment));
@@ -192,6 +198,7 @@ impl EventModel {
             late_outcomes: counters.late_outcomes,
             accepted: counters.segments_accepted,
             refused: counters.segments_refused,
+            nacked: counters.segments_nacked,
             never_sent: counters.segments_never_sent,
             unanswered: counters.segments_unanswered,
             matched: counters.receipts_matched,
@@ -218,7 +225,8 @@ impl EventModel {
         let binds = session.received.of(Kind::Bind).responses;
         let unused = session.late_responses + session.unexpected_responses;
         let responses = self.answered + self.requests_answered + binds;
-        assert!(responded <= responses && responded + unused >= responses);
+        // A generic_nack may refuse what is no request of these.
+        assert!(responded <= responses + self.nacked && responded + unused >= responses);
         assert_eq!(
             responded + requests.never_sent + requests.unanswered,
             self.submitted + self.requested + total.sessions,

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use smpp_core::session::{Direction, Instant, ObservedPdu, Observer};
-use smpp_core::{CommandStatus, Frame, Pdu, SequenceNumber, Tolerance};
+use smpp_core::{CommandId, CommandStatus, Frame, Pdu, SequenceNumber, Tolerance};
 
 use super::alerts::Alert;
 
@@ -25,12 +25,16 @@ pub(crate) enum LoggedPdu {
     Submitted { message: usize, segment: u8 },
     /// The SMSC answers it; the id is empty if it refused it.
     Answered { status: CommandStatus, id: Vec<u8> },
+    /// The SMSC refuses a PDU that it could not read.
+    Nacked { status: CommandStatus },
     /// The account sends a request about a message, by the test's number of the request.
     Requested { request: usize },
     /// The SMSC answers such a request.
     RequestAnswered,
     /// The SMSC delivers a PDU, by the test's number of the delivery.
     Delivered { delivery: Option<usize> },
+    /// The SMSC delivers a PDU whose fields cannot be read.
+    Unreadable,
     /// The SMSC sends an alert_notification.
     Notified { alert: Alert },
 }
@@ -88,7 +92,13 @@ impl Observer for LogObserver {
         let header = pdu.header();
         let octets = pdu.octets();
         let Some(frame) = Frame::new(&octets[..]) else { return };
-        let Ok((pdu, _)) = frame.into_pdu(Tolerance::LENIENT) else { return };
+        let Ok((pdu, _)) = frame.into_pdu(Tolerance::LENIENT) else {
+            if matches!(header.command, CommandId::DELIVER_SM | CommandId::DATA_SM) {
+                let (connection, sequence) = (self.connection, header.sequence);
+                self.log.borrow_mut().push(LogEntry { at, connection, sequence, pdu: LoggedPdu::Unreadable });
+            }
+            return;
+        };
         let status = header.status;
         let logged = match (direction, pdu) {
             (Direction::Out, Pdu::DeliverSmResp(_) | Pdu::DataSmResp(_))
@@ -122,6 +132,7 @@ impl Observer for LogObserver {
                 let id = response.map(|response| response.message_id.as_bytes().to_vec());
                 LoggedPdu::Answered { status, id: id.unwrap_or_default() }
             }
+            (Direction::In, Pdu::GenericNack) => LoggedPdu::Nacked { status },
             (Direction::In, Pdu::QuerySmResp(_) | Pdu::CancelSmResp | Pdu::ReplaceSmResp) => {
                 LoggedPdu::RequestAnswered
             }

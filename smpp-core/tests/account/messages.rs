@@ -103,6 +103,8 @@ pub(crate) enum Verdict {
     Refused(CommandStatus),
     /// The SMSC dropped it without an answer.
     Dropped,
+    /// Its octets were changed on the way: if they arrived, the SMSC refused the PDU.
+    Corrupted,
 }
 
 #[derive(Clone, Debug)]
@@ -286,8 +288,10 @@ impl Messages {
         match &entry.pdu {
             LoggedPdu::Submitted { message, segment } => self.handle_submit(entry, *message, *segment),
             LoggedPdu::Answered { status, id } => self.handle_answer(entry, *status, id),
+            LoggedPdu::Nacked { status } => self.handle_answer(entry, *status, &[]),
             LoggedPdu::Requested { .. }
             | LoggedPdu::RequestAnswered
+            | LoggedPdu::Unreadable
             | LoggedPdu::Delivered { .. }
             | LoggedPdu::Notified { .. } => {}
         }
@@ -463,7 +467,7 @@ impl Messages {
                 SegmentOutcome::Accepted { id, .. } => {
                     segment.is_id(id.as_bytes(), message.was_answered_too_late)
                 }
-                SegmentOutcome::Refused { status, .. } => {
+                SegmentOutcome::Refused { status, .. } | SegmentOutcome::Nacked(status) => {
                     let is_over = message.deadline.is_some_and(|deadline| deadline <= now)
                         || message.named.is_some_and(|named| !alive.contains(&named));
                     let is_abandoned = message.failed || message.cancelled || message.was_in_doubt;
@@ -527,7 +531,9 @@ impl Messages {
             SegmentOutcome::Accepted { id, .. } => {
                 segment.is_id(id.as_bytes(), message.was_answered_too_late)
             }
-            SegmentOutcome::Refused { status, .. } => segment.refused.contains(status),
+            SegmentOutcome::Refused { status, .. } | SegmentOutcome::Nacked(status) => {
+                segment.refused.contains(status)
+            }
             _ => false,
         };
         assert!(answered, "{}", details());
@@ -546,17 +552,18 @@ impl Messages {
                 message.segments.iter().zip(&message.outcome.as_ref().unwrap().segments).zip(0..)
             {
                 let verdicts = by_segment.remove(&(index, number)).unwrap_or_default();
-                let refused =
-                    verdicts.iter().filter(|verdict| matches!(verdict, Verdict::Refused(_))).count();
+                let count = |is: fn(&Verdict) -> bool| verdicts.iter().filter(|verdict| is(verdict)).count();
+                let refused = count(|verdict| matches!(verdict, Verdict::Refused(_)));
+                let corrupted = count(|verdict| *verdict == Verdict::Corrupted);
                 let retries = usize::from(segment.retries);
-                let attempts = verdicts.len() - retries.min(refused);
+                let attempts = verdicts.len() - corrupted - retries.min(refused);
                 let details = || {
                     format!(
                         "message {index} segment {number}: {outcome:?}, {segment:?}, and the SMSC {verdicts:?}"
                     )
                 };
                 assert!(verdicts.len() <= usize::from(segment.sends), "{}", details());
-                assert!(retries <= refused, "{}", details());
+                assert!(retries <= refused + corrupted, "{}", details());
                 // A refusal whose response was lost counts as an unanswered attempt.
                 assert!(attempts <= message.max_accepts(), "{}", details());
                 let accepted = |verdict: &&&Verdict| matches!(verdict, Verdict::Accepted(_));
@@ -565,8 +572,14 @@ impl Messages {
                         let this = Verdict::Accepted(id.as_bytes().to_vec());
                         assert!(verdicts.contains(&&this), "{}", details());
                     }
-                    SegmentOutcome::Refused { status, .. } => {
-                        assert!(verdicts.contains(&&Verdict::Refused(*status)), "{}", details());
+                    SegmentOutcome::Refused { .. } | SegmentOutcome::Nacked(_) => {
+                        let is_this = |verdict: &&Verdict| match verdict {
+                            Verdict::Refused(status) => {
+                                matches!(outcome, SegmentOutcome::Refused { status: other, .. } if other == status)
+                            }
+                            other => **other == Verdict::Corrupted,
+                        };
+                        assert!(verdicts.iter().any(is_this), "{}", details());
                         assert_eq!(verdicts.iter().filter(accepted).count(), 0, "{}", details());
                     }
                     SegmentOutcome::NeverSent(_) => assert!(verdicts.is_empty(), "{}", details()),

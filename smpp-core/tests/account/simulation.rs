@@ -342,8 +342,10 @@ impl AccountSimulation {
         let mut moved = self.smsc.corrupt_up(&mut self.context, id);
         let connection = self.smsc.connection(id).expect("open until both sides have closed it");
         if connection.output.is_empty() && self.account.poll_transmit(link, &mut connection.output) {
+            self.smsc.change_up(&mut self.context, id);
             moved = true;
         }
+        let connection = self.smsc.connection(id).expect("open until both sides have closed it");
         let (taken, _) = connection.up.accept(&mut self.context.rng, now, &connection.output);
         connection.output.drain(..taken);
         while connection.down.arrival().is_some_and(|at| at <= now) && self.account.wants_input(link) {
@@ -447,12 +449,7 @@ impl AccountSimulation {
                 if self.smsc.deliveries.is_data_sm(delivery) {
                     self.context.count(|| "delivery in a data_sm".into());
                 }
-                self.smsc.deliveries.record_arrival(
-                    self.context.now,
-                    delivery,
-                    connection,
-                    &alive_before,
-                );
+                self.smsc.deliveries.record_arrival(self.context.now, delivery, connection, &alive_before);
             }
         }
         self.messages.mark_in_doubt();

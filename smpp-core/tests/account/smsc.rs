@@ -228,6 +228,7 @@ impl Smsc {
                 && connection.side.poll_transmit(host.as_deref_mut(), &mut octets)
             {
                 connection.server_output = octets;
+                connection.change_down(context);
             }
             while !connection.server_output.is_empty() {
                 if connection.closed_by_account {
@@ -353,8 +354,11 @@ impl Smsc {
             }
             Inbound::Request(request) => self.requested(context, id, request),
             Inbound::Refused(frame, status) => {
-                // The session is unbinding.
-                let (pdu, _) = frame.into_pdu(Tolerance::LENIENT).expect("as it was sent");
+                // The session is unbinding, or the PDU was changed on the way.
+                let Ok((pdu, _)) = frame.into_pdu(Tolerance::LENIENT) else {
+                    self.corrupted.check_changed(id);
+                    return;
+                };
                 self.requested.extend(request_index(&pdu).map(|index| (index, Some(Err(status)))));
                 if self.host.is_none()
                     && let Some((message, segment)) = segment_of_pdu(&pdu)

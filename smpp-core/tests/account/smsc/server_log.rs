@@ -29,6 +29,8 @@ pub(super) struct ServerLog {
     moved: Vec<(usize, ConnectionId)>,
     /// The responses to deliveries.
     pub(super) responses: Vec<(usize, CommandStatus)>,
+    /// The connections on which octets of the account's PDUs were changed.
+    pub(super) corrupted: Vec<ConnectionId>,
 }
 
 /// Observes a session of the server.
@@ -72,10 +74,14 @@ impl Observer for ServerObserver {
         let (header, connection) = (pdu.header(), self.connection);
         let sequence = header.sequence;
         let mut log = self.log.borrow_mut();
+        let is_corrupted = log.corrupted.contains(&connection);
         let decoded = |handle: &mut dyn FnMut(&Pdu<'_>)| {
             let octets = pdu.octets();
             let frame = Frame::new(&octets[..]).expect("a whole PDU");
-            handle(&frame.into_pdu(Tolerance::LENIENT).expect("the account sends correct PDUs").0);
+            match frame.into_pdu(Tolerance::LENIENT) {
+                Ok((pdu, _)) => handle(&pdu),
+                Err(error) => assert!(is_corrupted, "the account sends correct PDUs: {error}"),
+            }
         };
         match (direction, header.command) {
             (Direction::In, CommandId::SUBMIT_SM | CommandId::DATA_SM | CommandId::SUBMIT_MULTI) => {

@@ -106,6 +106,21 @@ def test_smsc(browser):
     browser.wait("fetch('api/state').then((answer) => answer.json()).then((state) => state.smsc.settings.reorder)")
     browser.click("[data-setting=reorder]")
 
+    # Binds are refused, and then no more.
+    settings = "fetch('api/state').then((answer) => answer.json()).then((state) => state.smsc.settings['refuse-binds'] === '%s')"
+    browser.type("[data-setting=refuse-binds]", "RBINDFAIL")
+    browser.wait(settings % "ESME_RBINDFAIL")
+    start("send", "--url", f"smpp://shop:s3cret@{address}", "--to", "6591234567", "--text", "after the refusal")
+    browser.wait(row("bind_transceiver", "ESME_RBINDFAIL"))
+    browser.evaluate("(() => { const status = document.querySelector('[data-setting=refuse-binds]'); status.value = ''; status.dispatchEvent(new Event('change', { bubbles: true })); })()")
+    browser.wait(settings % "")
+    browser.wait(row("submit_sm", "after the refusal", "ESME_ROK"))
+    # A response with another sequence number is no response.
+    browser.type("[data-setting=wrong-sequence]", "100")
+    browser.wait("fetch('api/state').then((answer) => answer.json()).then((state) => state.smsc.settings['wrong-sequence'] === 100)")
+    browser.type("[data-setting=wrong-sequence]", "0")
+    browser.wait("fetch('api/state').then((answer) => answer.json()).then((state) => state.smsc.settings['wrong-sequence'] === 0)")
+
     # The plots have something on them.
     for plot in ["rate", "time"]:
         drawn = f"(() => {{ const plot = document.querySelector('#{plot}'); return new Set(plot.getContext('2d').getImageData(0, 0, plot.width, plot.height).data).size > 3; }})()"

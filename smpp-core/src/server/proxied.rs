@@ -6,6 +6,9 @@ use super::connection::{ConnectionId, NotBoundReason, RejectReason};
 use super::connection_table::{Group, Phase};
 use super::event::Event;
 use super::registry::Registry;
+use super::state::Server;
+use crate::session::{Config, Observer};
+use crate::time::Instant;
 
 impl Registry {
     /// Accepts a connection from a proxy. The adapter then reads the PROXY protocol header, and calls
@@ -72,17 +75,66 @@ impl Registry {
 
     /// Records that a connection from a proxy has sent no usable header: close it. Does nothing if the connection is
     /// [identified](Self::identify) or rejected already.
-    pub fn reject(&mut self, connection: ConnectionId, reason: RejectReason) {
-        let Some(entry) = self.connections.get(connection) else { return };
-        if entry.is_unidentified && matches!(entry.phase, Phase::Unbound(_)) {
+    /// Returns whether it did something.
+    pub fn reject(&mut self, connection: ConnectionId, reason: RejectReason) -> bool {
+        let Some(entry) = self.connections.get(connection) else { return false };
+        let is_waiting = entry.is_unidentified && matches!(entry.phase, Phase::Unbound(_));
+        if is_waiting {
             let address = entry.address;
             self.connections.close(connection);
             self.emit(Event::Rejected { address, reason });
         }
+        is_waiting
     }
 
     /// Reports a connection that is closed at once because its address is not trusted to speak the PROXY protocol.
     pub fn reject_untrusted(&mut self, address: SocketAddr) {
         self.emit(Event::Rejected { address, reason: RejectReason::UntrustedProxy });
+    }
+}
+
+impl<O: Observer> Server<O> {
+    /// Accepts a connection from a proxy: see [`Registry::accept_proxied`]. The adapter reads the PROXY protocol header, calls
+    /// [`identify`](Self::identify), and passes the octets after the header to [`handle_input`](Self::handle_input). The
+    /// session's [`session_init_timeout`](Config::session_init_timeout) begins here.
+    ///
+    /// # Errors
+    ///
+    /// As [`accept`](Self::accept).
+    pub fn accept_proxied(
+        &mut self,
+        now: Instant,
+        proxy: SocketAddr,
+        config: Config,
+        observer: O,
+    ) -> Result<ConnectionId, RejectReason> {
+        let accepted = self.registry.accept_proxied(proxy);
+        self.open(now, accepted, config, observer)
+    }
+
+    /// Records the address of the client that a proxy has stated: see [`Registry::identify`].
+    ///
+    /// # Errors
+    ///
+    /// Returns why the connection is not accepted: it is closed.
+    pub fn identify(
+        &mut self,
+        now: Instant,
+        connection: ConnectionId,
+        client: SocketAddr,
+    ) -> Result<(), RejectReason> {
+        let identified = self.registry.identify(connection, client);
+        self.close_replaced(now);
+        if identified.is_err() {
+            self.abort(now, connection);
+        }
+        identified
+    }
+
+    /// Closes a connection from a proxy that has sent no usable header: see [`Registry::reject`].
+    pub fn reject(&mut self, now: Instant, connection: ConnectionId, reason: RejectReason) {
+        if self.registry.reject(connection, reason) {
+            self.abort(now, connection);
+        }
     }
 }

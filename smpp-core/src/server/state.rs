@@ -174,6 +174,17 @@ impl<O: Observer> Server<O> {
         observer: O,
     ) -> Result<ConnectionId, RejectReason> {
         let accepted = self.registry.accept(address);
+        self.open(now, accepted, config, observer)
+    }
+
+    /// Creates the session of a connection, if it is accepted.
+    pub(super) fn open(
+        &mut self,
+        now: Instant,
+        accepted: Result<ConnectionId, RejectReason>,
+        config: Config,
+        observer: O,
+    ) -> Result<ConnectionId, RejectReason> {
         self.close_replaced(now);
         let connection = accepted?;
         let unbound = self.registry.options.unbound_config(&config);

@@ -30,6 +30,16 @@ pub struct Faults {
     pub drop_percent: u8,
     /// Messages in a hundred that the SMSC accepts and responds to with a reset of the connection.
     pub reset_percent: u8,
+    /// Messages in a hundred with [`ResponseFault::WrongSequence`].
+    pub wrong_sequence_percent: u8,
+    /// Messages in a hundred with [`ResponseFault::Cut`].
+    pub cut_percent: u8,
+    /// Messages in a hundred with [`ResponseFault::CorruptLength`].
+    pub corrupt_length_percent: u8,
+    /// Messages in a hundred with [`ResponseFault::CorruptBody`].
+    pub corrupt_body_percent: u8,
+    /// Messages in a hundred with [`ResponseFault::HalfClose`].
+    pub half_close_percent: u8,
     /// Output is held back for 50 ms, so that the client reads many PDUs at once.
     pub coalesce: bool,
     /// unbind gets no response, and the connection stays open.
@@ -51,8 +61,21 @@ impl Faults {
 
     /// Returns whether a connection sends all octets as they are.
     fn is_unfiltered(&self) -> bool {
-        let Self { drop_percent, reset_percent, coalesce, no_unbind_resp, silent, .. } = *self;
-        drop_percent == 0 && reset_percent == 0 && !coalesce && !no_unbind_resp && !silent
+        let Self { coalesce, no_unbind_resp, silent, .. } = *self;
+        self.shares().iter().all(|(percent, _)| *percent == 0) && !coalesce && !no_unbind_resp && !silent
+    }
+
+    /// Returns the share of the messages that each fault concerns. The first that is drawn for a message counts.
+    const fn shares(&self) -> [(u8, ResponseFault); 7] {
+        [
+            (self.reset_percent, ResponseFault::Reset),
+            (self.drop_percent, ResponseFault::Never),
+            (self.wrong_sequence_percent, ResponseFault::WrongSequence),
+            (self.cut_percent, ResponseFault::Cut),
+            (self.corrupt_length_percent, ResponseFault::CorruptLength),
+            (self.corrupt_body_percent, ResponseFault::CorruptBody),
+            (self.half_close_percent, ResponseFault::HalfClose),
+        ]
     }
 }
 
@@ -197,11 +220,9 @@ impl FaultFilter {
             let at =
                 self.planned.iter().position(|(sequence, _)| Some(*sequence) == header.map(|it| it.sequence));
             fault = at.and_then(|at| self.planned.remove(at)).map(|(_, fault)| fault);
-            if self.rng.percent(faults.reset_percent) {
-                fault = Some(ResponseFault::Reset);
-            } else if self.rng.percent(faults.drop_percent) {
-                fault = Some(ResponseFault::Never);
-            }
+            let mut shares = faults.shares().into_iter();
+            let drawn = shares.find(|(percent, _)| self.rng.percent(*percent));
+            fault = drawn.map(|(_, fault)| fault).or(fault);
         }
         if self.end.is_some() || faults.silent || is_unbind_resp {
             return;
@@ -355,6 +376,38 @@ mod tests {
                 assert_eq!(&out, expected, "{fault:?}, chunks of {chunk}");
                 assert_eq!(filter.stream_end(), None);
             }
+        }
+    }
+
+    #[test]
+    fn each_share_draws_its_fault() {
+        let shares: [fn(&mut Faults) -> &mut u8; 7] = [
+            |faults| &mut faults.reset_percent,
+            |faults| &mut faults.drop_percent,
+            |faults| &mut faults.wrong_sequence_percent,
+            |faults| &mut faults.cut_percent,
+            |faults| &mut faults.corrupt_length_percent,
+            |faults| &mut faults.corrupt_body_percent,
+            |faults| &mut faults.half_close_percent,
+        ];
+        use ResponseFault::{CorruptBody, CorruptLength, Cut, HalfClose, Never, Reset, WrongSequence};
+        let expected = [Reset, Never, WrongSequence, Cut, CorruptLength, CorruptBody, HalfClose];
+        for (share, fault) in shares.into_iter().zip(expected) {
+            let mut faults = Faults::default();
+            *share(&mut faults) = 100;
+            let mut planned = FaultFilter::new(Rng::new(1));
+            planned.plan(SequenceNumber(1), fault);
+            let mut drawn = FaultFilter::new(Rng::new(1));
+            let pdus = [response(1)];
+            let octets = sent(&mut drawn, faults, &pdus, 100);
+            assert_eq!(octets, sent(&mut planned, Faults::default(), &pdus, 100), "{fault:?}");
+            assert_eq!(drawn.stream_end(), planned.stream_end(), "{fault:?}");
+            // Other PDUs pass.
+            *share(&mut faults) = 0;
+            assert_eq!(faults, Faults::default());
+            *share(&mut faults) = 100;
+            let other = [pdu(CommandId::ENQUIRE_LINK_RESP, 1, 0)];
+            assert_eq!(sent(&mut FaultFilter::new(Rng::new(1)), faults, &other, 100), other[0]);
         }
     }
 

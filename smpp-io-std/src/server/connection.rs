@@ -72,16 +72,15 @@ impl ServerContext {
             None => connection,
         };
         self.emit(ServerEvent::Connected { address, tls });
+        let not_bound = |error: Option<&AcceptError>| {
+            self.emit(ServerEvent::NotBound { connection: BindId(slot.id), address, error });
+        };
         let admitted = self.admit(connection, slot, &unbound);
         let (bound, inbox, meter) = match admitted {
             Ok(admitted) => admitted,
-            Err(NotBound::Failed(_)) if unbound.is_closed() => {
-                return self.emit(ServerEvent::NotBound { address, error: None });
-            }
-            Err(NotBound::Failed(error)) => {
-                return self.emit(ServerEvent::NotBound { address, error: Some(&error) });
-            }
-            Err(NotBound::Closed) => return self.emit(ServerEvent::NotBound { address, error: None }),
+            Err(NotBound::Failed(_)) if unbound.is_closed() => return not_bound(None),
+            Err(NotBound::Failed(error)) => return not_bound(Some(&error)),
+            Err(NotBound::Closed) => return not_bound(None),
             Err(NotBound::Refused) => return,
         };
         drop(unbound);
@@ -144,7 +143,7 @@ impl ServerContext {
             (Ok(bound), Ok(admission)) => (bound, admission),
             (Ok(_), Err(_)) => return Err(NotBound::Refused),
             (Err(status), _) => {
-                self.refused(request.pending(), status);
+                self.refused(slot.id, request.pending(), status);
                 request.pending().refuse(reply, status);
                 return Err(NotBound::Refused);
             }
@@ -177,9 +176,10 @@ impl ServerContext {
         })
     }
 
-    fn refused(&self, bind: &PendingBind, status: CommandStatus) {
-        let (address, system_id) = (bind.address(), bind.bind().system_id.as_bytes().to_vec());
-        self.emit(ServerEvent::BindRefused { address, system_id: &system_id, status });
+    fn refused(&self, id: ConnectionId, pending: &PendingBind, status: CommandStatus) {
+        let (connection, address, bind) = (BindId(id), pending.address(), pending.bind());
+        let (system_id, mode) = (bind.system_id.as_bytes(), bind.mode);
+        self.emit(ServerEvent::BindRefused { connection, address, system_id, mode, status });
     }
 
     /// Refuses a bind that the service has not decided on in time.
@@ -190,7 +190,7 @@ impl ServerContext {
         let account = (bind.system_id.as_bytes(), bind.mode);
         let refusal = BindRefusal::Undecided;
         let status = self.registry.refuse(id, account, refusal);
-        self.refused(&pending, status);
+        self.refused(id, &pending, status);
         pending.refuse(reply, status);
     }
 

@@ -4,12 +4,12 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use smpp_core::CommandStatus;
 use smpp_core::server::{Admission, RejectReason};
 use smpp_core::session::Smsc;
+use smpp_core::{BindMode, CommandStatus};
 
 use super::bind_request::BindRequest;
-use super::bound::BoundSession;
+use super::bound::{BindId, BoundSession};
 use super::stream::ServerStream;
 use crate::error::{AcceptError, End};
 use crate::handle_route::HandleRoute;
@@ -125,6 +125,8 @@ pub enum ServerEvent<'a> {
     },
     /// A connection ended before it was bound.
     NotBound {
+        /// The connection.
+        connection: BindId,
         /// The address of the client.
         address: SocketAddr,
         /// Why; `None` if it was closed for a newer connection, or because the server stops.
@@ -132,10 +134,14 @@ pub enum ServerEvent<'a> {
     },
     /// A bind was refused.
     BindRefused {
+        /// The connection.
+        connection: BindId,
         /// The address of the ESME.
         address: SocketAddr,
         /// The system_id of the bind.
         system_id: &'a [u8],
+        /// The mode of the bind.
+        mode: BindMode,
         /// The status of the response.
         status: CommandStatus,
     },

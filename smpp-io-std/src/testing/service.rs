@@ -2,7 +2,6 @@
 //! for what is due later.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
@@ -13,9 +12,7 @@ use smpp_core::simulator::{
     Delivery, DeliveryFailure, Dialect, Faults, ReceiptTiming, ResponseFault, Rng, Rules, SimulatedBind,
     Simulator, StreamEnd,
 };
-use smpp_core::{
-    Bind, BindMode, COctets, CommandStatus, NoBody, SequenceNumber, SubmitSm, SubmitSmResp, Tlvs,
-};
+use smpp_core::{Bind, COctets, CommandStatus, NoBody, SequenceNumber, SubmitSm, SubmitSmResp, Tlvs};
 
 use super::faults::{ConnectionFaults, FaultSwitch, FaultyTransport, lock};
 use crate::{
@@ -49,8 +46,6 @@ pub(super) struct State {
     /// The simulator's id of each bind of the server.
     ids: HashMap<BindId, SimulatedBind>,
     binds: HashMap<SimulatedBind, Bound>,
-    /// The mode of each bind that is being decided on.
-    deciding: HashMap<SocketAddr, BindMode>,
     /// The faults of each connection that is open.
     connections: HashMap<BindId, Weak<ConnectionFaults>>,
     /// Responses that wait for their time.
@@ -99,7 +94,6 @@ impl Shared {
             rng,
             ids: HashMap::new(),
             binds: HashMap::new(),
-            deciding: HashMap::new(),
             connections: HashMap::new(),
             delayed: Vec::new(),
             in_flight: 0,
@@ -390,8 +384,7 @@ impl State {
 
 impl Service for SimulatorService {
     fn bind(&self, request: &BindRequest) -> Result<Admission, CommandStatus> {
-        let (bind, mut state) = (request.bind(), self.0.state());
-        state.deciding.insert(request.peer_addr(), bind.mode);
+        let (bind, state) = (request.bind(), self.0.state());
         self.0.faults.get().refuse_binds.map_or(Ok(()), Err)?;
         state.simulator.authenticate(&bind)?;
         Ok(Admission::default())
@@ -409,7 +402,6 @@ impl Service for SimulatorService {
         let mut state = self.0.state();
         match event {
             ServerEvent::Bound(bound) => {
-                state.deciding.remove(&bound.peer_addr());
                 let peer = Some(bound.peer_addr());
                 if let Some(id) = state.simulator.admit_from(bound.system_id(), bound.mode(), peer) {
                     state.ids.insert(bound.id(), id);
@@ -419,13 +411,11 @@ impl Service for SimulatorService {
                     self.0.state().binds.insert(id, Bound { peer, deliveries: None });
                 }
             }
-            ServerEvent::BindRefused { address, system_id, status } => {
-                let mode = state.deciding.remove(&address).unwrap_or_default();
+            ServerEvent::BindRefused { address, system_id, mode, status, .. } => {
                 let system_id = COctets::new(system_id).unwrap_or_default();
                 let bind = Bind { mode, system_id, ..Bind::default() };
                 state.simulator.record_refused_bind(&bind, Some(address), status);
             }
-            ServerEvent::NotBound { address, .. } => drop(state.deciding.remove(&address)),
             ServerEvent::Ended { bound, end } => {
                 if let Some(id) = state.ids.remove(&bound.id()) {
                     state.simulator.release_for(id, Some(end.reason));
@@ -453,7 +443,7 @@ impl Service for SimulatorService {
 
 #[cfg(test)]
 mod tests {
-    use smpp_core::Address;
+    use smpp_core::{Address, BindMode};
 
     use super::*;
 

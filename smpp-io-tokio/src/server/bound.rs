@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::handle::Peer;
 
-/// Identifies a bind. A server never uses an id twice.
+/// Identifies a connection, and its bind once it is bound. A server never uses an id twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct BindId(pub(super) ConnectionId);
 

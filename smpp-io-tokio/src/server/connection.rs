@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use smpp_core::server::{Admission, BindRefusal, RejectReason};
+use smpp_core::server::{Admission, BindRefusal, ConnectionId, RejectReason};
 use smpp_core::session::{CloseReason, Config, Observer, RateMeter, Smsc};
 use smpp_core::{COctets, CommandStatus, InterfaceVersion, Operation as _};
 use smpp_io_common::Arrival;
@@ -127,7 +127,7 @@ impl<S: Service> ServerContext<S> {
             if let Some(AcceptError::Ended(end)) = error {
                 self.registry.ended(slot.id, end.reason);
             }
-            self.emit(ServerEvent::NotBound { address, error });
+            self.emit(ServerEvent::NotBound { connection: BindId(slot.id), address, error });
         };
         let config = connection.config();
         let connection = connection.with_config(self.registry.unbound_config(&config));
@@ -219,7 +219,7 @@ impl<S: Service> ServerContext<S> {
             (Ok(bound), Ok(admission)) => (bound, admission),
             (Ok(_), Err(_)) => return Err(NotBound::Refused),
             (Err(status), _) => {
-                self.refuse(request, status);
+                self.refuse(slot.id, request, status);
                 return Err(NotBound::Refused);
             }
         };
@@ -244,9 +244,10 @@ impl<S: Service> ServerContext<S> {
         Ok((registered, inbox, meter))
     }
 
-    fn refuse(&self, request: BindRequest, status: CommandStatus) {
-        let (address, system_id) = (request.peer_addr(), request.bind().system_id.as_bytes());
-        self.emit(ServerEvent::BindRefused { address, system_id, status });
+    fn refuse(&self, id: ConnectionId, request: BindRequest, status: CommandStatus) {
+        let (connection, address, bind) = (BindId(id), request.peer_addr(), request.bind());
+        let (system_id, mode) = (bind.system_id.as_bytes(), bind.mode);
+        self.emit(ServerEvent::BindRefused { connection, address, system_id, mode, status });
         request.respond(status);
     }
 }

@@ -5,12 +5,12 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use smpp_core::CommandStatus;
 use smpp_core::server::{Admission, RejectReason};
 use smpp_core::session::Smsc;
+use smpp_core::{BindMode, CommandStatus};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::bound::BoundSession;
+use super::bound::{BindId, BoundSession};
 use super::incoming::BindRequest;
 use super::stream::ServerStream;
 use crate::error::{AcceptError, End};
@@ -131,6 +131,8 @@ pub enum ServerEvent<'a> {
     },
     /// A connection ended before it was bound.
     NotBound {
+        /// The connection.
+        connection: BindId,
         /// The address of the client.
         address: SocketAddr,
         /// Why; `None` if it was closed for a newer connection, or because the server stops.
@@ -138,10 +140,14 @@ pub enum ServerEvent<'a> {
     },
     /// A bind was refused.
     BindRefused {
+        /// The connection.
+        connection: BindId,
         /// The address of the ESME.
         address: SocketAddr,
         /// The system_id of the bind.
         system_id: &'a [u8],
+        /// The mode of the bind.
+        mode: BindMode,
         /// The status of the response.
         status: CommandStatus,
     },

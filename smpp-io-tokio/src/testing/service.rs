@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::future::{Future, poll_fn};
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::task::Poll;
 use std::time::SystemTime;
@@ -12,9 +11,7 @@ use smpp_core::simulator::{
     self, Delivery, DeliveryFailure, DeliveryRoute, Dialect, Faults, ReceiptTiming, ResponseFault, Rng,
     Rules, Simulator, StreamEnd,
 };
-use smpp_core::{
-    Bind, BindMode, COctets, CommandStatus, NoBody, SequenceNumber, SubmitSm, SubmitSmResp, Tlvs,
-};
+use smpp_core::{Bind, COctets, CommandStatus, NoBody, SequenceNumber, SubmitSm, SubmitSmResp, Tlvs};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -35,8 +32,6 @@ pub(super) struct Shared {
     simulator: Mutex<Simulator>,
     /// The simulator's id of each bind of the server.
     binds: Mutex<HashMap<BindId, simulator::SimulatedBind>>,
-    /// The mode of each bind that is being decided on.
-    deciding: Mutex<HashMap<SocketAddr, BindMode>>,
     rng: Mutex<Rng>,
     pub(super) faults: Arc<FaultSwitch>,
     /// The faults of each connection that is open.
@@ -58,7 +53,6 @@ pub(super) struct SimulatorService(pub(super) Arc<Shared>);
 impl Service for SimulatorService {
     async fn bind(&self, request: &BindRequest) -> Result<Admission, CommandStatus> {
         let bind = request.bind();
-        lock(&self.0.deciding).insert(request.peer_addr(), bind.mode);
         self.0.faults.get().refuse_binds.map_or(Ok(()), Err)?;
         self.0.simulator().authenticate(&bind)?;
         Ok(Admission::default())
@@ -97,19 +91,16 @@ impl Service for SimulatorService {
         let shared = &self.0;
         match event {
             ServerEvent::Bound(bound) => {
-                lock(&shared.deciding).remove(&bound.peer_addr());
                 let peer = Some(bound.peer_addr());
                 let id = shared.simulator().admit_from(bound.system_id(), bound.mode(), peer);
                 shared.binds().extend(id.map(|id| (bound.id(), id)));
                 shared.changed.notify_one();
             }
-            ServerEvent::BindRefused { address, system_id, status } => {
-                let mode = lock(&shared.deciding).remove(&address).unwrap_or_default();
+            ServerEvent::BindRefused { address, system_id, mode, status, .. } => {
                 let system_id = COctets::new(system_id).unwrap_or_default();
                 let bind = Bind { mode, system_id, ..Bind::default() };
                 shared.simulator().record_refused_bind(&bind, Some(address), status);
             }
-            ServerEvent::NotBound { address, .. } => drop(lock(&shared.deciding).remove(&address)),
             ServerEvent::Ended { bound, end } => {
                 let id = shared.binds().remove(&bound.id());
                 if let Some(id) = id {
@@ -147,7 +138,6 @@ impl Shared {
         Arc::new(Self {
             simulator: Mutex::new(simulator),
             binds: Mutex::default(),
-            deciding: Mutex::default(),
             rng: Mutex::new(rng),
             faults: Arc::new(FaultSwitch::new(faults)),
             connections: Mutex::default(),

@@ -155,6 +155,31 @@ fn the_decision_sets_rates_version_and_tolerance() {
     assert!(ended[0].1.starts_with("not sent: the peer speaks"), "{ended:?}");
 }
 
+#[test]
+fn the_tolerance_of_the_decision_replaces_that_of_the_connection() {
+    // A submit_sm without any text, and an octet that is no whole TLV.
+    let mut quirky = [0; 34];
+    quirky[3] = 34;
+    quirky[7] = 4;
+    quirky[15] = 9;
+    for (of_decision, of_connection, accepted) in [
+        (None, Tolerance::LENIENT, 1),
+        (None, Tolerance::STRICT, 0),
+        (Some(Tolerance::STRICT), Tolerance::LENIENT, 0),
+        (Some(Tolerance::LENIENT), Tolerance::STRICT, 1),
+    ] {
+        let mut server = Server::new(Options::default());
+        let mut application = Application::default();
+        application.admission.tolerance = of_decision;
+        let config = Config { tolerance: Some(of_connection), ..Config::default() };
+        let from = SocketAddr::from((ADDRESS, 4000));
+        let mut peer = Peer::connect_with(&mut server, Instant::ZERO, from, config);
+        assert_eq!(peer.bind(&mut server, &mut application, "shop", TRX), Some(CommandStatus::ROK));
+        application.read(&mut server, Instant::ZERO, peer.connection, &quirky);
+        assert_eq!(application.requests.len(), accepted, "{of_decision:?} over {of_connection:?}");
+    }
+}
+
 /// An adapter that decides after it has stopped the registry: the server itself has closed the connection by then.
 #[test]
 fn a_registry_that_has_stopped_accepts_no_bind_and_no_connection() {

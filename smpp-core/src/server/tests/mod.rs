@@ -17,7 +17,7 @@ use super::*;
 use crate::pdu::ShortMessage;
 use crate::pdu::{Bind, BindMode, CommandStatus, DeliverSm, DeliverSmResp, Operation};
 use crate::session::{self, Config, Esme, Instant, Outcome, Request, SentBy, Session, State};
-use crate::wire::{COctets, Password};
+use crate::wire::{COctets, Password, Tolerance};
 
 const TRX: BindMode = BindMode::Transceiver;
 const ADDRESS: [u8; 4] = [192, 0, 2, 1];

@@ -12,6 +12,7 @@ use smpp_core::{Address, COctets, Password};
 use smpp_io_tokio::Network;
 use smpp_io_tokio::testing::Faults;
 
+use super::faults::FaultSettings;
 use crate::failure::Failure;
 
 /// Runs an SMSC to test clients against
@@ -81,9 +82,12 @@ pub(crate) struct Arguments {
     receipt_delay: Delay,
     /// A fault to inject; may be given several times: slow=MS (delays each response), throttle=PERCENT (refuses messages
     /// with ESME_RTHROTTLED), reorder (sends responses out of order), drop=PERCENT (accepts messages and does not respond),
-    /// reset=PERCENT (accepts messages and resets the connection), coalesce (sends many PDUs at once), no-unbind-resp
+    /// reset=PERCENT (accepts messages and resets the connection), wrong-sequence=PERCENT, cut=PERCENT (half a response, then
+    /// the end), corrupt-length=PERCENT, corrupt-body=PERCENT, half-close=PERCENT (faults of responses), coalesce (sends many
+    /// PDUs at once), max-write=OCTETS (sends PDUs in pieces), silent (sends nothing at all), refuse-binds=STATUS,
+    /// no-unbind-resp
     #[arg(long, value_name = "FAULT", value_parser = fault, verbatim_doc_comment)]
-    fault: Vec<Fault>,
+    fault: Vec<String>,
     /// What the SMSC does in its own way, as NAME=VALUE; may be given several times. Names: version, ids, text-ids, tlv-ids
     /// (uuid, dec10, HEX8, text20), receipt (text, text+state, tlvs, text+tlvs), segments (each, first, last, shared,
     /// shared-once), esm-class, intermediate, intermediate-esm-class, correction, leading-nul, utc-offset, route (any,
@@ -135,17 +139,6 @@ type States = Option<(String, StateWeights)>;
 /// `None` for before the response.
 type Delay = Option<Duration>;
 
-#[derive(Clone, Copy)]
-enum Fault {
-    Slow(Duration),
-    Throttle(u8),
-    Reorder,
-    Drop(u8),
-    Reset(u8),
-    Coalesce,
-    NoUnbindResp,
-}
-
 impl Arguments {
     /// Returns the addresses to listen on without TLS.
     pub(super) fn listen(&self) -> Vec<String> {
@@ -182,30 +175,22 @@ impl Arguments {
             dialect,
             ..default
         };
-        for fault in &self.fault {
-            if let Fault::Throttle(percent) = fault {
-                rules.throttled_percent = *percent;
-            }
-        }
+        rules.throttled_percent = self.all_faults().throttled_percent;
         rules
     }
 
     /// Returns the faults.
     pub(super) fn faults(&self) -> Faults {
-        let mut faults = Faults::default();
+        self.all_faults().faults
+    }
+
+    fn all_faults(&self) -> FaultSettings {
+        let mut all = FaultSettings::default();
         for fault in &self.fault {
-            match *fault {
-                Fault::Slow(delay) => faults.response_delay = delay,
-                Fault::Reorder => faults.reorder = true,
-                Fault::Drop(percent) => faults.drop_percent = percent,
-                Fault::Reset(percent) => faults.reset_percent = percent,
-                Fault::Coalesce => faults.coalesce = true,
-                Fault::NoUnbindResp => faults.no_unbind_resp = true,
-                // It is one of the rules.
-                Fault::Throttle(_) => {}
-            }
+            // Cannot fail: the text was parsed before.
+            let _ = all.set_text(fault);
         }
-        faults
+        all
     }
 
     /// Returns the rules and faults that the page can change.
@@ -217,8 +202,7 @@ impl Arguments {
             weights: rules.states,
             timing: rules.receipt_timing,
             delay: rules.receipt_delay,
-            throttled_percent: rules.throttled_percent,
-            faults: self.faults(),
+            faults: self.all_faults(),
         }
     }
 
@@ -279,24 +263,9 @@ fn millis(text: &str) -> Option<Duration> {
     text.parse::<u32>().ok().map(|millis| Duration::from_millis(millis.into()))
 }
 
-fn fault(text: &str) -> Result<Fault, String> {
-    let (name, value) = text.split_once('=').unwrap_or((text, ""));
-    let percent = || {
-        let percent = value.parse().ok().filter(|percent| (0..=100).contains(percent));
-        percent.ok_or_else(|| format!("write {name}=PERCENT, 0 to 100"))
-    };
-    match (name, value) {
-        ("slow", _) => millis(value).map(Fault::Slow).ok_or_else(|| "write slow=MILLISECONDS".into()),
-        ("throttle", _) => percent().map(Fault::Throttle),
-        ("drop", _) => percent().map(Fault::Drop),
-        ("reset", _) => percent().map(Fault::Reset),
-        ("reorder", "") => Ok(Fault::Reorder),
-        ("coalesce", "") => Ok(Fault::Coalesce),
-        ("no-unbind-resp", "") => Ok(Fault::NoUnbindResp),
-        _ => Err("one of slow=MS, throttle=PERCENT, reorder, drop=PERCENT, reset=PERCENT, coalesce, \
-                  no-unbind-resp"
-            .into()),
-    }
+fn fault(text: &str) -> Result<String, String> {
+    FaultSettings::default().set_text(text)?;
+    Ok(text.into())
 }
 
 fn dialect(text: &str) -> Result<(String, String), String> {

@@ -114,7 +114,7 @@ impl EventPrinter {
                     self.line("connection_rejected", fields, format_args!("rejected    {address}: {reason}"));
                 }
             }
-            ServerEvent::NotBound { address, error } => {
+            ServerEvent::NotBound { address, error, .. } => {
                 count(&self.not_bound);
                 let reason =
                     error.map_or_else(|| "closed for a newer connection".into(), ToString::to_string);
@@ -123,7 +123,7 @@ impl EventPrinter {
                     self.line("not_bound", fields, format_args!("not bound   {address}: {reason}"));
                 }
             }
-            ServerEvent::BindRefused { address, system_id, status } => {
+            ServerEvent::BindRefused { address, system_id, status, .. } => {
                 count(&self.not_bound);
                 let system_id = system_id.escape_ascii().to_string();
                 self.line(

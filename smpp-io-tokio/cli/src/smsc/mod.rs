@@ -2,6 +2,7 @@
 
 mod arguments;
 mod events;
+mod faults;
 mod listeners;
 #[cfg(feature = "web")]
 mod settings;

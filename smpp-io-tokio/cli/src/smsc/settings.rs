@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use smpp_core::CommandStatus;
 use smpp_core::simulator::{ReceiptTiming, Rules, StateWeights};
-use smpp_io_tokio::testing::Faults;
+
+use super::faults::{Fault, FaultSettings, NAMES, parse_status};
 
 /// The longest delay of responses and of receipts.
 const MAX_DELAY: u64 = 24 * 60 * 60 * 1000;
@@ -17,8 +19,7 @@ pub(super) struct Settings {
     pub(super) weights: StateWeights,
     pub(super) timing: ReceiptTiming,
     pub(super) delay: Duration,
-    pub(super) throttled_percent: u8,
-    pub(super) faults: Faults,
+    pub(super) faults: FaultSettings,
 }
 
 impl Settings {
@@ -27,38 +28,34 @@ impl Settings {
         rules.states = self.weights.clone();
         rules.receipt_timing = self.timing;
         rules.receipt_delay = self.delay;
-        rules.throttled_percent = self.throttled_percent;
+        rules.throttled_percent = self.faults.throttled_percent;
     }
 
     pub(super) fn json(&self) -> Value {
-        let Faults { response_delay, reorder, drop_percent, reset_percent, coalesce, no_unbind_resp, .. } =
-            self.faults;
         let timing = match self.timing {
             ReceiptTiming::Never => "never",
             ReceiptTiming::BeforeResponse => "before-response",
             _ => "delayed",
         };
-        json!({
-            "states": self.states,
-            "timing": timing,
-            "delay": millis(self.delay),
-            "throttle": self.throttled_percent,
-            "slow": millis(response_delay),
-            "reorder": reorder,
-            "drop": drop_percent,
-            "reset": reset_percent,
-            "coalesce": coalesce,
-            "no-unbind-resp": no_unbind_resp,
-        })
+        let mut all = json!({ "states": self.states, "timing": timing, "delay": millis(self.delay) });
+        let mut faults = self.faults;
+        for name in NAMES {
+            all[name] = faults.get(name).map_or(Value::Null, |fault| match fault {
+                Fault::Switch(on) => json!(on),
+                Fault::Percent(percent) => json!(percent),
+                Fault::Millis(delay) => json!(millis(*delay)),
+                Fault::Octets(octets) => json!(octets),
+                // Empty if binds are not refused.
+                Fault::Status(status) => json!(status.map(name_of).unwrap_or_default()),
+            });
+        }
+        all
     }
 
     /// Returns the settings with these changes: an object with some of the names of [`json`](Self::json).
     pub(super) fn with(&self, changes: &Value) -> Result<Self, String> {
         let mut updated = self.clone();
         for (name, value) in changes.as_object().ok_or("write an object of settings")? {
-            let Faults {
-                response_delay, reorder, drop_percent, reset_percent, coalesce, no_unbind_resp, ..
-            } = &mut updated.faults;
             match &**name {
                 "states" => {
                     let text = value.as_str().ok_or("states: write a text such as DELIVRD=90,UNDELIV=10")?;
@@ -77,18 +74,27 @@ impl Settings {
                     };
                 }
                 "delay" => updated.delay = delay(name, value)?,
-                "slow" => *response_delay = delay(name, value)?,
-                "throttle" => updated.throttled_percent = percent(name, value)?,
-                "drop" => *drop_percent = percent(name, value)?,
-                "reset" => *reset_percent = percent(name, value)?,
-                "reorder" => *reorder = switch(name, value)?,
-                "coalesce" => *coalesce = switch(name, value)?,
-                "no-unbind-resp" => *no_unbind_resp = switch(name, value)?,
-                _ => return Err(format!("there is no setting {name}")),
+                _ => match updated.faults.get(name) {
+                    Some(Fault::Switch(on)) => *on = switch(name, value)?,
+                    Some(Fault::Status(status)) => {
+                        let text = value.as_str().ok_or_else(|| format!("{name}: write a status"))?.trim();
+                        *status = (!text.is_empty()).then(|| parse_status(name, text)).transpose()?;
+                    }
+                    Some(fault) => {
+                        let number = value.as_u64();
+                        fault.set_number(name, number.ok_or_else(|| format!("{name}: write a number"))?)?;
+                    }
+                    None => return Err(format!("there is no setting {name}")),
+                },
             }
         }
         Ok(updated)
     }
+}
+
+/// Returns the name of a status; its number if it has none.
+fn name_of(status: CommandStatus) -> String {
+    status.name().map_or_else(|| format!("0x{:08X}", status.0), Into::into)
 }
 
 fn millis(time: Duration) -> u64 {
@@ -98,11 +104,6 @@ fn millis(time: Duration) -> u64 {
 fn delay(name: &str, value: &Value) -> Result<Duration, String> {
     let millis = value.as_u64().filter(|millis| *millis <= MAX_DELAY);
     millis.map(Duration::from_millis).ok_or_else(|| format!("{name}: write milliseconds, 0 to {MAX_DELAY}"))
-}
-
-fn percent(name: &str, value: &Value) -> Result<u8, String> {
-    let percent = value.as_u64().and_then(|percent| u8::try_from(percent).ok());
-    percent.filter(|percent| *percent <= 100).ok_or_else(|| format!("{name}: write a percentage, 0 to 100"))
 }
 
 fn switch(name: &str, value: &Value) -> Result<bool, String> {
@@ -119,8 +120,7 @@ mod tests {
             weights: "DELIVRD".parse().unwrap(),
             timing: ReceiptTiming::Delayed,
             delay: Duration::from_millis(500),
-            throttled_percent: 0,
-            faults: Faults::default(),
+            faults: FaultSettings::default(),
         }
     }
 
@@ -128,7 +128,9 @@ mod tests {
     fn each_setting_changes_and_reads_back() {
         let all = json!({
             "states": "DELIVRD=90,UNDELIV=10", "timing": "before-response", "delay": 7, "throttle": 20, "slow": 200,
-            "reorder": true, "drop": 5, "reset": 1, "coalesce": true, "no-unbind-resp": true,
+            "reorder": true, "drop": 5, "reset": 1, "coalesce": true, "no-unbind-resp": true, "wrong-sequence": 2,
+            "cut": 3, "corrupt-length": 4, "corrupt-body": 6, "half-close": 8, "max-write": 9, "silent": true,
+            "refuse-binds": "ESME_RBINDFAIL",
         });
         let changed = settings().with(&all).unwrap();
         assert_eq!(changed.json(), all);
@@ -158,6 +160,9 @@ mod tests {
             json!({ "slow": MAX_DELAY + 1 }),
             json!({ "reorder": 1 }),
             json!({ "timing": "late" }),
+            json!({ "refuse-binds": "NOSUCH" }),
+            json!({ "refuse-binds": 13 }),
+            json!({ "max-write": -1 }),
             json!({ "states": "NOSUCH" }),
             json!({ "states": "DELIVRD=0" }),
         ] {

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 use smpp_core::Address;
-use smpp_io_tokio::testing::{TestSmsc, TestSmscBuilder};
+use smpp_io_tokio::testing::{StreamEnd, TestSmsc, TestSmscBuilder};
 use smpp_io_tokio::{BoundSession, Listener};
 use tokio::sync::mpsc;
 
@@ -118,9 +118,19 @@ fn respond(
                 .map_err(|error| error.to_string())?;
             Ok(json!({ "segments": segments }))
         }
+        Request::End(how) => {
+            let end = match how["how"].as_str() {
+                Some("reset") => StreamEnd::Reset,
+                Some("close") => StreamEnd::Close,
+                Some("half-close") => StreamEnd::HalfClose,
+                _ => return Err("how: write reset, close or half-close".into()),
+            };
+            smsc.end_connections(end);
+            Ok(json!({ "connections": smsc.binds().connections() }))
+        }
         Request::Settings(changes) => {
             *settings = settings.with(changes)?;
-            smsc.set_faults(settings.faults);
+            smsc.set_faults(settings.faults.faults);
             smsc.change_rules(|rules| settings.apply(rules));
             Ok(settings.json())
         }

@@ -274,6 +274,18 @@ for (const form of ["receipts", "faults"]) {
   by(form).addEventListener("change", ({ target }) => change(target));
   by(form).addEventListener("submit", (event) => event.preventDefault());
 }
+by("end").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const result = by("end-result");
+  try {
+    await ask("api/end", { how: by("end-how").value });
+    result.className = "";
+    result.textContent = "ended";
+  } catch (error) {
+    result.className = "bad";
+    result.textContent = error.message;
+  }
+});
 by("mo").addEventListener("submit", async (event) => {
   event.preventDefault();
   const result = by("mo-result");

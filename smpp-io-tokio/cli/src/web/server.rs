@@ -82,6 +82,8 @@ pub(crate) enum Request {
     Message(Value),
     /// Change faults and receipts.
     Settings(Value),
+    /// End all connections: `how` is reset, close or half-close.
+    End(Value),
 }
 
 /// A request with the sender of its answer: a JSON document, or what is wrong.
@@ -249,6 +251,7 @@ impl Shared {
             Method::GET => self.get(path, request.uri().query().unwrap_or_default()).await,
             Method::POST if path == "/api/mo" => self.post(request, Request::Message).await,
             Method::POST if path == "/api/settings" => self.post(request, Request::Settings).await,
+            Method::POST if path == "/api/end" => self.post(request, Request::End).await,
             _ => text(StatusCode::METHOD_NOT_ALLOWED, "There is no such operation."),
         }
     }

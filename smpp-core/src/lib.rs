@@ -214,7 +214,6 @@
 //!
 //! | feature | adds |
 //! | --- | --- |
-//! | `url` | parsing an `Endpoint` from `smpps://system_id:password@host:2776` |
 //! | `charsets` | text in all character sets of `data_coding` |
 //! | `graphemes` | long texts are split only between graphemes, the characters that a reader perceives |
 //! | `time`, `chrono`, `jiff` | conversion of times from and to the types of these crates |
@@ -253,9 +252,7 @@ pub mod tlv;
 mod values;
 mod wire;
 
-pub use endpoint::Endpoint;
-#[cfg(feature = "url")]
-pub use endpoint::EndpointError;
+pub use endpoint::{Endpoint, EndpointError};
 pub use frame::{Field, Frame, FramingError, Header, SequenceNumber};
 pub use pdu::*;
 pub use tlv::{Tag, Tlv, TlvIter, Tlvs};

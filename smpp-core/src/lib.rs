@@ -221,6 +221,7 @@
 //! | `pcap` | a capture of a session as a file for Wireshark |
 //! | `serde` | serialization of PDUs; passwords are hidden |
 #![no_std]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
     not(test),
     warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)

@@ -214,7 +214,6 @@
 //!
 //! | feature | adds |
 //! | --- | --- |
-//! | `url` | parsing an `Endpoint` from `smpps://system_id:password@host:2776` |
 //! | `charsets` | text in all character sets of `data_coding` |
 //! | `graphemes` | long texts are split only between graphemes, the characters that a reader perceives |
 //! | `time`, `chrono`, `jiff` | conversion of times from and to the types of these crates |
@@ -222,6 +221,7 @@
 //! | `pcap` | a capture of a session as a file for Wireshark |
 //! | `serde` | serialization of PDUs; passwords are hidden |
 #![no_std]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
     not(test),
     warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
@@ -253,9 +253,7 @@ pub mod tlv;
 mod values;
 mod wire;
 
-pub use endpoint::Endpoint;
-#[cfg(feature = "url")]
-pub use endpoint::EndpointError;
+pub use endpoint::{Endpoint, EndpointError};
 pub use frame::{Field, Frame, FramingError, Header, SequenceNumber};
 pub use pdu::*;
 pub use tlv::{Tag, Tlv, TlvIter, Tlvs};

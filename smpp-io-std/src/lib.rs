@@ -246,6 +246,7 @@
 //! An [`Inbound`] of an inbox is `Inbound<HandleRoute<R>>` here and `Inbound<R>` there. Both crates
 //! return the same types: [`RequestError`] for a request, [`End`] for a session, [`ConnectError`] and [`TlsError`].
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
     not(test),
     warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)

@@ -207,6 +207,7 @@
 //!
 //! All are off by default. `tracing`: spans and log events. `metrics`: the module `metrics`, for the `metrics` facade.
 //! `stream`: receivers are `Stream`s. `testing`: the module `testing`, an SMSC inside the process for tests.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
     not(test),
     warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
@@ -255,6 +256,6 @@ pub use start::start;
 
 /// The examples in the README compile.
 #[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
+#[doc = include_str!("manual/overview.md")]
 #[doc = include_str!("../README.md")]
 mod readme {}

@@ -1,6 +1,7 @@
 //! What the adapters `smpp-io-tokio` and `smpp-io-std` share: TLS configurations, the PROXY protocol, the errors of connecting and
 //! accepting, how a session ended, the limits of a server, and seeds. Both adapters export it. Use it through them.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
     not(test),
     warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)

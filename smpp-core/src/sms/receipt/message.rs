@@ -212,7 +212,9 @@ impl<'a> ReceiptCarrier<'a> {
     }
 
     fn is_ucs2(&self) -> bool {
-        Codings::default().alphabet(self.data_coding) == Some(Alphabet::Ucs2)
+        // Most receipts have the SMSC's default alphabet.
+        self.data_coding != DataCoding(0)
+            && Codings::default().alphabet(self.data_coding) == Some(Alphabet::Ucs2)
     }
 }
 

@@ -142,14 +142,51 @@ impl<'a> Receipt<'a> {
 
 /// Parses all fields; the first of repeated fields applies.
 fn parse_fields(text: &[u8]) -> Receipt<'_> {
-    let mut receipt = Receipt::default();
     let text = trim_start(without_nuls(text));
+    if let Some(receipt) = standard_fields(text) {
+        return receipt;
+    }
+    let mut receipt = Receipt::default();
     let next = match usual_key(text) {
         Some(first) => Some(usual_fields(&mut receipt, first)),
         None => any_key(text).or_else(|| value(text).1),
     };
     any_fields(&mut receipt, next);
     receipt
+}
+
+/// Parses the fields of SMPP 3.4 Appendix B in their order and case, each with one word: no key need be searched. Returns `None`
+/// if the text is any other.
+#[inline]
+fn standard_fields(text: &[u8]) -> Option<Receipt<'_>> {
+    let (id, rest) = standard_field(text, b"id:")?;
+    let (sub, rest) = standard_field(rest, b"sub:")?;
+    let (dlvrd, rest) = standard_field(rest, b"dlvrd:")?;
+    let (submit_date, rest) = standard_field(rest, b"submit date:")?;
+    let (done_date, rest) = standard_field(rest, b"done date:")?;
+    let (stat, rest) = standard_field(rest, b"stat:")?;
+    let (err, rest) = standard_field(rest, b"err:")?;
+    let [b't' | b'T', b'e', b'x', b't', b':', text @ ..] = rest else { return None };
+    Some(Receipt {
+        id,
+        sub: number(sub),
+        dlvrd: number(dlvrd),
+        submit_date: Some(submit_date),
+        done_date: Some(done_date),
+        stat,
+        err: Some(err),
+        text: Some(text),
+        ..Receipt::default()
+    })
+}
+
+/// Parses a field with this key, of one word and a space. Returns the word and the input after the space.
+#[inline(always)]
+fn standard_field<'a, const N: usize>(input: &'a [u8], key: &[u8; N]) -> Option<(&'a [u8], &'a [u8])> {
+    let (_, value) = input.split_first_chunk().filter(|(first, _)| *first == key)?;
+    let (word, [b' ', rest @ ..]) = value.split_at_checked(low_octet(value))? else { return None };
+    // Separators belong to no value.
+    if matches!(word, [] | [.., b',' | b';']) { None } else { Some((word, rest)) }
 }
 
 /// Parses the other fields. `next` is the key of the first of them, and the input after its colon.
@@ -453,6 +490,15 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn the_text_of_appendix_b_is_read_as_standard_fields() {
+        let text =
+            b"id:1 sub:001 dlvrd:001 submit date:2601010000 done date:2601010001 stat:DELIVRD err:000 text:";
+        let receipt =
+            standard_fields(text).map(|receipt| (receipt.id, receipt.stat, receipt.sub, receipt.text));
+        assert_eq!(receipt, Some((&b"1"[..], &b"DELIVRD"[..], Some(1), Some(&b""[..]))));
+    }
+
     proptest! {
         /// What reads 8 octets at once finds what the simple parser finds.
         #[test]
@@ -496,6 +542,20 @@ mod tests {
             let mut all = Receipt::default();
             let trimmed = trim_start(without_nuls(text.as_bytes()));
             any_fields(&mut all, any_key(trimmed).or_else(|| value(trimmed).1));
+            prop_assert_eq!(parse_fields(text.as_bytes()), all, "{:?}", text);
+        }
+
+        #[test]
+        fn standard_fields_are_those_that_any_text_has(
+            values in prop::array::uniform7("([!-~]{1,9}|[0-9]{1,12}|[!-~]{0,3}[,; \\t][!-~]{0,3})"),
+            last in "(text|Text|txt):[ -~]{0,9}",
+        ) {
+            let [id, sub, dlvrd, submitted, done, stat, err] = values;
+            let text = alloc::format!(
+                "id:{id} sub:{sub} dlvrd:{dlvrd} submit date:{submitted} done date:{done} stat:{stat} err:{err} {last}"
+            );
+            let mut all = Receipt::default();
+            any_fields(&mut all, any_key(text.as_bytes()));
             prop_assert_eq!(parse_fields(text.as_bytes()), all, "{:?}", text);
         }
 

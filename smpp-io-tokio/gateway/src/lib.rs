@@ -11,6 +11,7 @@
 //! The README of the package describes the command `smpp-gateway`.
 
 pub mod account;
+pub mod bench;
 pub mod demo;
 pub mod driver;
 pub mod json;

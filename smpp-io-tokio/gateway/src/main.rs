@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use smpp_gateway::settings::{NatsSettings, Settings, with_file};
-use smpp_gateway::{demo, driver, json, status};
+use smpp_gateway::{bench, demo, driver, json, status};
 
 /// One SMPP account on many machines, with NATS JetStream.
 #[derive(Parser)]
@@ -45,6 +45,21 @@ enum Command {
         #[arg(long, default_value = "nats-server", value_name = "FILE")]
         nats_server: PathBuf,
     },
+    /// Measure how many messages a node carries on this machine, and what NATS alone does for the same stored operations
+    Bench {
+        /// How many messages to send without limits
+        #[arg(long, default_value_t = 20_000, value_name = "COUNT")]
+        messages: usize,
+        /// How many messages to send with the limits of 8x8, 150 a second
+        #[arg(long, default_value_t = 1_500, value_name = "COUNT")]
+        paced: usize,
+        /// The program of the NATS server
+        #[arg(long, default_value = "nats-server", value_name = "FILE")]
+        nats_server: PathBuf,
+        /// Options of the node without limits, after `--`
+        #[arg(last = true)]
+        options: Vec<String>,
+    },
     /// Print the JSON schema of the messages to publish
     Schema,
 }
@@ -67,6 +82,9 @@ fn main() -> ExitCode {
             }
             Command::Status { nats, account } => status::show(&nats, &account).await,
             Command::Demo { messages, nats_server } => demo::run(messages, &nats_server).await,
+            Command::Bench { messages, paced, nats_server, options } => {
+                Box::pin(bench::run(messages, paced, &options, &nats_server)).await
+            }
             Command::Schema => {
                 print!("{}", json::SCHEMA);
                 Ok(())

@@ -5,6 +5,7 @@ mod setup;
 mod work;
 
 pub use engine::Engine;
+pub(crate) use setup::context;
 pub use setup::{StreamSettings, connect, create_streams};
 pub use work::pull;
 

@@ -98,7 +98,7 @@ fn log_errors(name: &str) -> impl Fn(Event) -> std::future::Ready<()> + Send + S
 }
 
 /// Returns the JetStream context. A request fails if it has no reply within `timeout`.
-pub(super) fn context(client: Client, timeout: Duration) -> Context {
+pub(crate) fn context(client: Client, timeout: Duration) -> Context {
     ContextBuilder::new()
         .timeout(timeout)
         .ack_timeout(timeout)

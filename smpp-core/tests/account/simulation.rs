@@ -215,7 +215,8 @@ impl AccountSimulation {
     /// Runs until nothing is left to do at this time.
     fn settle(&mut self) {
         for round in 0.. {
-            assert!(round < 3000, "too many rounds at one time");
+            // An octet at a time, and refusals that are retried at once, take many.
+            assert!(round < 30_000, "too many rounds at one time");
             let mut moved = self.update_faults();
             moved |= self.run_adapter();
             for index in 0..self.links.len() {

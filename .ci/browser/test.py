@@ -110,11 +110,12 @@ def test_smsc(browser):
     settings = "fetch('api/state').then((answer) => answer.json()).then((state) => state.smsc.settings['refuse-binds'] === '%s')"
     browser.type("[data-setting=refuse-binds]", "RBINDFAIL")
     browser.wait(settings % "ESME_RBINDFAIL")
-    start("send", "--url", f"smpp://shop:s3cret@{address}", "--to", "6591234567", "--text", "after the refusal")
+    start("send", "--url", f"smpp://shop:s3cret@{address}", "--to", "6591234567", "--text", "refused")
     browser.wait(row("bind_transceiver", "ESME_RBINDFAIL"))
     browser.evaluate("(() => { const status = document.querySelector('[data-setting=refuse-binds]'); status.value = ''; status.dispatchEvent(new Event('change', { bubbles: true })); })()")
     browser.wait(settings % "")
-    browser.wait(row("submit_sm", "after the refusal", "ESME_ROK"))
+    bound = send(address, "no refusal")
+    assert "UNDELIVERABLE" in bound.stdout, bound.stdout
     # A response with another sequence number is no response.
     browser.type("[data-setting=wrong-sequence]", "100")
     browser.wait("fetch('api/state').then((answer) => answer.json()).then((state) => state.smsc.settings['wrong-sequence'] === 100)")

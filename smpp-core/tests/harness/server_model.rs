@@ -26,6 +26,8 @@ const RATE_WINDOW: Duration = Duration::from_millis(950);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
+    /// Its proxy has not stated the address of the client.
+    Unidentified,
     Unbound,
     BindRefused,
     Bound {
@@ -39,6 +41,8 @@ pub(crate) enum Phase {
 #[derive(Debug)]
 pub(crate) struct ConnectionModel {
     address: SocketAddr,
+    /// Whether it counts for no address: that of the client was never known.
+    is_unidentified: bool,
     pub(crate) phase: Phase,
     since: Instant,
     /// Until when its bind has to be answered.
@@ -76,10 +80,37 @@ impl Model {
 
     fn oldest_unbound(&self, address: Option<SocketAddr>) -> Option<ConnectionId> {
         let is_such = |it: &ConnectionModel| {
-            matches!(it.phase, Phase::Unbound | Phase::BindRefused)
+            matches!(it.phase, Phase::Unidentified | Phase::Unbound | Phase::BindRefused)
                 && address.is_none_or(|address| group(it.address) == group(address))
         };
         self.connections.iter().find(|(_, it)| is_such(it)).map(|(id, _)| *id)
+    }
+
+    /// Records a connection from a proxy, whose address and port no other has.
+    pub(crate) fn accept_proxied(&mut self, now: Instant, connection: ConnectionId, proxy: SocketAddr) {
+        self.insert(now, connection, proxy, Phase::Unidentified);
+    }
+
+    /// Records that a connection from a proxy was rejected when its client was known, or could not be.
+    pub(crate) fn reject_proxied(&mut self, connection: ConnectionId) {
+        let model = self.connections.get_mut(&connection).unwrap();
+        if model.phase == Phase::Unidentified {
+            model.phase = Phase::Ended;
+        }
+    }
+
+    fn insert(&mut self, now: Instant, connection: ConnectionId, address: SocketAddr, phase: Phase) {
+        let model = ConnectionModel {
+            address,
+            is_unidentified: phase == Phase::Unidentified,
+            phase,
+            since: now,
+            decision: None,
+            messages: Vec::new(),
+        };
+        let last = self.connections.last_key_value().map(|(id, _)| *id);
+        assert!(last.is_none_or(|last| last < connection), "ids do not grow");
+        assert!(self.connections.insert(connection, model).is_none());
     }
 
     /// Records an event. Returns what happened, for the coverage.
@@ -91,25 +122,39 @@ impl Model {
         let is_bound = |phase: &Phase| matches!(phase, Phase::Bound { .. });
         match event {
             Event::Connected { connection, address } => {
-                let phase = Phase::Unbound;
-                let model = ConnectionModel {
-                    address: *address,
-                    phase,
-                    since: now,
-                    decision: None,
-                    messages: Vec::new(),
+                let Some(model) = self.connections.get_mut(connection) else {
+                    self.insert(now, *connection, *address, Phase::Unbound);
+                    return None;
                 };
-                let last = self.connections.last_key_value().map(|(id, _)| *id);
-                assert!(last.is_none_or(|last| last < *connection), "ids do not grow");
-                assert!(self.connections.insert(*connection, model).is_none());
-                None
+                assert_eq!(model.phase, Phase::Unidentified);
+                (model.address, model.is_unidentified, model.phase) = (*address, false, Phase::Unbound);
+                Some("connected through a proxy".into())
             }
             Event::Rejected { address, reason } => {
                 let (from, limit) = match reason {
                     RejectReason::Connections => (None, options.connections),
                     RejectReason::PerAddress => (Some(*address), options.connections_per_address),
                     _ => {
-                        assert!(self.has_shut_down);
+                        let oldest = self.oldest_unbound(None);
+                        let waiting = self
+                            .connections
+                            .iter_mut()
+                            .find(|(_, it)| it.phase == Phase::Unidentified && it.address == *address);
+                        match reason {
+                            RejectReason::Stopping => assert!(self.has_shut_down),
+                            RejectReason::Replaced => {
+                                assert_eq!(
+                                    waiting.as_ref().map(|(id, _)| **id),
+                                    oldest,
+                                    "it is not the oldest"
+                                );
+                            }
+                            RejectReason::ProxyHeader(_) => assert!(waiting.is_some()),
+                            other => panic!("{other:?}"),
+                        }
+                        if let Some((_, waiting)) = waiting {
+                            waiting.phase = Phase::Ended;
+                        }
                         return Some(format!("rejected {reason:?}"));
                     }
                 };
@@ -206,7 +251,8 @@ impl Model {
     /// Compares the server with its limits.
     pub(crate) fn check<O: Observer>(&self, now: Instant, server: &Server<O>, limits: &Limits<'_>) {
         let (options, stats) = (limits.options, server.stats());
-        let unbound = self.count(None, |it| matches!(it, Phase::Unbound | Phase::BindRefused));
+        let unbound =
+            self.count(None, |it| matches!(it, Phase::Unidentified | Phase::Unbound | Phase::BindRefused));
         let bound = self.count(None, |it| matches!(it, Phase::Bound { .. }));
         let closing = self.count(None, |it| *it == Phase::Ended);
         assert_eq!((stats.bound, stats.unbound, stats.closing), (bound, unbound, closing));
@@ -217,14 +263,16 @@ impl Model {
         let mut addresses: BTreeMap<IpAddr, [usize; 2]> = BTreeMap::new();
         let mut binds: BTreeMap<&str, Vec<BindMode>> = BTreeMap::new();
         for (id, connection) in &self.connections {
-            let counts = addresses.entry(group(connection.address)).or_default();
-            counts[usize::from(connection.phase == Phase::Ended)] += 1;
+            if !connection.is_unidentified {
+                let counts = addresses.entry(group(connection.address)).or_default();
+                counts[usize::from(connection.phase == Phase::Ended)] += 1;
+            }
             let late = limits.lateness + ticks(1);
             if let Some(deadline) = connection.decision {
                 assert!(now <= deadline + late, "the bind of {id} has no answer");
             }
             match &connection.phase {
-                Phase::Unbound | Phase::BindRefused => {
+                Phase::Unidentified | Phase::Unbound | Phase::BindRefused => {
                     // Until the bind, until the decision, and until the peer has answered the unbind after a refusal.
                     let config = limits.config;
                     let most =

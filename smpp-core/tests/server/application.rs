@@ -56,6 +56,7 @@ impl Application {
                 account: scenario.ignores_case.then(|| AccountName::new(&system_id.to_ascii_lowercase())),
                 binds: scenario.binds,
                 account_rate: scenario.account_rate,
+                tolerance: scenario.tolerance,
                 ..Admission::default()
             })
         } else {

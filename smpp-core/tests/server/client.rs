@@ -3,7 +3,7 @@
 use smpp_core::server::ConnectionId;
 use smpp_core::session::{Config, Esme, Event, Instant, Reply, Request, Session, State};
 use smpp_core::{
-    Bind, BindMode, COctets, CommandStatus, DeliverSm, DeliverSmResp, Destination, List, Password,
+    Bind, BindMode, COctets, CommandId, CommandStatus, DeliverSm, DeliverSmResp, Destination, List, Password,
     ShortMessage, SubmitMulti, SubmitSm,
 };
 
@@ -175,6 +175,11 @@ impl Client {
         deliveries: &mut Deliveries,
     ) -> bool {
         let mut moved = self.output.is_empty() && self.session.poll_transmit(&mut self.output);
+        let is_message = moved && self.output.get(4..8) == Some(&CommandId::SUBMIT_SM.0.to_be_bytes());
+        if is_message && rng.chance(scenario.quirks) {
+            // A request with a status: a quirk.
+            self.output[11] = 1;
+        }
         let (taken, _) = self.up.accept(rng, now, &self.output);
         self.output.drain(..taken);
         if let Kind::Flood(_) = self.kind {

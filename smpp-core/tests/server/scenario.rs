@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use smpp_core::CommandStatus;
 use smpp_core::server::{BindLimits, DeliveryOptions, Options};
 use smpp_core::session::{Config, Rate};
+use smpp_core::{CommandStatus, Tolerance};
 
 use super::harness::link::PipeSettings;
 use super::harness::rng::Rng;
@@ -27,13 +27,17 @@ pub(crate) struct Scenario {
     /// What the application states for its binds; `None` for the default of the server.
     pub(crate) binds: Option<BindLimits>,
     pub(crate) account_rate: Option<Rate>,
+    pub(crate) tolerance: Option<Tolerance>,
     /// Probabilities in a thousand.
     pub(crate) floods: u64,
+    pub(crate) proxied: u64,
+    pub(crate) quirks: u64,
     pub(crate) misbehaves: u64,
     pub(crate) never_decides: u64,
     pub(crate) never_replies: u64,
     pub(crate) refuses: u64,
     /// The longest times, in ticks.
+    pub(crate) header_delay: u64,
     pub(crate) decision_delay: u64,
     pub(crate) reply_delay: u64,
     pub(crate) close_delay: u64,
@@ -120,6 +124,10 @@ impl Scenario {
             ignores_case: rng.chance(500),
             binds: (rng.chance(400) && !is_large).then(|| limits(rng)),
             account_rate: rate(rng),
+            tolerance: rng.pick(&[None, Some(Tolerance::STRICT), Some(Tolerance::LENIENT)]),
+            proxied: rng.pick(&[0, 300, 1_000]),
+            quirks: rng.pick(&[0, 200]),
+            header_delay: rng.pick(&[0, 20, 500]),
             floods: rng.pick(&[0, 200, 800]),
             misbehaves: rng.pick(&[0, 100, 400]),
             never_decides: rng.pick(&[0, 0, 200]),

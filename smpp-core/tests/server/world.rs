@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv6Addr, SocketAddr};
 
-use smpp_core::server::{Action, ConnectionId, DeliveryOutcome, Event, Inbound, Server};
+use smpp_core::Tolerance;
+use smpp_core::server::{
+    Action, ConnectionId, DeliveryOutcome, Event, Inbound, ProxyHeaderError, RejectReason, Server,
+};
 use smpp_core::session::Instant;
 
 use super::application::{Application, Done};
@@ -30,6 +33,11 @@ struct World {
     deadlines: BTreeMap<ConnectionId, Instant>,
     /// When the adapter has closed the connections that are being closed.
     closes: Vec<(Instant, ConnectionId)>,
+    /// When the PROXY protocol header of a connection is complete, and the address of the client in it; `None` if it is no
+    /// valid header. The connection is not read before.
+    headers: BTreeMap<ConnectionId, Header>,
+    /// The last port of the proxy.
+    last_port: u16,
     to_connect: usize,
     next_client: Instant,
     /// How often the limits were checked.
@@ -57,6 +65,8 @@ pub(crate) fn simulate(seed: u64, verbosity: Verbosity) -> Coverage {
         touched: BTreeSet::new(),
         deadlines: BTreeMap::new(),
         closes: Vec::new(),
+        headers: BTreeMap::new(),
+        last_port: 0,
         to_connect: scenario.clients,
         next_client: Instant::ZERO,
         checks: 0,
@@ -112,14 +122,16 @@ impl World {
         let late = self.scenario.lateness;
         let timers = self.deadlines.values().copied().chain(self.server.poll_timeout()).map(|at| at + late);
         let clients =
-            self.clients.iter().flat_map(|client| client.server_due().into_iter().chain(client.due()));
+            self.clients.iter().flat_map(|client| self.server_due(client).into_iter().chain(client.due()));
         let connect = (self.to_connect > 0).then_some(self.next_client);
         let closes = self.closes.iter().map(|(at, _)| *at);
+        let headers = self.headers.values().map(|(at, _)| *at);
         let soon = self.now + ticks(50);
         let next = timers
             .chain(clients)
             .chain(connect)
             .chain(closes)
+            .chain(headers)
             .chain(shutdown)
             .chain(self.application.due())
             .chain([soon])
@@ -127,11 +139,16 @@ impl World {
         next.filter(|at| *at > self.now).unwrap_or(self.now + ticks(1))
     }
 
+    /// Returns when something from the client arrives that the server reads.
+    fn server_due(&self, client: &Client) -> Option<Instant> {
+        if self.headers.contains_key(&client.connection) { client.up.end() } else { client.server_due() }
+    }
+
     /// Runs until nothing is left to do at this time.
     fn settle(&mut self) {
         for round in 0.. {
             assert!(round < 5_000, "too many rounds at one time");
-            let mut moved = self.connect();
+            let mut moved = self.connect() | self.identify();
             while let Some(Done { connection }) = self.application.step(
                 &mut self.rng,
                 &mut self.recorder,
@@ -187,7 +204,22 @@ impl World {
             let host = self.rng.next() as u16;
             SocketAddr::from((Ipv6Addr::new(0x2001, 0xdb8, 0, number, 0, 0, 0, host), 40_000))
         };
-        if let Ok(connection) = self.server.accept(self.now, address, self.scenario.config, ()) {
+        let (now, config) = (self.now, self.scenario.config);
+        let accepted = if self.rng.chance(self.scenario.proxied) {
+            self.last_port += 1;
+            let proxy = SocketAddr::from(([10, 0, 0, 1], self.last_port));
+            let accepted = self.server.accept_proxied(now, proxy, config, ());
+            if let Ok(connection) = accepted {
+                self.model.accept_proxied(now, connection, proxy);
+                let client = (!self.rng.chance(100)).then_some(address);
+                let due = now + span(&mut self.rng, 0, self.scenario.header_delay);
+                self.headers.insert(connection, (due, client));
+            }
+            accepted
+        } else {
+            self.server.accept(now, address, config, ())
+        };
+        if let Ok(connection) = accepted {
             let client = Client::new(&mut self.rng, self.now, &self.scenario, connection);
             self.recorder.print(self.now, || format!("{connection} is {:?}", client.kind));
             self.clients.push(client);
@@ -195,6 +227,26 @@ impl World {
         } else {
             self.after(None);
         }
+        true
+    }
+
+    /// Reads the headers of proxies that are complete.
+    fn identify(&mut self) -> bool {
+        let now = self.now;
+        let due = self.headers.iter().find(|(_, (at, _))| *at <= now);
+        let Some((&connection, &(_, client))) = due else { return false };
+        self.headers.remove(&connection);
+        if let Some(client) = client {
+            if let Err(reason) = self.server.identify(now, connection, client) {
+                self.recorder.count(|| format!("not identified {reason:?}"));
+                self.handle_events();
+                self.model.reject_proxied(connection);
+            }
+        } else {
+            let reason = RejectReason::ProxyHeader(ProxyHeaderError::Malformed);
+            self.server.reject(now, connection, reason);
+        }
+        self.after(Some(connection));
         true
     }
 
@@ -219,7 +271,11 @@ impl World {
             self.after(Some(connection));
         }
         let client = &mut self.clients[index];
-        while client.up.arrival().is_some_and(|at| at <= now) && self.server.wants_input(connection) {
+        let is_identified = !self.headers.contains_key(&connection);
+        while is_identified
+            && client.up.arrival().is_some_and(|at| at <= now)
+            && self.server.wants_input(connection)
+        {
             client.server_input.extend(client.up.deliver(&mut self.rng));
             moved = true;
         }
@@ -264,7 +320,11 @@ impl World {
                         &bind,
                     );
                 }
-                Inbound::Request { request, .. } => {
+                Inbound::Request { request, quirks, .. } => {
+                    if !quirks.is_empty() {
+                        assert_ne!(scenario.tolerance, Some(Tolerance::STRICT), "{quirks:?} is tolerated");
+                        self.recorder.count(|| "quirk tolerated".into());
+                    }
                     let messages =
                         self.application.handle_request(&mut self.rng, (now, scenario), connection, request);
                     if messages > 1 {
@@ -306,6 +366,7 @@ impl World {
             self.after(None);
             self.touched.remove(&connection);
             self.deadlines.remove(&connection);
+            self.headers.remove(&connection);
         }
     }
 
@@ -409,6 +470,8 @@ impl World {
         }
     }
 }
+
+type Header = (Instant, Option<SocketAddr>);
 
 fn describe(outcome: &DeliveryOutcome) -> String {
     let name = match outcome {

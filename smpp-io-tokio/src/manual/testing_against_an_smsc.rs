@@ -112,6 +112,7 @@
 //! | PDUs in pieces; many in one packet | `Faults { max_write: 1, .. }`; `Faults { coalesce: true, .. }` |
 //! | binds that are refused | `Faults { refuse_binds: Some(CommandStatus::RBINDFAIL), .. }` |
 //! | a share of messages unanswered, or answered by a reset | `Faults { drop_percent: 5, reset_percent: 1, .. }` |
+//! | a share of responses that are wrong, cut, or followed by a half-close | `Faults { wrong_sequence_percent: 1, cut_percent: 1, corrupt_length_percent: 1, corrupt_body_percent: 1, half_close_percent: 1, .. }` |
 //! | an SMSC that does not respond to `unbind` | `Faults { no_unbind_resp: true, .. }` |
 //! | failed deliveries | `Rules { states: "DELIVRD=90,UNDELIV=10".parse()?, .. }` |
 //! | receipts before the `submit_sm_resp`, or none | `Rules { receipt_timing: ReceiptTiming::BeforeResponse, .. }`, `ReceiptTiming::Never` |

@@ -261,7 +261,8 @@ mod tests {
     }
 
     fn percent_encode(text: Option<&String>) -> String {
-        text.into_iter().flat_map(|text| text.bytes()).map(|octet| format!("%{octet:02X}")).collect()
+        let octets = text.into_iter().flat_map(|text| text.bytes());
+        octets.map(|octet| format!("%{octet:02X}")).collect::<Vec<_>>().concat()
     }
 
     proptest! {

@@ -172,7 +172,8 @@ impl fmt::Display for Event {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Action {
-    /// Close the connection, and report it with [`handle_closed`](super::Server::handle_closed).
+    /// Close the connection, and report it with [`handle_closed`](super::Server::handle_closed). Write no more to it: what
+    /// was not reported as transmitted counts as never sent.
     Close {
         /// The connection.
         connection: ConnectionId,

@@ -408,6 +408,9 @@ impl World {
         while let Some(action) = self.server.poll_action() {
             match action {
                 Action::Close { connection } => {
+                    // What it has taken and not written never leaves.
+                    let closed = self.clients.iter_mut().filter(|client| client.connection == connection);
+                    closed.for_each(|client| client.server_output.clear());
                     let due = now + span(&mut self.rng, 0, self.scenario.close_delay);
                     self.closes.push((due, connection));
                 }

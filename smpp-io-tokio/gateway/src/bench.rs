@@ -188,6 +188,7 @@ impl Bench<'_> {
         let names = Names::new(ACCOUNT.0);
         let hour = Duration::from_secs(3_600);
         let settings = StreamSettings {
+            max_binds: 4,
             replicas: 1,
             send_octets: 1 << 30,
             event_octets: 4 << 30,

@@ -1,6 +1,8 @@
 //! `smpp-gateway bench`: how many messages a node carries, what that costs each process, and what NATS alone does for the same
 //! stored operations. Everything runs on this machine; the files of NATS are in the folder for temporary files.
 
+#![expect(clippy::cast_precision_loss, reason = "figures of a few digits")]
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Stdio;

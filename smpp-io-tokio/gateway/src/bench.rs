@@ -1,6 +1,8 @@
 //! `smpp-gateway bench`: how many messages a node carries, what that costs each process, and what NATS alone does for the same
 //! stored operations. Everything runs on this machine; the files of NATS are in the folder for temporary files.
 
+#![expect(clippy::cast_precision_loss, reason = "figures of a few digits")]
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Stdio;
@@ -188,6 +190,7 @@ impl Bench<'_> {
         let names = Names::new(ACCOUNT.0);
         let hour = Duration::from_secs(3_600);
         let settings = StreamSettings {
+            max_binds: 4,
             replicas: 1,
             send_octets: 1 << 30,
             event_octets: 4 << 30,

@@ -227,6 +227,7 @@ impl Settings {
     /// Returns how the streams are created.
     pub fn streams(&self) -> StreamSettings {
         StreamSettings {
+            max_binds: self.max_binds,
             replicas: self.replicas,
             send_octets: i64::from(self.send_mib) << 20,
             event_octets: i64::from(self.event_mib) << 20,

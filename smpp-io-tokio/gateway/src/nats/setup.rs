@@ -1,5 +1,6 @@
 //! The connection, the streams and the buckets.
 
+use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use async_nats::jetstream::{Context, ContextBuilder};
 use async_nats::{Client, ConnectOptions, Event};
 
 use super::NatsError;
+use crate::json::from_hex;
 use crate::log;
 use crate::names::Names;
 use crate::node::Priority;
@@ -17,9 +19,14 @@ use crate::settings::NatsSettings;
 /// The most octets of parts of messages from phones. Beyond it the oldest are dropped.
 const PART_OCTETS: i64 = 64 << 20;
 
+/// The name under which the bucket of the leases says how many binds there are.
+const MAX_BINDS: &str = "max_binds";
+
 /// How the streams are created. Those that exist must have the same times; their sizes stay as they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StreamSettings {
+    /// How many binds the account may hold on all nodes together.
+    pub max_binds: u16,
     /// How many servers of a cluster have each message: 1 or 3.
     pub replicas: usize,
     /// The most octets of messages that wait to be sent. Beyond it NATS refuses further ones at the publisher.
@@ -67,6 +74,12 @@ pub async fn connect(settings: &NatsSettings, name: &str) -> Result<Client, Nats
     if let Some(token) = &settings.token {
         options = options.token(token.clone());
     }
+    // The client ignores what the URL says about the user.
+    match settings.servers.split(',').find_map(|server| user_info(server.trim())) {
+        Some((user, Some(password))) => options = options.user_and_password(user, password),
+        Some((token, None)) => options = options.token(token),
+        None => {}
+    }
     if let Some(path) = &settings.ca {
         options = options.add_root_certificates(path.clone()).require_tls(true);
     }
@@ -75,6 +88,36 @@ pub async fn connect(settings: &NatsSettings, name: &str) -> Result<Client, Nats
     }
     let servers: Vec<&str> = settings.servers.split(',').map(str::trim).collect();
     options.connect(servers).await.map_err(|error| NatsError::new("NATS", error))
+}
+
+/// Returns the user and the password of a URL, or the token and nothing: `nats://USER:PASSWORD@HOST`, `nats://TOKEN@HOST`.
+fn user_info(server: &str) -> Option<(String, Option<String>)> {
+    let (_, rest) = server.split_once("://").unwrap_or(("", server));
+    let (info, _) = rest.rsplit_once('@')?;
+    let (user, password) =
+        info.split_once(':').map_or((info, None), |(user, password)| (user, Some(password)));
+    Some((percent_decoded(user), password.map(percent_decoded)))
+}
+
+/// Returns the text with `%40` and the like decoded. What is no such escape stays as it is.
+fn percent_decoded(text: &str) -> String {
+    let mut octets = Vec::new();
+    let mut rest = text.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let escape = after.split_at_checked(2).filter(|_| *first == b'%');
+        let decoded = escape.and_then(|(digits, after)| {
+            let digits = std::str::from_utf8(digits).ok()?;
+            Some((from_hex(digits)?, after))
+        });
+        if let Some((decoded, after)) = decoded {
+            octets.extend(decoded);
+            rest = after;
+        } else {
+            octets.push(*first);
+            rest = after;
+        }
+    }
+    String::from_utf8_lossy(&octets).into_owned()
 }
 
 /// Logs why there is no connection, each reason once until there is one.
@@ -170,9 +213,14 @@ pub async fn create_streams(
         ("IDS", settings.receipt_age, limit(settings.receipt_octets)),
     ] {
         let window = Duration::from_secs(1);
+        let mut metadata = HashMap::new();
+        if part == "BINDS" {
+            metadata.insert(MAX_BINDS.to_owned(), settings.max_binds.to_string());
+        }
         create(
             &context,
             Config {
+                metadata,
                 name: names.bucket_stream(part),
                 subjects: vec![names.key(part, ">")],
                 max_messages_per_subject: 1,
@@ -210,6 +258,7 @@ async fn create(context: &Context, config: Config) -> Result<Stream, NatsError> 
     let stream = context.get_or_create_stream(config.clone()).await;
     let stream = stream.map_err(|error| NatsError::new(&what, error))?;
     compare_times(&what, &stream.cached_info().config, &config)?;
+    compare_binds(&what, &stream.cached_info().config, &config)?;
     Ok(stream)
 }
 
@@ -217,6 +266,18 @@ async fn create(context: &Context, config: Config) -> Result<Stream, NatsError> 
 fn compare_times(what: &str, found: &Config, wanted: &Config) -> Result<(), NatsError> {
     compare(what, "max_age", found.max_age, wanted.max_age)?;
     compare(what, "duplicate_window", found.duplicate_window, wanted.duplicate_window)
+}
+
+/// Compares the number of binds. A stream that an earlier version has created says nothing about it.
+fn compare_binds(what: &str, found: &Config, wanted: &Config) -> Result<(), NatsError> {
+    match (found.metadata.get(MAX_BINDS), wanted.metadata.get(MAX_BINDS)) {
+        (Some(found), Some(wanted)) if found != wanted => Err(NatsError::settings(format!(
+            "{what} was created with --max-binds {found}, and this node has --max-binds {wanted}: with different numbers the \
+             SMSC would see more binds than allowed. Start the node with the number of the others, or stop all nodes, change it \
+             with `nats stream edit --metadata {MAX_BINDS}={wanted}`, and start them with the new one"
+        ))),
+        _ => Ok(()),
+    }
 }
 
 fn compare(what: &str, field: &str, found: Duration, wanted: Duration) -> Result<(), NatsError> {
@@ -233,6 +294,27 @@ fn compare(what: &str, field: &str, found: Duration, wanted: Duration) -> Result
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_url_names_the_user() {
+        let user = |server| user_info(server).map(|(user, password)| (user, password.unwrap_or_default()));
+        let found = |user: &str, password: &str| Some((user.to_owned(), password.to_owned()));
+        assert_eq!(user("tls://shop:p%40ss%zz@host:4222"), found("shop", "p@ss%zz"));
+        assert_eq!(user("nats://t0ken@host"), found("t0ken", ""));
+        assert_eq!(user("nats://host"), None);
+    }
+
+    #[test]
+    fn another_number_of_binds_is_refused() {
+        let config = |binds: Option<&str>| Config {
+            metadata: binds.map(|binds| (MAX_BINDS.to_owned(), binds.to_owned())).into_iter().collect(),
+            ..Config::default()
+        };
+        assert!(compare_binds("the stream S", &config(Some("4")), &config(Some("4"))).is_ok());
+        assert!(compare_binds("the stream S", &config(None), &config(Some("4"))).is_ok());
+        let error = compare_binds("the stream S", &config(Some("4")), &config(Some("5"))).unwrap_err();
+        assert!(error.is_final() && error.to_string().contains("--max-binds 4"), "{error}");
+    }
 
     #[test]
     fn a_stream_with_other_times_is_refused() {

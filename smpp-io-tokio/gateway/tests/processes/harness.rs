@@ -66,12 +66,27 @@ impl World {
         Self::with_servers(folder, servers).await
     }
 
+    /// Starts a NATS server that wants TLS, and a user with a password. The folder has the certificate of its issuer, `ca.pem`.
+    pub(crate) async fn start_secured(name: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("smpp-gateway-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        write_certificates(&folder);
+        let server = NatsServer::secured(&folder);
+        let mut settings = nats_settings(format!("tls://shop:s3cret@127.0.0.1:{}", server.port));
+        settings.ca = Some(folder.join("ca.pem"));
+        Self::with_settings(folder, vec![server], settings).await
+    }
+
     async fn with_servers(folder: PathBuf, servers: Vec<NatsServer>) -> Self {
+        let settings = nats_settings(urls(&servers));
+        Self::with_settings(folder, servers, settings).await
+    }
+
+    async fn with_settings(folder: PathBuf, servers: Vec<NatsServer>, settings: NatsSettings) -> Self {
         let seen: Arc<Mutex<Seen>> = Arc::default();
         let smsc = start_smsc(&seen, SocketAddr::from(([127, 0, 0, 1], 0))).await;
         let smsc_address = smsc.local_addr();
-        let url = urls(&servers);
-        let context = jetstream::new(connect(&nats_settings(url), "test").await.unwrap());
+        let context = jetstream::new(connect(&settings, "test").await.unwrap());
         let names = Names::new(ACCOUNT.0);
         let nodes = Vec::new();
         let smsc = Some(smsc);
@@ -173,6 +188,11 @@ impl World {
         self.seen.lock().unwrap().binds = 0;
         sleep(Duration::from_millis(300)).await;
         self.smsc = Some(start_smsc(&self.seen, self.smsc_address).await);
+    }
+
+    /// Returns the folder with the files of NATS.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     pub(crate) fn nats_port(&self) -> u16 {
@@ -281,6 +301,16 @@ impl NatsServer {
         Self::new(port, arguments(port, folder))
     }
 
+    fn secured(folder: &Path) -> Self {
+        let port = free_port().unwrap();
+        let file = |name: &str| folder.join(name).to_string_lossy().into_owned();
+        let mut arguments = arguments(port, folder);
+        arguments.extend(["--tls".to_owned(), "--tlscert".to_owned(), file("server.pem")]);
+        arguments.extend(["--tlskey".to_owned(), file("server.key")]);
+        arguments.extend(["--user", "shop", "--pass", "s3cret"].map(str::to_owned));
+        Self::new(port, arguments)
+    }
+
     fn cluster(folder: &Path) -> Vec<Self> {
         let routes: Vec<u16> = (0..3).map(|_| free_port().unwrap()).collect();
         let url = |port: &u16| format!("nats://127.0.0.1:{port}");
@@ -319,6 +349,23 @@ fn spawn_nats(arguments: &[String]) -> Child {
     let mut command = Command::new(program());
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.kill_on_drop(true).spawn().expect("the variable NATS_SERVER names the program of a NATS server")
+}
+
+/// Writes the certificate of an issuer, and that of a server on this machine with its key.
+fn write_certificates(folder: &Path) {
+    let openssl = |arguments: &[&str]| {
+        let mut command = std::process::Command::new("openssl");
+        let output = command.args(arguments).current_dir(folder).output().expect("openssl is installed");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    let key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"];
+    let issuer = ["-x509", "-subj", "/CN=issuer", "-keyout", "ca.key", "-out", "ca.pem"];
+    openssl(&[&["req"][..], &key, &issuer].concat());
+    let names = "subjectAltName=IP:127.0.0.1,DNS:localhost";
+    let server = ["-x509", "-CA", "ca.pem", "-CAkey", "ca.key", "-subj", "/CN=localhost", "-addext", names];
+    let kind =
+        ["-addext", "basicConstraints=critical,CA:FALSE", "-keyout", "server.key", "-out", "server.pem"];
+    openssl(&[&["req"][..], &key, &server, &kind].concat());
 }
 
 fn urls(servers: &[NatsServer]) -> String {

@@ -5,6 +5,7 @@
 //! `.ci/gateway` installs the server and runs all.
 
 mod harness;
+mod limits;
 mod proxy;
 
 use std::process::Stdio;
@@ -22,9 +23,13 @@ fn seconds(count: u64) -> Duration {
     Duration::from_secs(count)
 }
 
-async fn terminate(node: &Child) {
+async fn signal(node: &Child, name: &str) {
     let id = node.id().unwrap().to_string();
-    assert!(tokio::process::Command::new("kill").args(["-TERM", &id]).status().await.unwrap().success());
+    assert!(tokio::process::Command::new("kill").args([name, &id]).status().await.unwrap().success());
+}
+
+async fn terminate(node: &Child) {
+    signal(node, "-TERM").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -57,8 +62,12 @@ async fn a_node_whose_leases_would_live_longer_does_not_start() {
     let mut world = World::start("settings").await;
     world.add_node();
     world.wait_for_binds(4).await;
-    for (option, count) in [("--lease-seconds", "30"), ("--ack-seconds", "60"), ("--duplicate-seconds", "9")]
-    {
+    for (option, count) in [
+        ("--lease-seconds", "30"),
+        ("--ack-seconds", "60"),
+        ("--duplicate-seconds", "9"),
+        ("--max-binds", "5"),
+    ] {
         let mut command = world.command(None);
         let ended = timeout(seconds(20), command.args([option, count]).stderr(Stdio::piped()).output());
         let output = ended.await.expect("it ends at once").unwrap();
@@ -263,6 +272,20 @@ async fn what_is_no_message_is_reported_and_stops_nothing() {
     assert_eq!(receipt.2["state"], format!("{:?}", MessageState::DELIVERED));
 }
 
+/// Runs a client that publishes a message twice and reads the events about it.
+async fn publishes_and_reads(world: &World, program: &str, script: &str, to: &str) {
+    let server = format!("nats://127.0.0.1:{}", world.nats_port());
+    let client = tokio::process::Command::new(program).args([script, &server, ACCOUNT.0]).output();
+    let output = timeout(seconds(60), client).await.expect("the client ends").unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let lines = String::from_utf8(output.stdout).unwrap();
+    let mut lines: Vec<&str> = lines.lines().collect();
+    assert_eq!(lines[..2], ["published once", "published again"]);
+    lines[2..].sort_unstable();
+    assert_eq!(lines[2..], ["accepted", "receipt"]);
+    assert_eq!(world.seen.lock().unwrap().accepted[to], 1);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a NATS server, and Python with nats-py in the variable PYTHON: run .ci/gateway"]
 async fn the_python_client_publishes_and_reads() {
@@ -271,14 +294,18 @@ async fn the_python_client_publishes_and_reads() {
     world.wait_for_binds(4).await;
     let python = std::env::var("PYTHON").expect("PYTHON names a Python with nats-py");
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/processes/client.py");
-    let server = format!("nats://127.0.0.1:{}", world.nats_port());
-    let output =
-        tokio::process::Command::new(python).args([script, &server, ACCOUNT.0]).output().await.unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let lines = String::from_utf8(output.stdout).unwrap();
-    let mut lines: Vec<&str> = lines.lines().collect();
-    assert_eq!(lines[..2], ["published once", "published again"]);
-    lines[2..].sort_unstable();
-    assert_eq!(lines[2..], ["accepted", "receipt"]);
-    assert_eq!(world.seen.lock().unwrap().accepted["6591234567"], 1);
+    publishes_and_reads(&world, &python, script, "6591234567").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a NATS server, and the folder of the clients for Node in the variable NODE_CLIENT: run .ci/gateway"]
+async fn the_node_client_publishes_and_reads() {
+    let mut world = World::start("javascript").await;
+    world.add_node();
+    world.wait_for_binds(4).await;
+    let folder = std::env::var("NODE_CLIENT").expect("NODE_CLIENT names a folder with node_modules");
+    // A module is looked for beside the script.
+    let script = format!("{folder}/client.mjs");
+    std::fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/processes/node/client.mjs"), &script).unwrap();
+    publishes_and_reads(&world, "node", &script, "6591234568").await;
 }

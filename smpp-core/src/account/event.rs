@@ -143,7 +143,7 @@ pub enum Event {
         /// The caller's own key of the message.
         key: Option<MessageKey>,
         /// The ids of its segments without a final receipt. Empty if the message requested receipts only for some final
-        /// states, such as failures: then perhaps none was due. [`MessageId`] says which ids are whole.
+        /// states, such as failures: then perhaps none was due. [Some](MessageId) are not whole.
         ids: Vec<MessageId>,
     },
     /// A mobile-originated (MO) message arrived: complete, or the segments that are there if the others did not arrive

@@ -45,8 +45,9 @@ impl Expected {
         Self { segments, ids: Vec::new(), key: None, wait: None }
     }
 
-    /// Expects the receipts of a segment, from 0, with the id of its `submit_sm_resp`. For SMSCs whose ids have more than 64
-    /// octets, store the key instead: a [`MessageId`](super::MessageId) keeps no more.
+    /// Expects the receipts of a segment, from 0, with the id of its `submit_sm_resp`: the whole id, from the outcome of its
+    /// message. For SMSCs whose ids have more than 64 octets, store the key instead: a [`MessageId`](super::MessageId) keeps no
+    /// more.
     #[must_use]
     pub fn id(mut self, segment: u8, id: &[u8]) -> Self {
         self.ids.push((segment, ExpectedId::Id(id.into())));

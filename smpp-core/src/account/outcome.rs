@@ -28,10 +28,19 @@ impl fmt::Display for MessageNumber {
 /// The SMSC's id of a segment, as the SMSC sent it (SMPP 3.4 §5.2.23).
 ///
 /// A peer that follows the specification sends at most 64 octets. Of a longer id the account keeps the first 64 octets,
-/// the length, and a digest of all octets: two ids are equal only if they are equal as a whole.
+/// the length, and a digest of all octets (FNV-1a of 64 bits). Two ids of more than 38 octets are equal if their lengths and
+/// digests are.
 ///
-/// The id of a message whose receipts the account has given up is whole if it has at most 38 octets, or at most 49 in Base64, or at most
-/// 64 hexadecimal digits. Of others the first 18 octets are left, and they are equal to the id in the outcome all the same.
+/// While the account waits for the receipts of a message, it keeps less of some ids: an id from
+/// [`Event::ReceiptsExpired`](super::Event::ReceiptsExpired) or [`Unresolved`] has only its first 22 octets unless
+/// [`is_whole`](Self::is_whole). It is whole if it has
+///
+/// - at most 42 octets,
+/// - at most 52 letters and digits of ASCII with up to two other characters, each as often as it likes (a UUID with a suffix, Base64
+///   without padding), or
+/// - at most 64 digits, also hexadecimal with letters of one case.
+///
+/// So store ids from the [outcome](MessageOutcome), never from these two.
 ///
 /// Ids of at most 38 octets have the order of their octets; longer ones follow, in no particular order.
 #[derive(Clone)]
@@ -114,6 +123,11 @@ impl MessageId {
         }
     }
 
+    /// Returns whether all octets are kept: then it is the id that the SMSC gave.
+    pub fn is_whole(&self) -> bool {
+        self.as_bytes().len() == self.sent_length()
+    }
+
     /// Returns how many octets the SMSC sent: more than [`as_bytes`](Self::as_bytes) has if only the first ones are kept.
     pub fn sent_length(&self) -> usize {
         match &self.0 {
@@ -153,10 +167,7 @@ impl Hash for MessageId {
 impl fmt::Display for MessageId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.as_bytes().escape_ascii().fmt(f)?;
-        match self.sent_length() {
-            length if length > self.as_bytes().len() => write!(f, "... ({length} octets)"),
-            _ => Ok(()),
-        }
+        if self.is_whole() { Ok(()) } else { write!(f, "... ({} octets)", self.sent_length()) }
     }
 }
 
@@ -481,7 +492,8 @@ pub enum Unresolved {
         message: MessageNumber,
         /// The caller's own key of the message.
         key: Option<MessageKey>,
-        /// The ids of its segments without a final receipt.
+        /// The ids of its segments without a final receipt. [Some](MessageId) are not whole: do not pass these to
+        /// [`Expected::id`](super::Expected::id).
         ids: Vec<MessageId>,
     },
 }

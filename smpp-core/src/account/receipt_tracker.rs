@@ -78,8 +78,8 @@ impl ReceiptTracker {
         }
     }
 
-    /// Changes the options. If message ids are compared in another way, the tracked ones are too from now on: that takes a
-    /// time that grows with their number.
+    /// Changes the options. If message ids are compared in another way, the tracked ones are too from now on, but for those that
+    /// are not kept whole: that takes a time that grows with their number.
     pub(super) fn set_options(&mut self, options: ReceiptOptions) {
         let before = mem::replace(&mut self.options, options);
         self.early.set_capacity(options.early_capacity);

@@ -52,7 +52,7 @@ impl<O: Observer> Account<O> {
     /// | `connect_interval`, `backoff`, `connect_timeout`, `bind_quirks` | for the next attempt |
     /// | `queue_capacity`, `request_capacity` | at once. Messages and requests beyond a smaller capacity stay |
     /// | `text`, `long_messages`, `unanswered_policy` | for the messages that are submitted from now on |
-    /// | `receipts` | at once, also for the messages that wait for receipts. Beyond a smaller `capacity`, or if they are older than `max_age`, they expire |
+    /// | `receipts` | at once, also for the messages that wait for receipts. Beyond a smaller `capacity`, or if they are older than `max_age`, they expire. An id that is not kept [whole](super::MessageId) is compared as before |
     /// | `reassembly`, `segment_ack_timeout`, `segment_ack_mode` | at once for what is held. A segment that exceeds the limits stays |
     /// | `unbind_timeout` | for a shutdown whose unbinds have not begun |
     /// | `seed` | never: the random numbers continue |

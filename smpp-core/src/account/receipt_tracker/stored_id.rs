@@ -1,29 +1,67 @@
-//! The ids of the tracked segments, each in 40 octets.
+//! The ids of the tracked segments, each in 44 octets.
 
 use super::node::IdKey;
 use crate::account::outcome::MessageId;
 use crate::sms::{MessageIdKey, MessageIdPolicy, digest};
 
 /// The most octets of an id that is stored as it is: a UUID has 36.
-const WHOLE: usize = 38;
+const WHOLE: usize = 42;
 
 /// The most octets of an id that is stored as numbers of its characters.
-const PACKED: usize = 37;
+const PACKED: usize = 39;
 
 /// How many octets of the beginning of other ids are stored.
-const BEGINNING: usize = 18;
+const BEGINNING: usize = 22;
 
 /// The most octets of an id that a peer may send (SMPP 3.4 §5.2.23).
 const LONGEST: usize = 64;
 
-/// The characters of longer ids, and how many bits the number of each takes: digests in hexadecimal and long numbers, and
-/// Base64 in both forms (RFC 4648 §4 and §5).
-const ALPHABETS: [(&[u8], usize); 4] = [
-    (b"0123456789abcdef", 4),
-    (b"0123456789ABCDEF", 4),
-    (b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", 6),
-    (b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", 6),
-];
+/// The characters of longer ids. The number of a character is its position.
+#[derive(Clone, Copy)]
+pub(super) enum Alphabet {
+    /// Digits of numbers and digests, with letters of one case.
+    LowerHexadecimal,
+    UpperHexadecimal,
+    /// Letters, digits and two other characters, whatever they are: for example Base64.
+    Alphanumeric([u8; 2]),
+}
+
+impl Alphabet {
+    /// Returns how many bits the number of a character takes.
+    const fn bits(self) -> usize {
+        match self {
+            Self::LowerHexadecimal | Self::UpperHexadecimal => 4,
+            Self::Alphanumeric(_) => 6,
+        }
+    }
+
+    /// Returns the number of a character; `None` if it is no character of the alphabet.
+    fn number(self, character: u8) -> Option<u8> {
+        match (self, character) {
+            (Self::LowerHexadecimal | Self::UpperHexadecimal, b'0'..=b'9') => Some(character - b'0'),
+            (Self::LowerHexadecimal, b'a'..=b'f') => Some(character - b'a' + 10),
+            (Self::UpperHexadecimal, b'A'..=b'F') => Some(character - b'A' + 10),
+            (Self::Alphanumeric(_), b'0'..=b'9') => Some(character - b'0'),
+            (Self::Alphanumeric(_), b'A'..=b'Z') => Some(character - b'A' + 10),
+            (Self::Alphanumeric(_), b'a'..=b'z') => Some(character - b'a' + 36),
+            (Self::Alphanumeric([other, _]), _) if character == other => Some(62),
+            (Self::Alphanumeric([_, other]), _) if character == other => Some(63),
+            _ => None,
+        }
+    }
+
+    /// Returns the character with this number.
+    const fn character(self, number: u8) -> u8 {
+        match (self, number) {
+            (_, 0..=9) => b'0' + number,
+            (Self::LowerHexadecimal, _) => b'a' + (number - 10),
+            (Self::UpperHexadecimal | Self::Alphanumeric(_), 10..=35) => b'A' + (number - 10),
+            (Self::Alphanumeric(_), 36..=61) => b'a' + (number - 36),
+            (Self::Alphanumeric([other, _]), 62) | (Self::Alphanumeric([_, other]), _) => other,
+            (Self::UpperHexadecimal, _) => b'F',
+        }
+    }
+}
 
 /// The id of a segment. Whatever an SMSC sends, it allocates nothing.
 pub(super) enum StoredId {
@@ -31,9 +69,9 @@ pub(super) enum StoredId {
         length: u8,
         octets: [u8; WHOLE],
     },
-    /// An id of at most 64 octets, as the numbers of its characters in one of the [`ALPHABETS`].
+    /// An id of at most 64 octets, as the numbers of its characters.
     Packed {
-        alphabet: u8,
+        alphabet: Alphabet,
         length: u8,
         octets: [u8; PACKED],
     },
@@ -169,15 +207,20 @@ fn padded(from: &[u8]) -> Option<(u8, [u8; WHOLE])> {
 #[cold]
 fn pack(id: &[u8]) -> Option<StoredId> {
     let length = u8::try_from(id.len()).ok().filter(|_| id.len() <= LONGEST)?;
-    ALPHABETS.iter().zip(0..).find_map(|(&(characters, bits), alphabet)| {
-        let mut octets = [0; PACKED];
+    let mut others = id.iter().copied().filter(|octet| !octet.is_ascii_alphanumeric());
+    let first = others.next().unwrap_or(0);
+    let second = others.find(|other| *other != first).unwrap_or(first);
+    let alphabets =
+        [Alphabet::LowerHexadecimal, Alphabet::UpperHexadecimal, Alphabet::Alphanumeric([first, second])];
+    alphabets.into_iter().find_map(|alphabet| {
+        let (bits, mut octets) = (alphabet.bits(), [0; PACKED]);
         if id.len() * bits > octets.len() * 8 {
             return None;
         }
-        for (at, octet) in (0..).step_by(bits).zip(id) {
-            let number = characters.iter().position(|character| character == octet)?;
-            let [high, low] = ((number as u16) << (16 - bits - at % 8)).to_be_bytes();
-            for (octet, bits) in octets.iter_mut().skip(at / 8).zip([high, low]) {
+        for (at, character) in (0..).step_by(bits).zip(id) {
+            let number = u16::from(alphabet.number(*character)?);
+            let two = (number << (16 - bits - at % 8)).to_be_bytes();
+            for (octet, bits) in octets.iter_mut().skip(at / 8).zip(two) {
                 *octet |= bits;
             }
         }
@@ -186,14 +229,14 @@ fn pack(id: &[u8]) -> Option<StoredId> {
 }
 
 /// Returns the octets of a packed id, followed by zeros, and how many they are.
-fn unpack(alphabet: u8, length: u8, packed: &[u8; PACKED]) -> ([u8; LONGEST], usize) {
-    let mut octets = [0; LONGEST];
-    let Some(&(characters, bits)) = ALPHABETS.get(usize::from(alphabet)) else { return (octets, 0) };
+fn unpack(alphabet: Alphabet, length: u8, packed: &[u8; PACKED]) -> ([u8; LONGEST], usize) {
+    let (mut octets, bits) = ([0; LONGEST], alphabet.bits());
     for (at, octet) in (0..).step_by(bits).zip(octets.iter_mut().take(usize::from(length))) {
         let octet_at = |index: usize| packed.get(index).copied().unwrap_or(0);
         let two = u16::from_be_bytes([octet_at(at / 8), octet_at(at / 8 + 1)]);
-        let number = usize::from(two >> (16 - bits - at % 8)) % characters.len();
-        *octet = characters.get(number).copied().unwrap_or(0);
+        // At most 6 bits.
+        let number = (two << (at % 8) >> (16 - bits)) as u8;
+        *octet = alphabet.character(number);
     }
     (octets, length.into())
 }
@@ -217,7 +260,7 @@ mod tests {
 
     fn id() -> impl Strategy<Value = Vec<u8>> {
         let any = prop::collection::vec(any::<u8>(), 0..80);
-        let text = "[0-9a-f]{0,66}|[0-9A-F]{0,66}|[0-9A-Fa-f]{0,66}|[0-9]{0,66}|[A-Za-z0-9_-]{0,66}|[A-Za-z0-9+/=]{0,66}";
+        let text = "[0-9a-f]{0,66}|[0-9A-F]{0,66}|[0-9A-Fa-f]{0,66}|[0-9]{0,66}|[A-Za-z0-9_-]{0,66}|[A-Za-z0-9+/=]{0,66}|[A-Za-z0-9.:]{0,66}|[ -~]{0,66}";
         prop_oneof![any, text.prop_map(String::into_bytes)]
     }
 
@@ -231,17 +274,20 @@ mod tests {
             assert!(id.as_bytes().starts_with(stored.as_bytes()));
             stored.as_bytes().len()
         };
-        assert_eq!(kept(&"~".repeat(38)), 38);
+        assert_eq!(kept(&"~".repeat(42)), 42);
         assert_eq!(kept(&"0123456789abcdef".repeat(4)), 64, "SHA-256 in hexadecimal");
         assert_eq!(kept(&"0123456789ABCDEF".repeat(4)), 64);
         assert_eq!(kept(&"9".repeat(64)), 64, "a number");
-        assert_eq!(kept(&"Zz+/0".repeat(9)), 45, "SHA-256 in Base64 has 43");
-        assert_eq!(kept(&"Zz-_0".repeat(9)), 45);
-        assert_eq!(kept(&"Z".repeat(49)), 49);
-        assert_eq!(kept(&"Z".repeat(50)), 18);
-        assert_eq!(kept(&"~".repeat(39)), 18);
-        assert_eq!(kept(&"9".repeat(65)), 18);
-        assert_eq!(size_of::<StoredId>(), 40);
+        assert_eq!(kept("bda7b1bd-4c04-4c1c-9b2e-1b2c3d4e5f60@smsc1"), 42);
+        assert_eq!(kept("bda7b1bd-4c04-4c1c-9b2e-1b2c3d4e5f60.smsc1-01"), 45);
+        assert_eq!(kept("47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU="), 22, "three other characters");
+        assert_eq!(kept("47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU"), 43, "SHA-256 in Base64");
+        assert_eq!(kept(&"Z.:9".repeat(13)), 52);
+        assert_eq!(kept(&"Z".repeat(53)), 22);
+        assert_eq!(kept(&"~".repeat(43)), 43, "one other character");
+        assert_eq!(kept(&"~!?".repeat(15)), 22);
+        assert_eq!(kept(&"9".repeat(65)), 22);
+        assert_eq!((size_of::<StoredId>(), size_of::<super::super::node::Node>()), (44, 128));
     }
 
     proptest! {

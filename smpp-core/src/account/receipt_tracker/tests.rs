@@ -293,6 +293,34 @@ fn expected_ids_and_keys_of_an_earlier_run_are_matched_and_keep_the_key_of_the_u
     assert_eq!((tracker.len(), tracker.key(MessageNumber(2))), (0, None));
 }
 
+/// Ids that are kept whole are compared as the new options say. The others keep the key that they had.
+#[test]
+fn other_options_compare_the_ids_that_wait_in_another_way() {
+    let (mut same_key, mut upper) = (alloc::string::String::new(), alloc::string::String::new());
+    for _ in 0..12 {
+        same_key.push_str("~!?,.");
+        upper.push_str("~!?,A");
+    }
+    let packed = "ABCDEF0123456789".repeat(4);
+    let mut tracker = tracker(ReceiptScope::Segment);
+    let mut exact = options(ReceiptScope::Segment);
+    exact.dialect.message_ids = MessageIdPolicy::EXACT;
+    tracker.set_options(exact);
+    for (number, id) in (1..).zip(["Short", &packed, &same_key, &upper]) {
+        tracker.add(NOW, &message(number, 1), &[id]);
+    }
+    let mut options = exact;
+    options.dialect.message_ids = MessageIdPolicy::IGNORE_CASE;
+    tracker.set_options(options);
+    for (number, id) in (1..).zip(["sHORT", &packed.to_ascii_lowercase(), &same_key]) {
+        let Match::New(matched, _) = tracker.receive(NOW, id, S::DELIVERED) else { panic!("{id}") };
+        assert_eq!(matched.message, MessageNumber(number));
+    }
+    assert_eq!(tracker.receive(NOW, &upper, S::DELIVERED), Match::Unknown);
+    tracker.set_options(exact);
+    assert!(matches!(tracker.receive(NOW, &upper, S::DELIVERED), Match::New(..)));
+}
+
 /// However far the capacity is lowered, one call removes few messages, and the next one is due at once.
 #[test]
 fn a_lower_capacity_takes_effect_in_slices() {

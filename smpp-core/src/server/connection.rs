@@ -101,6 +101,7 @@ impl RejectReason {
         match reason {
             NotBoundReason::Replaced | NotBoundReason::Octets => Self::Replaced,
             NotBoundReason::Stopping => Self::Stopping,
+            NotBoundReason::Session(CloseReason::SessionInit) => Self::ProxyHeader(ProxyHeaderError::Timeout),
             NotBoundReason::BindRefused | NotBoundReason::Session(_) | NotBoundReason::Closed => {
                 Self::ProxyHeader(ProxyHeaderError::Disconnected)
             }

@@ -39,6 +39,11 @@ impl Group {
 }
 
 impl Entry {
+    /// Returns whether it waits for the address of its client.
+    pub(super) const fn is_unidentified(&self) -> bool {
+        self.is_unidentified && matches!(self.phase, Phase::Unbound(_))
+    }
+
     fn group(&self) -> Group {
         if self.is_unidentified { Group::Unidentified } else { Group::of(self.address) }
     }

@@ -51,6 +51,8 @@ pub enum Event {
         address: SocketAddr,
         /// The system_id of the bind.
         system_id: Box<[u8]>,
+        /// The mode of the bind.
+        mode: BindMode,
         /// The status of the response.
         status: CommandStatus,
         /// Why.
@@ -145,7 +147,7 @@ impl fmt::Display for Event {
             Self::NotBound { connection, address, reason } => {
                 write!(f, "connection {connection}: from {address} ended without a bind: {reason}")
             }
-            Self::BindRefused { connection, address, system_id, status, reason } => write!(
+            Self::BindRefused { connection, address, system_id, status, reason, .. } => write!(
                 f,
                 "connection {connection}: bind of {} from {address} refused, {reason}: {status}",
                 system_id.escape_ascii()

@@ -22,6 +22,9 @@ impl<O: Observer> Server<O> {
         connection: ConnectionId,
         input: &mut &'b [u8],
     ) -> Option<Inbound<'b>> {
+        if self.registry.is_unidentified(connection) {
+            return None;
+        }
         loop {
             let Some(open) = self.find(connection) else {
                 *input = &[];

@@ -3,7 +3,7 @@
 use core::net::SocketAddr;
 
 use super::connection::{ConnectionId, NotBoundReason, RejectReason};
-use super::connection_table::{Group, Phase};
+use super::connection_table::{Entry, Group};
 use super::event::Event;
 use super::registry::Registry;
 use super::state::Server;
@@ -46,11 +46,7 @@ impl Registry {
     /// Returns why the connection is not accepted: close it. If the address has as many connections as it may,
     /// [`Event::Rejected`] reports it with this address.
     pub fn identify(&mut self, connection: ConnectionId, client: SocketAddr) -> Result<(), RejectReason> {
-        let is_waiting = self
-            .connections
-            .get(connection)
-            .is_some_and(|entry| entry.is_unidentified && matches!(entry.phase, Phase::Unbound(_)));
-        if !is_waiting {
+        if !self.is_unidentified(connection) {
             // Its event is emitted.
             return Err(if self.stopping { RejectReason::Stopping } else { RejectReason::Replaced });
         }
@@ -75,16 +71,19 @@ impl Registry {
 
     /// Records that a connection from a proxy has sent no usable header: close it. Does nothing if the connection is
     /// [identified](Self::identify) or rejected already.
-    /// Returns whether it did something.
+    ///
+    /// Returns whether it has closed the connection.
     pub fn reject(&mut self, connection: ConnectionId, reason: RejectReason) -> bool {
-        let Some(entry) = self.connections.get(connection) else { return false };
-        let is_waiting = entry.is_unidentified && matches!(entry.phase, Phase::Unbound(_));
-        if is_waiting {
-            let address = entry.address;
-            self.connections.close(connection);
-            self.emit(Event::Rejected { address, reason });
-        }
-        is_waiting
+        let entry = self.connections.get(connection).filter(|entry| entry.is_unidentified());
+        let Some(address) = entry.map(|entry| entry.address) else { return false };
+        self.connections.close(connection);
+        self.emit(Event::Rejected { address, reason });
+        true
+    }
+
+    /// Returns whether the connection waits for the address of its client.
+    pub(super) fn is_unidentified(&self, connection: ConnectionId) -> bool {
+        self.connections.get(connection).is_some_and(Entry::is_unidentified)
     }
 
     /// Reports a connection that is closed at once because its address is not trusted to speak the PROXY protocol.
@@ -95,7 +94,8 @@ impl Registry {
 
 impl<O: Observer> Server<O> {
     /// Accepts a connection from a proxy: see [`Registry::accept_proxied`]. The adapter reads the PROXY protocol header, calls
-    /// [`identify`](Self::identify), and passes the octets after the header to [`handle_input`](Self::handle_input). The
+    /// [`identify`](Self::identify), and passes the octets after the header to [`handle_input`](Self::handle_input), which
+    /// reads nothing before. The
     /// session's [`session_init_timeout`](Config::session_init_timeout) begins here.
     ///
     /// # Errors
@@ -123,9 +123,10 @@ impl<O: Observer> Server<O> {
         connection: ConnectionId,
         client: SocketAddr,
     ) -> Result<(), RejectReason> {
+        let was_waiting = self.registry.is_unidentified(connection);
         let identified = self.registry.identify(connection, client);
         self.close_replaced(now);
-        if identified.is_err() {
+        if identified.is_err() && was_waiting {
             self.abort(now, connection);
         }
         identified

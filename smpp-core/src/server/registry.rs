@@ -248,7 +248,7 @@ impl Registry {
             unbound.is_refused = true;
             let status = self.status_of(reason);
             let system_id = system_id.into();
-            self.emit(Event::BindRefused { connection, address, system_id, status, reason });
+            self.emit(Event::BindRefused { connection, address, system_id, mode, status, reason });
         }
         admitted
     }

@@ -458,7 +458,8 @@ impl<O: Observer> Server<O> {
 
     /// Returns whether the connection reads input: see [`Session::wants_input`].
     pub fn wants_input(&self, connection: ConnectionId) -> bool {
-        self.get(connection).is_some_and(|open| open.session.wants_input())
+        !self.registry.is_unidentified(connection)
+            && self.get(connection).is_some_and(|open| open.session.wants_input())
     }
 
     /// Appends the octets to transmit to `out`: see [`Session::poll_transmit`].

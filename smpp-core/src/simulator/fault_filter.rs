@@ -17,6 +17,10 @@ const MAX_PLANNED: usize = 10_000;
 
 /// Faults that a test SMSC injects into all its connections; none by default.
 ///
+/// At most one fault with a share concerns a message: they are drawn in the order reset, drop, wrong sequence, cut, corrupt length,
+/// corrupt body, half-close, each among the messages that none before it concerns. So with a reset of 100 in a hundred there is
+/// no other.
+///
 /// [`Rules::throttled_percent`](super::Rules::throttled_percent) refuses messages with `ESME_RTHROTTLED`, and
 /// [`Answer`](super::Answer) chooses the messages that a fault concerns.
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own: any combination makes sense")]
@@ -381,6 +385,8 @@ mod tests {
 
     #[test]
     fn each_share_draws_its_fault() {
+        use ResponseFault::{CorruptBody, CorruptLength, Cut, HalfClose, Never, Reset, WrongSequence};
+
         let shares: [fn(&mut Faults) -> &mut u8; 7] = [
             |faults| &mut faults.reset_percent,
             |faults| &mut faults.drop_percent,
@@ -390,7 +396,6 @@ mod tests {
             |faults| &mut faults.corrupt_body_percent,
             |faults| &mut faults.half_close_percent,
         ];
-        use ResponseFault::{CorruptBody, CorruptLength, Cut, HalfClose, Never, Reset, WrongSequence};
         let expected = [Reset, Never, WrongSequence, Cut, CorruptLength, CorruptBody, HalfClose];
         for (share, fault) in shares.into_iter().zip(expected) {
             let mut faults = Faults::default();

@@ -35,6 +35,7 @@ mod log;
 mod messages;
 mod requests;
 mod scenario;
+#[allow(dead_code, reason = "each simulation uses what it needs")]
 #[path = "../harness/server_model.rs"]
 mod server_model;
 mod shape;

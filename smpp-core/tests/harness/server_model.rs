@@ -113,13 +113,40 @@ impl Model {
         assert!(self.connections.insert(connection, model).is_none());
     }
 
+    fn handle_rejected(&mut self, address: SocketAddr, reason: RejectReason, options: &Options) -> String {
+        let (from, limit) = match reason {
+            RejectReason::Connections => (None, options.connections),
+            RejectReason::PerAddress => (Some(address), options.connections_per_address),
+            _ => {
+                let oldest = self.oldest_unbound(None);
+                let mut all = self.connections.iter_mut();
+                let waiting = all.find(|(_, it)| it.phase == Phase::Unidentified && it.address == address);
+                match reason {
+                    RejectReason::Stopping => assert!(self.has_shut_down),
+                    RejectReason::Replaced => {
+                        assert_eq!(waiting.as_ref().map(|(id, _)| **id), oldest, "it is not the oldest");
+                    }
+                    RejectReason::ProxyHeader(_) => assert!(waiting.is_some()),
+                    other => panic!("{other:?}"),
+                }
+                if let Some((_, waiting)) = waiting {
+                    waiting.phase = Phase::Ended;
+                }
+                return format!("rejected {reason:?}");
+            }
+        };
+        let is_closing = |phase: &Phase| *phase == Phase::Ended;
+        let is_bound = |phase: &Phase| matches!(phase, Phase::Bound { .. });
+        let is_full = self.count(from, is_bound) >= limit || self.count(from, is_closing) >= limit;
+        assert!(is_full, "{reason:?} although a connection without a bind could make room");
+        format!("rejected {reason:?}")
+    }
+
     /// Records an event. Returns what happened, for the coverage.
     pub(crate) fn handle(&mut self, now: Instant, event: &Event, limits: &Limits<'_>) -> Option<String> {
         assert!(!self.is_closed, "an event after Closed: {event}");
         assert!(!event.to_string().contains("secret"), "a password is shown");
         let options = limits.options;
-        let is_closing = |phase: &Phase| *phase == Phase::Ended;
-        let is_bound = |phase: &Phase| matches!(phase, Phase::Bound { .. });
         match event {
             Event::Connected { connection, address } => {
                 let Some(model) = self.connections.get_mut(connection) else {
@@ -130,38 +157,7 @@ impl Model {
                 (model.address, model.is_unidentified, model.phase) = (*address, false, Phase::Unbound);
                 Some("connected through a proxy".into())
             }
-            Event::Rejected { address, reason } => {
-                let (from, limit) = match reason {
-                    RejectReason::Connections => (None, options.connections),
-                    RejectReason::PerAddress => (Some(*address), options.connections_per_address),
-                    _ => {
-                        let oldest = self.oldest_unbound(None);
-                        let waiting = self
-                            .connections
-                            .iter_mut()
-                            .find(|(_, it)| it.phase == Phase::Unidentified && it.address == *address);
-                        match reason {
-                            RejectReason::Stopping => assert!(self.has_shut_down),
-                            RejectReason::Replaced => {
-                                assert_eq!(
-                                    waiting.as_ref().map(|(id, _)| **id),
-                                    oldest,
-                                    "it is not the oldest"
-                                );
-                            }
-                            RejectReason::ProxyHeader(_) => assert!(waiting.is_some()),
-                            other => panic!("{other:?}"),
-                        }
-                        if let Some((_, waiting)) = waiting {
-                            waiting.phase = Phase::Ended;
-                        }
-                        return Some(format!("rejected {reason:?}"));
-                    }
-                };
-                let is_full = self.count(from, is_bound) >= limit || self.count(from, is_closing) >= limit;
-                assert!(is_full, "{reason:?} although a connection without a bind could make room");
-                Some(format!("rejected {reason:?}"))
-            }
+            Event::Rejected { address, reason } => Some(self.handle_rejected(*address, *reason, options)),
             Event::NotBound { connection, reason, .. } => {
                 let model = &self.connections[connection];
                 let refused = model.phase == Phase::BindRefused;

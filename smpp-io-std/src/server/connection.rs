@@ -71,7 +71,7 @@ impl ServerContext {
             Some(observer) => connection.observe(observer(address)),
             None => connection,
         };
-        self.emit(ServerEvent::Connected { address, tls });
+        self.emit(ServerEvent::Connected { connection: BindId(slot.id), address, tls });
         let not_bound = |error: Option<&AcceptError>| {
             self.emit(ServerEvent::NotBound { connection: BindId(slot.id), address, error });
         };

@@ -111,6 +111,8 @@ impl<S: Service + ?Sized> Service for Arc<S> {
 pub enum ServerEvent<'a> {
     /// A connection was accepted; through a proxy, with the address of the client.
     Connected {
+        /// The connection: the later events of it have the same.
+        connection: BindId,
         /// The address of the client.
         address: SocketAddr,
         /// Whether the listener uses TLS.

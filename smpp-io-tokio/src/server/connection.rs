@@ -122,7 +122,7 @@ impl<S: Service> ServerContext<S> {
             Some(observer) => connection.observe(observer(address)),
             None => connection,
         };
-        self.emit(ServerEvent::Connected { address, tls });
+        self.emit(ServerEvent::Connected { connection: BindId(slot.id), address, tls });
         let not_bound = |error: Option<&AcceptError>| {
             if let Some(AcceptError::Ended(end)) = error {
                 self.registry.ended(slot.id, end.reason);

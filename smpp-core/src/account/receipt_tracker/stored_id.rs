@@ -38,11 +38,11 @@ impl Alphabet {
     /// Returns the number of a character; `None` if it is no character of the alphabet.
     fn number(self, character: u8) -> Option<u8> {
         match (self, character) {
-            (Self::LowerHexadecimal | Self::UpperHexadecimal, b'0'..=b'9') => Some(character - b'0'),
+            (_, b'0'..=b'9') => Some(character - b'0'),
             (Self::LowerHexadecimal, b'a'..=b'f') => Some(character - b'a' + 10),
-            (Self::UpperHexadecimal, b'A'..=b'F') => Some(character - b'A' + 10),
-            (Self::Alphanumeric(_), b'0'..=b'9') => Some(character - b'0'),
-            (Self::Alphanumeric(_), b'A'..=b'Z') => Some(character - b'A' + 10),
+            (Self::UpperHexadecimal, b'A'..=b'F') | (Self::Alphanumeric(_), b'A'..=b'Z') => {
+                Some(character - b'A' + 10)
+            }
             (Self::Alphanumeric(_), b'a'..=b'z') => Some(character - b'a' + 36),
             (Self::Alphanumeric([other, _]), _) if character == other => Some(62),
             (Self::Alphanumeric([_, other]), _) if character == other => Some(63),

@@ -104,7 +104,7 @@ impl EventPrinter {
 
     fn server_event(&self, event: ServerEvent<'_>) {
         match event {
-            ServerEvent::Connected { address, tls } => {
+            ServerEvent::Connected { address, tls, .. } => {
                 self.detail("connected", || json!({ "peer": address, "tls": tls }));
             }
             ServerEvent::ConnectionRejected { address, reason } => {

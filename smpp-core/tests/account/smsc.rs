@@ -355,8 +355,9 @@ impl Smsc {
             Inbound::Request(request) => self.requested(context, id, request),
             Inbound::Refused(frame, status) => {
                 // The session is unbinding, or the PDU was changed on the way.
+                let sequence = frame.header().sequence;
                 let Ok((pdu, _)) = frame.into_pdu(Tolerance::LENIENT) else {
-                    self.corrupted.check_changed(id);
+                    self.corrupted.check_changed(id, sequence);
                     return;
                 };
                 self.requested.extend(request_index(&pdu).map(|index| (index, Some(Err(status)))));

@@ -4,7 +4,7 @@
 //! The models can judge what follows. The receiver closes the connection if the length is impossible. Otherwise it goes on, and
 //! cannot know the PDU for what it was: it is lost, and its sender hears at most that it was refused.
 
-use smpp_core::{Frame, Tolerance, frame};
+use smpp_core::{Frame, SequenceNumber, Tolerance, frame};
 
 use super::super::context::Context;
 use super::super::harness::rng::Rng;
@@ -96,8 +96,8 @@ impl Junk {
 pub(crate) struct Corrupted {
     up: Vec<ConnectionId>,
     down: Vec<ConnectionId>,
-    /// Those on which octets of a PDU of the account were changed.
-    changed: Vec<ConnectionId>,
+    /// The PDUs of the account of which octets were changed.
+    changed: Vec<(ConnectionId, SequenceNumber)>,
     /// The requests about messages that the SMSC cannot read.
     requests: Vec<usize>,
 }
@@ -109,8 +109,9 @@ impl Corrupted {
     }
 
     /// Checks that the SMSC may be unable to read a PDU of the account.
-    pub(super) fn check_changed(&self, connection: ConnectionId) {
-        assert!(self.changed.contains(&connection), "the account sends correct PDUs on {connection}");
+    pub(super) fn check_changed(&self, connection: ConnectionId, sequence: SequenceNumber) {
+        let is_changed = self.changed.contains(&(connection, sequence));
+        assert!(is_changed, "the account sends correct PDUs on {connection}");
     }
 
     /// Returns whether octets of a request about a message were changed.
@@ -195,11 +196,13 @@ impl Smsc {
         connection.junk_up = None;
         context.trace(|| format!("  corrupted on {id}, up"));
         context.count(|| "corrupted PDU up".into());
-        self.corrupted.changed.push(id);
+        let Some(frame) = Frame::new(&before[..]) else { return };
+        let changed = (id, frame.header().sequence);
+        self.corrupted.changed.push(changed);
         if let Some(host) = &self.host {
-            host.log.borrow_mut().corrupted.push(id);
+            host.log.borrow_mut().corrupted.push(changed);
         }
-        let pdu = Frame::new(&before[..]).and_then(|frame| frame.into_pdu(Tolerance::STRICT).ok());
+        let pdu = frame.into_pdu(Tolerance::STRICT).ok();
         let Some((pdu, _)) = pdu.filter(|_| change != Change::Sequence) else { return };
         self.corrupted.requests.extend(request_index(&pdu));
         if let Some((message, segment)) = segment_of_pdu(&pdu) {

@@ -29,8 +29,8 @@ pub(super) struct ServerLog {
     moved: Vec<(usize, ConnectionId)>,
     /// The responses to deliveries.
     pub(super) responses: Vec<(usize, CommandStatus)>,
-    /// The connections on which octets of the account's PDUs were changed.
-    pub(super) corrupted: Vec<ConnectionId>,
+    /// The PDUs of the account of which octets were changed.
+    pub(super) corrupted: Vec<(ConnectionId, SequenceNumber)>,
 }
 
 /// Observes a session of the server.
@@ -74,7 +74,7 @@ impl Observer for ServerObserver {
         let (header, connection) = (pdu.header(), self.connection);
         let sequence = header.sequence;
         let mut log = self.log.borrow_mut();
-        let is_corrupted = log.corrupted.contains(&connection);
+        let is_corrupted = log.corrupted.contains(&(connection, sequence));
         let decoded = |handle: &mut dyn FnMut(&Pdu<'_>)| {
             let octets = pdu.octets();
             let frame = Frame::new(&octets[..]).expect("a whole PDU");

@@ -2,21 +2,26 @@
 //! ports.
 
 use std::io::ErrorKind;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use smpp_core::account::{Credentials, Message, Options};
 use smpp_core::provider::Provider;
-use smpp_core::session::{CloseReason, Config, Esme, RequestError, UnansweredReason};
+use smpp_core::session::{
+    CloseReason, Config, Direction, Esme, Instant, ObservedPdu, Observer, RequestError, UnansweredReason,
+};
 use smpp_core::simulator::{OriginateError, ReceiptTiming, Rules};
 use smpp_core::{
-    Address, BindMode, CommandStatus, DataCoding, MessageState, RegisteredDelivery, ShortMessage, SubmitSm,
+    Address, BindMode, CommandStatus, DataCoding, Endpoint, MessageState, RegisteredDelivery, ShortMessage,
+    SubmitSm,
 };
 use smpp_io_std::testing::{
     Answer, DeliverError, DeliveryFailure, Faults, LogEntry, MoMessage, MoSegmentation, ResponseFault,
     StreamEnd, TestSmsc, When,
 };
-use smpp_io_std::{Client, Inbound, Inbox};
+use smpp_io_std::{Client, Inbound, Inbox, Listener};
 
 fn message(text: &[u8]) -> SubmitSm<'_> {
     SubmitSm {
@@ -192,6 +197,50 @@ fn connections_end_when_the_test_says_so() {
             client.closed();
         }
         bound(&smsc, Config::default());
+    }
+}
+
+/// Counts the PDUs of all connections.
+struct Counter(Arc<AtomicUsize>);
+
+impl Observer for Counter {
+    fn observe(&mut self, _at: Instant, _direction: Direction, _pdu: ObservedPdu<'_>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn an_smsc_has_several_listeners_a_limit_of_connections_and_observers_and_shuts_down() {
+    let observed = Arc::<AtomicUsize>::default();
+    let pdus = Arc::clone(&observed);
+    let listener = || Listener::bind("127.0.0.1:0", Config::default()).unwrap();
+    let smsc = TestSmsc::builder()
+        .listen(listener())
+        .listen(listener())
+        .max_connections(2)
+        .observe(move |_| Counter(Arc::clone(&pdus)))
+        .start()
+        .unwrap();
+    let endpoints: Vec<Endpoint> = smsc
+        .local_addrs()
+        .iter()
+        .map(|address| Endpoint { port: address.port(), ..smsc.endpoint() })
+        .collect();
+    assert_eq!(endpoints.len(), 2);
+    let connect = |endpoint| smsc.connector().start(endpoint).unwrap();
+    let clients = [connect(&endpoints[0]), connect(&endpoints[1])];
+    for (client, _) in &clients {
+        client.bind(&smsc.bind()).unwrap();
+    }
+    assert_eq!(observed.load(Ordering::Relaxed), 4, "two binds and their responses");
+    let (refused, _inbox) = connect(&endpoints[0]);
+    let end = refused.closed();
+    assert_eq!(end.reason, CloseReason::Disconnected, "the third connection of two");
+    // The clients answer the unbind.
+    let shutdown = smsc.shutdown(Duration::from_secs(30));
+    assert_eq!((shutdown.ended.len(), shutdown.aborted(), shutdown.not_bound), (2, 0, 0));
+    for (client, _) in &clients {
+        assert_eq!(client.closed().reason, CloseReason::PeerUnbound);
     }
 }
 

@@ -2,18 +2,19 @@
 
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use smpp_core::session::Config;
+use smpp_core::session::{Config, Observer};
 use smpp_core::simulator::{Faults, Rules};
 use smpp_core::{COctets, Endpoint};
 
 use super::Certificate;
 use super::service::{Shared, SimulatorService};
 use super::smsc::TestSmsc;
-use crate::{Listener, Server, ServerLimits};
+use crate::{Listener, Server, ServerBuilder, ServerLimits};
 
 /// The account of the SMSC if the builder adds none: system_id and password.
 pub const ACCOUNT: (&str, &str) = ("demo_shop", "s3cret");
@@ -21,8 +22,8 @@ pub const ACCOUNT: (&str, &str) = ("demo_shop", "s3cret");
 /// The system_id of the SMSC in its bind responses.
 const NAME: &[u8] = b"8x8_demo";
 
-/// The largest number of connections, bound or not. They may all come from one address.
-const MAX_CONNECTIONS: usize = 1000;
+/// Creates the observer of a connection from the address of the client.
+type ObserverFactory = Box<dyn Fn(SocketAddr) -> Box<dyn Observer + Send> + Send + Sync>;
 
 /// Settings of an [`TestSmsc`] that is not running yet.
 ///
@@ -45,10 +46,13 @@ pub struct TestSmscBuilder {
     rules: Rules,
     accounts: Vec<(String, String)>,
     faults: Faults,
+    listeners: Vec<Listener>,
     tls: bool,
     in_memory: bool,
+    max_connections: usize,
     wait_limit: Duration,
     log_capacity: usize,
+    observer: Option<ObserverFactory>,
 }
 
 impl Default for TestSmscBuilder {
@@ -57,10 +61,13 @@ impl Default for TestSmscBuilder {
             rules: Rules::default(),
             accounts: Vec::new(),
             faults: Faults::default(),
+            listeners: Vec::new(),
             tls: false,
             in_memory: false,
+            max_connections: 1000,
             wait_limit: Duration::from_secs(10),
             log_capacity: 10_000,
+            observer: None,
         }
     }
 }
@@ -103,9 +110,29 @@ impl TestSmscBuilder {
         Self { log_capacity, ..self }
     }
 
-    /// Speaks TLS, with a new [`Certificate`] for `localhost`. [`TestSmsc::client_tls`] trusts it.
+    /// Speaks TLS on the free port or in memory, with a new [`Certificate`] for `localhost`. [`TestSmsc::client_tls`] trusts it.
     pub fn tls(self) -> Self {
         Self { tls: true, ..self }
+    }
+
+    /// Listens there instead of on a free port of 127.0.0.1. May be called several times.
+    pub fn listen(mut self, listener: Listener) -> Self {
+        self.listeners.push(listener);
+        self
+    }
+
+    /// Sets the largest number of connections, bound or not; 1,000 by default. They may all come from one address.
+    pub fn max_connections(self, max_connections: usize) -> Self {
+        Self { max_connections, ..self }
+    }
+
+    /// Sets the function that creates an observer for each connection, from the address of the client. The observer gets
+    /// every PDU from the bind on: see [`ServerBuilder::observe`](crate::ServerBuilder::observe).
+    pub fn observe<T: Observer + Send + 'static>(
+        self,
+        observer: impl Fn(SocketAddr) -> T + Send + Sync + 'static,
+    ) -> Self {
+        Self { observer: Some(Box::new(move |address| Box::new(observer(address)))), ..self }
     }
 
     /// Starts the SMSC, on a free port of 127.0.0.1 or in memory: a [`Server`] in threads of its own, and a thread that sends what
@@ -115,7 +142,8 @@ impl TestSmscBuilder {
     ///
     /// No free port, no thread, or no certificate could be made.
     pub fn start(self) -> io::Result<TestSmsc> {
-        let Self { rules, mut accounts, faults, tls, in_memory, wait_limit, log_capacity } = self;
+        let Self { rules, mut accounts, faults, mut listeners, tls, in_memory, max_connections, .. } = self;
+        let (wait_limit, log_capacity) = (self.wait_limit, self.log_capacity);
         if accounts.is_empty() {
             accounts.push((ACCOUNT.0.into(), ACCOUNT.1.into()));
         }
@@ -127,8 +155,8 @@ impl TestSmscBuilder {
         };
         // The server counts binds and messages, so that the simulator does not have to.
         let limits = ServerLimits {
-            connections: MAX_CONNECTIONS,
-            connections_per_address: MAX_CONNECTIONS,
+            connections: max_connections,
+            connections_per_address: max_connections,
             binds_per_account: rules.max_binds,
             binds_status: rules.dialect.bind_status,
             rate: rules.rate,
@@ -141,12 +169,15 @@ impl TestSmscBuilder {
             .limits(limits)
             .system_id(COctets::new(NAME).unwrap_or_default())
             .interface_version(version);
-        let builder = if in_memory {
-            builder
-        } else {
+        if listeners.is_empty() && !in_memory {
             let listener = Listener::bind("127.0.0.1:0", config)?;
-            builder.listen(if tls { listener.tls(certificate.server_config()) } else { listener })
+            listeners.push(if tls { listener.tls(certificate.server_config()) } else { listener });
+        }
+        let builder = match self.observer {
+            Some(observer) => builder.observe(observer),
+            None => builder,
         };
+        let builder = listeners.into_iter().fold(builder, ServerBuilder::listen);
         let server = builder.start()?;
         // In memory it is the address that clients show, and no more.
         let shown = server.local_addrs().first().copied().unwrap_or(([127, 0, 0, 1], 2775).into());

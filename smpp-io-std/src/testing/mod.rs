@@ -34,10 +34,7 @@
 //! | --- | --- | --- |
 //! | methods that wait | `async` | block the thread |
 //! | `TestSmsc::in_memory` | works on paused time | a socket pair for each connection, real time |
-//! | `TestSmsc::shutdown` | yes | no: drop it, which aborts the sessions |
-//! | `TestSmsc::local_addrs`, `TestSmscBuilder::listen` | any number of listeners | no: one free port, `TestSmsc::local_addr` |
-//! | `TestSmscBuilder::max_connections` | yes, 1,000 by default | no: 1,000 |
-//! | `TestSmscBuilder::subscribe` and `TestSmscEvent`, `observe` | yes | no: use the log, or a [`Server`](crate::Server) of your own |
+//! | `TestSmscBuilder::subscribe` and `TestSmscEvent` | yes | no: use the log, or a [`Server`](crate::Server) of your own |
 
 mod builder;
 mod certificate;

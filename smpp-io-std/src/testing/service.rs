@@ -154,6 +154,17 @@ impl Shared {
         }
     }
 
+    /// Ends the thread that sends what is due. The requests whose responses wait are refused.
+    pub(super) fn stop_sending(&self) {
+        let mut state = self.state();
+        state.is_stopping = true;
+        let delayed = std::mem::take(&mut state.delayed);
+        // See `stop`.
+        drop(state);
+        drop(delayed);
+        self.notify();
+    }
+
     /// Ends the connections and the threads, without waiting for them.
     pub(super) fn stop(&self) {
         let mut state = self.state();

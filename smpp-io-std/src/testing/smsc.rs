@@ -18,7 +18,7 @@ use super::builder::TestSmscBuilder;
 use super::service::Shared;
 use super::socket::{self, MemoryStream};
 use crate::account::AccountConnector;
-use crate::{Acceptor, BindRegistry, Connector, DialTarget, IncomingConnection, Server};
+use crate::{Acceptor, BindRegistry, Connector, DialTarget, IncomingConnection, Server, Shutdown};
 
 /// A running SMSC. Dropping it closes the listener and every connection.
 ///
@@ -32,6 +32,8 @@ use crate::{Acceptor, BindRegistry, Connector, DialTarget, IncomingConnection, S
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct TestSmsc {
+    /// Dropped before the server.
+    _connections: Connections,
     server: Server,
     pub(super) shared: Arc<Shared>,
     endpoint: Endpoint,
@@ -39,6 +41,15 @@ pub struct TestSmsc {
     /// `None` if the SMSC listens on a port.
     memory: Option<Memory>,
     pub(super) wait_limit: Duration,
+}
+
+/// Ends all connections, and the thread that sends what is due, when it is dropped.
+struct Connections(Arc<Shared>);
+
+impl Drop for Connections {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
 }
 
 /// How clients connect in memory.
@@ -104,7 +115,8 @@ impl TestSmsc {
             let last_port = Arc::default();
             Memory { acceptor: server.acceptor(), tls, config, last_port }
         });
-        Self { server, shared, endpoint, certificate, memory, wait_limit }
+        let connections = Connections(Arc::clone(&shared));
+        Self { _connections: connections, server, shared, endpoint, certificate, memory, wait_limit }
     }
 
     /// Returns a connector of sessions that reaches the SMSC at [`endpoint`](Self::endpoint): in memory if it has no port, and
@@ -156,7 +168,12 @@ impl TestSmsc {
         }
     }
 
-    /// Returns the address that the SMSC listens on; port 0 in memory.
+    /// Returns the addresses that the SMSC listens on, with the ports that the system has chosen. None in memory.
+    pub fn local_addrs(&self) -> &[SocketAddr] {
+        self.server.local_addrs()
+    }
+
+    /// Returns the first address that the SMSC listens on; port 0 in memory.
     pub fn local_addr(&self) -> SocketAddr {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         self.server.local_addrs().first().copied().unwrap_or(any)
@@ -313,17 +330,17 @@ impl TestSmsc {
     pub fn pending(&self) -> usize {
         self.shared.state().simulator.pending()
     }
+
+    /// Stops delivering and listening, unbinds every session, and returns how each ended. Sessions that have not
+    /// unbound within `timeout` are aborted. Blocks as [`Server::shutdown`] does.
+    pub fn shutdown(self, timeout: Duration) -> Shutdown {
+        self.shared.stop_sending();
+        self.server.shutdown(timeout)
+    }
 }
 
 impl fmt::Debug for TestSmsc {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TestSmsc").field("endpoint", &self.endpoint).finish_non_exhaustive()
-    }
-}
-
-impl Drop for TestSmsc {
-    fn drop(&mut self) {
-        // The server ends the sessions.
-        self.shared.stop();
     }
 }

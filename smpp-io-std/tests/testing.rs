@@ -1,7 +1,8 @@
 //! The SMSC of the module `testing`: its log, its scripted answers, its messages of phones and its faults, in memory and on
 //! ports.
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -14,8 +15,8 @@ use smpp_core::session::{
 };
 use smpp_core::simulator::{OriginateError, ReceiptTiming, Rules};
 use smpp_core::{
-    Address, BindMode, CommandStatus, DataCoding, Endpoint, MessageState, RegisteredDelivery, ShortMessage,
-    SubmitSm,
+    Address, BindMode, CommandStatus, DataCoding, Endpoint, Frame, MessageState, Pdu, RegisteredDelivery,
+    SequenceNumber, ShortMessage, SubmitSm,
 };
 use smpp_io_std::testing::{
     Answer, DeliverError, DeliveryFailure, Faults, LogEntry, MoMessage, MoSegmentation, ResponseFault,
@@ -197,6 +198,26 @@ fn connections_end_when_the_test_says_so() {
             client.closed();
         }
         bound(&smsc, Config::default());
+    }
+}
+
+/// A client that goes on after the end of what the SMSC sends.
+#[test]
+fn a_half_closed_connection_can_be_closed_and_reset_afterwards() {
+    for end in [StreamEnd::Close, StreamEnd::Reset] {
+        let smsc = TestSmsc::start().unwrap();
+        let mut peer = TcpStream::connect(smsc.local_addr()).unwrap();
+        let encode = |pdu| Frame::encode(&pdu, CommandStatus::ROK, SequenceNumber(1)).into_inner();
+        peer.write_all(&encode(Pdu::Bind(smsc.bind()))).unwrap();
+        assert!(peer.read(&mut [0; 256]).unwrap() > 16, "the bind response");
+        smsc.end_connections(StreamEnd::HalfClose);
+        assert_eq!(peer.read(&mut [0; 256]).unwrap(), 0, "the end of the stream");
+        smsc.end_connections(end);
+        let (request, deadline) =
+            (encode(Pdu::EnquireLink), std::time::Instant::now() + Duration::from_secs(30));
+        while peer.write_all(&request).is_ok() {
+            assert!(std::time::Instant::now() < deadline, "the connection stays open");
+        }
     }
 }
 

@@ -10,14 +10,17 @@ use smpp_core::session::Esme;
 use smpp_core::session::{CloseReason, Config, RequestError, UnansweredReason};
 use smpp_core::simulator::{OriginateError, ReceiptTiming, Rules};
 use smpp_core::{
-    Address, Bind, BindMode, CommandStatus, DataCoding, MessageState, RegisteredDelivery, ShortMessage,
-    SubmitSm,
+    Address, Bind, BindMode, CommandStatus, DataCoding, Frame, MessageState, Pdu, RegisteredDelivery,
+    SequenceNumber, ShortMessage, SubmitSm,
 };
 use smpp_io_tokio::testing::{
     Answer, DeliverError, DeliveryFailure, Faults, LogEntry, MoMessage, MoSegmentation, ResponseFault,
     StreamEnd, TestSmsc, When,
 };
 use smpp_io_tokio::{Client, Inbound, Inbox};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 fn message(text: &[u8]) -> SubmitSm<'_> {
     SubmitSm {
@@ -188,6 +191,24 @@ async fn connections_end_when_the_test_says_so() {
             client.closed().await;
         }
         bound(&smsc, Config::default()).await;
+    }
+}
+
+/// A client that goes on after the end of what the SMSC sends.
+#[tokio::test]
+async fn a_half_closed_connection_can_be_closed_and_reset_afterwards() {
+    for end in [StreamEnd::Close, StreamEnd::Reset] {
+        let smsc = TestSmsc::start().await.unwrap();
+        let mut peer = TcpStream::connect(smsc.local_addr()).await.unwrap();
+        let encode = |pdu| Frame::encode(&pdu, CommandStatus::ROK, SequenceNumber(1)).into_inner();
+        peer.write_all(&encode(Pdu::Bind(smsc.bind()))).await.unwrap();
+        assert!(peer.read(&mut [0; 256]).await.unwrap() > 16, "the bind response");
+        smsc.end_connections(StreamEnd::HalfClose);
+        assert_eq!(peer.read(&mut [0; 256]).await.unwrap(), 0, "the end of the stream");
+        smsc.end_connections(end);
+        let request = encode(Pdu::EnquireLink);
+        let ended = async { while peer.write_all(&request).await.is_ok() {} };
+        timeout(Duration::from_secs(30), ended).await.expect("the connection stays open");
     }
 }
 

@@ -116,7 +116,7 @@ impl<O: Observer> Server<O> {
     ///
     /// # Errors
     ///
-    /// Returns why the connection is not accepted: it is closed.
+    /// Returns why the connection is not accepted: it is closed. A connection that does not wait for an address stays as it is.
     pub fn identify(
         &mut self,
         now: Instant,

@@ -23,7 +23,7 @@ use smpp_io_tokio::testing::TestSmsc;
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 use tokio::runtime::Runtime;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, interval, sleep, timeout};
 
 use crate::demo::{free_port, start_nats};
 use crate::names::Names;
@@ -88,7 +88,7 @@ struct Processes {
     names: Names,
     nats: Child,
     node: Child,
-    smsc: TestSmsc,
+    _smsc: TestSmsc,
 }
 
 impl Bench<'_> {
@@ -122,7 +122,7 @@ impl Bench<'_> {
         });
         let smsc = started.await??;
         let url = format!("smpp://{}@{}", ACCOUNT.0, smsc.local_addr());
-        let node = Command::new(std::env::current_exe()?)
+        let mut node = Command::new(std::env::current_exe()?)
             .args(["run", "--nats", &nats_url, "--url", &url])
             .args(options)
             .env("SMPP_GATEWAY_PASSWORD", ACCOUNT.1)
@@ -134,12 +134,18 @@ impl Bench<'_> {
         let names = Names::new(ACCOUNT.0);
         let end = Instant::now() + PATIENCE;
         while !status(&context, &names).await.unwrap_or_default().contains(": active, 4 bound") {
+            if let Some(status) = node.try_wait()? {
+                return Err(format!(
+                    "the node has ended, {status}: `smpp-gateway run` with these options says why"
+                )
+                .into());
+            }
             if Instant::now() > end {
-                return Err("the node has no binds".into());
+                return Err("the node does not have the 4 binds that are measured".into());
             }
             sleep(Duration::from_millis(300)).await;
         }
-        Ok(Processes { context, names, nats, node, smsc })
+        Ok(Processes { context, names, nats, node, _smsc: smsc })
     }
 
     async fn without_limits(&self, messages: usize, options: &[String]) -> Result<(), Error> {
@@ -250,9 +256,10 @@ impl Bench<'_> {
     async fn with_limits(&self, messages: usize) -> Result<(), Error> {
         let world = self.start("limits", Rules::default(), &[]).await?;
         let reader = tokio::spawn(read_events(world.context.clone(), world.names.clone(), messages));
+        let mut turns = interval(Duration::from_micros(6_667));
         for number in 0..messages {
+            turns.tick().await;
             publish(&world.context, world.names.send("normal"), number).await?;
-            sleep(Duration::from_micros(6_667)).await;
         }
         let times = reader.await??;
         print_percentiles("limits of 8x8, 150 messages a second: from publish to `accepted`", times);
@@ -354,7 +361,6 @@ struct Cpu(Vec<(&'static str, f64)>);
 impl Cpu {
     fn read(world: &Processes) -> Self {
         let of = |child: &Child| process_seconds(&child.id().unwrap_or_default().to_string());
-        let _ = &world.smsc;
         let smsc = thread_seconds("smsc");
         Self(vec![
             ("node", of(&world.node)),

@@ -18,7 +18,8 @@ use crate::node;
 /// How to reach NATS.
 #[derive(Args, Clone)]
 pub struct NatsSettings {
-    /// The servers of NATS, separated by commas: nats://HOST or tls://HOST
+    /// The servers of NATS, separated by commas: nats://HOST or tls://HOST; with USER:PASSWORD@ or TOKEN@ before the host,
+    /// these count and no --nats-token
     #[arg(
         long = "nats",
         env = "SMPP_GATEWAY_NATS",

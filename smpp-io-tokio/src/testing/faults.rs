@@ -141,20 +141,23 @@ impl FaultyTransport {
             self.output.drain(..written);
         }
         self.timer = None;
+        let Some(end) = self.connection.stream_end() else {
+            return Pin::new(self.io()?).poll_flush(cx);
+        };
+        if !self.is_half_closed {
+            ready!(Pin::new(self.io()?).poll_shutdown(cx))?;
+        }
+        self.is_half_closed = true;
+        match end {
+            StreamEnd::HalfClose => Poll::Ready(Ok(())),
+            _ => Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into())),
+        }
+    }
+
+    /// Returns whether the connection is to end, and has not ended so far.
+    fn is_ending(&self) -> bool {
         let end = self.connection.stream_end();
-        if self.is_half_closed || end.is_none() {
-            return if self.is_half_closed {
-                Poll::Ready(Ok(()))
-            } else {
-                Pin::new(self.io()?).poll_flush(cx)
-            };
-        }
-        ready!(Pin::new(self.io()?).poll_shutdown(cx))?;
-        if end == Some(StreamEnd::HalfClose) {
-            self.is_half_closed = true;
-            return Poll::Ready(Ok(()));
-        }
-        Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()))
+        end.is_some() && !(self.is_half_closed && end == Some(StreamEnd::HalfClose))
     }
 }
 
@@ -170,8 +173,7 @@ impl AsyncRead for FaultyTransport {
         out: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         self.connection.register(cx);
-        if self.connection.stream_end().is_some()
-            && !self.is_half_closed
+        if self.is_ending()
             && let Poll::Ready(drained) = self.poll_drain(cx)
         {
             drained?;

@@ -271,10 +271,11 @@ fn compare_times(what: &str, found: &Config, wanted: &Config) -> Result<(), Nats
 /// Compares the number of binds. A stream that an earlier version has created says nothing about it.
 fn compare_binds(what: &str, found: &Config, wanted: &Config) -> Result<(), NatsError> {
     match (found.metadata.get(MAX_BINDS), wanted.metadata.get(MAX_BINDS)) {
-        (Some(found), Some(wanted)) if found != wanted => Err(NatsError::settings(format!(
-            "{what} was created with --max-binds {found}, and this node has --max-binds {wanted}: with different numbers the \
+        (Some(binds), Some(wanted)) if binds != wanted => Err(NatsError::settings(format!(
+            "{what} was created with --max-binds {binds}, and this node has --max-binds {wanted}: with different numbers the \
              SMSC would see more binds than allowed. Start the node with the number of the others, or stop all nodes, change it \
-             with `nats stream edit --metadata {MAX_BINDS}={wanted}`, and start them with the new one"
+             with `nats stream edit {} --metadata {MAX_BINDS}={wanted}`, and start them with the new one",
+            found.name
         ))),
         _ => Ok(()),
     }

@@ -39,8 +39,8 @@
 //! when its response has come.
 //!
 //! An [`Account`](crate::account::Account) costs more for each message than a session: it stores the message, splits
-//! texts and keeps a table for receipts: about 3,300 instructions without a receipt and 9,100 with one that is awaited and
-//! matched; 4,200 and 10,100 with `smpp-io-std`. `.ci/instructions` counts them, and has their limits.
+//! texts and keeps a table for receipts: about 3,300 instructions without a receipt and 8,450 with one that is awaited and
+//! matched; 4,250 and 9,550 with `smpp-io-std`. `.ci/instructions` counts them, and has their limits.
 //!
 //! # Scale
 //!

@@ -95,8 +95,7 @@ impl Registry {
 impl<O: Observer> Server<O> {
     /// Accepts a connection from a proxy: see [`Registry::accept_proxied`]. The adapter reads the PROXY protocol header, calls
     /// [`identify`](Self::identify), and passes the octets after the header to [`handle_input`](Self::handle_input), which
-    /// reads nothing before. The
-    /// session's [`session_init_timeout`](Config::session_init_timeout) begins here.
+    /// reads nothing before. The session's [`session_init_timeout`](Config::session_init_timeout) begins here.
     ///
     /// # Errors
     ///

@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 
 use smpp_core::account::{Account, Action, ConnectFailure, LinkId, LinkState};
-use smpp_core::frame;
+use smpp_core::provider::SubmitAction;
 use smpp_core::session::{Instant, State, Timer};
+use smpp_core::{CommandStatus, frame};
 
 use super::application::Application;
 use super::context::Context;
@@ -15,7 +16,7 @@ use super::harness::{Coverage, Verbosity, span, ticks};
 use super::log::{ConnectionId, Log, LogObserver, LoggedPdu};
 use super::messages::Messages;
 use super::requests::Requests;
-use super::scenario::{Fault, Scenario};
+use super::scenario::{Fault, REFUSALS, Scenario};
 use super::slots::{Host, SlotState, Slots};
 use super::smsc::Smsc;
 
@@ -214,9 +215,14 @@ impl AccountSimulation {
 
     /// Runs until nothing is left to do at this time.
     fn settle(&mut self) {
+        // Refusals that are retried at once, an octet at a time, take many.
+        let at_once = |status: &CommandStatus| match self.scenario.options.statuses.submit_action(*status) {
+            SubmitAction::Retry { delay, .. } | SubmitAction::Pause { delay, .. } => delay.is_zero(),
+            _ => false,
+        };
+        let most = if REFUSALS.iter().any(at_once) { 30_000 } else { 3_000 };
         for round in 0.. {
-            // An octet at a time, and refusals that are retried at once, take many.
-            assert!(round < 30_000, "too many rounds at one time");
+            assert!(round < most, "too many rounds at one time");
             let mut moved = self.update_faults();
             moved |= self.run_adapter();
             for index in 0..self.links.len() {
@@ -349,6 +355,9 @@ impl AccountSimulation {
         let connection = self.smsc.connection(id).expect("open until both sides have closed it");
         let (taken, _) = connection.up.accept(&mut self.context.rng, now, &connection.output);
         connection.output.drain(..taken);
+        let unreadable = connection.leave(taken);
+        self.smsc.seen.extend(unreadable);
+        let connection = self.smsc.connection(id).expect("open until both sides have closed it");
         while connection.down.arrival().is_some_and(|at| at <= now) && self.account.wants_input(link) {
             let octets = connection.down.deliver(&mut self.context.rng);
             connection.unread.extend(octets);

@@ -60,6 +60,8 @@ pub(crate) struct Connection {
     /// What comes between two PDUs in each direction, as soon as it can.
     junk_up: Option<Junk>,
     junk_down: Option<Junk>,
+    /// The segment whose octets were changed, and how many octets leave until all of its have.
+    changed: Option<(usize, usize, u8)>,
     side: Side,
     server_output: Vec<u8>,
     server_unread: Vec<u8>,
@@ -166,6 +168,7 @@ impl Smsc {
             end_seen: false,
             junk_up: None,
             junk_down: None,
+            changed: None,
             server_output: Vec::new(),
             server_unread: Vec::new(),
             server_end_seen: false,

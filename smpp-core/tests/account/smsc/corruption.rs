@@ -139,6 +139,16 @@ impl Connection {
         *(if is_up { &mut self.junk_up } else { &mut self.junk_down }) = Some(junk);
     }
 
+    /// Records that so many octets of the account have left. Returns the segment that was changed, if all its octets have.
+    pub(crate) fn leave(&mut self, octets: usize) -> Option<Seen> {
+        let (left, message, segment) = self.changed.take()?;
+        if octets < left {
+            self.changed = Some((left - octets, message, segment));
+            return None;
+        }
+        Some(Seen { message, segment, verdict: Verdict::Corrupted })
+    }
+
     /// Changes octets in one of the PDUs that the SMSC sends next, if it is to.
     pub(super) fn change_down(&mut self, context: &mut Context) {
         if change_pdu(context, &mut self.server_output, self.junk_down).is_some() {
@@ -149,8 +159,12 @@ impl Connection {
     }
 }
 
-/// Changes one of the PDUs in `output`, which begins with a whole one, and returns the PDU as it was.
-fn change_pdu(context: &mut Context, output: &mut [u8], junk: Option<Junk>) -> Option<(Change, Vec<u8>)> {
+/// Changes one of the PDUs in `output`, which begins with a whole one. Returns the PDU as it was, and where it ends.
+fn change_pdu(
+    context: &mut Context,
+    output: &mut [u8],
+    junk: Option<Junk>,
+) -> Option<(Change, Vec<u8>, usize)> {
     let Some(Junk::Within(change)) = junk else { return None };
     let mut whole = Vec::new();
     let mut rest = &output[..];
@@ -166,7 +180,7 @@ fn change_pdu(context: &mut Context, output: &mut [u8], junk: Option<Junk>) -> O
     }
     context.trace(|| format!("  {} changed of {:02X?}", change.name(), &before[..16]));
     context.count(|| format!("corrupted {} of a PDU", change.name()));
-    Some((change, before))
+    Some((change, before, at + length))
 }
 
 impl Smsc {
@@ -190,7 +204,8 @@ impl Smsc {
     /// Changes octets in one of the PDUs that the account sends next, if it is to.
     pub(crate) fn change_up(&mut self, context: &mut Context, id: ConnectionId) {
         let Some(connection) = self.connections.iter_mut().find(|it| it.id == id) else { return };
-        let Some((change, before)) = change_pdu(context, &mut connection.output, connection.junk_up) else {
+        let Some((change, before, end)) = change_pdu(context, &mut connection.output, connection.junk_up)
+        else {
             return;
         };
         connection.junk_up = None;
@@ -206,7 +221,7 @@ impl Smsc {
         let Some((pdu, _)) = pdu.filter(|_| change != Change::Sequence) else { return };
         self.corrupted.requests.extend(request_index(&pdu));
         if let Some((message, segment)) = segment_of_pdu(&pdu) {
-            self.seen.push(Seen { message, segment, verdict: Verdict::Corrupted });
+            connection.changed = Some((end, message, segment));
         }
     }
 

@@ -229,12 +229,12 @@ fn trim_start(mut text: &[u8]) -> &[u8] {
     text.trim_ascii_start()
 }
 
-/// Removes commas and semicolons at the end: some SMSCs separate the fields with them.
-fn without_separators(mut word: &[u8]) -> &[u8] {
-    while let [before @ .., b',' | b';'] = word {
-        word = before;
+/// Removes commas and semicolons at the end, with the white space among them: some SMSCs separate the fields with them.
+fn without_separators(mut value: &[u8]) -> &[u8] {
+    while let [before @ .., b',' | b';' | b' ' | b'\t' | b'\n' | b'\x0C' | b'\r'] = value {
+        value = before;
     }
-    word
+    value
 }
 
 /// Removes NULs at the end: some SMSCs terminate or pad the text with them.

@@ -246,11 +246,8 @@ fn nuls_before_the_text_and_separators_after_the_values_are_ignored() {
         assert_eq!(Receipt::of(&by_content, Detection::ByContent), Some(Ok(expected)), "{text:?}");
     }
     assert_eq!(Receipt::parse(b"id:, stat:DELIVRD"), Err(ReceiptError::MissingId));
-    let expected = Receipt {
-        submit_date: Some(b"2601010000"),
-        done_date: Some(b"26 01"),
-        ..receipt("4711", "DELIVRD")
-    };
+    let expected =
+        Receipt { submit_date: Some(b"2601010000"), done_date: Some(b"26 01"), ..receipt("4711", "DELIVRD") };
     for text in [
         "id:4711 ; submit date:2601010000 ; done date:26 01 ; stat:DELIVRD ;",
         "id:4711 , submit date:2601010000 ,;, done date:26 01 , ; , stat:DELIVRD",

@@ -1,20 +1,20 @@
 //! Checks the invariants of an account against random inputs of the SMSC, the network, the application and the clock. The
-//! fuzz target and the tests of `smpp-core` share it.
+//! fuzz target and the tests of `smpp-proto` share it.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use smpp_core::account::{
+use smpp_proto::account::{
     Account, Ack, Action, Backoff, Binds, ConnectFailure, Credentials, Event, LinkId, LinkState, Message,
     MessageKey, MessageNumber, MessageRequest, Options, Priority, ReceiptOptions, RequestNumber,
     SegmentAckMode, SegmentOutcome, Statuses, UnansweredPolicy,
 };
-use smpp_core::arbitrary::{self, Unstructured};
-use smpp_core::provider::{Provider, SubmitAction};
-use smpp_core::session::{self, Config, Instant, Rate, Request, Session, Smsc};
-use smpp_core::sms::{ReassemblyLimits, Text};
-use smpp_core::{
+use smpp_proto::arbitrary::{self, Unstructured};
+use smpp_proto::provider::{Provider, SubmitAction};
+use smpp_proto::session::{self, Config, Instant, Rate, Request, Session, Smsc};
+use smpp_proto::sms::{ReassemblyLimits, Text};
+use smpp_proto::{
     Address, BindResp, COctets, CancelSm, CommandStatus, DataSm, DataSmResp, DeliverSm, Endpoint, EsmClass,
     MessageClass, QuerySm, QuerySmResp, RegisteredDelivery, ReplaceSm, ShortMessage, SubmitSm, SubmitSmResp,
     Tag, Tlv, Tlvs,

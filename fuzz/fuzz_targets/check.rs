@@ -1,8 +1,8 @@
-//! Properties of the codec that hold for any octets. The fuzz targets and the tests of `smpp-core` share this module.
+//! Properties of the codec that hold for any octets. The fuzz targets and the tests of `smpp-proto` share this module.
 #![allow(dead_code, reason = "no target uses all functions")]
 
-use smpp_core::arbitrary::{Unstructured, with_pdu};
-use smpp_core::{
+use smpp_proto::arbitrary::{Unstructured, with_pdu};
+use smpp_proto::{
     BufferTooSmall, CommandStatus, Frame, Header, Pdu, Quirks, SequenceNumber, Tolerance, frame,
 };
 

@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 
-use smpp_io_common::{HeaderProgress, ProxyProtocol};
+use smpp_common::{HeaderProgress, ProxyProtocol};
 
 const MAX_HEADER: usize = 300;
 

@@ -1,10 +1,10 @@
-//! Properties of any delivery receipt and of any pair of message ids. The fuzz target and the tests of `smpp-core`
+//! Properties of any delivery receipt and of any pair of message ids. The fuzz target and the tests of `smpp-proto`
 //! share them.
 
-use smpp_core::sms::{
+use smpp_proto::sms::{
     Detection, IdNotation, IdSource, MessageIdPolicy, NumericIds, Receipt, ReceiptCarrier, ReceiptError,
 };
-use smpp_core::{DataCoding, EsmClass, MessageState, Tag, Tlv, Tlvs};
+use smpp_proto::{DataCoding, EsmClass, MessageState, Tag, Tlv, Tlvs};
 
 /// The octets are `esm_class`, `data_coding`, a length and a state; the rest is a text, a message, and two ids that are
 /// split at the length.

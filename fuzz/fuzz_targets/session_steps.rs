@@ -1,14 +1,14 @@
 //! Checks the guarantees of a session under random actions of a peer, an application and a clock. The fuzz target and the
-//! tests of `smpp-core` share this file.
+//! tests of `smpp-proto` share this file.
 
 use std::time::Duration;
 
-use smpp_core::arbitrary::{self, Unstructured, with_pdu};
-use smpp_core::session::{
+use smpp_proto::arbitrary::{self, Unstructured, with_pdu};
+use smpp_proto::session::{
     CloseReason, Config, Esme, Event, Instant, Outcome, Rate, Readiness, Refusal, Request, Session, Smsc,
     State, Timer, UnansweredReason,
 };
-use smpp_core::{
+use smpp_proto::{
     Bind, CommandId, CommandStatus, DecodeErrorKind, DeliverSm, InterfaceVersion, Pdu, Quirks,
     SequenceNumber, SubmitSm, Tag, Tlv, Tlvs, Tolerance, frame,
 };

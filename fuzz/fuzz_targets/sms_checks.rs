@@ -1,18 +1,18 @@
-//! Properties of texts, segments, headers, reassembly and times. The fuzz target and the tests of `smpp-core` share
+//! Properties of texts, segments, headers, reassembly and times. The fuzz target and the tests of `smpp-proto` share
 //! them.
 
 use std::time::Duration;
 
-use smpp_core::arbitrary::{self, Unstructured};
-use smpp_core::session::Instant;
-use smpp_core::sms::gsm7::packed;
-use smpp_core::sms::time::{ReportedTime, TimeValue, UnixTime, UtcOffset};
-use smpp_core::sms::udh::{self, ConcatRef};
-use smpp_core::sms::{
+use smpp_proto::arbitrary::{self, Unstructured};
+use smpp_proto::session::Instant;
+use smpp_proto::sms::gsm7::packed;
+use smpp_proto::sms::time::{ReportedTime, TimeValue, UnixTime, UtcOffset};
+use smpp_proto::sms::udh::{self, ConcatRef};
+use smpp_proto::sms::{
     Alphabet, Codings, Language, Pushed, ReassembledMessage, Reassembler, ReassemblyLimits, SegmentError,
     Segmentation, Shifts, Submission, Text, TextOptions, UserData, transliterate,
 };
-use smpp_core::{Address, COctets, DataCoding, EsmClass, SubmitSm, Tlv, Tlvs};
+use smpp_proto::{Address, COctets, DataCoding, EsmClass, SubmitSm, Tlv, Tlvs};
 
 /// Alphabets that have their own `data_coding`. One of them can encode any text.
 const ALPHABETS: [Alphabet; 4] = [Alphabet::Gsm7, Alphabet::Ascii, Alphabet::Latin1, Alphabet::Ucs2];

@@ -1,4 +1,4 @@
-//! Counts what a message costs inside an [`Account`]: `cargo bench -p smpp-core --bench account`.
+//! Counts what a message costs inside an [`Account`]: `cargo bench -p smpp-proto --bench account`.
 //!
 //! The SMSC is in memory, and patches ready PDUs: so nearly all instructions are those of the account and its session.
 //! Instructions are counted with valgrind, as in the benchmark `instructions`; allocations with a counting allocator. The
@@ -10,10 +10,10 @@ use std::hint::black_box;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
-use smpp_core::account::{Account, Action, Binds, Credentials, Event, Message, Options, ReceiptOptions};
-use smpp_core::provider::Provider;
-use smpp_core::session::{Config, Instant, Operations};
-use smpp_core::{
+use smpp_proto::account::{Account, Action, Binds, Credentials, Event, Message, Options, ReceiptOptions};
+use smpp_proto::provider::Provider;
+use smpp_proto::session::{Config, Instant, Operations};
+use smpp_proto::{
     Address, BindMode, BindResp, COctets, CommandStatus, DeliverSm, EsmClass, Frame, Pdu, RegisteredDelivery,
     SequenceNumber, ShortMessage, SubmitSm, SubmitSmResp,
 };
@@ -109,7 +109,7 @@ struct Bench {
     output: Vec<u8>,
     input: Vec<u8>,
     /// The slots with input, in the order of their ids.
-    links: Vec<smpp_core::account::LinkId>,
+    links: Vec<smpp_proto::account::LinkId>,
     done: usize,
 }
 
@@ -212,7 +212,7 @@ impl Bench {
         }
     }
 
-    fn transmit(&mut self, link: smpp_core::account::LinkId) {
+    fn transmit(&mut self, link: smpp_proto::account::LinkId) {
         self.output.clear();
         if self.account.poll_transmit(link, &mut self.output) {
             self.account.handle_transmitted(self.now, link, self.output.len());

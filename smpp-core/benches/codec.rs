@@ -1,4 +1,4 @@
-//! Measures the time to decode and encode PDUs: `cargo bench -p smpp-core --bench codec`.
+//! Measures the time to decode and encode PDUs: `cargo bench -p smpp-proto --bench codec`.
 //!
 //! For each PDU it also measures a lower bound: a hand-written scan of the same octets, which only finds the NUL of
 //! each string and skips the TLV headers. The table at the end shows the fastest run of each, in nanoseconds.
@@ -10,7 +10,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main, measurement::WallTime};
-use smpp_core::{CommandStatus, Frame, Pdu, SequenceNumber, Tolerance, frame};
+use smpp_proto::{CommandStatus, Frame, Pdu, SequenceNumber, Tolerance, frame};
 
 #[path = "support/fastest.rs"]
 mod fastest;

@@ -1,4 +1,4 @@
-//! Counts the instructions per PDU with valgrind: `cargo bench -p smpp-core --bench instructions`.
+//! Counts the instructions per PDU with valgrind: `cargo bench -p smpp-proto --bench instructions`.
 //!
 //! Unlike times, instruction counts are the same on every run of the same program. So this benchmark has limits, and
 //! fails if a count exceeds its limit. It runs itself under callgrind with two numbers of iterations for each kind of
@@ -10,7 +10,7 @@ use std::env;
 use std::hint::black_box;
 use std::process::{Command, ExitCode};
 
-use smpp_core::{CommandStatus, Frame, Pdu, SequenceNumber, Tolerance};
+use smpp_proto::{CommandStatus, Frame, Pdu, SequenceNumber, Tolerance};
 
 #[path = "support/mix.rs"]
 mod mix;

@@ -1,4 +1,4 @@
-//! Benchmark of delivery receipts: `cargo bench -p smpp-core --bench receipt`.
+//! Benchmark of delivery receipts: `cargo bench -p smpp-proto --bench receipt`.
 //!
 //! The table at the end has the nanoseconds of the fastest run of each operation.
 #![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark")]
@@ -8,8 +8,8 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main, measurement::WallTime};
-use smpp_core::sms::{Detection, MessageIdPolicy, Receipt};
-use smpp_core::{DataCoding, DeliverSm, EsmClass, MessageState, ShortMessage, Tlv, Tlvs};
+use smpp_proto::sms::{Detection, MessageIdPolicy, Receipt};
+use smpp_proto::{DataCoding, DeliverSm, EsmClass, MessageState, ShortMessage, Tlv, Tlvs};
 
 #[path = "support/fastest.rs"]
 mod fastest;

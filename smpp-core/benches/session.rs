@@ -1,12 +1,12 @@
 //! Measures a submit_sm and its response through two sessions in memory, for several windows:
-//! `cargo bench -p smpp-core --bench session`. The time is that of a whole window; the throughput is in messages.
+//! `cargo bench -p smpp-proto --bench session`. The time is that of a whole window; the throughput is in messages.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "a benchmark")]
 
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use smpp_core::session::{Config, Esme, Event, Instant, Request, Session, Smsc};
-use smpp_core::{Address, Bind, BindResp, COctets, ShortMessage, SubmitSm, SubmitSmResp};
+use smpp_proto::session::{Config, Esme, Event, Instant, Request, Session, Smsc};
+use smpp_proto::{Address, Bind, BindResp, COctets, ShortMessage, SubmitSm, SubmitSmResp};
 
 const NOW: Instant = Instant::ZERO;
 

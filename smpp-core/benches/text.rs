@@ -1,4 +1,4 @@
-//! Benchmark of texts: `cargo bench -p smpp-core --bench text`.
+//! Benchmark of texts: `cargo bench -p smpp-proto --bench text`.
 //!
 //! Encodes, decodes, splits and joins each text, and copies its UTF-8 for comparison. The table at the end has the
 //! nanoseconds per character of the fastest batch.
@@ -8,8 +8,8 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use smpp_core::sms::{Alphabet, Codings, ConcatRef, Text, UserData};
-use smpp_core::{SubmitSm, Tlvs};
+use smpp_proto::sms::{Alphabet, Codings, ConcatRef, Text, UserData};
+use smpp_proto::{SubmitSm, Tlvs};
 
 #[path = "support/fastest.rs"]
 mod fastest;

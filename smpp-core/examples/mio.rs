@@ -1,9 +1,9 @@
 //! Drives a session with `mio`: binds, submits one message, waits for its delivery receipt, unbinds.
-//! `cargo run -p smpp-core --example mio -- 127.0.0.1:2775 SYSTEM_ID PASSWORD TO TEXT` (plain TCP)
+//! `cargo run -p smpp-proto --example mio -- 127.0.0.1:2775 SYSTEM_ID PASSWORD TO TEXT` (plain TCP)
 
 use mio::{Events, Interest, Poll, Token, net::TcpStream};
-use smpp_core::session::{Config, Event, Instant, Request, Session, State};
-use smpp_core::{Address, Bind, DeliverSmResp, RegisteredDelivery, ShortMessage, SubmitSm};
+use smpp_proto::session::{Config, Event, Instant, Request, Session, State};
+use smpp_proto::{Address, Bind, DeliverSmResp, RegisteredDelivery, ShortMessage, SubmitSm};
 use std::io::{ErrorKind::WouldBlock, Read, Write};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -1,14 +1,14 @@
 //! A TCP proxy that prints each PDU that passes: command, status, sequence number, and deviations from the specification.
 //!
-//! `cargo run -p smpp-core --example proxy -- 127.0.0.1:2776 127.0.0.1:2775` listens on the first address and connects to
+//! `cargo run -p smpp-proto --example proxy -- 127.0.0.1:2776 127.0.0.1:2775` listens on the first address and connects to
 //! the second. It shows the use of the codec alone: octets pass unchanged, and no session is involved.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::thread;
 
-use smpp_core::Tolerance;
-use smpp_core::frame::{self, DEFAULT_MAX_LENGTH};
+use smpp_proto::Tolerance;
+use smpp_proto::frame::{self, DEFAULT_MAX_LENGTH};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<_> = std::env::args().skip(1).collect();

@@ -1,9 +1,9 @@
 //! Drives a session in a future of `smol`: binds, submits one message, waits for its delivery receipt, unbinds.
-//! `cargo run -p smpp-core --example smol -- 127.0.0.1:2775 SYSTEM_ID PASSWORD TO TEXT` (plain TCP)
+//! `cargo run -p smpp-proto --example smol -- 127.0.0.1:2775 SYSTEM_ID PASSWORD TO TEXT` (plain TCP)
 
 use smol::{Timer, net::TcpStream, prelude::*};
-use smpp_core::session::{Config, Event, Instant, Request, Session, State};
-use smpp_core::{Address, Bind, DeliverSmResp, RegisteredDelivery, ShortMessage, SubmitSm};
+use smpp_proto::session::{Config, Event, Instant, Request, Session, State};
+use smpp_proto::{Address, Bind, DeliverSmResp, RegisteredDelivery, ShortMessage, SubmitSm};
 use std::error::Error;
 
 fn main() -> Result<(), Box<dyn Error>> {

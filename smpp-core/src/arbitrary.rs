@@ -4,15 +4,15 @@
 //! [`Tolerance::STRICT`](crate::Tolerance::STRICT).
 //!
 //! ```
-//! use smpp_core::arbitrary::{Unstructured, with_pdu};
-//! use smpp_core::{CommandStatus, Frame, Quirks, SequenceNumber, Tolerance};
+//! use smpp_proto::arbitrary::{Unstructured, with_pdu};
+//! use smpp_proto::{CommandStatus, Frame, Quirks, SequenceNumber, Tolerance};
 //!
 //! let mut octets = Unstructured::new(b"octets from the fuzzer, of any length");
 //! with_pdu(&mut octets, |pdu| {
 //!     let frame = Frame::encode(pdu, CommandStatus::ROK, SequenceNumber::FIRST);
 //!     assert_eq!(frame.pdu(Tolerance::STRICT), Ok((*pdu, Quirks::empty())));
 //! })?;
-//! # Ok::<(), smpp_core::arbitrary::Error>(())
+//! # Ok::<(), smpp_proto::arbitrary::Error>(())
 //! ```
 
 use alloc::vec::Vec;

@@ -5,7 +5,7 @@
 //! and the text of [`FramingError`](crate::FramingError).
 //!
 //! ```
-//! use smpp_core::diagnosis::ReceivedInstead;
+//! use smpp_proto::diagnosis::ReceivedInstead;
 //!
 //! let received = ReceivedInstead::from_first_octets(*b"HTTP");
 //! assert_eq!(received, ReceivedInstead::Http);

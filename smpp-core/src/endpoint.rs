@@ -20,12 +20,12 @@ pub use parse::EndpointError;
 /// password.
 ///
 /// ```
-/// use smpp_core::Endpoint;
+/// use smpp_proto::Endpoint;
 /// let endpoint: Endpoint = "smpps://shop%231:s3cret@smpp.8x8.com".parse()?;
 /// assert_eq!((endpoint.host.as_str(), endpoint.port, endpoint.tls), ("smpp.8x8.com", 2776, true));
 /// assert_eq!(endpoint.system_id.as_deref(), Some("shop#1"));
 /// assert_eq!(endpoint.to_string(), "smpps://smpp.8x8.com:2776");
-/// # Ok::<(), smpp_core::EndpointError>(())
+/// # Ok::<(), smpp_proto::EndpointError>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Endpoint {
@@ -50,7 +50,7 @@ impl Endpoint {
     /// Creates an endpoint for TLS from the first octet, and without credentials.
     ///
     /// ```
-    /// use smpp_core::Endpoint;
+    /// use smpp_proto::Endpoint;
     /// assert_eq!(Endpoint::tls("smpp.example.com", 2776).to_string(), "smpps://smpp.example.com:2776");
     /// ```
     pub fn tls(host: impl Into<String>, port: u16) -> Self {

@@ -65,7 +65,7 @@ impl core::error::Error for FramingError {}
 /// It is also the owned form of a PDU: store the octets, and decode them with [`Frame::pdu`] when needed.
 ///
 /// ```
-/// use smpp_core::{CommandStatus, Frame, Pdu, SequenceNumber, ShortMessage, SubmitSm, Tolerance};
+/// use smpp_proto::{CommandStatus, Frame, Pdu, SequenceNumber, ShortMessage, SubmitSm, Tolerance};
 /// let message = SubmitSm { short_message: ShortMessage::new(b"Hello")?, ..SubmitSm::default() };
 /// let frame: Frame<Vec<u8>> = Frame::encode(&Pdu::SubmitSm(message), CommandStatus::ROK, SequenceNumber(2));
 /// let (pdu, quirks) = frame.pdu(Tolerance::LENIENT)?;
@@ -92,12 +92,12 @@ pub type Split<'a> = (Frame<&'a [u8]>, &'a [u8]);
 /// [`FramingError`] if `command_length` is below 16 or above `limit`.
 ///
 /// ```
-/// use smpp_core::{CommandId, frame};
+/// use smpp_proto::{CommandId, frame};
 /// let stream = [0, 0, 0, 16, 0, 0, 0, 0x15, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0];
 /// let (pdu, rest) = frame::split(&stream, 1024)?.expect("one whole PDU is there");
 /// assert_eq!(pdu.header().command, CommandId::ENQUIRE_LINK);
 /// assert_eq!(frame::split(rest, 1024)?, None);
-/// # Ok::<(), smpp_core::FramingError>(())
+/// # Ok::<(), smpp_proto::FramingError>(())
 /// ```
 pub fn split(input: &[u8], limit: usize) -> Result<Option<Split<'_>>, FramingError> {
     let Ok((_, length)) = be_u32::<_, ParseFailed>.parse(input) else { return Ok(None) };
@@ -171,7 +171,7 @@ impl<B: AsRef<[u8]>> Frame<B> {
     /// these are the fields before the error.
     ///
     /// ```
-    /// use smpp_core::{Frame, Tolerance};
+    /// use smpp_proto::{Frame, Tolerance};
     /// let octets = [&[0, 0, 0, 20, 0x80, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 1][..], b"id7\0"].concat();
     /// let mut shown = String::new();
     /// let frame = Frame::new(octets).ok_or("not one PDU")?;

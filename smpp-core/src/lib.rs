@@ -2,13 +2,13 @@
 //! of an account (several binds with reconnect, queue and delivery receipts). For clients (ESME) and servers (SMSC).
 //!
 //! Octets and time go in, octets and events come out. This crate has no socket, clock, thread, task, log or random source.
-//! Embed it in any runtime, or use one of the adapters: `smpp-io-tokio` (async) or `smpp-io-std` (blocking threads).
+//! Embed it in any runtime, or use one of the adapters: `smpp-tokio` (async) or `smpp-std` (blocking threads).
 //!
 //! # Which API do I need?
 //!
 //! | you want to | use |
 //! | --- | --- |
-//! | send and receive messages with tokio or with threads | the adapters `smpp-io-tokio` and `smpp-io-std`, which drive the state machines of this crate over TCP and TLS |
+//! | send and receive messages with tokio or with threads | the adapters `smpp-tokio` and `smpp-std`, which drive the state machines of this crate over TCP and TLS |
 //! | send through a provider: several binds on one or several hosts, reconnect and rebind, failover, retry, rate limit, queue, delivery receipts (DLR), concatenated messages, mobile-originated (MO) messages | [`account`] |
 //! | an SMSC: connections and their limits, binds of accounts, rates, delivery queues, shutdown | [`server`] |
 //! | one bind with full control: bind, window, rate limit, keep-alive (enquire_link), timeouts, graceful shutdown (unbind) | [`session`] |
@@ -20,7 +20,7 @@
 //! # Data flow
 //!
 //! ```text
-//!                       ┌────────────────────── smpp-core ─────────────────────┐
+//!                       ┌────────────────────── smpp-proto ────────────────────┐
 //!   octets from the peer│                                                      │
 //!   ──── handle_input ──▶ frame::split ─▶ Pdu (borrows the octets) ─▶ Session ─┼─▶ Event
 //!   the time            │                                             ▲  │     │
@@ -40,8 +40,8 @@
 //!
 //! ```
 //! use std::io::{self, Read, Write};
-//! use smpp_core::session::{Config, Esme, Event, Instant, Outcome, Request, Session};
-//! use smpp_core::{Bind, COctets, DeliverSmResp, ShortMessage, SubmitSm};
+//! use smpp_proto::session::{Config, Esme, Event, Instant, Outcome, Request, Session};
+//! use smpp_proto::{Bind, COctets, DeliverSmResp, ShortMessage, SubmitSm};
 //!
 //! /// Binds, sends "Hello", and returns the message_id. `wait` waits until the deadline at the latest, and reads if its
 //! /// second argument is true. It returns the number of octets: 0 at the end of the stream, and `None` at the deadline.
@@ -96,8 +96,8 @@
 //!     }
 //! }
 //! # // The SMSC is the other role of the same state machine.
-//! # use smpp_core::session::Smsc;
-//! # use smpp_core::{BindResp, SubmitSmResp};
+//! # use smpp_proto::session::Smsc;
+//! # use smpp_proto::{BindResp, SubmitSmResp};
 //! # use std::cell::RefCell;
 //! # let smsc = RefCell::new((Session::<Smsc, ()>::new(Config::default(), Instant::ZERO), Vec::new()));
 //! # let id = hello(

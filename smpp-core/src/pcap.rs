@@ -15,9 +15,9 @@
 //! use std::sync::{Arc, Mutex};
 //! use std::time::{SystemTime, UNIX_EPOCH};
 //!
-//! use smpp_core::Bind;
-//! use smpp_core::pcap::Capture;
-//! use smpp_core::session::{Config, Direction, Esme, Instant, Session};
+//! use smpp_proto::Bind;
+//! use smpp_proto::pcap::Capture;
+//! use smpp_proto::session::{Config, Direction, Esme, Instant, Session};
 //!
 //! // A program uses a `File` instead of the `Vec`.
 //! let file = Arc::new(Mutex::new(Vec::new()));

@@ -8,7 +8,7 @@ use core::time::Duration;
 ///
 /// ```
 /// use core::time::Duration;
-/// use smpp_core::session::Instant;
+/// use smpp_proto::session::Instant;
 /// let start = Instant::ZERO;
 /// assert_eq!(start + Duration::from_secs(2) - start, Duration::from_secs(2));
 /// ```

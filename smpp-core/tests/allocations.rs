@@ -3,14 +3,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "test helpers")]
 
 use allocation_counter::{AllocationInfo, measure};
-use smpp_core::account::{self, Account, Action, Credentials};
-use smpp_core::provider::Provider;
-use smpp_core::server::{Admission, BindLimits, ConnectionId, Inbound, Options, Server};
-use smpp_core::session::{Config, Esme, Event, Instant, Outcome, Reply, Request, Role, Session, Smsc};
-use smpp_core::sms::{
+use smpp_proto::account::{self, Account, Action, Credentials};
+use smpp_proto::provider::Provider;
+use smpp_proto::server::{Admission, BindLimits, ConnectionId, Inbound, Options, Server};
+use smpp_proto::session::{Config, Esme, Event, Instant, Outcome, Reply, Request, Role, Session, Smsc};
+use smpp_proto::sms::{
     MessageReference, PushErrorReason, Pushed, Reassembler, ReassemblyLimits, SegmentInfo, UserData,
 };
-use smpp_core::{
+use smpp_proto::{
     Address, Bind, BindMode, BindResp, COctets, CommandStatus, DeliverSm, Frame, Pdu, SequenceNumber,
     ShortMessage, SubmitSm, SubmitSmResp, Tag, Tlv, Tlvs, Tolerance,
 };

@@ -1,4 +1,4 @@
-//! Reads the files of [`smpp_core::pcap`] with the crates `pcap-parser` and `etherparse`.
+//! Reads the files of [`smpp_proto::pcap`] with the crates `pcap-parser` and `etherparse`.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -9,9 +9,9 @@ use etherparse::{NetSlice, SlicedPacket, TransportSlice};
 use pcap_parser::traits::PcapReaderIterator;
 use pcap_parser::{LegacyPcapReader, Linktype, PcapBlockOwned, PcapError};
 use proptest::prelude::*;
-use smpp_core::pcap::{Capture, CaptureStream};
-use smpp_core::session::{Config, Direction, Esme, Event, Instant, Request, Session, Smsc};
-use smpp_core::{
+use smpp_proto::pcap::{Capture, CaptureStream};
+use smpp_proto::session::{Config, Direction, Esme, Event, Instant, Request, Session, Smsc};
+use smpp_proto::{
     Bind, BindResp, CommandStatus, DataSm, DataSmResp, EnquireLink, Frame, Password, Pdu, SequenceNumber,
     Tlv, Tlvs,
 };

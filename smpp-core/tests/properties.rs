@@ -13,9 +13,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use proptest::strategy::ValueTree;
-use smpp_core::arbitrary::{Unstructured, with_pdu};
-use smpp_core::session::{Config, Esme, Event, Instant, Request, Role, Session, Smsc};
-use smpp_core::{
+use smpp_proto::arbitrary::{Unstructured, with_pdu};
+use smpp_proto::session::{Config, Esme, Event, Instant, Request, Role, Session, Smsc};
+use smpp_proto::{
     Bind, BindResp, BroadcastSmResp, COctets, CommandStatus, DataSmResp, DeliverSmResp, NoBody, Pdu,
     QuerySmResp, SequenceNumber, SubmitMultiResp, SubmitSm, SubmitSmResp, Tag, Tlv, Tlvs, Tolerance, frame,
 };

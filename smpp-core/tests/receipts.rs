@@ -8,8 +8,8 @@ use std::sync::LazyLock;
 
 use allocation_counter::measure;
 use serde_json::Value;
-use smpp_core::sms::{Detection, MessageIdPolicy, Receipt, ReceiptError};
-use smpp_core::{DataCoding, DataSm, DeliverSm, EsmClass, MessageState, ShortMessage, Tag, Tlv, Tlvs};
+use smpp_proto::sms::{Detection, MessageIdPolicy, Receipt, ReceiptError};
+use smpp_proto::{DataCoding, DataSm, DeliverSm, EsmClass, MessageState, ShortMessage, Tag, Tlv, Tlvs};
 
 const FINAL: [&str; 6] = ["DELIVERED", "EXPIRED", "DELETED", "UNDELIVERABLE", "REJECTED", "SKIPPED"];
 

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "test helpers")]
 
 use serde_json::json;
-use smpp_core::{
+use smpp_proto::{
     Address, Bind, Destination, List, MessageState, Password, Pdu, Quirks, SequenceNumber, ShortMessage,
     SubmitMulti, Tlv, Tlvs,
 };

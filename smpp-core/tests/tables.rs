@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bitflags::Flags;
-use smpp_core::sms::udh::Element;
-use smpp_core::tlv::{
+use smpp_proto::sms::udh::Element;
+use smpp_proto::tlv::{
     AddrSubunit, AlertOnMessageDelivery, BearerType, BroadcastAreaFormat, BroadcastAreaSuccess,
     BroadcastChannelIndicator, BroadcastContent, BroadcastFrequencyUnit, BroadcastMessageClass,
     BroadcastNetworkType, CallbackNumPresInd, CongestionState, DeliveryFailureReason, DestAddrNpResolution,
@@ -13,7 +13,7 @@ use smpp_core::tlv::{
     MsAvailabilityStatus, MsMsgWaitFacilities, MsValidityBehaviour, MsValidityUnit, NetworkErrorType,
     NetworkType, PayloadType, PrivacyIndicator, SetDpf, SubaddressTag, UssdServiceOp,
 };
-use smpp_core::{
+use smpp_proto::{
     CommandId, CommandStatus, DataCoding, EsmClass, Frame, InterfaceVersion, MessageState, Npi, PriorityFlag,
     RegisteredDelivery, ReplaceIfPresent, Tag, Tlv, Tolerance, Ton, service_type,
 };

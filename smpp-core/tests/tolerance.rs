@@ -8,7 +8,7 @@
     reason = "test helpers"
 )]
 
-use smpp_core::{
+use smpp_proto::{
     Address, Bind, BindResp, COctets, CommandId, CommandStatus, DataSmResp, DecodeErrorKind, Destination,
     Frame, List, Octets, Pdu, QuerySmResp, Quirks, SequenceNumber, ShortMessage, SubmitMulti, SubmitSm,
     SubmitSmResp, Tag, Tlv, Tlvs, Tolerance,

@@ -14,8 +14,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
-use smpp_core::sms::{Codings, udh};
-use smpp_core::{
+use smpp_proto::sms::{Codings, udh};
+use smpp_proto::{
     BufferTooSmall, CommandStatus, DecodeErrorKind, Frame, Header, Pdu, Quirks, Tag, Tlv, Tlvs, Tolerance,
     frame,
 };

@@ -20,13 +20,13 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use smpp_core::account::{Credentials, Message, Options};
-use smpp_core::provider::Provider;
-use smpp_core::session::Config;
-use smpp_core::{Address, Endpoint, MessageState, RegisteredDelivery, ShortMessage, SubmitSm};
-use smpp_io_common::in_place_smsc::InPlaceSmsc;
-use smpp_io_std::Duplex;
-use smpp_io_std::account::{AccountConnector, Sent, Ticket};
+use smpp_common::in_place_smsc::InPlaceSmsc;
+use smpp_proto::account::{Credentials, Message, Options};
+use smpp_proto::provider::Provider;
+use smpp_proto::session::Config;
+use smpp_proto::{Address, Endpoint, MessageState, RegisteredDelivery, ShortMessage, SubmitSm};
+use smpp_std::Duplex;
+use smpp_std::account::{AccountConnector, Sent, Ticket};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 

@@ -1,15 +1,15 @@
 //! One session in one thread, without a runtime: binds, submits, waits for the delivery receipt, unbinds.
 //!
 //! ```sh
-//! cargo run -p smpp-io-std --example blocking -- smpp://shop:s3cret@127.0.0.1:2775 6591234567 "Hello"
+//! cargo run -p smpp-std --example blocking -- smpp://shop:s3cret@127.0.0.1:2775 6591234567 "Hello"
 //! ```
 
 use std::error::Error;
 use std::time::{Duration, Instant};
 
-use smpp_io_std::smpp_core::sms::{Detection, Receipt};
-use smpp_io_std::smpp_core::{Address, Bind, Endpoint, RegisteredDelivery, ShortMessage, SubmitSm};
-use smpp_io_std::{Connector, Inbound};
+use smpp_std::smpp_proto::sms::{Detection, Receipt};
+use smpp_std::smpp_proto::{Address, Bind, Endpoint, RegisteredDelivery, ShortMessage, SubmitSm};
+use smpp_std::{Connector, Inbound};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<_> = std::env::args().skip(1).collect();

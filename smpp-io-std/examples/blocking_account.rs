@@ -1,17 +1,17 @@
 //! Sends messages through an account from several threads, and waits for their delivery receipts. No runtime.
 //!
 //! ```sh
-//! cargo run -p smpp-io-std --example blocking_account -- smpp://shop:s3cret@127.0.0.1:2775 6591234567 "Hello" "Bye"
+//! cargo run -p smpp-std --example blocking_account -- smpp://shop:s3cret@127.0.0.1:2775 6591234567 "Hello" "Bye"
 //! ```
 
 use std::error::Error;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use smpp_io_std::account::Account;
-use smpp_io_std::smpp_core::account::{Binds, Credentials, Message, Options};
-use smpp_io_std::smpp_core::provider::Provider;
-use smpp_io_std::smpp_core::{Address, RegisteredDelivery, SubmitSm};
+use smpp_std::account::Account;
+use smpp_std::smpp_proto::account::{Binds, Credentials, Message, Options};
+use smpp_std::smpp_proto::provider::Provider;
+use smpp_std::smpp_proto::{Address, RegisteredDelivery, SubmitSm};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<_> = std::env::args().skip(1).collect();

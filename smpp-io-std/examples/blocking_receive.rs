@@ -4,16 +4,16 @@
 //! that is not on disk: the SMSC delivers it again.
 //!
 //! ```sh
-//! cargo run -p smpp-io-std --example blocking_receive -- smpp://shop:s3cret@127.0.0.1:2775 inbox.txt
+//! cargo run -p smpp-std --example blocking_receive -- smpp://shop:s3cret@127.0.0.1:2775 inbox.txt
 //! ```
 
 use std::error::Error;
 use std::fs::File;
 use std::io::Write;
 
-use smpp_io_std::account::{Account, Arrival};
-use smpp_io_std::smpp_core::account::{Credentials, Options};
-use smpp_io_std::smpp_core::provider::Provider;
+use smpp_std::account::{Account, Arrival};
+use smpp_std::smpp_proto::account::{Credentials, Options};
+use smpp_std::smpp_proto::provider::Provider;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<_> = std::env::args().skip(1).collect();

@@ -2,17 +2,17 @@
 //! a `#[test]`; here it is a `main`.
 //!
 //! ```sh
-//! cargo run -p smpp-io-std --features testing --example blocking_test_smsc
+//! cargo run -p smpp-std --features testing --example blocking_test_smsc
 //! ```
 
 use std::error::Error;
 use std::thread;
 
-use smpp_core::account::{Credentials, Message, Options};
-use smpp_core::provider::Provider;
-use smpp_core::{Address, CommandStatus, SubmitSm};
-use smpp_io_std::account::{Account, Arrival, Arrivals};
-use smpp_io_std::testing::{Answer, ResponseFault, TestSmsc, When};
+use smpp_proto::account::{Credentials, Message, Options};
+use smpp_proto::provider::Provider;
+use smpp_proto::{Address, CommandStatus, SubmitSm};
+use smpp_std::account::{Account, Arrival, Arrivals};
+use smpp_std::testing::{Answer, ResponseFault, TestSmsc, When};
 
 /// The program under test: answers each message with its text in capital letters.
 fn shout(account: &Account, arrivals: &mut Arrivals) {

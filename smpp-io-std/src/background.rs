@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use smpp_core::session::{CloseReason, Instant, Role};
+use smpp_proto::session::{CloseReason, Instant, Role};
 
 use crate::end_request::EndRequest;
 use crate::error::End;

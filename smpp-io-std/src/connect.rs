@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ClientConfig;
-use smpp_core::session::{Config, Esme};
-use smpp_core::{Bind, Endpoint};
+use smpp_proto::session::{Config, Esme};
+use smpp_proto::{Bind, Endpoint};
 
 use crate::connection::Connection;
 use crate::dial::{ClientTls, Dialer, tcp};
@@ -23,8 +23,8 @@ use crate::transport::Duplex;
 /// ```no_run
 /// use std::path::Path;
 /// use std::time::Duration;
-/// use smpp_core::provider::Provider;
-/// use smpp_io_std::{Connector, tls};
+/// use smpp_proto::provider::Provider;
+/// use smpp_std::{Connector, tls};
 ///
 /// let connector = Connector::new()
 ///     .config(Provider::EIGHT_BY_EIGHT.config())
@@ -90,7 +90,7 @@ impl Connector {
     ///
     /// ```no_run
     /// use std::net::TcpStream;
-    /// use smpp_io_std::Connector;
+    /// use smpp_std::Connector;
     ///
     /// let connector = Connector::new().dial(|target| {
     ///     let tcp = TcpStream::connect(target.address)?;
@@ -115,7 +115,7 @@ impl Connector {
     /// use std::os::unix::net::UnixStream;
     ///
     /// # #[cfg(unix)]
-    /// # fn example(connector: smpp_io_std::Connector) -> smpp_io_std::Connector {
+    /// # fn example(connector: smpp_std::Connector) -> smpp_std::Connector {
     /// connector.dial_by_name(|target| UnixStream::connect(format!("/run/smsc/{}", target.endpoint.host)))
     /// # }
     /// ```

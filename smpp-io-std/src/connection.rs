@@ -10,12 +10,12 @@ use std::net::SocketAddr;
 use std::sync::{Arc, mpsc};
 use std::time::{self, Duration};
 
-use smpp_core::session::{
+use smpp_common::telemetry::SessionTelemetry;
+use smpp_proto::session::{
     CloseReason, Config, Esme, Event, Instant, NotSentReason, Notification, Observer, Refusal, RequestError,
     Response, Role, SentBy, Session, Smsc, State, Stats, UnansweredReason,
 };
-use smpp_core::{Bind, CommandStatus, DeliverSm, Frame, InterfaceVersion, Operation, SubmitSm};
-use smpp_io_common::telemetry::SessionTelemetry;
+use smpp_proto::{Bind, CommandStatus, DeliverSm, Frame, InterfaceVersion, Operation, SubmitSm};
 
 use crate::buffer::Buffer;
 use crate::error::{End, ReceivedInstead};
@@ -33,8 +33,8 @@ use crate::transport::Transport;
 ///
 /// ```no_run
 /// use std::time::Duration;
-/// use smpp_core::{Bind, ShortMessage, SubmitSm};
-/// use smpp_io_std::{Connector, Inbound};
+/// use smpp_proto::{Bind, ShortMessage, SubmitSm};
+/// use smpp_std::{Connector, Inbound};
 ///
 /// let bind = Bind { system_id: "shop".try_into()?, password: "secret".try_into()?, ..Bind::default() };
 /// let mut connection = Connector::new().bind(&"smpps://smpp.8x8.com".parse()?, &bind)?;
@@ -170,9 +170,9 @@ impl<R: Role, S: Transport> Connection<R, S> {
     ///
     /// ```no_run
     /// use std::net::TcpListener;
-    /// use smpp_core::BindResp;
-    /// use smpp_core::session::{Config, Smsc};
-    /// use smpp_io_std::{Connection, Inbound};
+    /// use smpp_proto::BindResp;
+    /// use smpp_proto::session::{Config, Smsc};
+    /// use smpp_std::{Connection, Inbound};
     ///
     /// let listener = TcpListener::bind("127.0.0.1:2775")?;
     /// let (stream, _) = listener.accept()?;
@@ -411,7 +411,7 @@ impl<R: Role, S: Transport> Connection<R, S> {
 
     /// Shuts the session down gracefully: waits for the requests in flight, unbinds (SMPP 3.4 §4.2), closes the
     /// connection, and returns how the session ended.
-    /// [`CloseReason::Unbound`](smpp_core::session::CloseReason::Unbound) means that the peer has responded to the
+    /// [`CloseReason::Unbound`](smpp_proto::session::CloseReason::Unbound) means that the peer has responded to the
     /// unbind.
     ///
     /// Requests of the peer that were not fetched are refused, so that the peer keeps the messages. A request that was

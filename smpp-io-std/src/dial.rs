@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rustls::ClientConfig;
-use smpp_core::Endpoint;
+use smpp_proto::Endpoint;
 
 use crate::error::{DialTarget, TlsError};
 use crate::transport::Duplex;

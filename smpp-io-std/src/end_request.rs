@@ -1,6 +1,6 @@
 //! Requests to end a session, which do not wait for the session's lock.
 
-use smpp_core::session::Role;
+use smpp_proto::session::Role;
 
 use crate::session_state::SessionState;
 use crate::shared::{Output, Shared};

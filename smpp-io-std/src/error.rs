@@ -1,7 +1,7 @@
 //! The errors of connecting, and how a session ended.
 
 #[doc(inline)]
-pub use smpp_core::diagnosis::ReceivedInstead;
+pub(crate) use smpp_common::unresolved;
+pub use smpp_common::{AcceptError, ConnectError, ConnectErrorKind, DialTarget, End, TlsError};
 #[doc(inline)]
-pub(crate) use smpp_io_common::unresolved;
-pub use smpp_io_common::{AcceptError, ConnectError, ConnectErrorKind, DialTarget, End, TlsError};
+pub use smpp_proto::diagnosis::ReceivedInstead;

@@ -13,7 +13,7 @@ use std::io;
 use std::sync::TryLockError;
 use std::time::Duration;
 
-use smpp_core::session::{Config, Instant};
+use smpp_proto::session::{Config, Instant};
 
 use crate::buffer::Buffer;
 use crate::sync::{Mutex, MutexGuard};

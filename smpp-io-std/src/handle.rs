@@ -4,12 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
-use smpp_core::diagnosis::ReceivedInstead;
-use smpp_core::session::{
+use smpp_proto::diagnosis::ReceivedInstead;
+use smpp_proto::session::{
     self, CloseReason, Esme, NotSentReason, Notification, Observer, Refusal, RequestError, Response, Role,
     SentBy, Smsc, State, Stats, UnansweredReason,
 };
-use smpp_core::{Bind, DeliverSm, Operation, SubmitSm};
+use smpp_proto::{Bind, DeliverSm, Operation, SubmitSm};
 
 use crate::end_request::EndRequest;
 use crate::error::End;
@@ -26,8 +26,8 @@ use crate::waiting_threads::WaitRole;
 ///
 /// ```no_run
 /// use std::thread;
-/// use smpp_core::{Bind, SubmitSm};
-/// use smpp_io_std::Connector;
+/// use smpp_proto::{Bind, SubmitSm};
+/// use smpp_std::Connector;
 ///
 /// let (client, _inbox) = Connector::new().start(&"smpps://smpp.8x8.com".parse()?)?;
 /// client.bind(&Bind { system_id: "shop".try_into()?, password: "secret".try_into()?, ..Bind::default() })?;
@@ -43,7 +43,7 @@ use crate::waiting_threads::WaitRole;
 /// ```
 ///
 /// When the last handle and the [`Inbox`](crate::Inbox) are dropped, the session shuts down gracefully: it accepts no new
-/// request, waits up to [`Config::drain_timeout`](smpp_core::session::Config::drain_timeout) for the requests in flight,
+/// request, waits up to [`Config::drain_timeout`](smpp_proto::session::Config::drain_timeout) for the requests in flight,
 /// and unbinds. The drop does not wait for that.
 pub struct Handle<R: Role> {
     pub(crate) shared: Arc<Shared<R>>,
@@ -55,8 +55,8 @@ pub type Client = Handle<Esme>;
 /// The handle of an SMSC on its session with one ESME: it delivers.
 ///
 /// ```no_run
-/// use smpp_core::{DeliverSm, ShortMessage};
-/// use smpp_io_std::{Peer, RequestError};
+/// use smpp_proto::{DeliverSm, ShortMessage};
+/// use smpp_std::{Peer, RequestError};
 ///
 /// fn deliver(peer: &Peer, text: &[u8]) -> Result<(), Box<dyn std::error::Error>> {
 ///     peer.deliver(&DeliverSm { short_message: ShortMessage::new(text)?, ..DeliverSm::default() })?;
@@ -76,7 +76,7 @@ impl<R: Role> Handle<R> {
     /// While the window is full, the rate limit is reached, or too much output waits to be written, it waits for its turn
     /// first. Waiting threads get their turns in the order in which they came.
     ///
-    /// It blocks until the outcome: at most [`Config::response_timeout`](smpp_core::session::Config::response_timeout)
+    /// It blocks until the outcome: at most [`Config::response_timeout`](smpp_proto::session::Config::response_timeout)
     /// after the request was sent.
     ///
     /// # Errors
@@ -185,7 +185,7 @@ impl<R: Role> Handle<R> {
     /// Shuts the session down gracefully, waits for its end, and returns how it ended.
     ///
     /// The session accepts no new request from any handle, waits up to
-    /// [`Config::drain_timeout`](smpp_core::session::Config::drain_timeout) for the requests in flight, and unbinds.
+    /// [`Config::drain_timeout`](smpp_proto::session::Config::drain_timeout) for the requests in flight, and unbinds.
     #[doc(alias = "graceful")]
     #[doc(alias = "disconnect")]
     pub fn unbind(&self) -> End {

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use smpp_core::session::{Refusal, Reply, Role};
-use smpp_core::{CommandStatus, Operation};
+use smpp_proto::session::{Refusal, Reply, Role};
+use smpp_proto::{CommandStatus, Operation};
 
 use crate::inbound::{InboundRequest, ReplyRoute, sealed};
 use crate::shared::Shared;
@@ -31,7 +31,7 @@ impl<R: Role> fmt::Debug for HandleRoute<R> {
 /// Each method queues the response and writes it before it returns, unless another thread is writing, or more requests
 /// wait in the inbox: then several responses leave in one write, within 5 ms. It blocks while the peer takes nothing, at
 /// most until the session closes for that reason: after twice
-/// [`Config::response_timeout`](smpp_core::session::Config::response_timeout).
+/// [`Config::response_timeout`](smpp_proto::session::Config::response_timeout).
 impl<O: Operation, R: Role> InboundRequest<O, HandleRoute<R>> {
     /// Responds with a response body, or with a status other than `ESME_ROK`.
     ///
@@ -40,7 +40,7 @@ impl<O: Operation, R: Role> InboundRequest<O, HandleRoute<R>> {
     /// [`Refusal::Closed`] or [`Refusal::Closing`] if the session has ended or only writes its last output: the peer has
     /// received no response and may send the message again.
     /// [`Refusal::TooLong`] if the response is longer than
-    /// [`Config::max_pdu`](smpp_core::session::Config::max_pdu): the session responds `ESME_RSYSERR` instead.
+    /// [`Config::max_pdu`](smpp_proto::session::Config::max_pdu): the session responds `ESME_RSYSERR` instead.
     pub fn respond(mut self, result: Result<O::Response<'_>, CommandStatus>) -> Result<(), Refusal> {
         let Some(reply) = self.take_reply() else { return Ok(()) };
         let shared = &self.route().0;

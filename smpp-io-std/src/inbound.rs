@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use smpp_core::session::{Observer, Reply, Request, RequestError, Response, Role, Session};
-use smpp_core::{
+use smpp_proto::session::{Observer, Reply, Request, RequestError, Response, Role, Session};
+use smpp_proto::{
     Bind, BroadcastSm, CancelBroadcastSm, CancelSm, DataSm, DeliverSm, Frame, Operation, QueryBroadcastSm,
     QuerySm, Quirks, ReplaceSm, SequenceNumber, SubmitMulti, SubmitSm, Tolerance,
 };
@@ -16,8 +16,8 @@ const TOLERATE_ALL: Tolerance = Tolerance(Quirks::all());
 pub trait ReplyRoute: sealed::ReplyRoute {}
 
 pub(crate) mod sealed {
-    use smpp_core::Operation;
-    use smpp_core::session::Reply;
+    use smpp_proto::Operation;
+    use smpp_proto::session::Reply;
 
     pub trait ReplyRoute {
         /// Handles a request that was dropped without a response.
@@ -40,8 +40,8 @@ macro_rules! requests {
         /// respond. From a [`Connection`](crate::Connection) it is an `Inbound`, and the connection has these methods.
         ///
         /// ```no_run
-        /// use smpp_core::session::Esme;
-        /// use smpp_io_std::{Inbound, Inbox};
+        /// use smpp_proto::session::Esme;
+        /// use smpp_std::{Inbound, Inbox};
         ///
         /// fn receive(mut inbox: Inbox<Esme>) {
         ///     while let Some(inbound) = inbox.recv() {
@@ -63,14 +63,14 @@ macro_rules! requests {
         pub enum Inbound<L: ReplyRoute = ()> {
             $($(#[$meta])* $name(InboundRequest<$name<'static>, L>),)+
             /// A PDU that has no response: outbind or alert_notification. It is dropped if
-            /// [`max_unanswered`](smpp_core::session::Config::max_unanswered) entries wait to be fetched.
+            /// [`max_unanswered`](smpp_proto::session::Config::max_unanswered) entries wait to be fetched.
             Notification(Frame<Vec<u8>>),
             /// The peer responded to a request of this side after its timeout. The request has ended as
-            /// [`Unanswered`](smpp_core::session::RequestError::Unanswered); now its result is known. It is dropped if
-            /// [`max_unanswered`](smpp_core::session::Config::max_unanswered) entries wait to be fetched.
+            /// [`Unanswered`](smpp_proto::session::RequestError::Unanswered); now its result is known. It is dropped if
+            /// [`max_unanswered`](smpp_proto::session::Config::max_unanswered) entries wait to be fetched.
             LateResponse {
                 /// The sequence number of the request. `submit` does not return it: register an
-                /// [`Observer`](smpp_core::session::Observer) to see it. An [`Account`](crate::account::Account) matches late
+                /// [`Observer`](smpp_proto::session::Observer) to see it. An [`Account`](crate::account::Account) matches late
                 /// responses to its messages itself.
                 sequence: SequenceNumber,
                 /// The result of the request.
@@ -149,12 +149,12 @@ requests! {
 ///   the message and sends it again.
 /// - From a [`Connection`](crate::Connection): respond with [`Connection::respond`](crate::Connection::respond). If you
 ///   drop it, the peer gets no response, and the request counts towards
-///   [`max_unanswered`](smpp_core::session::Config::max_unanswered) until the end of the session.
+///   [`max_unanswered`](smpp_proto::session::Config::max_unanswered) until the end of the session.
 ///
 /// ```no_run
-/// use smpp_core::session::Smsc;
-/// use smpp_core::{CommandStatus, SubmitSm, SubmitSmResp};
-/// use smpp_io_std::{HandleRoute, InboundRequest};
+/// use smpp_proto::session::Smsc;
+/// use smpp_proto::{CommandStatus, SubmitSm, SubmitSmResp};
+/// use smpp_std::{HandleRoute, InboundRequest};
 ///
 /// fn respond(message: InboundRequest<SubmitSm<'static>, HandleRoute<Smsc>>) {
 ///     let result = if message.get().short_message.as_bytes().is_empty() {

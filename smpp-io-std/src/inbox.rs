@@ -5,7 +5,7 @@ use std::mem;
 use std::sync::Arc;
 use std::time::Instant;
 
-use smpp_core::session::Role;
+use smpp_proto::session::Role;
 
 use crate::error::End;
 use crate::handle::Handle;
@@ -19,7 +19,7 @@ use crate::waiting_threads::WaitRole;
 ///
 /// ```no_run
 /// use std::thread;
-/// use smpp_io_std::{Connector, Inbound};
+/// use smpp_std::{Connector, Inbound};
 ///
 /// let (client, mut inbox) = Connector::new().start(&"smpps://smpp.8x8.com".parse()?)?;
 /// let receiving = thread::spawn(move || {
@@ -33,9 +33,9 @@ use crate::waiting_threads::WaitRole;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Backpressure: while [`Config::max_unanswered`](smpp_core::session::Config::max_unanswered) requests have no
+/// Backpressure: while [`Config::max_unanswered`](smpp_proto::session::Config::max_unanswered) requests have no
 /// response, the session does not read, so that TCP slows the peer down. If none gets a response within
-/// [`Config::backpressure_timeout`](smpp_core::session::Config::backpressure_timeout), the session reads on and refuses
+/// [`Config::backpressure_timeout`](smpp_proto::session::Config::backpressure_timeout), the session reads on and refuses
 /// further requests with `ESME_RTHROTTLED`.
 ///
 /// If you drop the inbox, the session refuses the requests in it, and all later ones, with a temporary error, so that the
@@ -85,8 +85,8 @@ impl<R: Role> Inbox<R> {
 /// Iterates over the requests, as [`recv`](Inbox::recv) returns them: each step waits.
 ///
 /// ```no_run
-/// use smpp_core::session::Esme;
-/// use smpp_io_std::{Inbound, Inbox};
+/// use smpp_proto::session::Esme;
+/// use smpp_std::{Inbound, Inbox};
 ///
 /// fn receive(inbox: Inbox<Esme>) {
 ///     for inbound in inbox {

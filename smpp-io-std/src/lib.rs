@@ -1,4 +1,4 @@
-//! SMPP 3.4 over blocking sockets: an adapter that runs the state machines of [`smpp_core`] over `std::net` and rustls.
+//! SMPP 3.4 over blocking sockets: an adapter that runs the state machines of [`smpp_proto`] over `std::net` and rustls.
 //! Use it to send and receive SMS from a program without an async runtime, as an ESME (client) or as an SMSC (server). It
 //! handles TLS, keep-alive, timeouts, the window and the rate limit; an [`Account`](account::Account) also reconnects,
 //! rebinds, and matches delivery receipts (DLRs) to messages.
@@ -24,22 +24,22 @@
 //!             Transport                                Duplex
 //! ```
 //!
-//! [`Session`](smpp_core::session::Session) makes every decision. [`Transport`] and [`Duplex`] are TCP, TLS, or a transport
+//! [`Session`](smpp_proto::session::Session) makes every decision. [`Transport`] and [`Duplex`] are TCP, TLS, or a transport
 //! of your own.
 //!
 //! For tasks that span several types (error handling, rate limits, graceful shutdown, logging), see the manual in
-//! `smpp_io_tokio::manual`: it applies here as well. To open it, run
-//! `cargo doc --no-deps --all-features -p smpp-io-tokio --open` in the repository and select the module `manual`.
+//! `smpp_tokio::manual`: it applies here as well. To open it, run
+//! `cargo doc --no-deps --all-features -p smpp-tokio --open` in the repository and select the module `manual`.
 //!
 //! ## Account
 //!
 //! ```no_run
 //! use std::thread;
 //! use std::time::Duration;
-//! use smpp_core::account::{Credentials, Message, Options};
-//! use smpp_core::provider::Provider;
-//! use smpp_core::{Address, RegisteredDelivery, SubmitSm};
-//! use smpp_io_std::account::{Account, Arrival};
+//! use smpp_proto::account::{Credentials, Message, Options};
+//! use smpp_proto::provider::Provider;
+//! use smpp_proto::{Address, RegisteredDelivery, SubmitSm};
+//! use smpp_std::account::{Account, Arrival};
 //!
 //! let options = Options::new(Credentials::new("shop", "secret"), &Provider::EIGHT_BY_EIGHT);
 //! let (account, mut arrivals) = Account::connect("smpps://smpp.8x8.com", options)?;
@@ -75,8 +75,8 @@
 //!
 //! ```no_run
 //! use std::thread;
-//! use smpp_core::{Bind, Endpoint, SubmitSm};
-//! use smpp_io_std::{Connector, Inbound};
+//! use smpp_proto::{Bind, Endpoint, SubmitSm};
+//! use smpp_std::{Connector, Inbound};
 //!
 //! let endpoint: Endpoint = "smpps://smpp.8x8.com".parse()?;
 //! let (client, mut inbox) = Connector::new().start(&endpoint)?;
@@ -103,8 +103,8 @@
 //!
 //! ```no_run
 //! use std::time::Duration;
-//! use smpp_core::{Address, Bind, Endpoint, RegisteredDelivery, ShortMessage, SubmitSm};
-//! use smpp_io_std::{Connector, Inbound};
+//! use smpp_proto::{Address, Bind, Endpoint, RegisteredDelivery, ShortMessage, SubmitSm};
+//! use smpp_std::{Connector, Inbound};
 //!
 //! let endpoint: Endpoint = "smpps://smpp.8x8.com".parse()?;
 //! let bind = Bind { system_id: "shop".try_into()?, password: "secret".try_into()?, ..Bind::default() };
@@ -133,9 +133,9 @@
 //! ## Server: an SMSC
 //!
 //! ```no_run
-//! use smpp_core::session::{Config, Smsc};
-//! use smpp_core::{CommandStatus, SubmitSmResp};
-//! use smpp_io_std::{Admission, BindRequest, BoundSession, HandleRoute, Inbound, Listener, Server, Service};
+//! use smpp_proto::session::{Config, Smsc};
+//! use smpp_proto::{CommandStatus, SubmitSmResp};
+//! use smpp_std::{Admission, BindRequest, BoundSession, HandleRoute, Inbound, Listener, Server, Service};
 //!
 //! struct Shop;
 //!
@@ -178,7 +178,7 @@
 //!
 //! # Timeouts and their accuracy
 //!
-//! The timeouts of a session are those of its [`Config`](smpp_core::session::Config).
+//! The timeouts of a session are those of its [`Config`](smpp_proto::session::Config).
 //!
 //! | | fires late by at most |
 //! | --- | --- |
@@ -206,19 +206,19 @@
 //! | what | how | cost |
 //! | --- | --- | --- |
 //! | events: connections, binds, reconnects, messages in doubt | [`Account::events`](account::Account::events), [`BindRegistry::events`], [`Service::event`] | a copy of each event; one call |
-//! | PDUs: a log, a capture file for Wireshark (`smpp_core::pcap`) | [`Handle::observe`], [`Connection::observe`], [`ServerBuilder::observe`] | one call for each PDU |
-//! | malformed and refused PDUs of the peer | [`Observer::rejected`](smpp_core::session::Observer::rejected) of the same observers | one call for each of them |
+//! | PDUs: a log, a capture file for Wireshark (`smpp_proto::pcap`) | [`Handle::observe`], [`Connection::observe`], [`ServerBuilder::observe`] | one call for each PDU |
+//! | malformed and refused PDUs of the peer | [`Observer::rejected`](smpp_proto::session::Observer::rejected) of the same observers | one call for each of them |
 //! | counters | [`Handle::stats`], [`Account::stats`](account::Account::stats), [`BindRegistry::stats`], [`BoundSession::stats`] | none: they are kept anyway |
 //! | logs and spans | feature `tracing` | a comparison for each event of the session |
 //! | metrics | feature `metrics`: `metrics::publish`, `metrics::publish_account`, `metrics::publish_server` | an addition for each request, the rest at intervals |
 //!
-//! The names, labels, spans and events of logs and metrics are those of `smpp-io-tokio`; its manual, in the chapter
+//! The names, labels, spans and events of logs and metrics are those of `smpp-tokio`; its manual, in the chapter
 //! `observability`, lists them. The target of all log events is `smpp_io`. Logs and metrics never hold message texts, subscriber
 //! numbers or passwords. The events of sessions and accounts are emitted under their locks: a subscriber that blocks delays them.
 //!
-//! # How names map to smpp-io-tokio
+//! # How names map to smpp-tokio
 //!
-//! | | here, several threads | here, one thread | `smpp-io-tokio` |
+//! | | here, several threads | here, one thread | `smpp-tokio` |
 //! | --- | --- | --- | --- |
 //! | connect | [`Connector::start`] | [`Connector::connect`], [`Connector::bind`] | `Connector::connect`, `Connector::bind` |
 //! | a transport of your own | [`start`]`(duplex, config)` | [`Connection::new`]`(transport, config)` | `start(io, config)` |
@@ -299,9 +299,9 @@ pub use server::{
     Listener, ProxyHeaderError, QueuedDelivery, RejectReason, Server, ServerBuilder, ServerEvent,
     ServerLimits, ServerStream, Service, Shutdown,
 };
-pub use smpp_core;
-pub use smpp_core::session::{NotSentReason, RefusedResponse, RequestError, Response};
-pub use smpp_io_common::{Network, NetworkError, ProxyProtocol};
+pub use smpp_common::{Network, NetworkError, ProxyProtocol};
+pub use smpp_proto;
+pub use smpp_proto::session::{NotSentReason, RefusedResponse, RequestError, Response};
 pub use start::start;
 pub use stream::Stream;
 pub use tls_stream::TlsStream;

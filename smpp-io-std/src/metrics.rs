@@ -6,8 +6,8 @@
 //! ```no_run
 //! use std::thread;
 //! use std::time::Duration;
-//! use smpp_io_std::account::Account;
-//! use smpp_io_std::{Client, Server, metrics};
+//! use smpp_std::account::Account;
+//! use smpp_std::{Client, Server, metrics};
 //!
 //! fn publish(client: &Client, account: &Account, server: &Server) {
 //!     metrics::describe();
@@ -17,7 +17,7 @@
 //! }
 //! ```
 //!
-//! The names and labels are those of `smpp-io-tokio`. A [`Connection`](crate::Connection) has no publisher, because it works
+//! The names and labels are those of `smpp-tokio`. A [`Connection`](crate::Connection) has no publisher, because it works
 //! only in its own thread: publish its [`stats`](crate::Connection::stats) yourself.
 //!
 //! # Metrics of a session
@@ -43,7 +43,7 @@
 //! | `smpp_quirks_total` | counter | | PDUs with tolerated deviations |
 //! | `smpp_response_seconds` | histogram | | time from a request to its response |
 //!
-//! `kind` is one of [`Kind`](smpp_core::session::Kind): `bind`, `message`, `manage`, `enquire_link`, `unbind`, `other`.
+//! `kind` is one of [`Kind`](smpp_proto::session::Kind): `bind`, `message`, `manage`, `enquire_link`, `unbind`, `other`.
 //! `outcome` is
 //! - `accepted`: a response with `ESME_ROK`;
 //! - `throttled`: a response with `ESME_RTHROTTLED` or `ESME_RMSGQFUL`;
@@ -106,21 +106,21 @@
 //!
 //! Counters are exact as of the last publication, and after the end of the session or account; gauges are momentary values.
 //! The histogram gets one sample for each response, the middle of a bucket of
-//! [`Histogram`](smpp_core::session::Histogram): at most 12.5 % off. If there were more than 10,000 responses since the
+//! [`Histogram`](smpp_proto::session::Histogram): at most 12.5 % off. If there were more than 10,000 responses since the
 //! last publication, it gets a proportional part of them.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use smpp_core::session::Role;
-use smpp_io_common::metrics::{MIN_INTERVAL, ServerPublisher, SessionPublisher};
+use smpp_common::metrics::{MIN_INTERVAL, ServerPublisher, SessionPublisher};
+use smpp_proto::session::Role;
 
 pub use crate::account::publish::publish_account;
 use crate::handle::Handle;
 use crate::server::BindRegistry;
 use crate::waiting_threads::WaitRole;
 #[doc(inline)]
-pub use smpp_io_common::metrics::describe;
+pub use smpp_common::metrics::describe;
 
 /// The longest interval: the clock of the operating system has a range.
 const MAX_INTERVAL: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
@@ -134,7 +134,7 @@ const MAX_INTERVAL: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
 /// ```no_run
 /// use std::thread;
 /// use std::time::Duration;
-/// use smpp_io_std::{Client, metrics};
+/// use smpp_std::{Client, metrics};
 ///
 /// fn publish(client: &Client) {
 ///     thread::spawn(metrics::publish(client, "8x8", Duration::from_secs(10)));
@@ -178,7 +178,7 @@ pub fn publish<R: Role>(
 /// ```no_run
 /// use std::thread;
 /// use std::time::Duration;
-/// use smpp_io_std::{Server, metrics};
+/// use smpp_std::{Server, metrics};
 ///
 /// fn publish(server: &Server) {
 ///     thread::spawn(metrics::publish_server(server.binds(), "smsc", Duration::from_secs(10)));

@@ -2,8 +2,8 @@
 
 use std::mem;
 
-use smpp_core::server::DeliveryId;
-use smpp_core::session::{RequestError, Response};
+use smpp_proto::server::DeliveryId;
+use smpp_proto::session::{RequestError, Response};
 
 /// The outcome of a request.
 pub(crate) type RequestResult = Result<Response, RequestError>;
@@ -113,7 +113,7 @@ impl PendingRequests {
 
 #[cfg(test)]
 mod tests {
-    use smpp_core::session::UnansweredReason;
+    use smpp_proto::session::UnansweredReason;
 
     use super::*;
 

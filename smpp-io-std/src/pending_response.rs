@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
-use smpp_core::session::{self, RequestError, Response, Role, UnansweredReason};
+use smpp_proto::session::{self, RequestError, Response, Role, UnansweredReason};
 
 use crate::pending_requests::RequestResult;
 use crate::shared::Shared;
@@ -16,8 +16,8 @@ use crate::waiting_threads::WaitRole;
 /// [`Handle::request_pipelined`](crate::Handle::request_pipelined) returns it:
 ///
 /// ```no_run
-/// use smpp_core::SubmitSm;
-/// use smpp_io_std::{Client, RequestError};
+/// use smpp_proto::SubmitSm;
+/// use smpp_std::{Client, RequestError};
 ///
 /// fn submit_all(client: &Client, messages: &[SubmitSm<'_>]) -> Result<(), RequestError> {
 ///     let pending = messages.iter().map(|message| client.submit_pipelined(message));
@@ -30,7 +30,7 @@ use crate::waiting_threads::WaitRole;
 ///
 /// If you drop it, the request stays in flight and its outcome is dropped when it comes. It does not keep the session
 /// alive: when the last handle is dropped, the peer has
-/// [`Config::drain_timeout`](smpp_core::session::Config::drain_timeout) to respond to the requests in flight.
+/// [`Config::drain_timeout`](smpp_proto::session::Config::drain_timeout) to respond to the requests in flight.
 #[must_use = "the outcome says whether the request succeeded"]
 pub struct PendingResponse<R: Role> {
     shared: Arc<Shared<R>>,
@@ -42,8 +42,8 @@ pub struct PendingResponse<R: Role> {
 ///
 /// ```no_run
 /// use std::time::{Duration, Instant};
-/// use smpp_core::SubmitSm;
-/// use smpp_io_std::{Client, DeadlineError};
+/// use smpp_proto::SubmitSm;
+/// use smpp_std::{Client, DeadlineError};
 ///
 /// fn submit(client: &Client, message: &SubmitSm<'_>) {
 ///     match client.submit_until(message, Instant::now() + Duration::from_secs(2)) {
@@ -68,7 +68,7 @@ impl<R: Role> PendingResponse<R> {
         Self { shared: Arc::clone(shared), number, fetched: false }
     }
 
-    /// Waits for the outcome: at most [`Config::response_timeout`](smpp_core::session::Config::response_timeout) after the
+    /// Waits for the outcome: at most [`Config::response_timeout`](smpp_proto::session::Config::response_timeout) after the
     /// request was sent.
     ///
     /// # Errors

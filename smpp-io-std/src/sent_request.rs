@@ -2,7 +2,7 @@
 
 use std::sync::mpsc;
 
-use smpp_core::session::{CloseReason, RequestError, Response, UnansweredReason};
+use smpp_proto::session::{CloseReason, RequestError, Response, UnansweredReason};
 
 use crate::pending_requests::RequestResult;
 
@@ -13,8 +13,8 @@ pub(crate) type Tag = Option<mpsc::Sender<RequestResult>>;
 /// A request that [`Connection::send`](crate::Connection::send) has sent and whose outcome was not fetched yet.
 ///
 /// ```no_run
-/// use smpp_core::{Bind, SubmitSm};
-/// use smpp_io_std::Connector;
+/// use smpp_proto::{Bind, SubmitSm};
+/// use smpp_std::Connector;
 ///
 /// let bind = Bind { system_id: "shop".try_into()?, password: "secret".try_into()?, ..Bind::default() };
 /// let mut connection = Connector::new().bind(&"smpps://smpp.8x8.com".parse()?, &bind)?;

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use smpp_core::server::DeliveryId;
-use smpp_core::session::CloseReason;
+use smpp_proto::server::DeliveryId;
+use smpp_proto::session::CloseReason;
 
 use crate::error::End;
 use crate::pending_requests::RequestResult;

@@ -4,11 +4,11 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 
-use smpp_core::session::{
+use smpp_common::telemetry::SessionTelemetry;
+use smpp_proto::session::{
     Config, Event, Instant, NotSentReason, Observer, Readiness, Refusal, Role, SentBy, Session, Side, State,
 };
-use smpp_core::{CommandId, Frame, Operation};
-use smpp_io_common::telemetry::SessionTelemetry;
+use smpp_proto::{CommandId, Frame, Operation};
 
 use crate::error::End;
 use crate::halves::Reader;
@@ -425,7 +425,7 @@ impl<R: Role> SessionState<R> {
 
 #[cfg(test)]
 mod tests {
-    use smpp_core::session::Esme;
+    use smpp_proto::session::Esme;
 
     use super::*;
 

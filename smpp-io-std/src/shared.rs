@@ -67,7 +67,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::{self, Duration};
 
-use smpp_core::session::{Config, Instant, Role, State};
+use smpp_proto::session::{Config, Instant, Role, State};
 
 use crate::halves::{Read, Reader, WRITE_TIMEOUT, Writer, Written, try_take};
 use crate::session_state::{BackgroundState, SessionState};

@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use smpp_core::session::{Config, Observer, Role};
+use smpp_proto::session::{Config, Observer, Role};
 
 use crate::background::BackgroundThread;
 use crate::handle::Handle;
@@ -22,9 +22,9 @@ use crate::transport::Duplex;
 ///
 /// ```no_run
 /// use std::net::TcpStream;
-/// use smpp_core::Bind;
-/// use smpp_core::session::{Config, Esme};
-/// use smpp_io_std::start;
+/// use smpp_proto::Bind;
+/// use smpp_proto::session::{Config, Esme};
+/// use smpp_std::start;
 ///
 /// let tcp = TcpStream::connect("localhost:2775")?;
 /// tcp.set_nodelay(true)?;

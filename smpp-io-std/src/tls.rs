@@ -5,8 +5,8 @@
 //!
 //! ```no_run
 //! use std::path::Path;
-//! use smpp_io_std::{Connector, Listener, tls};
-//! use smpp_core::session::Config;
+//! use smpp_std::{Connector, Listener, tls};
+//! use smpp_proto::session::Config;
 //!
 //! // A client that trusts one certificate authority.
 //! let connector = Connector::new().tls(tls::ca_file(Path::new("ca.pem"))?);
@@ -21,9 +21,9 @@ pub use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 pub use rustls::{ProtocolVersion, RootCertStore};
 #[cfg(feature = "native-roots")]
 #[doc(inline)]
-pub use smpp_io_common::tls::system_roots;
+pub use smpp_common::tls::system_roots;
 #[doc(inline)]
-pub use smpp_io_common::tls::{
+pub use smpp_common::tls::{
     ServerTls, TlsInfo, ca_file, ca_pem, client, client_with_certificate, server, server_files,
     server_verifying_clients,
 };

@@ -31,8 +31,8 @@ const READ: usize = 18 * 1024;
 /// use std::net::TcpStream;
 /// use std::path::Path;
 /// use std::time::Duration;
-/// use smpp_core::session::{Config, Esme};
-/// use smpp_io_std::{Connection, TlsStream, tls};
+/// use smpp_proto::session::{Config, Esme};
+/// use smpp_std::{Connection, TlsStream, tls};
 ///
 /// let tcp = TcpStream::connect("localhost:2776")?;
 /// tcp.set_nodelay(true)?;

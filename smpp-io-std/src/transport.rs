@@ -19,7 +19,7 @@ use std::time::Duration;
 /// use std::io::{self, Read, Write};
 /// use std::net::TcpStream;
 /// use std::time::Duration;
-/// use smpp_io_std::Transport;
+/// use smpp_std::Transport;
 ///
 /// struct Counted {
 ///     tcp: TcpStream,
@@ -116,8 +116,8 @@ pub(crate) const MAX_LATENESS: Duration = Duration::from_millis(8);
 /// use std::io;
 /// use std::net::TcpStream;
 /// use std::time::Duration;
-/// use smpp_core::session::{Config, Esme};
-/// use smpp_io_std::{Duplex, start};
+/// use smpp_proto::session::{Config, Esme};
+/// use smpp_std::{Duplex, start};
 ///
 /// /// Prints how many octets each read returns.
 /// struct Printed(TcpStream);

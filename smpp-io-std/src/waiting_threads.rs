@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::mem;
 
-use smpp_core::session::Instant;
+use smpp_proto::session::Instant;
 
 use crate::waiter::Waiter;
 

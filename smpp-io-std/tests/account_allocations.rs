@@ -8,11 +8,11 @@ use std::alloc::System;
 use std::collections::VecDeque;
 
 use common::{account_options, watched};
-use smpp_core::account::{Message, Options};
-use smpp_core::session::Config;
-use smpp_core::{Address, MessageState, RegisteredDelivery, ShortMessage, SubmitSm};
-use smpp_io_common::in_place_smsc::InPlaceSmsc;
-use smpp_io_std::account::{Account, AccountConnector, Ticket};
+use smpp_common::in_place_smsc::InPlaceSmsc;
+use smpp_proto::account::{Message, Options};
+use smpp_proto::session::Config;
+use smpp_proto::{Address, MessageState, RegisteredDelivery, ShortMessage, SubmitSm};
+use smpp_std::account::{Account, AccountConnector, Ticket};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 #[global_allocator]

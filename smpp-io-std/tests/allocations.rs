@@ -8,9 +8,9 @@ use std::thread;
 
 use allocation_counter::measure;
 use common::{bind, message, watched};
-use smpp_core::session::{Config, Esme, Smsc};
-use smpp_core::{COctets, SubmitSmResp};
-use smpp_io_std::{Client, Inbound, Inbox, start};
+use smpp_proto::session::{Config, Esme, Smsc};
+use smpp_proto::{COctets, SubmitSmResp};
+use smpp_std::{Client, Inbound, Inbox, start};
 
 const MESSAGES: u64 = 2000;
 

@@ -11,12 +11,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::{RawPeer, account, account_options as options, bind, message, messages, octets, watched};
-use smpp_core::session::{CloseReason, Config, Esme, Smsc};
-use smpp_core::{
+use smpp_proto::session::{CloseReason, Config, Esme, Smsc};
+use smpp_proto::{
     BindMode, BindResp, CommandId, CommandStatus, DeliverSm, EsmClass, Pdu, ShortMessage, SubmitSmResp,
 };
-use smpp_io_std::account::{Arrival, Arrivals};
-use smpp_io_std::{
+use smpp_std::account::{Arrival, Arrivals};
+use smpp_std::{
     Admission, BindRequest, BoundSession, Connection, HandleRoute, Inbound, Listener, Server, Service, start,
 };
 

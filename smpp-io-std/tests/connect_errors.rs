@@ -8,12 +8,12 @@ use std::thread;
 use std::time::Duration;
 
 use common::{bind, watched};
-use smpp_core::Endpoint;
-use smpp_core::account::{AccountEvent, ConnectFailure, Credentials, LinkEvent, Options};
-use smpp_core::provider::Provider;
-use smpp_io_std::account::{AccountConnector, AccountError};
-use smpp_io_std::testing::TestSmsc;
-use smpp_io_std::{Connector, ReceivedInstead};
+use smpp_proto::Endpoint;
+use smpp_proto::account::{AccountEvent, ConnectFailure, Credentials, LinkEvent, Options};
+use smpp_proto::provider::Provider;
+use smpp_std::account::{AccountConnector, AccountError};
+use smpp_std::testing::TestSmsc;
+use smpp_std::{Connector, ReceivedInstead};
 
 /// A server that reads once from each connection, sends these octets, and closes the connection.
 fn answering(octets: &'static [u8]) -> Endpoint {

@@ -12,13 +12,13 @@ use std::thread;
 use std::time::Duration;
 
 use common::{bind, message, watched};
-use smpp_core::session::{
+use smpp_proto::session::{
     CloseReason, Config, Direction, Esme, ObservedPdu, Observer, Smsc, UnansweredReason,
 };
-use smpp_core::{
+use smpp_proto::{
     CommandId, CommandStatus, DeliverSm, Pdu, SequenceNumber, ShortMessage, SubmitSm, Tag, Tlv, Tlvs,
 };
-use smpp_io_std::{
+use smpp_std::{
     Client, Connection, Duplex, Inbound, Inbox, NotSentReason, Peer, RequestError, TlsStream, start, tls,
 };
 
@@ -302,7 +302,7 @@ fn a_panic_releases_what_the_thread_held() {
 struct PanicsAt(Direction, CommandId);
 
 impl Observer for PanicsAt {
-    fn observe(&mut self, _: smpp_core::session::Instant, direction: Direction, pdu: ObservedPdu<'_>) {
+    fn observe(&mut self, _: smpp_proto::session::Instant, direction: Direction, pdu: ObservedPdu<'_>) {
         assert!(direction != self.0 || pdu.header().command != self.1, "on purpose");
     }
 }
@@ -347,7 +347,7 @@ fn a_panic_of_an_observer_does_not_stop_other_threads() {
 struct HoldsHandle(#[expect(dead_code, reason = "it is only dropped")] Client);
 
 impl Observer for HoldsHandle {
-    fn observe(&mut self, _: smpp_core::session::Instant, _: Direction, _: ObservedPdu<'_>) {}
+    fn observe(&mut self, _: smpp_proto::session::Instant, _: Direction, _: ObservedPdu<'_>) {}
 }
 
 #[test]
@@ -391,7 +391,7 @@ fn a_handler_that_never_responds_delays_nothing_else() {
         let timed_out = RequestError::Unanswered(UnansweredReason::Timeout);
         assert!(outcomes.by_ref().take(3).all(|outcome| outcome == timed_out));
         assert!(outcomes.all(|outcome| outcome.status() == Some(CommandStatus::RTHROTTLED)));
-        assert!(client.stats().sent.of(smpp_core::session::Kind::EnquireLink).requests > 1);
+        assert!(client.stats().sent.of(smpp_proto::session::Kind::EnquireLink).requests > 1);
         // With unanswered requests of the ESME, the SMSC still unbinds.
         assert_eq!(peer.unbind().reason, CloseReason::Unbound);
         done.wait();

@@ -15,14 +15,14 @@ use std::time::{Duration, Instant};
 
 use common::{message, watched};
 #[cfg(unix)]
-use smpp_core::Endpoint;
-use smpp_core::account::{Binds, Credentials, Message, Options};
-use smpp_core::provider::Provider;
-use smpp_core::session::{CloseReason, Config};
-use smpp_core::{RegisteredDelivery, SubmitSm};
-use smpp_io_std::account::AccountConnector;
-use smpp_io_std::testing::{ACCOUNT, TestSmsc};
-use smpp_io_std::{ConnectErrorKind, Connector, DialTarget, Duplex};
+use smpp_proto::Endpoint;
+use smpp_proto::account::{Binds, Credentials, Message, Options};
+use smpp_proto::provider::Provider;
+use smpp_proto::session::{CloseReason, Config};
+use smpp_proto::{RegisteredDelivery, SubmitSm};
+use smpp_std::account::AccountConnector;
+use smpp_std::testing::{ACCOUNT, TestSmsc};
+use smpp_std::{ConnectErrorKind, Connector, DialTarget, Duplex};
 
 /// Counts the octets that a transport has received.
 struct Counting(TcpStream, Arc<AtomicU64>);

@@ -5,11 +5,11 @@ mod common;
 use std::time::Duration;
 
 use common::watched;
-use smpp_core::simulator::{Dialect, Rules};
-use smpp_core::tlv::Tag;
-use smpp_core::{Address, CommandStatus, RegisteredDelivery, ShortMessage, SubmitSm};
-use smpp_io_std::testing::TestSmsc;
-use smpp_io_std::{Connector, Inbound};
+use smpp_proto::simulator::{Dialect, Rules};
+use smpp_proto::tlv::Tag;
+use smpp_proto::{Address, CommandStatus, RegisteredDelivery, ShortMessage, SubmitSm};
+use smpp_std::testing::TestSmsc;
+use smpp_std::{Connector, Inbound};
 
 fn smsc(dialect: &str) -> TestSmsc {
     let dialect: Dialect = dialect.parse().unwrap();

@@ -10,9 +10,9 @@ use std::thread;
 use std::time::Duration;
 
 use common::{bind, message, octets, watched};
-use smpp_core::session::{CloseReason, Config, Esme, UnansweredReason};
-use smpp_core::{BindMode, BindResp, Pdu};
-use smpp_io_std::{Duplex, NotSentReason, RequestError, start};
+use smpp_proto::session::{CloseReason, Config, Esme, UnansweredReason};
+use smpp_proto::{BindMode, BindResp, Pdu};
+use smpp_std::{Duplex, NotSentReason, RequestError, start};
 
 /// How a write ends that the test holds.
 #[derive(Clone, Copy, Debug)]

@@ -9,12 +9,12 @@ use std::thread;
 use std::time::Duration;
 
 use common::{bind, message, watched};
-use smpp_core::account::{Binds, Credentials, Message, Options};
-use smpp_core::provider::Provider;
-use smpp_core::session::{Config, Esme, Kind, Smsc, Stats};
-use smpp_core::{CommandStatus, RegisteredDelivery, SubmitSm};
-use smpp_io_std::account::AccountConnector;
-use smpp_io_std::{
+use smpp_proto::account::{Binds, Credentials, Message, Options};
+use smpp_proto::provider::Provider;
+use smpp_proto::session::{Config, Esme, Kind, Smsc, Stats};
+use smpp_proto::{CommandStatus, RegisteredDelivery, SubmitSm};
+use smpp_std::account::AccountConnector;
+use smpp_std::{
     Admission, BindRequest, BoundSession, Connection, HandleRoute, Inbound, Inbox, Listener, Server, Service,
     start,
 };

@@ -7,9 +7,9 @@ use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
 use common::{RawPeer, bind, message, octets, watched};
-use smpp_core::session::{Config, Esme, Response, UnansweredReason};
-use smpp_core::{BindMode, BindResp, COctets, CommandId, CommandStatus, Pdu, SequenceNumber, SubmitSmResp};
-use smpp_io_std::{Connection, Inbound, ReplyRoute, RequestError, start};
+use smpp_proto::session::{Config, Esme, Response, UnansweredReason};
+use smpp_proto::{BindMode, BindResp, COctets, CommandId, CommandStatus, Pdu, SequenceNumber, SubmitSmResp};
+use smpp_std::{Connection, Inbound, ReplyRoute, RequestError, start};
 
 const TIMED_OUT: RequestError = RequestError::Unanswered(UnansweredReason::Timeout);
 
@@ -48,7 +48,7 @@ fn late<L: ReplyRoute>(inbound: Option<Inbound<L>>) -> (SequenceNumber, Result<R
 
 /// Writes the responses to the requests 2 and 3, and a delivery after them.
 fn respond_late(peer: &mut RawPeer) {
-    let delivery = octets(&Pdu::DeliverSm(smpp_core::DeliverSm::default()), 7);
+    let delivery = octets(&Pdu::DeliverSm(smpp_proto::DeliverSm::default()), 7);
     peer.tcp.write_all(&[submit_resp(2), refusal(3), delivery].concat()).unwrap();
 }
 

@@ -9,8 +9,8 @@ use std::thread;
 use std::time::Duration;
 
 use common::{bind, watched};
-use smpp_core::session::{Config, Esme, UnansweredReason};
-use smpp_io_std::{Duplex, RequestError, start};
+use smpp_proto::session::{Config, Esme, UnansweredReason};
+use smpp_std::{Duplex, RequestError, start};
 
 #[derive(Default)]
 struct State {

@@ -1,5 +1,5 @@
 //! The features `tracing` and `metrics`: which events and metrics sessions, accounts and servers produce. They are those of
-//! `smpp-io-tokio`.
+//! `smpp-tokio`.
 
 mod common;
 
@@ -13,16 +13,16 @@ use std::time::Duration;
 use common::watched;
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use serde_json::Value;
-use smpp_core::account::{Credentials, Message, Options};
-use smpp_core::provider::Provider;
-use smpp_core::session::{Config, Esme, Smsc};
-use smpp_core::{
+use smpp_proto::account::{Credentials, Message, Options};
+use smpp_proto::provider::Provider;
+use smpp_proto::session::{Config, Esme, Smsc};
+use smpp_proto::{
     Address, Bind, BindResp, COctets, CommandId, CommandStatus, Endpoint, Frame, Password, Pdu,
     SequenceNumber, ShortMessage, SubmitSm, SubmitSmResp,
 };
-use smpp_io_std::account::AccountConnector;
-use smpp_io_std::metrics::{describe, publish, publish_account, publish_server};
-use smpp_io_std::{
+use smpp_std::account::AccountConnector;
+use smpp_std::metrics::{describe, publish, publish_account, publish_server};
+use smpp_std::{
     Admission, BindRequest, BoundSession, Connection, Connector, HandleRoute, Inbound, Inbox, Listener,
     Server, Service, start,
 };
@@ -450,7 +450,7 @@ fn a_server_is_counted_and_traced() {
         while !published.with_label(" server=often").contains(&bound) {
             thread::yield_now();
         }
-        let queued = binds.queue(b"served", &smpp_core::DeliverSm::default()).unwrap();
+        let queued = binds.queue(b"served", &smpp_proto::DeliverSm::default()).unwrap();
         let Some(Inbound::DeliverSm(message)) = inbox.recv() else { panic!() };
         message.accept().unwrap();
         assert_eq!(queued.wait().to_string(), "accepted");

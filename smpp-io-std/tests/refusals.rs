@@ -9,16 +9,16 @@ use std::sync::mpsc;
 use std::thread;
 
 use common::{bind, message, octets, watched};
-use smpp_core::account::{
+use smpp_proto::account::{
     AccountEvent, Binds, Credentials, LinkEvent, Message, Options, SegmentOutcome, SendError,
 };
-use smpp_core::provider::Provider;
-use smpp_core::session::{
+use smpp_proto::provider::Provider;
+use smpp_proto::session::{
     CloseReason, Config, Direction, Esme, Instant, ObservedPdu, Observer, Refusal, RejectedPdu, Smsc,
 };
-use smpp_core::{AlertNotification, CommandId, CommandStatus, Pdu, Tag, frame};
-use smpp_io_std::account::{AccountConnector, AccountError};
-use smpp_io_std::{
+use smpp_proto::{AlertNotification, CommandId, CommandStatus, Pdu, Tag, frame};
+use smpp_std::account::{AccountConnector, AccountError};
+use smpp_std::{
     Admission, BindRequest, BoundSession, Connection, Connector, HandleRoute, Inbound, Listener,
     NotSentReason, RequestError, Server, Service, start,
 };

@@ -8,14 +8,14 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use common::{bind, message};
-use smpp_core::session::{
+use smpp_proto::session::{
     CloseReason, Config, Direction, Esme, Instant, ObservedPdu, Observer, Smsc, State, UnansweredReason,
 };
-use smpp_core::{
+use smpp_proto::{
     BindMode, BindResp, COctets, CommandId, CommandStatus, DataSm, DataSmResp, DeliverSm, Outbind, Pdu,
     SequenceNumber, SubmitSmResp, Tag, Tlv, Tlvs, Tolerance, frame,
 };
-use smpp_io_std::{Connection, DeadlineError, Inbound, NotSentReason, RequestError, Transport};
+use smpp_std::{Connection, DeadlineError, Inbound, NotSentReason, RequestError, Transport};
 
 /// The result of one read of the transport.
 enum Step {
@@ -190,8 +190,8 @@ fn the_stream_reads_the_same_wherever_it_is_split() {
 #[test]
 fn a_pdu_larger_than_the_buffer_arrives_whole() {
     let text = vec![b'x'; 60_000];
-    let tlvs = [smpp_core::Tlv::new(smpp_core::Tag(0x0424), &text).unwrap()];
-    let large = DeliverSm { tlvs: smpp_core::Tlvs::list(&tlvs), ..DeliverSm::default() };
+    let tlvs = [smpp_proto::Tlv::new(smpp_proto::Tag(0x0424), &text).unwrap()];
+    let large = DeliverSm { tlvs: smpp_proto::Tlvs::list(&tlvs), ..DeliverSm::default() };
     let reads = [bind_resp(), octets(&Pdu::DeliverSm(large), 1)].concat();
     let reads = reads.chunks(777).map(|chunk| Step::Octets(chunk.to_vec())).collect::<Vec<_>>();
     let (mut connection, _) = esme(Config::default(), reads, []);

@@ -8,12 +8,12 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use common::{Certificates, bind, certificates, message};
-use smpp_core::session::{CloseReason, Config, Rate, Smsc, State, UnansweredReason};
-use smpp_core::{
+use smpp_proto::session::{CloseReason, Config, Rate, Smsc, State, UnansweredReason};
+use smpp_proto::{
     BindResp, COctets, CommandStatus, DeliverSm, DeliverSmResp, Endpoint, EsmClass, Pdu, ShortMessage,
     SubmitSmResp,
 };
-use smpp_io_std::{
+use smpp_std::{
     ConnectErrorKind, Connection, Connector, End, Inbound, NotSentReason, ReceivedInstead, RequestError,
     TlsError, TlsStream, Transport, tls,
 };

@@ -8,21 +8,21 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use smpp_core::account::{Credentials, Message, Options};
-use smpp_core::provider::Provider;
-use smpp_core::session::{
+use smpp_proto::account::{Credentials, Message, Options};
+use smpp_proto::provider::Provider;
+use smpp_proto::session::{
     CloseReason, Config, Direction, Esme, Instant, ObservedPdu, Observer, RequestError, UnansweredReason,
 };
-use smpp_core::simulator::{OriginateError, ReceiptTiming, Rules};
-use smpp_core::{
+use smpp_proto::simulator::{OriginateError, ReceiptTiming, Rules};
+use smpp_proto::{
     Address, BindMode, CommandStatus, DataCoding, Endpoint, Frame, MessageState, Pdu, RegisteredDelivery,
     SequenceNumber, ShortMessage, SubmitSm,
 };
-use smpp_io_std::testing::{
+use smpp_std::testing::{
     Answer, DeliverError, DeliveryFailure, Faults, LogEntry, MoMessage, MoSegmentation, ResponseFault,
     StreamEnd, TestSmsc, When,
 };
-use smpp_io_std::{Client, Inbound, Inbox, Listener};
+use smpp_std::{Client, Inbound, Inbox, Listener};
 
 fn message(text: &[u8]) -> SubmitSm<'_> {
     SubmitSm {

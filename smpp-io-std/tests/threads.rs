@@ -8,9 +8,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::{bind, message, watched};
-use smpp_core::session::{CloseReason, Config, Esme, Rate, Smsc, UnansweredReason};
-use smpp_core::{AlertNotification, COctets, CommandId, CommandStatus, DeliverSm, SubmitSmResp};
-use smpp_io_std::{Client, DeadlineError, End, Inbound, Inbox, Peer, RequestError, start};
+use smpp_proto::session::{CloseReason, Config, Esme, Rate, Smsc, UnansweredReason};
+use smpp_proto::{AlertNotification, COctets, CommandId, CommandStatus, DeliverSm, SubmitSmResp};
+use smpp_std::{Client, DeadlineError, End, Inbound, Inbox, Peer, RequestError, start};
 
 /// Starts a session on each end of a connection, and binds the ESME.
 fn pair(esme: Config, smsc: Config) -> ((Client, Inbox<Esme>), (Peer, Inbox<Smsc>)) {
@@ -161,7 +161,7 @@ fn a_request_that_is_dropped_is_refused_with_a_temporary_error() {
     watched(|| {
         let ((_client, mut inbox), (peer, _requests)) = pair(Config::default(), Config::default());
         let refused = Err(Some(CommandStatus::RX_T_APPN));
-        let status = |answer: Result<smpp_io_std::Response, RequestError>| {
+        let status = |answer: Result<smpp_std::Response, RequestError>| {
             answer.map(drop).map_err(|error| error.status())
         };
         let pending = peer.deliver_pipelined(&DeliverSm::default()).unwrap();
@@ -250,7 +250,7 @@ fn a_request_that_reaches_its_deadline_leaves_the_queue() {
         }
         first.wait().unwrap();
         assert_eq!(waiting.join().unwrap(), Ok(()));
-        assert_eq!(client.stats().sent.of(smpp_core::session::Kind::Message).requests, 2);
+        assert_eq!(client.stats().sent.of(smpp_proto::session::Kind::Message).requests, 2);
     });
 }
 

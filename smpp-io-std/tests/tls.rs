@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use common::watched;
 use rustls::ServerConnection;
-use smpp_io_std::{Duplex, TlsStream, tls};
+use smpp_std::{Duplex, TlsStream, tls};
 
 const SECOND: Duration = Duration::from_secs(1);
 

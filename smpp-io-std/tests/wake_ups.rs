@@ -8,11 +8,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::{RawPeer, account, account_options, bind, message, messages, octets, watched};
-use smpp_core::account::{AccountEvent, Binds, LinkEvent, Message, Options};
-use smpp_core::session::{CloseReason, Config, Esme, Smsc};
-use smpp_core::{BindMode, BindResp, CommandId, CommandStatus, DeliverSm, Pdu};
-use smpp_io_std::account::{AccountConnector, Arrival};
-use smpp_io_std::{
+use smpp_proto::account::{AccountEvent, Binds, LinkEvent, Message, Options};
+use smpp_proto::session::{CloseReason, Config, Esme, Smsc};
+use smpp_proto::{BindMode, BindResp, CommandId, CommandStatus, DeliverSm, Pdu};
+use smpp_std::account::{AccountConnector, Arrival};
+use smpp_std::{
     Admission, BindRequest, BoundSession, HandleRoute, Inbound, Listener, Server, Service, start,
 };
 
@@ -155,7 +155,7 @@ fn changes_to_an_account_act_at_once() {
 }
 
 /// Starts a session of an ESME, and binds it to the returned socket.
-fn bound(config: Config) -> (smpp_io_std::Client, smpp_io_std::Inbox<Esme>, RawPeer) {
+fn bound(config: Config) -> (smpp_std::Client, smpp_std::Inbox<Esme>, RawPeer) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let there = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let mut peer = RawPeer::new(listener.accept().unwrap().0);

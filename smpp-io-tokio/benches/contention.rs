@@ -1,7 +1,7 @@
 //! What it costs to wait for a place: more tasks than the window has places, on two threads, on the machine as it is and
 //! beside two busy processes; and the cost of giving up one of 100,000 waiting requests.
 //!
-//! `cargo bench -p smpp-io-tokio --bench contention`; with `-- --test` a short run without busy processes. It prints for each
+//! `cargo bench -p smpp-tokio --bench contention`; with `-- --test` a short run without busy processes. It prints for each
 //! message the polls of its future and the allocations of both sides, the throughput, and the fairness: the messages of the
 //! task that sent the fewest, as a share of the one that sent the most.
 #![allow(clippy::cast_precision_loss, reason = "the figures are printed with few digits")]
@@ -17,12 +17,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use smpp_core::account::{Binds, Credentials, Message, Options};
-use smpp_core::provider::Provider;
-use smpp_core::session::{Config, Esme, Request};
-use smpp_core::{Address, Bind, COctets, Endpoint, ShortMessage, SubmitSm, SubmitSmResp};
-use smpp_io_tokio::account::AccountConnector;
-use smpp_io_tokio::{Client, Connector, Listener, Peer, start};
+use smpp_proto::account::{Binds, Credentials, Message, Options};
+use smpp_proto::provider::Provider;
+use smpp_proto::session::{Config, Esme, Request};
+use smpp_proto::{Address, Bind, COctets, Endpoint, ShortMessage, SubmitSm, SubmitSmResp};
+use smpp_tokio::account::AccountConnector;
+use smpp_tokio::{Client, Connector, Listener, Peer, start};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use tokio::runtime::Builder;
 use tokio::task::JoinHandle;
@@ -237,7 +237,7 @@ async fn send_to_account(
     options.session.rate = None;
     let (account, _) = AccountConnector::new(&serve().await?, options).connect().await?;
     let account = Arc::new(account);
-    let task = |account: Arc<smpp_io_tokio::account::Account>, counts: Arc<Counts>| async move {
+    let task = |account: Arc<smpp_tokio::account::Account>, counts: Arc<Counts>| async move {
         let (template, mut sent) = (message(), 0);
         while !counts.is_over.load(Ordering::Relaxed) {
             let message = Message::submit_sm(&template);
@@ -256,9 +256,9 @@ fn give_up(waiting: usize) -> Result<Duration> {
     runtime.block_on(async {
         let (near, far) = tokio::io::duplex(4096);
         let (client, _) = start::<Esme, _>(near, Config { window: 1, ..Config::default() });
-        let (peer, mut inbox) = start::<smpp_core::session::Smsc, _>(far, Config::default());
+        let (peer, mut inbox) = start::<smpp_proto::session::Smsc, _>(far, Config::default());
         let serving = tokio::spawn(async move {
-            if let Some(smpp_io_tokio::Inbound::Bind(bind)) = inbox.recv().await {
+            if let Some(smpp_tokio::Inbound::Bind(bind)) = inbox.recv().await {
                 let _ = bind.accept();
             }
             inbox

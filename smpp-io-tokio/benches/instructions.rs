@@ -27,16 +27,16 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use smpp_core::account::{Credentials, Message, Options};
-use smpp_core::provider::Provider;
-use smpp_core::session::{Config, Request, Smsc};
-use smpp_core::{
+use smpp_common::in_place_smsc::InPlaceSmsc;
+use smpp_proto::account::{Credentials, Message, Options};
+use smpp_proto::provider::Provider;
+use smpp_proto::session::{Config, Request, Smsc};
+use smpp_proto::{
     Address, Bind, COctets, CommandStatus, Endpoint, MessageState, RegisteredDelivery, ShortMessage,
     SubmitSm, SubmitSmResp,
 };
-use smpp_io_common::in_place_smsc::InPlaceSmsc;
-use smpp_io_tokio::account::AccountConnector;
-use smpp_io_tokio::{
+use smpp_tokio::account::AccountConnector;
+use smpp_tokio::{
     Admission, BindRequest, BoundSession, Connector, Inbound, Listener, Server, ServerEvent, Service,
 };
 use tokio::sync::Notify;

@@ -4,16 +4,16 @@
 //! receipts (DLR) to messages. Run it against the SMSC of the tool (`smpp smsc`) or a real one:
 //!
 //! ```sh
-//! cargo run -p smpp-io-tokio --example account -- smpp://shop:s3cret@127.0.0.1:2775 6591234567 "Hello"
+//! cargo run -p smpp-tokio --example account -- smpp://shop:s3cret@127.0.0.1:2775 6591234567 "Hello"
 //! ```
 
 use std::error::Error;
 use std::time::Duration;
 
-use smpp_io_tokio::account::{Account, SendError};
-use smpp_io_tokio::smpp_core::account::{Binds, Credentials, Message, Options};
-use smpp_io_tokio::smpp_core::provider::Provider;
-use smpp_io_tokio::smpp_core::{Address, RegisteredDelivery, SubmitSm};
+use smpp_tokio::account::{Account, SendError};
+use smpp_tokio::smpp_proto::account::{Binds, Credentials, Message, Options};
+use smpp_tokio::smpp_proto::provider::Provider;
+use smpp_tokio::smpp_proto::{Address, RegisteredDelivery, SubmitSm};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {

@@ -1,17 +1,17 @@
 //! Sends one message from a local IP address of your choice, for example the one that the provider has on its allow list.
 //!
 //! ```sh
-//! cargo run -p smpp-io-tokio --example local_address -- smpp://shop:s3cret@127.0.0.1:2775 127.0.0.2 6591234567 "Hello"
+//! cargo run -p smpp-tokio --example local_address -- smpp://shop:s3cret@127.0.0.1:2775 127.0.0.2 6591234567 "Hello"
 //! ```
 
 use std::error::Error;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use smpp_io_tokio::account::AccountConnector;
-use smpp_io_tokio::smpp_core::account::{Credentials, Message, Options};
-use smpp_io_tokio::smpp_core::provider::Provider;
-use smpp_io_tokio::smpp_core::{Address, SubmitSm};
+use smpp_tokio::account::AccountConnector;
+use smpp_tokio::smpp_proto::account::{Credentials, Message, Options};
+use smpp_tokio::smpp_proto::provider::Provider;
+use smpp_tokio::smpp_proto::{Address, SubmitSm};
 use tokio::net::TcpSocket;
 
 #[tokio::main]

@@ -2,13 +2,13 @@
 //! compile, and how large it is.
 //!
 //! ```sh
-//! cargo run -p smpp-io-tokio --example minimal -- smpp://demo_shop:s3cret@127.0.0.1:2775 6591234567 Hello
+//! cargo run -p smpp-tokio --example minimal -- smpp://demo_shop:s3cret@127.0.0.1:2775 6591234567 Hello
 //! ```
 
 use std::error::Error;
 
-use smpp_io_tokio::Connector;
-use smpp_io_tokio::smpp_core::{Address, Bind, Endpoint, ShortMessage, SubmitSm};
+use smpp_tokio::Connector;
+use smpp_tokio::smpp_proto::{Address, Bind, Endpoint, ShortMessage, SubmitSm};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {

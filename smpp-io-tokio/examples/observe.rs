@@ -1,17 +1,17 @@
 //! Observability: events, PDUs, counters and logs of an account while it sends one message.
 //!
 //! ```sh
-//! cargo run -p smpp-io-tokio --features tracing --example observe -- smpp://shop:s3cret@127.0.0.1:2775
+//! cargo run -p smpp-tokio --features tracing --example observe -- smpp://shop:s3cret@127.0.0.1:2775
 //! ```
 
 use std::error::Error;
 use std::time::Duration;
 
-use smpp_io_tokio::account::AccountConnector;
-use smpp_io_tokio::smpp_core::account::{Credentials, Message, Options};
-use smpp_io_tokio::smpp_core::provider::Provider;
-use smpp_io_tokio::smpp_core::session::{Direction, Instant, ObservedPdu, Observer};
-use smpp_io_tokio::smpp_core::{Address, Endpoint, SubmitSm};
+use smpp_tokio::account::AccountConnector;
+use smpp_tokio::smpp_proto::account::{Credentials, Message, Options};
+use smpp_tokio::smpp_proto::provider::Provider;
+use smpp_tokio::smpp_proto::session::{Direction, Instant, ObservedPdu, Observer};
+use smpp_tokio::smpp_proto::{Address, Endpoint, SubmitSm};
 use tracing_subscriber::filter::LevelFilter;
 
 /// Prints each PDU of one bind. The session calls it while it is locked: keep it short. Passwords are already hidden.

@@ -6,7 +6,7 @@
 //!
 //! ```sh
 //! cargo run --bin smpp -- smsc --listen 127.0.0.1:2775 --account shop:s3cret
-//! cargo run -p smpp-io-tokio --example outbox -- smpp://shop:s3cret@127.0.0.1:2775 outbox.db
+//! cargo run -p smpp-tokio --example outbox -- smpp://shop:s3cret@127.0.0.1:2775 outbox.db
 //! sqlite3 outbox.db "INSERT INTO messages (recipient, text) VALUES ('6591234567', 'Hello')"
 //! ```
 
@@ -15,11 +15,11 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Result as Stored, params};
-use smpp_io_tokio::account::{Account, AccountConnector, Arrival, Arrivals, SendError, Sent};
-use smpp_io_tokio::smpp_core::account::{
+use smpp_tokio::account::{Account, AccountConnector, Arrival, Arrivals, SendError, Sent};
+use smpp_tokio::smpp_proto::account::{
     Credentials, DeliveryReceipt, Expected, Message, Options, ReceiptDestination, ReceiptMatch,
 };
-use smpp_io_tokio::smpp_core::{Address, Pdu, RegisteredDelivery, SubmitSm, provider::Provider};
+use smpp_tokio::smpp_proto::{Address, Pdu, RegisteredDelivery, SubmitSm, provider::Provider};
 use tokio::task::JoinSet;
 
 /// A message is queued, sending, then accepted, failed or uncertain. A commit is on disk (`synchronous = FULL`).

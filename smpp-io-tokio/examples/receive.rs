@@ -4,15 +4,15 @@
 //! `accept` stays with the SMSC, which delivers it again.
 //!
 //! ```sh
-//! cargo run -p smpp-io-tokio --example receive -- smpp://shop:s3cret@127.0.0.1:2775
+//! cargo run -p smpp-tokio --example receive -- smpp://shop:s3cret@127.0.0.1:2775
 //! ```
 
 use std::error::Error;
 use std::time::Duration;
 
-use smpp_io_tokio::account::{Account, Arrival};
-use smpp_io_tokio::smpp_core::account::{Credentials, Options};
-use smpp_io_tokio::smpp_core::provider::Provider;
+use smpp_tokio::account::{Account, Arrival};
+use smpp_tokio::smpp_proto::account::{Credentials, Options};
+use smpp_tokio::smpp_proto::provider::Provider;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {

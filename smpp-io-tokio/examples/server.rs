@@ -1,17 +1,17 @@
 //! An SMSC: admits one account, accepts its messages and delivers a receipt for each that asks for one.
 //! ```sh
-//! cargo run -p smpp-io-tokio --example server -- 127.0.0.1:2775
+//! cargo run -p smpp-tokio --example server -- 127.0.0.1:2775
 //! ```
 
 use std::error::Error;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use smpp_io_tokio::smpp_core::session::{Config, Smsc};
-use smpp_io_tokio::smpp_core::sms::Receipt;
-use smpp_io_tokio::smpp_core::{COctets, CommandStatus, DeliverSm, Pdu, RegisteredDelivery};
-use smpp_io_tokio::smpp_core::{ShortMessage, SubmitSmResp, Tolerance};
-use smpp_io_tokio::{Admission, BindRequest, BoundSession, Inbound, Listener, Server, Service};
+use smpp_tokio::smpp_proto::session::{Config, Smsc};
+use smpp_tokio::smpp_proto::sms::Receipt;
+use smpp_tokio::smpp_proto::{COctets, CommandStatus, DeliverSm, Pdu, RegisteredDelivery};
+use smpp_tokio::smpp_proto::{ShortMessage, SubmitSmResp, Tolerance};
+use smpp_tokio::{Admission, BindRequest, BoundSession, Inbound, Listener, Server, Service};
 
 struct Shop;
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);

@@ -4,14 +4,14 @@
 //! when you keep the binds yourself.
 //!
 //! ```sh
-//! cargo run -p smpp-io-tokio --example session -- smpp://shop:s3cret@127.0.0.1:2775 6591234567 "Hello"
+//! cargo run -p smpp-tokio --example session -- smpp://shop:s3cret@127.0.0.1:2775 6591234567 "Hello"
 //! ```
 
 use std::error::Error;
 
-use smpp_io_tokio::smpp_core::sms::{Detection, Receipt};
-use smpp_io_tokio::smpp_core::{Address, Bind, Endpoint, RegisteredDelivery, ShortMessage, SubmitSm};
-use smpp_io_tokio::{Connector, Inbound};
+use smpp_tokio::smpp_proto::sms::{Detection, Receipt};
+use smpp_tokio::smpp_proto::{Address, Bind, Endpoint, RegisteredDelivery, ShortMessage, SubmitSm};
+use smpp_tokio::{Connector, Inbound};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {

@@ -1,17 +1,17 @@
 //! Sends one message through a SOCKS5 proxy, which resolves the host's name.
 //!
 //! ```sh
-//! cargo run -p smpp-io-tokio --example socks_proxy -- smpps://shop:s3cret@smpp.example.com 127.0.0.1:1080 6591234567 "Hello"
+//! cargo run -p smpp-tokio --example socks_proxy -- smpps://shop:s3cret@smpp.example.com 127.0.0.1:1080 6591234567 "Hello"
 //! ```
 
 use std::error::Error;
 use std::io;
 use std::time::Duration;
 
-use smpp_io_tokio::account::AccountConnector;
-use smpp_io_tokio::smpp_core::account::{Credentials, Message, Options};
-use smpp_io_tokio::smpp_core::provider::Provider;
-use smpp_io_tokio::smpp_core::{Address, SubmitSm};
+use smpp_tokio::account::AccountConnector;
+use smpp_tokio::smpp_proto::account::{Credentials, Message, Options};
+use smpp_tokio::smpp_proto::provider::Provider;
+use smpp_tokio::smpp_proto::{Address, SubmitSm};
 use tokio_socks::tcp::Socks5Stream;
 
 #[tokio::main]

@@ -2,16 +2,16 @@
 //! `#[tokio::test]`; here it is a `main`.
 //!
 //! ```sh
-//! cargo run -p smpp-io-tokio --features testing --example test_smsc
+//! cargo run -p smpp-tokio --features testing --example test_smsc
 //! ```
 
 use std::error::Error;
 
-use smpp_core::account::{Credentials, Message, Options};
-use smpp_core::provider::Provider;
-use smpp_core::{Address, CommandStatus, SubmitSm};
-use smpp_io_tokio::account::{Account, Arrival, Arrivals};
-use smpp_io_tokio::testing::{Answer, ResponseFault, TestSmsc, When};
+use smpp_proto::account::{Credentials, Message, Options};
+use smpp_proto::provider::Provider;
+use smpp_proto::{Address, CommandStatus, SubmitSm};
+use smpp_tokio::account::{Account, Arrival, Arrivals};
+use smpp_tokio::testing::{Answer, ResponseFault, TestSmsc, When};
 
 /// The program under test: answers each message with its text in capital letters.
 async fn shout(account: Account, mut arrivals: Arrivals) {

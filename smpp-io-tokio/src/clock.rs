@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use smpp_core::session::Instant;
+use smpp_proto::session::Instant;
 use tokio::time::{self, Sleep};
 
 /// The longest wait: 30 years. Longer durations would overflow tokio's clock.

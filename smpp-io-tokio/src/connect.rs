@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ClientConfig;
-use smpp_core::session::{Config, Esme};
-use smpp_core::{Bind, Endpoint};
+use smpp_proto::session::{Config, Esme};
+use smpp_proto::{Bind, Endpoint};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::lookup_host;
 use tokio::time::Instant;
@@ -27,9 +27,9 @@ use crate::start::start_connected;
 /// ```no_run
 /// use std::time::Duration;
 ///
-/// use smpp_core::session::Config;
-/// use smpp_core::{Bind, Endpoint};
-/// use smpp_io_tokio::Connector;
+/// use smpp_proto::session::Config;
+/// use smpp_proto::{Bind, Endpoint};
+/// use smpp_tokio::Connector;
 ///
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// let endpoint: Endpoint = "smpps://smpp.8x8.com".parse()?;
@@ -93,7 +93,7 @@ impl Connector {
     /// ```
     /// use tokio::net::TcpSocket;
     ///
-    /// # fn example(connector: smpp_io_tokio::Connector) -> smpp_io_tokio::Connector {
+    /// # fn example(connector: smpp_tokio::Connector) -> smpp_tokio::Connector {
     /// connector.dial(|target| async move {
     ///     let socket = TcpSocket::new_v4()?;
     ///     socket.bind(([192, 0, 2, 7], 0).into())?;
@@ -119,7 +119,7 @@ impl Connector {
     /// use tokio::net::UnixStream;
     ///
     /// # #[cfg(unix)]
-    /// # fn example(connector: smpp_io_tokio::Connector) -> smpp_io_tokio::Connector {
+    /// # fn example(connector: smpp_tokio::Connector) -> smpp_tokio::Connector {
     /// connector.dial_by_name(|target| UnixStream::connect(format!("/run/smsc/{}", target.endpoint.host)))
     /// # }
     /// ```
@@ -161,8 +161,8 @@ impl Connector {
     /// Connects as [`connect`](Self::connect) does, and binds.
     ///
     /// ```no_run
-    /// use smpp_core::{Bind, Endpoint};
-    /// use smpp_io_tokio::Connector;
+    /// use smpp_proto::{Bind, Endpoint};
+    /// use smpp_tokio::Connector;
     ///
     /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
     /// let endpoint: Endpoint = "smpps://smpp.8x8.com".parse()?;

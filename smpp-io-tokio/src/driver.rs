@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
-use smpp_core::session::{Instant, Role};
+use smpp_proto::session::{Instant, Role};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time;
 
@@ -177,7 +177,7 @@ mod tests {
     use std::pin::pin;
     use std::sync::atomic::Ordering;
 
-    use smpp_core::session::{Config, Esme};
+    use smpp_proto::session::{Config, Esme};
 
     use crate::start::open_connected;
     use crate::wait::tests::Counting;

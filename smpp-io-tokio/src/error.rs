@@ -1,5 +1,5 @@
 //! The errors of connecting and accepting.
 
 #[doc(inline)]
-pub(crate) use smpp_io_common::unresolved;
-pub use smpp_io_common::{AcceptError, ConnectError, ConnectErrorKind, DialTarget, End, TlsError};
+pub(crate) use smpp_common::unresolved;
+pub use smpp_common::{AcceptError, ConnectError, ConnectErrorKind, DialTarget, End, TlsError};

@@ -4,11 +4,11 @@ use std::fmt;
 use std::pin::pin;
 use std::sync::Arc;
 
-use smpp_core::diagnosis::ReceivedInstead;
-use smpp_core::session::{
+use smpp_proto::diagnosis::ReceivedInstead;
+use smpp_proto::session::{
     Esme, Notification, Observer, Refusal, Request, RequestError, Response, Role, SentBy, Smsc, State, Stats,
 };
-use smpp_core::{Bind, DeliverSm, Operation, SubmitSm};
+use smpp_proto::{Bind, DeliverSm, Operation, SubmitSm};
 
 use crate::error::End;
 use crate::request::RequestFuture;
@@ -24,9 +24,9 @@ use crate::shared::Shared;
 /// from one task or several; while the window is full, further requests wait (backpressure):
 ///
 /// ```no_run
-/// use smpp_core::{Address, ShortMessage, SubmitSm};
+/// use smpp_proto::{Address, ShortMessage, SubmitSm};
 ///
-/// # async fn example(client: smpp_io_tokio::Client) -> Result<(), Box<dyn std::error::Error>> {
+/// # async fn example(client: smpp_tokio::Client) -> Result<(), Box<dyn std::error::Error>> {
 /// let message = SubmitSm {
 ///     destination: Address::international("6591234567")?,
 ///     short_message: ShortMessage::new(b"Hello")?,
@@ -55,19 +55,19 @@ impl<R: Role> Handle<R> {
     }
 
     /// Sends a request and waits for its response. It waits for its turn first while the window is full, the rate limit
-    /// is reached, or [`max_output`](smpp_core::session::Config::max_output) octets are not written yet. Requests that wait
+    /// is reached, or [`max_output`](smpp_proto::session::Config::max_output) octets are not written yet. Requests that wait
     /// get their turn in the order of their first poll.
     ///
     /// At its turn a place is reserved for the request, and its task is woken once. Other requests do not take the place:
     /// until the future is polled or dropped, the window has one place less, and a rate limit lets fewer others pass. Do not
     /// keep a future that you do not poll.
     ///
-    /// [`response_timeout`](smpp_core::session::Config::response_timeout) begins after this wait.
+    /// [`response_timeout`](smpp_proto::session::Config::response_timeout) begins after this wait.
     ///
     /// ```no_run
-    /// use smpp_core::QuerySm;
+    /// use smpp_proto::QuerySm;
     ///
-    /// # async fn example(client: smpp_io_tokio::Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// # async fn example(client: smpp_tokio::Client) -> Result<(), Box<dyn std::error::Error>> {
     /// let query = QuerySm { message_id: "5f0c4c5e".try_into()?, ..QuerySm::default() };
     /// match client.request(&query).await {
     ///     Ok(_response) => println!("the SMSC has the message"),
@@ -95,11 +95,11 @@ impl<R: Role> Handle<R> {
     }
 
     /// Ends the session gracefully and returns how it ended. New requests of all handles are refused, requests in flight
-    /// may complete within [`drain_timeout`](smpp_core::session::Config::drain_timeout), then the session unbinds and
+    /// may complete within [`drain_timeout`](smpp_proto::session::Config::drain_timeout), then the session unbinds and
     /// closes the connection.
     ///
     /// ```no_run
-    /// # async fn example(client: smpp_io_tokio::Client) {
+    /// # async fn example(client: smpp_tokio::Client) {
     /// let end = client.unbind().await;
     /// println!("{end}");
     /// # }
@@ -119,7 +119,7 @@ impl<R: Role> Handle<R> {
     /// unanswered.
     ///
     /// ```no_run
-    /// # async fn example(client: smpp_io_tokio::Client) {
+    /// # async fn example(client: smpp_tokio::Client) {
     /// use std::time::Duration;
     ///
     /// // Graceful shutdown with a deadline.
@@ -140,7 +140,7 @@ impl<R: Role> Handle<R> {
     /// Waits until the session has ended and returns how it ended.
     ///
     /// ```no_run
-    /// # async fn example(client: smpp_io_tokio::Client) {
+    /// # async fn example(client: smpp_tokio::Client) {
     /// tokio::spawn(async move {
     ///     let end = client.closed().await;
     ///     eprintln!("the session ended, reconnect: {end}");
@@ -179,7 +179,7 @@ impl<R: Role> Handle<R> {
     /// The observer is called while the session is locked: it should return quickly, and it must not call this handle.
     ///
     /// ```no_run
-    /// use smpp_core::session::{Direction, Instant, ObservedPdu, Observer};
+    /// use smpp_proto::session::{Direction, Instant, ObservedPdu, Observer};
     ///
     /// struct PrintPdus;
     ///
@@ -189,7 +189,7 @@ impl<R: Role> Handle<R> {
     ///     }
     /// }
     ///
-    /// # fn example(client: smpp_io_tokio::Client) {
+    /// # fn example(client: smpp_tokio::Client) {
     /// client.observe(PrintPdus);
     /// # }
     /// ```
@@ -203,13 +203,13 @@ impl<R: Role> Handle<R> {
     /// and without waking a task. Requests that the closure returns, and those that arrived before, go to the inbox.
     ///
     /// The closure is called while the session is locked: it should return quickly, and it must not call this handle. If
-    /// it drops a [`Reply`](smpp_core::session::Reply), the peer gets no response.
+    /// it drops a [`Reply`](smpp_proto::session::Reply), the peer gets no response.
     ///
     /// ```
-    /// use smpp_core::session::Request;
-    /// use smpp_core::{COctets, SubmitSmResp};
+    /// use smpp_proto::session::Request;
+    /// use smpp_proto::{COctets, SubmitSmResp};
     ///
-    /// # fn serve(peer: &smpp_io_tokio::Peer) {
+    /// # fn serve(peer: &smpp_tokio::Peer) {
     /// peer.respond_inline(|request, responder| match request {
     ///     Request::SubmitSm(message, reply) => {
     ///         println!("{} octets", message.text().len());
@@ -234,7 +234,7 @@ impl<R: Role> Handle<R> {
     /// Returns the counters of the session: PDUs, octets, requests in flight, timeouts, response times.
     ///
     /// ```no_run
-    /// # fn example(client: smpp_io_tokio::Client) {
+    /// # fn example(client: smpp_tokio::Client) {
     /// let stats = client.stats();
     /// println!("{} in flight, {} PDUs sent", stats.in_flight, stats.sent.total().pdus());
     /// # }
@@ -248,10 +248,10 @@ impl Handle<Esme> {
     /// Binds, and waits for the response of the SMSC.
     ///
     /// ```no_run
-    /// use smpp_core::session::RequestError;
-    /// use smpp_core::{Bind, CommandStatus};
+    /// use smpp_proto::session::RequestError;
+    /// use smpp_proto::{Bind, CommandStatus};
     ///
-    /// # async fn example(client: smpp_io_tokio::Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// # async fn example(client: smpp_tokio::Client) -> Result<(), Box<dyn std::error::Error>> {
     /// let bind = Bind { system_id: "shop".try_into()?, password: "secret".try_into()?, ..Bind::default() };
     /// match client.bind(&bind).await {
     ///     Ok(response) => println!("bound to {}", response.bind_resp().system_id),
@@ -285,9 +285,9 @@ impl Handle<Esme> {
     /// [`request`](Self::request) does.
     ///
     /// ```no_run
-    /// use smpp_core::{Address, RegisteredDelivery, ShortMessage, SubmitSm};
+    /// use smpp_proto::{Address, RegisteredDelivery, ShortMessage, SubmitSm};
     ///
-    /// # async fn example(client: smpp_io_tokio::Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// # async fn example(client: smpp_tokio::Client) -> Result<(), Box<dyn std::error::Error>> {
     /// let response = client
     ///     .submit(&SubmitSm {
     ///         source: Address::alphanumeric("8x8")?,
@@ -319,9 +319,9 @@ impl Handle<Smsc> {
     /// for its turn as [`request`](Self::request) does.
     ///
     /// ```no_run
-    /// use smpp_core::{Address, DeliverSm, ShortMessage};
+    /// use smpp_proto::{Address, DeliverSm, ShortMessage};
     ///
-    /// # async fn example(peer: smpp_io_tokio::Peer) -> Result<(), Box<dyn std::error::Error>> {
+    /// # async fn example(peer: smpp_tokio::Peer) -> Result<(), Box<dyn std::error::Error>> {
     /// let message = DeliverSm {
     ///     source: Address::international("6591234567")?,
     ///     short_message: ShortMessage::new(b"Hello")?,
@@ -347,8 +347,8 @@ impl Handle<Smsc> {
     /// does not wait, and there is no confirmation that the PDU arrives.
     ///
     /// ```no_run
-    /// # fn example(peer: smpp_io_tokio::Peer) -> Result<(), smpp_core::session::Refusal> {
-    /// peer.notify(&smpp_core::AlertNotification::default())?;
+    /// # fn example(peer: smpp_tokio::Peer) -> Result<(), smpp_proto::session::Refusal> {
+    /// peer.notify(&smpp_proto::AlertNotification::default())?;
     /// # Ok(())
     /// # }
     /// ```

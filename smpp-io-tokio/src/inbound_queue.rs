@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
-use smpp_core::session::Reply;
-use smpp_core::{
+use smpp_proto::session::Reply;
+use smpp_proto::{
     Bind, BroadcastSm, CancelBroadcastSm, CancelSm, DataSm, DeliverSm, Frame, QueryBroadcastSm, QuerySm,
     ReplaceSm, SequenceNumber, SubmitMulti, SubmitSm,
 };
@@ -127,15 +127,15 @@ impl Fetched {
 
 #[cfg(test)]
 mod tests {
-    use smpp_core::session::RequestError;
-    use smpp_core::{Pdu, SequenceNumber};
+    use smpp_proto::session::RequestError;
+    use smpp_proto::{Pdu, SequenceNumber};
 
     use super::*;
 
     /// Adds a PDU with this length, whose sequence number is `number`.
     fn push(queue: &mut InboundQueue, number: u32, length: usize) {
         let mut octets =
-            Frame::encode(&Pdu::EnquireLink, smpp_core::CommandStatus::ROK, SequenceNumber(number))
+            Frame::encode(&Pdu::EnquireLink, smpp_proto::CommandStatus::ROK, SequenceNumber(number))
                 .octets()
                 .to_vec();
         octets.resize(length, 7);
@@ -181,7 +181,7 @@ mod tests {
         push(&mut queue, 1, 50);
         assert_eq!((queue.chunk.capacity(), queue.entries.queued.capacity()), (50, 1), "the bind");
         push(&mut queue, 2, 60);
-        let error = RequestError::NeverSent(smpp_core::session::NotSentReason::TooLong);
+        let error = RequestError::NeverSent(smpp_proto::session::NotSentReason::TooLong);
         queue.push(Queued::LateResponse(SequenceNumber(9), Box::new(Err(error))));
         for number in 3..40 {
             push(&mut queue, number, 60);

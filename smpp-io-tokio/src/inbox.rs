@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use smpp_core::session::{Refusal, Reply, RequestError, Response, Role, Smsc};
-use smpp_core::{
+use smpp_proto::session::{Refusal, Reply, RequestError, Response, Role, Smsc};
+use smpp_proto::{
     Bind, BroadcastSm, CancelBroadcastSm, CancelSm, CommandStatus, DataSm, DeliverSm, Frame, Operation,
     QueryBroadcastSm, QuerySm, Quirks, ReplaceSm, SequenceNumber, SubmitMulti, SubmitSm, Tolerance,
 };
@@ -19,16 +19,16 @@ use crate::shared::Shared;
 
 /// Receives the requests of the peer, in the order of their arrival.
 ///
-/// While [`max_unanswered`](smpp_core::session::Config::max_unanswered) requests have no response yet, in the inbox or in
+/// While [`max_unanswered`](smpp_proto::session::Config::max_unanswered) requests have no response yet, in the inbox or in
 /// the application, the session reads no further ones (backpressure). After
-/// [`backpressure_timeout`](smpp_core::session::Config::backpressure_timeout) it reads on, and refuses requests with
+/// [`backpressure_timeout`](smpp_proto::session::Config::backpressure_timeout) it reads on, and refuses requests with
 /// `ESME_RTHROTTLED`, so that the peer sends them later. If the
 /// inbox is dropped, the requests in it and all later ones are refused with a temporary error, so that the peer redelivers
 /// them. With the feature `stream` it is a `Stream`.
 ///
 /// ```no_run
-/// use smpp_core::session::Esme;
-/// use smpp_io_tokio::{Inbound, Inbox};
+/// use smpp_proto::session::Esme;
+/// use smpp_tokio::{Inbound, Inbox};
 ///
 /// # async fn example(mut inbox: Inbox<Esme>) {
 /// while let Some(inbound) = inbox.recv().await {
@@ -56,9 +56,9 @@ macro_rules! inbound {
         /// A request, a notification or a late response of the peer, from [`Inbox::recv`].
         ///
         /// ```no_run
-        /// use smpp_core::CommandStatus;
-        /// use smpp_core::session::Smsc;
-        /// use smpp_io_tokio::Inbound;
+        /// use smpp_proto::CommandStatus;
+        /// use smpp_proto::session::Smsc;
+        /// use smpp_tokio::Inbound;
         ///
         /// fn respond(inbound: Inbound<Smsc>) {
         ///     let _ = match inbound {
@@ -73,15 +73,15 @@ macro_rules! inbound {
         pub enum Inbound<R: Role> {
             $($(#[$meta])* $name(InboundRequest<R, $name<'static>>),)+
             /// A PDU that has no response: outbind or alert_notification. It is dropped if
-            /// [`max_unanswered`](smpp_core::session::Config::max_unanswered) entries have arrived since the inbox has taken over
+            /// [`max_unanswered`](smpp_proto::session::Config::max_unanswered) entries have arrived since the inbox has taken over
             /// those before: at most twice as many wait.
             Notification(Frame<Bytes>),
             /// The peer responded to a request of this side after its timeout. The request has ended as
-            /// [`Unanswered`](smpp_core::session::RequestError::Unanswered); now its result is known. It is dropped if
-            /// [`max_unanswered`](smpp_core::session::Config::max_unanswered) entries are in the inbox.
+            /// [`Unanswered`](smpp_proto::session::RequestError::Unanswered); now its result is known. It is dropped if
+            /// [`max_unanswered`](smpp_proto::session::Config::max_unanswered) entries are in the inbox.
             LateResponse {
                 /// The sequence number of the request. `submit` does not return it: register an
-                /// [`Observer`](smpp_core::session::Observer) to see it. An [`Account`](crate::account::Account) matches late
+                /// [`Observer`](smpp_proto::session::Observer) to see it. An [`Account`](crate::account::Account) matches late
                 /// responses to its messages itself.
                 sequence: SequenceNumber,
                 /// The result of the request.
@@ -115,9 +115,9 @@ with_requests!(inbound);
 /// peer keeps the message and redelivers it.
 ///
 /// ```no_run
-/// use smpp_core::session::Smsc;
-/// use smpp_core::{COctets, CommandStatus, SubmitSm, SubmitSmResp};
-/// use smpp_io_tokio::InboundRequest;
+/// use smpp_proto::session::Smsc;
+/// use smpp_proto::{COctets, CommandStatus, SubmitSm, SubmitSmResp};
+/// use smpp_tokio::InboundRequest;
 ///
 /// # fn store(_: &SubmitSm<'_>) -> bool { true }
 /// fn respond(request: InboundRequest<Smsc, SubmitSm<'static>>) {

@@ -1,4 +1,4 @@
-//! SMPP 3.4 clients and servers over tokio, with TCP and TLS. The protocol logic is in [`smpp_core`], a sans-IO session;
+//! SMPP 3.4 clients and servers over tokio, with TCP and TLS. The protocol logic is in [`smpp_proto`], a sans-IO session;
 //! this crate provides sockets, tasks, timers and TLS. It sends and receives SMS messages and delivery receipts as an ESME
 //! (client), and accepts binds as an SMSC (server).
 //!
@@ -19,10 +19,10 @@
 //! ```no_run
 //! use std::time::Duration;
 //!
-//! use smpp_core::account::{Binds, Credentials, Message, Options};
-//! use smpp_core::provider::Provider;
-//! use smpp_core::{Address, RegisteredDelivery, SubmitSm};
-//! use smpp_io_tokio::account::{Account, Arrival};
+//! use smpp_proto::account::{Binds, Credentials, Message, Options};
+//! use smpp_proto::provider::Provider;
+//! use smpp_proto::{Address, RegisteredDelivery, SubmitSm};
+//! use smpp_tokio::account::{Account, Arrival};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let options = Options {
@@ -64,8 +64,8 @@
 //! # Client session
 //!
 //! ```no_run
-//! use smpp_core::{Address, Bind, Endpoint, RegisteredDelivery, ShortMessage, SubmitSm};
-//! use smpp_io_tokio::{Connector, Inbound};
+//! use smpp_proto::{Address, Bind, Endpoint, RegisteredDelivery, ShortMessage, SubmitSm};
+//! use smpp_tokio::{Connector, Inbound};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let endpoint: Endpoint = "smpps://smpp.8x8.com".parse()?;
@@ -96,9 +96,9 @@
 //! ```no_run
 //! use std::sync::atomic::{AtomicU64, Ordering};
 //!
-//! use smpp_core::session::{Config, Rate, Smsc};
-//! use smpp_core::{COctets, CommandStatus, SubmitSmResp};
-//! use smpp_io_tokio::{Admission, BindRequest, BoundSession, Inbound, Listener, Server, ServerLimits, Service};
+//! use smpp_proto::session::{Config, Rate, Smsc};
+//! use smpp_proto::{COctets, CommandStatus, SubmitSmResp};
+//! use smpp_tokio::{Admission, BindRequest, BoundSession, Inbound, Listener, Server, ServerLimits, Service};
 //!
 //! struct Shop {
 //!     messages: AtomicU64,
@@ -149,10 +149,10 @@
 //!
 //! # Bounds and backpressure
 //!
-//! All memory is bounded. The [`Config`](smpp_core::session::Config) of a session bounds the window (requests in flight),
+//! All memory is bounded. The [`Config`](smpp_proto::session::Config) of a session bounds the window (requests in flight),
 //! the peer's requests without a response, and the octets that wait to be written; above the last limit the session stops
 //! reading, and TCP pushes back on the peer. A full window makes [`Handle::request`] wait. An account has
-//! [`queue_capacity`](smpp_core::account::Options::queue_capacity) and
+//! [`queue_capacity`](smpp_proto::account::Options::queue_capacity) and
 //! [`arrivals_capacity`](account::AccountConnector::arrivals_capacity). A server has [`ServerLimits`]: connections,
 //! connections of one address, binds of an account, and the rate of a bind.
 //!
@@ -171,8 +171,8 @@
 //! | what | how | cost |
 //! | --- | --- | --- |
 //! | events: connections, binds, reconnects, messages in doubt | [`Account::events`](account::Account::events), [`Service::event`] | a copy of each event; one call |
-//! | PDUs: a log, a capture file for Wireshark (`smpp_core::pcap`, feature `pcap` of `smpp-core`, also for TLS) | [`Handle::observe`], [`AccountConnector::observe`](account::AccountConnector::observe), [`ServerBuilder::observe`] with an [`Observer`](smpp_core::session::Observer) | one call for each PDU |
-//! | malformed and refused PDUs of the peer | [`Observer::rejected`](smpp_core::session::Observer::rejected) of the same observers | one call for each of them |
+//! | PDUs: a log, a capture file for Wireshark (`smpp_proto::pcap`, feature `pcap` of `smpp-proto`, also for TLS) | [`Handle::observe`], [`AccountConnector::observe`](account::AccountConnector::observe), [`ServerBuilder::observe`] with an [`Observer`](smpp_proto::session::Observer) | one call for each PDU |
+//! | malformed and refused PDUs of the peer | [`Observer::rejected`](smpp_proto::session::Observer::rejected) of the same observers | one call for each of them |
 //! | counters | [`Handle::stats`], [`Account::stats`](account::Account::stats), [`BoundSession::stats`] | none: sessions and accounts count anyway |
 //! | logs and spans | feature `tracing` | a comparison for each event of the session |
 //! | metrics | feature `metrics`: `metrics::publish`, `metrics::publish_account`, `metrics::publish_server` | an addition for each request, the rest at intervals |
@@ -196,7 +196,7 @@
 //! field `status` is the name of a status (`ESME_RTHROTTLED`) or, without a name, its number (`0x0000ffff`).
 //!
 //! An [`account`] has a span `smpp_account` with the field `system_id`. It logs its events with the text of
-//! [`AccountEvent`](smpp_core::account::AccountEvent) and the fields `kind`, `link` (the connection), `number` (the message),
+//! [`AccountEvent`](smpp_proto::account::AccountEvent) and the fields `kind`, `link` (the connection), `number` (the message),
 //! `suppressed` and, for failed connections, `error`. A [`Server`] has a span `smpp_server`, and logs its
 //! [events](BindRegistry::events) with the fields `kind`, `connection` and `suppressed`. The [manual](manual::observability) has
 //! their levels and kinds.
@@ -248,10 +248,10 @@ pub use server::{
     Listener, ProxyHeaderError, QueuedDelivery, RejectReason, Server, ServerBuilder, ServerEvent,
     ServerLimits, ServerStream, Service, Shutdown,
 };
-pub use smpp_core;
-pub use smpp_core::diagnosis::ReceivedInstead;
-pub use smpp_core::session::{NotSentReason, RefusedResponse, RequestError, Response};
-pub use smpp_io_common::{Network, NetworkError, ProxyProtocol};
+pub use smpp_common::{Network, NetworkError, ProxyProtocol};
+pub use smpp_proto;
+pub use smpp_proto::diagnosis::ReceivedInstead;
+pub use smpp_proto::session::{NotSentReason, RefusedResponse, RequestError, Response};
 pub use start::start;
 
 /// The examples in the README compile.

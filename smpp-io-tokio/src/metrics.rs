@@ -5,9 +5,9 @@
 //!
 //! ```no_run
 //! use std::time::Duration;
-//! use smpp_io_tokio::metrics;
+//! use smpp_tokio::metrics;
 //!
-//! # fn example(client: smpp_io_tokio::Client, account: smpp_io_tokio::account::Account, server: smpp_io_tokio::Server) {
+//! # fn example(client: smpp_tokio::Client, account: smpp_tokio::account::Account, server: smpp_tokio::Server) {
 //! metrics::describe();
 //! tokio::spawn(metrics::publish(&client, "8x8", Duration::from_secs(10)));
 //! tokio::spawn(metrics::publish_account(&account, "8x8", Duration::from_secs(10)));
@@ -38,7 +38,7 @@
 //! | `smpp_quirks_total` | counter | | PDUs with tolerated deviations |
 //! | `smpp_response_seconds` | histogram | | time from a request to its response |
 //!
-//! `kind` is one of [`Kind`](smpp_core::session::Kind): `bind`, `message`, `manage`, `enquire_link`, `unbind`, `other`.
+//! `kind` is one of [`Kind`](smpp_proto::session::Kind): `bind`, `message`, `manage`, `enquire_link`, `unbind`, `other`.
 //! `outcome` is
 //! - `accepted`: a response with `ESME_ROK`;
 //! - `throttled`: a response with `ESME_RTHROTTLED` or `ESME_RMSGQFUL`;
@@ -101,7 +101,7 @@
 //!
 //! Counters are exact as of the last publication, and after the end of the session or account; gauges are momentary values.
 //! The histogram gets one sample for each response, the middle of a bucket of
-//! [`Histogram`](smpp_core::session::Histogram): at most 12.5 % off. If there were more than 10,000 responses since the
+//! [`Histogram`](smpp_proto::session::Histogram): at most 12.5 % off. If there were more than 10,000 responses since the
 //! last publication, it gets a proportional part of them.
 
 mod account;
@@ -112,4 +112,4 @@ pub use account::publish_account;
 pub use server::publish_server;
 pub use session::publish;
 #[doc(inline)]
-pub use smpp_io_common::metrics::describe;
+pub use smpp_common::metrics::describe;

@@ -4,8 +4,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
-use smpp_core::session::{Instant, NotSentReason, Readiness, Refusal, RequestError, Role, SentBy};
-use smpp_core::{CommandId, Operation};
+use smpp_proto::session::{Instant, NotSentReason, Readiness, Refusal, RequestError, Role, SentBy};
+use smpp_proto::{CommandId, Operation};
 
 use crate::shared::{Core, Shared};
 use crate::wait::{RequestResult, WakeList};

@@ -1,7 +1,7 @@
 //! Responses that are given inside the driver, where the request is read.
 
-use smpp_core::session::{Observer, Refusal, Reply, Request, Role, Session};
-use smpp_core::{CommandStatus, Operation};
+use smpp_proto::session::{Observer, Refusal, Reply, Request, Role, Session};
+use smpp_proto::{CommandStatus, Operation};
 
 /// The session inside the driver. The tag of a request is its slot in `PendingRequests`.
 pub(crate) type DriverSession<R> = Session<R, u32, Option<Box<dyn Observer + Send>>>;

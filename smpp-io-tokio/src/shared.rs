@@ -4,12 +4,12 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Waker;
 
-use smpp_core::session::{Config, Event, Instant, Readiness, Refusal, Request, Role, Session};
-use smpp_core::{
+use smpp_common::telemetry::SessionTelemetry;
+use smpp_proto::session::{Config, Event, Instant, Readiness, Refusal, Request, Role, Session};
+use smpp_proto::{
     Bind, BroadcastSm, CancelBroadcastSm, CancelSm, DataSm, DeliverSm, Frame, Operation, QueryBroadcastSm,
     QuerySm, ReplaceSm, SubmitMulti, SubmitSm,
 };
-use smpp_io_common::telemetry::SessionTelemetry;
 use tokio::sync::Notify;
 
 use crate::clock::Clock;

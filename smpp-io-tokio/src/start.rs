@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use smpp_core::session::{Config, Role};
+use smpp_proto::session::{Config, Role};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::driver::Driver;
@@ -19,9 +19,9 @@ use crate::shared::Shared;
 /// A client and a server in one process, over a pipe:
 ///
 /// ```
-/// use smpp_core::session::{Config, Esme, Smsc};
-/// use smpp_core::Bind;
-/// use smpp_io_tokio::{Inbound, start};
+/// use smpp_proto::session::{Config, Esme, Smsc};
+/// use smpp_proto::Bind;
+/// use smpp_tokio::{Inbound, start};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -6,8 +6,8 @@
 //! build the usual ones.
 //!
 //! ```no_run
-//! use smpp_core::session::Config;
-//! use smpp_io_tokio::{Connector, Listener, tls};
+//! use smpp_proto::session::Config;
+//! use smpp_tokio::{Connector, Listener, tls};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! // A client that trusts the CA of the SMSC's operator.
@@ -25,7 +25,7 @@ pub use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 #[doc(inline)]
 pub use rustls::{ProtocolVersion, RootCertStore};
 #[doc(inline)]
-pub use smpp_io_common::tls::{
+pub use smpp_common::tls::{
     ServerTls, TlsInfo, ca_file, ca_pem, client, client_with_certificate, server, server_files,
     server_verifying_clients, system_roots,
 };

@@ -6,7 +6,7 @@
 
 use std::task::{Poll, Waker};
 
-use smpp_core::session::{Outcome, RequestError, Response};
+use smpp_proto::session::{Outcome, RequestError, Response};
 
 /// The result of a request.
 pub(crate) type RequestResult = Result<Response, RequestError>;
@@ -185,7 +185,7 @@ pub(crate) mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::task::Wake;
 
-    use smpp_core::session::CloseReason;
+    use smpp_proto::session::CloseReason;
 
     use super::*;
 

@@ -8,7 +8,7 @@
 
 use std::task::Waker;
 
-use smpp_core::CommandId;
+use smpp_proto::CommandId;
 
 /// The index that ends a list.
 const NONE: u32 = u32::MAX;

@@ -3,16 +3,16 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use smpp_core::account::{Binds, Credentials, Message, Options};
-use smpp_core::provider::Provider;
-use smpp_core::session::{Direction, Instant, Kind, ObservedPdu, Observer, Stats};
-use smpp_core::sms::MessageReference;
-use smpp_core::{
+use smpp_proto::account::{Binds, Credentials, Message, Options};
+use smpp_proto::provider::Provider;
+use smpp_proto::session::{Direction, Instant, Kind, ObservedPdu, Observer, Stats};
+use smpp_proto::sms::MessageReference;
+use smpp_proto::{
     Address, CommandStatus, DeliverSm, Endpoint, Frame, MessageState, Pdu, RegisteredDelivery, ShortMessage,
     SubmitSm, Tolerance,
 };
-use smpp_io_tokio::account::{Account, AccountConnector, AccountError, Arrival, Arrivals};
-use smpp_io_tokio::testing::{ACCOUNT, TestSmsc};
+use smpp_tokio::account::{Account, AccountConnector, AccountError, Arrival, Arrivals};
+use smpp_tokio::testing::{ACCOUNT, TestSmsc};
 
 fn options(binds: Binds) -> Options {
     let (system_id, password) = ACCOUNT;

@@ -7,21 +7,21 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
-use smpp_core::account::{
+use smpp_proto::account::{
     Backoff, Credentials, ExpectError, Expected, Message, MessageKey, Options, ReceiptDestination,
     SegmentOutcome, SubmitError, Unresolved,
 };
-use smpp_core::provider::Provider;
-use smpp_core::session::{Config, Direction, Instant, ObservedPdu, Observer, Smsc};
-use smpp_core::{
+use smpp_proto::provider::Provider;
+use smpp_proto::session::{Config, Direction, Instant, ObservedPdu, Observer, Smsc};
+use smpp_proto::{
     Address, COctets, CommandStatus, DeliverSm, Endpoint, EsmClass, MessageState, RegisteredDelivery,
     ShortMessage, SubmitSm, SubmitSmResp,
 };
-use smpp_io_tokio::account::{
+use smpp_tokio::account::{
     Account, AccountConnector, AckError, Arrival, Arrivals, NoMoreReceipts, SendError,
 };
-use smpp_io_tokio::testing::{self, ACCOUNT};
-use smpp_io_tokio::{Inbound, InboundRequest, Inbox, Listener, Peer};
+use smpp_tokio::testing::{self, ACCOUNT};
+use smpp_tokio::{Inbound, InboundRequest, Inbox, Listener, Peer};
 
 fn options() -> Options {
     let (system_id, password) = ACCOUNT;

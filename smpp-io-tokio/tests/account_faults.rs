@@ -6,17 +6,17 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use smpp_core::account::{
+use smpp_proto::account::{
     AccountEvent, Backoff, Binds, Credentials, LinkEvent, Message, Options, SegmentOutcome,
 };
-use smpp_core::provider::Provider;
-use smpp_core::session::Config;
-use smpp_core::{
+use smpp_proto::provider::Provider;
+use smpp_proto::session::Config;
+use smpp_proto::{
     Address, COctets, CommandStatus, Endpoint, MessageState, RegisteredDelivery, SubmitSm, SubmitSmResp,
 };
-use smpp_io_tokio::account::{Account, AccountConnector, Arrival, Arrivals, SendError};
-use smpp_io_tokio::testing::{ACCOUNT, TestSmsc};
-use smpp_io_tokio::{Inbound, Listener};
+use smpp_tokio::account::{Account, AccountConnector, Arrival, Arrivals, SendError};
+use smpp_tokio::testing::{ACCOUNT, TestSmsc};
+use smpp_tokio::{Inbound, Listener};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};

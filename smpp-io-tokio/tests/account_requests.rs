@@ -3,21 +3,21 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use smpp_core::account::{
+use smpp_proto::account::{
     AccountEvent, Binds, Credentials, Message, MessageKey, MessageRequest, MessageRequestError, Options,
     RequestNotSentReason,
 };
-use smpp_core::provider::Provider;
-use smpp_core::session::{Config, Smsc};
-use smpp_core::simulator::Rules;
-use smpp_core::{
+use smpp_proto::provider::Provider;
+use smpp_proto::session::{Config, Smsc};
+use smpp_proto::simulator::Rules;
+use smpp_proto::{
     Address, COctets, CancelSm, CommandStatus, DataSm, DataSmResp, Destination, List, MessageClass,
     MessageState, QuerySm, QuerySmResp, RegisteredDelivery, ReplaceSm, SubmitMulti, SubmitMultiResp,
     SubmitSm, SubmitSmResp, Tag, Tlv, Tlvs, UnsuccessSme,
 };
-use smpp_io_tokio::account::{Account, AccountConnector};
-use smpp_io_tokio::testing::{ACCOUNT, TestSmsc};
-use smpp_io_tokio::{Admission, BindRequest, BoundSession, Inbound, Listener, Server, Service};
+use smpp_tokio::account::{Account, AccountConnector};
+use smpp_tokio::testing::{ACCOUNT, TestSmsc};
+use smpp_tokio::{Admission, BindRequest, BoundSession, Inbound, Listener, Server, Service};
 use tokio::time::timeout;
 
 const PRICE: Tag = Tag(0x1400);
@@ -28,7 +28,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 struct Accountant {
     log: Mutex<Vec<String>>,
     /// The bind that sent the last message.
-    submitter: Mutex<Option<smpp_io_tokio::BindId>>,
+    submitter: Mutex<Option<smpp_tokio::BindId>>,
 }
 
 impl Service for Accountant {
@@ -116,7 +116,7 @@ async fn messages_of_each_operation_are_sent_and_their_responses_returned() {
     let destinations = [Destination::Sme(destination()); 2];
     let multi = SubmitMulti { destinations: List::new(&destinations).unwrap(), ..SubmitMulti::default() };
     let sent = timeout(TIMEOUT, account.send(&Message::submit_multi(&multi))).await.unwrap().unwrap();
-    let refused = sent.responses().flat_map(smpp_core::session::AcceptedResponse::unsuccessful);
+    let refused = sent.responses().flat_map(smpp_proto::session::AcceptedResponse::unsuccessful);
     let refused: Vec<_> = refused.map(|recipient| recipient.error_status_code).collect();
     assert_eq!(refused, [CommandStatus::RINVDSTADR]);
     assert_eq!(*smsc.log.lock().unwrap(), ["submit_sm 0x10", "data_sm data", "submit_multi 2"]);
@@ -127,7 +127,7 @@ async fn messages_of_each_operation_are_sent_and_their_responses_returned() {
 async fn requests_about_a_message_go_on_the_bind_that_sent_it() {
     let (smsc, _server, account) =
         connected(Options { binds: Binds::transceivers(2), max_binds: 2, ..options() }).await;
-    while account.links().iter().filter(|(_, state, _)| matches!(state, smpp_core::account::LinkState::Open(_, state) if state.is_bound())).count() < 2 {
+    while account.links().iter().filter(|(_, state, _)| matches!(state, smpp_proto::account::LinkState::Open(_, state) if state.is_bound())).count() < 2 {
         tokio::task::yield_now().await;
     }
     let template = SubmitSm { destination: destination(), ..SubmitSm::default() };
@@ -143,7 +143,7 @@ async fn requests_about_a_message_go_on_the_bind_that_sent_it() {
 
     let refused = timeout(TIMEOUT, account.cancel_sm(&CancelSm::default())).await.unwrap().unwrap_err();
     assert_eq!(refused.status(), Some(CommandStatus::RCANCELFAIL));
-    let short_message = smpp_core::ShortMessage::new(b"new").unwrap();
+    let short_message = smpp_proto::ShortMessage::new(b"new").unwrap();
     let replace = ReplaceSm { short_message, ..ReplaceSm::default() };
     timeout(TIMEOUT, account.replace_sm(&replace)).await.unwrap().unwrap();
     assert_eq!(smsc.log.lock().unwrap().last().unwrap(), "replace_sm new");

@@ -4,13 +4,13 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use smpp_core::account::{Binds, Credentials, LinkState, Message, Options, OptionsError, SubmitError};
-use smpp_core::provider::Provider;
-use smpp_core::session::State;
-use smpp_core::{Address, BindMode, CommandStatus, Endpoint, SubmitSm};
-use smpp_io_tokio::account::{Account, AccountConnector, AccountError, Arrivals};
-use smpp_io_tokio::testing::{ACCOUNT, TestSmsc};
-use smpp_io_tokio::{Connector, DialTarget};
+use smpp_proto::account::{Binds, Credentials, LinkState, Message, Options, OptionsError, SubmitError};
+use smpp_proto::provider::Provider;
+use smpp_proto::session::State;
+use smpp_proto::{Address, BindMode, CommandStatus, Endpoint, SubmitSm};
+use smpp_tokio::account::{Account, AccountConnector, AccountError, Arrivals};
+use smpp_tokio::testing::{ACCOUNT, TestSmsc};
+use smpp_tokio::{Connector, DialTarget};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 #[cfg(unix)]

@@ -10,16 +10,16 @@ use std::task::Poll;
 use std::time::Duration;
 
 use allocation_counter::{AllocationInfo, measure};
-use smpp_core::account::{Credentials, Message, Options};
-use smpp_core::provider::Provider;
-use smpp_core::session::{Config, Esme, Kind, Request, Smsc};
-use smpp_core::{
+use smpp_common::in_place_smsc::InPlaceSmsc;
+use smpp_proto::account::{Credentials, Message, Options};
+use smpp_proto::provider::Provider;
+use smpp_proto::session::{Config, Esme, Kind, Request, Smsc};
+use smpp_proto::{
     Address, Bind, BindResp, COctets, CommandStatus, Frame, MessageState, Pdu, RegisteredDelivery,
     SequenceNumber, ShortMessage, SubmitSm, SubmitSmResp,
 };
-use smpp_io_common::in_place_smsc::InPlaceSmsc;
-use smpp_io_tokio::account::{Account, AccountConnector};
-use smpp_io_tokio::{
+use smpp_tokio::account::{Account, AccountConnector};
+use smpp_tokio::{
     Admission, BindRequest, BoundSession, Client, Connector, Inbound, Inbox, Listener, Peer, Server,
     ServerLimits, Service, start,
 };

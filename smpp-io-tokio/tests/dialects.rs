@@ -4,12 +4,12 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use smpp_core::session::{Direction, Esme, Instant, ObservedPdu, Observer, RequestError};
-use smpp_core::simulator::{Dialect, Rules};
-use smpp_core::tlv::Tag;
-use smpp_core::{Address, CommandStatus, InterfaceVersion, RegisteredDelivery, ShortMessage, SubmitSm};
-use smpp_io_tokio::testing::{Faults, TestSmsc};
-use smpp_io_tokio::{Client, Connector, Inbound, Inbox};
+use smpp_proto::session::{Direction, Esme, Instant, ObservedPdu, Observer, RequestError};
+use smpp_proto::simulator::{Dialect, Rules};
+use smpp_proto::tlv::Tag;
+use smpp_proto::{Address, CommandStatus, InterfaceVersion, RegisteredDelivery, ShortMessage, SubmitSm};
+use smpp_tokio::testing::{Faults, TestSmsc};
+use smpp_tokio::{Client, Connector, Inbound, Inbox};
 use tokio::time::timeout;
 
 /// The test fails if something takes longer.

@@ -6,15 +6,15 @@ use std::sync::mpsc;
 use std::task::Poll;
 use std::time::Duration;
 
-use smpp_core::session::{
+use smpp_proto::session::{
     CloseReason, Config, Direction, Esme, Instant, ObservedPdu, Observer, RequestError, UnansweredReason,
 };
-use smpp_core::simulator::{ReceiptTiming, Rules};
-use smpp_core::{
+use smpp_proto::simulator::{ReceiptTiming, Rules};
+use smpp_proto::{
     Address, Bind, COctets, CommandId, CommandStatus, Password, RegisteredDelivery, ShortMessage, SubmitSm,
 };
-use smpp_io_tokio::testing::{Faults, TestSmsc};
-use smpp_io_tokio::{Client, Inbound, Inbox, start};
+use smpp_tokio::testing::{Faults, TestSmsc};
+use smpp_tokio::{Client, Inbound, Inbox, start};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 

@@ -6,16 +6,16 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
-use smpp_core::account::{Credentials, Message, Options};
-use smpp_core::provider::Provider;
-use smpp_core::session::{Config, Esme, Smsc};
-use smpp_core::{
+use smpp_proto::account::{Credentials, Message, Options};
+use smpp_proto::provider::Provider;
+use smpp_proto::session::{Config, Esme, Smsc};
+use smpp_proto::{
     Address, Bind, BindResp, COctets, CommandId, CommandStatus, DeliverSm, EsmClass, Frame, Password, Pdu,
     SequenceNumber, ShortMessage, SubmitSm, SubmitSmResp,
 };
-use smpp_io_tokio::account::AccountConnector;
-use smpp_io_tokio::metrics::{describe, publish, publish_account};
-use smpp_io_tokio::{Connector, Inbound, Inbox, Listener, start};
+use smpp_tokio::account::AccountConnector;
+use smpp_tokio::metrics::{describe, publish, publish_account};
+use smpp_tokio::{Connector, Inbound, Inbox, Listener, start};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::{sleep, timeout};
 

@@ -12,8 +12,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 use rusqlite::Connection;
-use smpp_core::simulator::{Rng, Rules};
-use smpp_io_tokio::testing::{TestSmsc, TestSmscEvent};
+use smpp_proto::simulator::{Rng, Rules};
+use smpp_tokio::testing::{TestSmsc, TestSmscEvent};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -237,7 +237,7 @@ fn example() -> PathBuf {
             other => other,
         };
         let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--package", "smpp-io-tokio", "--example", "outbox", "--profile", name]);
+        build.args(["build", "--package", "smpp-tokio", "--example", "outbox", "--profile", name]);
         build.arg("--target-dir").arg(profile.parent().unwrap());
         assert!(build.status().unwrap().success(), "the example does not build");
     }

@@ -2,16 +2,16 @@
 
 use std::io;
 
-use smpp_core::account::{
+use smpp_proto::account::{
     AccountEvent, Binds, Credentials, LinkEvent, Message, Options, SegmentOutcome, SendError,
 };
-use smpp_core::provider::Provider;
-use smpp_core::session::{
+use smpp_proto::provider::Provider;
+use smpp_proto::session::{
     CloseReason, Config, Direction, Esme, Instant, ObservedPdu, Observer, Refusal, RejectedPdu, Smsc, State,
 };
-use smpp_core::{AlertNotification, Bind, CommandId, CommandStatus, SubmitSm, Tag, frame};
-use smpp_io_tokio::account::{AccountConnector, AccountError};
-use smpp_io_tokio::{Inbound, NotSentReason, RequestError, start};
+use smpp_proto::{AlertNotification, Bind, CommandId, CommandStatus, SubmitSm, Tag, frame};
+use smpp_tokio::account::{AccountConnector, AccountError};
+use smpp_tokio::{Inbound, NotSentReason, RequestError, start};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
 /// A vendor's parameter.
@@ -149,7 +149,7 @@ async fn after_the_end_each_call_says_why_the_session_ended() {
     // Unanswered, it delays the answer to the unbind: the session is shutting down until then.
     let delivering = tokio::spawn({
         let peer = peer.clone();
-        async move { peer.request(&smpp_core::DeliverSm::default()).await }
+        async move { peer.request(&smpp_proto::DeliverSm::default()).await }
     });
     let Some(Inbound::DeliverSm(held)) = client_inbox.recv().await else { panic!("no message") };
     let unbinding = tokio::spawn({
@@ -168,7 +168,7 @@ async fn after_the_end_each_call_says_why_the_session_ended() {
     assert_eq!(error, RequestError::NeverSent(NotSentReason::Closed(CloseReason::Unbound)));
     assert_eq!(client.state(), State::Closed);
     peer.closed().await;
-    let error = peer.deliver(&smpp_core::DeliverSm::default()).await.unwrap_err();
+    let error = peer.deliver(&smpp_proto::DeliverSm::default()).await.unwrap_err();
     assert_eq!(error.to_string(), "not sent: the session has ended: the peer unbound");
     let closed = Refusal::Closed(CloseReason::PeerUnbound);
     assert_eq!(peer.notify(&AlertNotification::default()), Err(closed));

@@ -9,11 +9,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use smpp_core::session::{
+use smpp_proto::session::{
     CloseReason, Config, Direction, Esme, Instant, ObservedPdu, Observer, Request, Smsc,
 };
-use smpp_core::{Bind, BindResp, COctets, CommandStatus, QuerySm, ShortMessage, SubmitSm, SubmitSmResp};
-use smpp_io_tokio::{Client, Inbound, Inbox, NotSentReason, Peer, RequestError, start};
+use smpp_proto::{Bind, BindResp, COctets, CommandStatus, QuerySm, ShortMessage, SubmitSm, SubmitSmResp};
+use smpp_tokio::{Client, Inbound, Inbox, NotSentReason, Peer, RequestError, start};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf, duplex};
 use tokio::task::{JoinHandle, JoinSet, yield_now};
 use tokio::time::timeout;

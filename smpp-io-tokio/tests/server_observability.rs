@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
-use smpp_core::session::{Config, Esme, Smsc};
-use smpp_core::{Bind, COctets, CommandStatus, DeliverSm, Password};
-use smpp_io_tokio::metrics::publish_server;
-use smpp_io_tokio::{Admission, BindRequest, BoundSession, Inbound, Listener, Server, Service, start};
+use smpp_proto::session::{Config, Esme, Smsc};
+use smpp_proto::{Bind, COctets, CommandStatus, DeliverSm, Password};
+use smpp_tokio::metrics::publish_server;
+use smpp_tokio::{Admission, BindRequest, BoundSession, Inbound, Listener, Server, Service, start};
 use tokio::net::TcpStream;
 
 /// Accepts one password.

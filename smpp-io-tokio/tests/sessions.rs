@@ -6,15 +6,15 @@ use std::sync::mpsc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use smpp_core::session::{
+use smpp_proto::session::{
     self, CloseReason, Config, Direction, Esme, ObservedPdu, Observer, Rate, Refusal, Smsc, State,
     UnansweredReason,
 };
-use smpp_core::{
+use smpp_proto::{
     AlertNotification, Bind, BindResp, COctets, CommandId, CommandStatus, DataSm, DataSmResp, DeliverSm,
     Frame, Outbind, Password, Pdu, SequenceNumber, ShortMessage, SubmitSm, SubmitSmResp, Tag, Tlv, Tlvs,
 };
-use smpp_io_tokio::{Client, Inbound, Inbox, NotSentReason, Peer, RequestError, start};
+use smpp_tokio::{Client, Inbound, Inbox, NotSentReason, Peer, RequestError, start};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex};
 use tokio::runtime::Builder;
 use tokio::task::JoinSet;

@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ClientConfig;
-use smpp_core::session::CloseReason;
-use smpp_core::sms::Receipt;
-use smpp_core::{
+use smpp_proto::session::CloseReason;
+use smpp_proto::sms::Receipt;
+use smpp_proto::{
     Address, Bind, BindMode, COctets, CommandStatus, Endpoint, MessageState, Password, RegisteredDelivery,
     ShortMessage, SubmitSm,
 };
-use smpp_io_tokio::testing::{ACCOUNT, TestSmsc};
-use smpp_io_tokio::{ConnectError, ConnectErrorKind, Connector, Inbound, RequestError, TlsError, tls};
+use smpp_tokio::testing::{ACCOUNT, TestSmsc};
+use smpp_tokio::{ConnectError, ConnectErrorKind, Connector, Inbound, RequestError, TlsError, tls};
 
 fn trusting(smsc: &TestSmsc) -> Connector {
     Connector::new().tls(smsc.client_tls())

@@ -6,13 +6,13 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use futures_core::Stream;
-use smpp_core::Address;
-use smpp_core::account::{Credentials, Options};
-use smpp_core::provider::Provider;
-use smpp_core::session::Esme;
-use smpp_io_tokio::account::{AccountConnector, Arrival};
-use smpp_io_tokio::testing::{ACCOUNT, TestSmsc};
-use smpp_io_tokio::{Connector, Inbound};
+use smpp_proto::Address;
+use smpp_proto::account::{Credentials, Options};
+use smpp_proto::provider::Provider;
+use smpp_proto::session::Esme;
+use smpp_tokio::account::{AccountConnector, Arrival};
+use smpp_tokio::testing::{ACCOUNT, TestSmsc};
+use smpp_tokio::{Connector, Inbound};
 
 async fn next<S: Stream + Unpin>(stream: &mut S) -> Option<S::Item> {
     poll_fn(|cx| Pin::new(&mut *stream).poll_next(cx)).await
@@ -82,6 +82,6 @@ fn streams_are_send_and_unpin() {
     fn check<T: Stream + Send + Unpin>() -> Option<Poll<T::Item>> {
         None
     }
-    assert!(check::<smpp_io_tokio::account::Arrivals>().is_none());
-    assert!(check::<smpp_io_tokio::Inbox<smpp_core::session::Smsc>>().is_none());
+    assert!(check::<smpp_tokio::account::Arrivals>().is_none());
+    assert!(check::<smpp_tokio::Inbox<smpp_proto::session::Smsc>>().is_none());
 }

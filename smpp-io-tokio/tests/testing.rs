@@ -4,20 +4,20 @@
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use smpp_core::account::{Credentials, Message, Options};
-use smpp_core::provider::Provider;
-use smpp_core::session::Esme;
-use smpp_core::session::{CloseReason, Config, RequestError, UnansweredReason};
-use smpp_core::simulator::{OriginateError, ReceiptTiming, Rules};
-use smpp_core::{
+use smpp_proto::account::{Credentials, Message, Options};
+use smpp_proto::provider::Provider;
+use smpp_proto::session::Esme;
+use smpp_proto::session::{CloseReason, Config, RequestError, UnansweredReason};
+use smpp_proto::simulator::{OriginateError, ReceiptTiming, Rules};
+use smpp_proto::{
     Address, Bind, BindMode, CommandStatus, DataCoding, Frame, MessageState, Pdu, RegisteredDelivery,
     SequenceNumber, ShortMessage, SubmitSm,
 };
-use smpp_io_tokio::testing::{
+use smpp_tokio::testing::{
     Answer, DeliverError, DeliveryFailure, Faults, LogEntry, MoMessage, MoSegmentation, ResponseFault,
     StreamEnd, TestSmsc, When,
 };
-use smpp_io_tokio::{Client, Inbound, Inbox};
+use smpp_tokio::{Client, Inbound, Inbox};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
-use smpp_core::session::{Config, Esme};
-use smpp_core::{Bind, CommandId, CommandStatus, Frame, Pdu, ShortMessage, SubmitSm};
-use smpp_io_tokio::start;
-use smpp_io_tokio::testing::Certificate;
+use smpp_proto::session::{Config, Esme};
+use smpp_proto::{Bind, CommandId, CommandStatus, Frame, Pdu, ShortMessage, SubmitSm};
+use smpp_tokio::start;
+use smpp_tokio::testing::Certificate;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex};
 use tokio::task::JoinSet;
 use tokio_rustls::{TlsAcceptor, TlsConnector};

@@ -4,15 +4,15 @@ use std::net::TcpListener;
 use std::thread;
 use std::time::Duration;
 
-use smpp_core::session::{CloseReason, Config, Smsc};
-use smpp_core::sms::Receipt;
-use smpp_core::{
+use smpp_proto::session::{CloseReason, Config, Smsc};
+use smpp_proto::sms::Receipt;
+use smpp_proto::{
     Address, Bind, BindResp, COctets, DeliverSm, Endpoint, EsmClass, MessageState, Password,
     RegisteredDelivery, ShortMessage, SubmitSm, SubmitSmResp,
 };
-use smpp_io_std::{Connection, TlsStream};
-use smpp_io_tokio::testing::{self, ACCOUNT, Certificate};
-use smpp_io_tokio::{Connector, Inbound};
+use smpp_std::{Connection, TlsStream};
+use smpp_tokio::testing::{self, ACCOUNT, Certificate};
+use smpp_tokio::{Connector, Inbound};
 
 const TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -43,11 +43,11 @@ async fn a_blocking_client_and_a_tokio_server() {
     let smsc = testing::TestSmsc::builder().tls().start().await.unwrap();
     let trust = smsc.client_tls();
     let client = tokio::task::spawn_blocking(move || {
-        let connector = smpp_io_std::Connector::new().tls(trust);
+        let connector = smpp_std::Connector::new().tls(trust);
         let mut connection = connector.bind(&localhost(smsc.local_addr().port()), &bind()).unwrap();
         let response = connection.submit(&message()).unwrap();
         let inbound = connection.recv(Some(TIMEOUT)).unwrap();
-        let Some(smpp_io_std::Inbound::DeliverSm(receipt)) = inbound else { panic!("no receipt") };
+        let Some(smpp_std::Inbound::DeliverSm(receipt)) = inbound else { panic!("no receipt") };
         let sm = receipt.get();
         let parsed = Receipt::parse(sm.text()).unwrap();
         assert_eq!((parsed.id, parsed.state()), (response.message_id(), Some(MessageState::DELIVERED)));
@@ -68,11 +68,11 @@ async fn a_tokio_client_and_a_blocking_server() {
         let stream = TlsStream::accept(stream, certificate.server_config(), TIMEOUT).unwrap();
         let mut connection = Connection::<Smsc, _>::new(stream, Config::default()).unwrap();
         let inbound = connection.recv(Some(TIMEOUT)).unwrap();
-        let Some(smpp_io_std::Inbound::Bind(request)) = inbound else { panic!("no bind") };
+        let Some(smpp_std::Inbound::Bind(request)) = inbound else { panic!("no bind") };
         assert_eq!(request.get(), bind());
         connection.respond(request, Ok(BindResp::default())).unwrap();
         let inbound = connection.recv(Some(TIMEOUT)).unwrap();
-        let Some(smpp_io_std::Inbound::SubmitSm(submitted)) = inbound else { panic!("no message") };
+        let Some(smpp_std::Inbound::SubmitSm(submitted)) = inbound else { panic!("no message") };
         assert_eq!(submitted.get(), message());
         let message_id = COctets::new(b"std-1").unwrap();
         connection.respond(submitted, Ok(SubmitSmResp { message_id, ..SubmitSmResp::default() })).unwrap();

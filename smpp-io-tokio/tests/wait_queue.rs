@@ -9,12 +9,12 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use smpp_core::account::{Credentials, Message, Options};
-use smpp_core::provider::Provider;
-use smpp_core::session::{Config, Esme, Operations, Rate, Request, SentBy, Smsc};
-use smpp_core::{Bind, BindResp, DataSm, Operation, ShortMessage, SubmitSm};
-use smpp_io_tokio::account::AccountConnector;
-use smpp_io_tokio::{Client, Inbound, Inbox, Peer, start};
+use smpp_proto::account::{Credentials, Message, Options};
+use smpp_proto::provider::Provider;
+use smpp_proto::session::{Config, Esme, Operations, Rate, Request, SentBy, Smsc};
+use smpp_proto::{Bind, BindResp, DataSm, Operation, ShortMessage, SubmitSm};
+use smpp_tokio::account::AccountConnector;
+use smpp_tokio::{Client, Inbound, Inbox, Peer, start};
 use tokio::io::duplex;
 use tokio::task::yield_now;
 use tokio::time::{advance, timeout};

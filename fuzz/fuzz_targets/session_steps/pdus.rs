@@ -1,8 +1,8 @@
 //! The requests and responses of both sides.
 
-use smpp_core::arbitrary::{self, Unstructured};
-use smpp_core::session::{Esme, Instant, Refusal, Refused, Reply, Request, Role, Session, Smsc};
-use smpp_core::{
+use smpp_proto::arbitrary::{self, Unstructured};
+use smpp_proto::session::{Esme, Instant, Refusal, Refused, Reply, Request, Role, Session, Smsc};
+use smpp_proto::{
     Bind, BindMode, BindResp, BroadcastSmResp, COctets, CommandId, CommandStatus, DataSmResp, DeliverSm,
     DeliverSmResp, EnquireLink, NoBody, Operation, Password, Pdu, QueryBroadcastSmResp, QuerySmResp,
     SequenceNumber, SubmitMultiResp, SubmitSm, SubmitSmResp, Tag, Tlv, Tlvs,

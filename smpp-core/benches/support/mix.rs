@@ -1,6 +1,6 @@
 //! A mix of PDUs as on a busy bind, and a scan of them that is a lower bound for the time of any decoder.
 
-use smpp_core::{
+use smpp_proto::{
     Address, Bind, BindMode, BindResp, COctets, CommandId, CommandStatus, DataCoding, DeliverSm,
     DeliverSmResp, EsmClass, InterfaceVersion, Password, Pdu, RegisteredDelivery, SequenceNumber,
     ShortMessage, SubmitSm, SubmitSmResp, Tag, Tlv, Tlvs,

@@ -20,7 +20,7 @@ use crate::session::{RefusedResponse, RequestError, UnansweredReason, fmt_refuse
 /// passwords, texts or phone numbers. Both show what the SMSC says with a refusal. `Debug` shows the keys of messages.
 ///
 /// ```
-/// use smpp_core::account::{AccountEvent, LinkEvent};
+/// use smpp_proto::account::{AccountEvent, LinkEvent};
 ///
 /// fn alert(event: &AccountEvent) {
 ///     match event {

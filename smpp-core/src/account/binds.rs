@@ -11,8 +11,8 @@ use crate::pdu::BindMode;
 /// before has failed (failover). A group without endpoints of its own uses [`Options::endpoints`](super::Options::endpoints).
 ///
 /// ```
-/// use smpp_core::account::Binds;
-/// use smpp_core::{BindMode, Endpoint};
+/// use smpp_proto::account::Binds;
+/// use smpp_proto::{BindMode, Endpoint};
 ///
 /// // Four transceivers, at the endpoints of the account.
 /// assert_eq!(Binds::transceivers(4).count(), 4);

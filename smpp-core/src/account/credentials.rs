@@ -18,8 +18,8 @@ const MAX_KNOWN: usize = 8;
 /// `Debug` does not show the password and the values of the TLVs.
 ///
 /// ```
-/// use smpp_core::account::Credentials;
-/// use smpp_core::{Npi, Tag, Ton};
+/// use smpp_proto::account::Credentials;
+/// use smpp_proto::{Npi, Tag, Ton};
 ///
 /// let credentials = Credentials {
 ///     system_type: "VMA".into(),

@@ -213,7 +213,7 @@ impl core::error::Error for TemplateField {}
 /// Why a message was not accepted, or not all of it. Adapters return it to the caller that waits for the outcome.
 ///
 /// ```
-/// use smpp_core::account::{SendError, SubmitError};
+/// use smpp_proto::account::{SendError, SubmitError};
 ///
 /// assert!(SendError::NotAccepted(SubmitError::ShutDown).is_safe_to_resend());
 /// assert!(!SendError::DriverGone.is_safe_to_resend());

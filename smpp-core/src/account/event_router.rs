@@ -65,10 +65,10 @@ const EVENT_CAPACITY: usize = 1_024;
 /// ```
 /// use core::task::Poll;
 /// use core::time::Duration;
-/// use smpp_core::account::{Account, Credentials, EventRouter, Message, Options, SendError};
-/// use smpp_core::provider::Provider;
-/// use smpp_core::session::Instant;
-/// use smpp_core::{Address, SubmitSm};
+/// use smpp_proto::account::{Account, Credentials, EventRouter, Message, Options, SendError};
+/// use smpp_proto::provider::Provider;
+/// use smpp_proto::session::Instant;
+/// use smpp_proto::{Address, SubmitSm};
 ///
 /// let now = Instant::ZERO;
 /// let options = Options::new(Credentials::new("shop", "s3cret"), &Provider::EIGHT_BY_EIGHT);

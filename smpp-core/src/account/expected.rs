@@ -14,7 +14,7 @@ use crate::sms::MessageIdKey;
 ///
 /// ```
 /// use std::time::Duration;
-/// use smpp_core::account::Expected;
+/// use smpp_proto::account::Expected;
 ///
 /// // Of three segments, the second has its final receipt already.
 /// let expected = Expected::new(3)

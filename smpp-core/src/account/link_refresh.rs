@@ -85,9 +85,9 @@ impl<O: Observer> Account<O> {
     ///
     /// ```
     /// use core::time::Duration;
-    /// use smpp_core::account::{Account, Action, Credentials, Options};
-    /// use smpp_core::provider::Provider;
-    /// use smpp_core::session::Instant;
+    /// use smpp_proto::account::{Account, Action, Credentials, Options};
+    /// use smpp_proto::provider::Provider;
+    /// use smpp_proto::session::Instant;
     ///
     /// let now = Instant::ZERO;
     /// let options = Options::new(Credentials::new("shop", "s3cret"), &Provider::EIGHT_BY_EIGHT);
@@ -99,7 +99,7 @@ impl<O: Observer> Account<O> {
     /// account.handle_connected(now, link, ());
     /// assert_eq!(account.poll_changed_link(), Some(link), "the bind is to be transmitted");
     /// assert_eq!(account.poll_changed_link(), None);
-    /// # Ok::<(), smpp_core::account::OptionsError>(())
+    /// # Ok::<(), smpp_proto::account::OptionsError>(())
     /// ```
     pub fn poll_changed_link(&mut self) -> Option<LinkId> {
         loop {

@@ -23,8 +23,8 @@ use crate::sms::udh::{Ports, UserDataHeader, UserDataHeaderBuf};
 ///
 /// ```
 /// use core::time::Duration;
-/// use smpp_core::account::{Message, Priority};
-/// use smpp_core::{Address, RegisteredDelivery, SubmitSm};
+/// use smpp_proto::account::{Message, Priority};
+/// use smpp_proto::{Address, RegisteredDelivery, SubmitSm};
 ///
 /// let template = SubmitSm {
 ///     source: Address::alphanumeric("8x8")?,
@@ -36,7 +36,7 @@ use crate::sms::udh::{Ports, UserDataHeader, UserDataHeaderBuf};
 ///     .priority(Priority::High)
 ///     .deadline(Duration::from_secs(60));
 /// assert!(!format!("{code:?}").contains("123456"), "Debug does not show the text");
-/// # Ok::<(), smpp_core::InvalidOctets>(())
+/// # Ok::<(), smpp_proto::InvalidOctets>(())
 /// ```
 #[derive(Clone)]
 pub struct Message {
@@ -89,8 +89,8 @@ impl Message {
     /// Creates a message of one `data_sm` that is sent as it is. Its text is in the TLV `message_payload`.
     ///
     /// ```
-    /// use smpp_core::account::Message;
-    /// use smpp_core::{Address, DataSm, Tag, Tlv, Tlvs};
+    /// use smpp_proto::account::Message;
+    /// use smpp_proto::{Address, DataSm, Tag, Tlv, Tlvs};
     ///
     /// let tlvs = [Tlv::new(Tag::MESSAGE_PAYLOAD, b"Hello").expect("short enough")];
     /// let message = Message::data_sm(&DataSm {
@@ -99,7 +99,7 @@ impl Message {
     ///     ..DataSm::default()
     /// });
     /// # let _ = message;
-    /// # Ok::<(), smpp_core::InvalidOctets>(())
+    /// # Ok::<(), smpp_proto::InvalidOctets>(())
     /// ```
     pub fn data_sm(message: &DataSm<'_>) -> Self {
         Self::new(&Pdu::DataSm(*message), Content::whole())
@@ -137,8 +137,8 @@ impl Message {
     /// `replace_if_present_flag` is sent with a text of one segment, and refused with several.
     ///
     /// ```
-    /// use smpp_core::SubmitSm;
-    /// use smpp_core::account::Message;
+    /// use smpp_proto::SubmitSm;
+    /// use smpp_proto::account::Message;
     ///
     /// let template = SubmitSm::default();
     /// let message = Message::text(&template, "Your code is 123456");
@@ -163,14 +163,14 @@ impl Message {
     /// The `data_coding` of the template is 0, or that of the text. The template is checked as by [`text`](Self::text).
     ///
     /// ```
-    /// use smpp_core::account::Message;
-    /// use smpp_core::sms::{Language, TextOptions};
-    /// use smpp_core::SubmitSm;
+    /// use smpp_proto::account::Message;
+    /// use smpp_proto::sms::{Language, TextOptions};
+    /// use smpp_proto::SubmitSm;
     ///
     /// let options = TextOptions { languages: &[Language::TURKISH], ..TextOptions::default() };
     /// let message = Message::prepared(&SubmitSm::default(), &options.text("Dağ")?);
     /// # let _ = message;
-    /// # Ok::<(), smpp_core::sms::TextError>(())
+    /// # Ok::<(), smpp_proto::sms::TextError>(())
     /// ```
     pub fn prepared(template: &SubmitSm<'_>, text: &Text<'_>) -> Self {
         Self::new(&Pdu::SubmitSm(*template), Content::prepared(text))
@@ -183,8 +183,8 @@ impl Message {
     /// [`DataCodingError::Class`](super::DataCodingError::Class).
     ///
     /// ```
-    /// use smpp_core::account::Message;
-    /// use smpp_core::{MessageClass, SubmitSm};
+    /// use smpp_proto::account::Message;
+    /// use smpp_proto::{MessageClass, SubmitSm};
     ///
     /// let flash = Message::text(&SubmitSm::default(), "Leave the building").class(MessageClass::Flash);
     /// # let _ = flash;
@@ -200,8 +200,8 @@ impl Message {
     /// the sending application, and that of the receiving one.
     ///
     /// ```
-    /// use smpp_core::account::Message;
-    /// use smpp_core::{DataCoding, SubmitSm};
+    /// use smpp_proto::account::Message;
+    /// use smpp_proto::{DataCoding, SubmitSm};
     ///
     /// // WAP push.
     /// let template = SubmitSm { data_coding: DataCoding::GSM_8BIT_CLASS1, ..SubmitSm::default() };
@@ -223,15 +223,15 @@ impl Message {
     /// The account writes the elements of concatenation and national language tables itself.
     ///
     /// ```
-    /// use smpp_core::SubmitSm;
-    /// use smpp_core::account::Message;
-    /// use smpp_core::sms::udh::{Element, UserDataHeaderBuf};
+    /// use smpp_proto::SubmitSm;
+    /// use smpp_proto::account::Message;
+    /// use smpp_proto::sms::udh::{Element, UserDataHeaderBuf};
     ///
     /// let mut header = UserDataHeaderBuf::new();
     /// header.push(Element { id: Element::REPLY_ADDRESS, data: &[0x91, 0x56] })?;
     /// let message = Message::text(&SubmitSm::default(), "Hello").header(header.as_header());
     /// # let _ = message;
-    /// # Ok::<(), smpp_core::sms::udh::HeaderFull>(())
+    /// # Ok::<(), smpp_proto::sms::udh::HeaderFull>(())
     /// ```
     #[must_use]
     #[doc(alias = "UDH")]
@@ -300,9 +300,9 @@ impl Message {
     /// then no segment is sent.
     ///
     /// ```
-    /// use smpp_core::account::{Account, InboundMessage, Message, MessageNumber, SubmitError};
-    /// use smpp_core::session::Instant;
-    /// use smpp_core::SubmitSm;
+    /// use smpp_proto::account::{Account, InboundMessage, Message, MessageNumber, SubmitError};
+    /// use smpp_proto::session::Instant;
+    /// use smpp_proto::SubmitSm;
     ///
     /// /// Answers a USSD request.
     /// fn answer(

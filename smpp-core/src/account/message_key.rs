@@ -12,8 +12,8 @@ use core::fmt;
 /// does not compare them. A clone costs no allocation.
 ///
 /// ```
-/// use smpp_core::SubmitSm;
-/// use smpp_core::account::Message;
+/// use smpp_proto::SubmitSm;
+/// use smpp_proto::account::Message;
 ///
 /// let row: i64 = 4711;
 /// let message = Message::text(&SubmitSm::default(), "Hello").key(row.to_be_bytes());

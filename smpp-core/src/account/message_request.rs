@@ -18,8 +18,8 @@ use crate::session::{NotSentReason, RefusedResponse, RequestError, UnansweredRea
 ///
 /// ```
 /// use core::time::Duration;
-/// use smpp_core::account::MessageRequest;
-/// use smpp_core::{Address, COctets, QuerySm};
+/// use smpp_proto::account::MessageRequest;
+/// use smpp_proto::{Address, COctets, QuerySm};
 ///
 /// let query = QuerySm {
 ///     message_id: COctets::new(b"2130747826")?,
@@ -28,7 +28,7 @@ use crate::session::{NotSentReason, RefusedResponse, RequestError, UnansweredRea
 /// };
 /// let request = MessageRequest::query_sm(&query).deadline(Duration::from_secs(3));
 /// # let _ = request;
-/// # Ok::<(), smpp_core::InvalidOctets>(())
+/// # Ok::<(), smpp_proto::InvalidOctets>(())
 /// ```
 #[derive(Clone)]
 pub struct MessageRequest {

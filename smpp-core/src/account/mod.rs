@@ -43,10 +43,10 @@
 //! use std::io::{ErrorKind, Read, Write};
 //! use std::net::{TcpStream, ToSocketAddrs};
 //! use std::time::Duration;
-//! use smpp_core::account::{Account, Action, ConnectFailure, Credentials, Event, Message, Options};
-//! use smpp_core::provider::Provider;
-//! use smpp_core::session::Instant;
-//! use smpp_core::{Address, MessageState, SubmitSm};
+//! use smpp_proto::account::{Account, Action, ConnectFailure, Credentials, Event, Message, Options};
+//! use smpp_proto::provider::Provider;
+//! use smpp_proto::session::Instant;
+//! use smpp_proto::{Address, MessageState, SubmitSm};
 //!
 //! let start = std::time::Instant::now();
 //! let now = || Instant::after(start.elapsed());

@@ -19,8 +19,8 @@ use crate::wire::{COctets, Password, Quirks};
 /// The configuration of an [`Account`](super::Account). Every queue and table has its bound here.
 ///
 /// ```
-/// use smpp_core::account::{Binds, Credentials, Options};
-/// use smpp_core::provider::Provider;
+/// use smpp_proto::account::{Binds, Credentials, Options};
+/// use smpp_proto::provider::Provider;
 ///
 /// let options = Options {
 ///     binds: Binds::pairs(2),
@@ -109,8 +109,8 @@ pub struct Options {
     /// The seed of the random part of each reconnect delay (jitter), and of the reference numbers of long messages. It also keys
     /// the table of message ids against ids that an SMSC chooses to slow it down.
     ///
-    /// With the same seed and the same inputs an account does the same. `None`: the adapters `smpp-io-tokio` and
-    /// `smpp-io-std` take a random seed from the system for each account, so that two processes neither reconnect in step
+    /// With the same seed and the same inputs an account does the same. `None`: the adapters `smpp-tokio` and
+    /// `smpp-std` take a random seed from the system for each account, so that two processes neither reconnect in step
     /// nor use the same references. The core has no source of random numbers, and uses the seed 0. Default `None`.
     pub seed: Option<u64>,
 }

@@ -302,9 +302,9 @@ impl AcceptedMessage {
 /// How a segment ended.
 ///
 /// ```
-/// use smpp_core::account::SegmentOutcome;
+/// use smpp_proto::account::SegmentOutcome;
 ///
-/// use smpp_core::tlv::Tag;
+/// use smpp_proto::tlv::Tag;
 ///
 /// fn explain(outcome: &SegmentOutcome) {
 ///     match outcome {

@@ -9,8 +9,8 @@ use core::slice;
 /// segment; their list needs no allocation.
 ///
 /// ```
-/// use smpp_core::CommandStatus;
-/// use smpp_core::account::{PerSegment, SegmentOutcome};
+/// use smpp_proto::CommandStatus;
+/// use smpp_proto::account::{PerSegment, SegmentOutcome};
 ///
 /// let outcomes = PerSegment::from(vec![SegmentOutcome::Nacked(CommandStatus::RINVCMDID)]);
 /// assert_eq!((outcomes.len(), outcomes[0].status()), (1, Some(CommandStatus::RINVCMDID)));

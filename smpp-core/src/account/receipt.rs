@@ -119,7 +119,7 @@ impl fmt::Debug for DeliveryReceipt {
 /// A word of a delivery receipt, as the SMSC wrote it: it is a slice of octets. Up to 22 octets need no allocation.
 ///
 /// ```
-/// # use smpp_core::account::DeliveryReceipt;
+/// # use smpp_proto::account::DeliveryReceipt;
 /// fn is_absent(receipt: &DeliveryReceipt) -> bool {
 ///     receipt.err.as_deref() == Some(b"027")
 /// }

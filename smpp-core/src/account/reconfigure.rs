@@ -58,9 +58,9 @@ impl<O: Observer> Account<O> {
     /// | `seed` | never: the random numbers continue |
     ///
     /// ```
-    /// use smpp_core::account::{Account, Binds, Credentials, Options};
-    /// use smpp_core::provider::Provider;
-    /// use smpp_core::session::{Config, Instant, Rate};
+    /// use smpp_proto::account::{Account, Binds, Credentials, Options};
+    /// use smpp_proto::provider::Provider;
+    /// use smpp_proto::session::{Config, Instant, Rate};
     ///
     /// let options = Options::new(Credentials::new("shop", "s3cret"), &Provider::EIGHT_BY_EIGHT);
     /// let mut account = Account::<()>::new(options, Instant::ZERO)?;
@@ -74,7 +74,7 @@ impl<O: Observer> Account<O> {
     ///         ..options
     ///     },
     /// )?;
-    /// # Ok::<(), smpp_core::account::OptionsError>(())
+    /// # Ok::<(), smpp_proto::account::OptionsError>(())
     /// ```
     ///
     /// # Errors

@@ -25,10 +25,10 @@ impl<O: Observer> Account<O> {
     /// message and that bind is bound. Otherwise any bind sends it.
     ///
     /// ```
-    /// use smpp_core::account::{Account, Credentials, MessageRequest, Options, RequestNotSentReason};
-    /// use smpp_core::provider::Provider;
-    /// use smpp_core::session::{Instant, NotSentReason};
-    /// use smpp_core::{COctets, CommandId, QuerySm};
+    /// use smpp_proto::account::{Account, Credentials, MessageRequest, Options, RequestNotSentReason};
+    /// use smpp_proto::provider::Provider;
+    /// use smpp_proto::session::{Instant, NotSentReason};
+    /// use smpp_proto::{COctets, CommandId, QuerySm};
     ///
     /// let options = Options::new(Credentials::new("shop", "s3cret"), &Provider::EIGHT_BY_EIGHT);
     /// let mut account = Account::<()>::new(options, Instant::ZERO)?;

@@ -37,9 +37,9 @@ use crate::time::Instant;
 ///
 /// ```
 /// use core::net::SocketAddr;
-/// use smpp_core::account::{Account, Action, Credentials, Options};
-/// use smpp_core::provider::Provider;
-/// use smpp_core::session::Instant;
+/// use smpp_proto::account::{Account, Action, Credentials, Options};
+/// use smpp_proto::provider::Provider;
+/// use smpp_proto::session::Instant;
 ///
 /// let now = Instant::ZERO;
 /// let options = Options::new(Credentials::new("shop", "s3cret"), &Provider::EIGHT_BY_EIGHT);

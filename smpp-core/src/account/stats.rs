@@ -12,9 +12,9 @@ use crate::session::{Histogram, RequestCounts, ResponseTimes, Stats};
 /// [`Account::stats`](super::Account::stats) returns them.
 ///
 /// ```
-/// use smpp_core::account::{Account, Credentials, Options};
-/// use smpp_core::provider::Provider;
-/// use smpp_core::session::Instant;
+/// use smpp_proto::account::{Account, Credentials, Options};
+/// use smpp_proto::provider::Provider;
+/// use smpp_proto::session::Instant;
 ///
 /// let options = Options::new(Credentials::new("shop", "s3cret"), &Provider::EIGHT_BY_EIGHT);
 /// let account = Account::<()>::new(options, Instant::ZERO)?;

@@ -10,9 +10,9 @@ use crate::provider::{BindAction, StatusTable, SubmitAction};
 ///
 /// ```
 /// use core::time::Duration;
-/// use smpp_core::CommandStatus;
-/// use smpp_core::account::{Credentials, Options};
-/// use smpp_core::provider::{BindAction, Provider, SubmitAction};
+/// use smpp_proto::CommandStatus;
+/// use smpp_proto::account::{Credentials, Options};
+/// use smpp_proto::provider::{BindAction, Provider, SubmitAction};
 ///
 /// let mut options = Options::new(Credentials::new("shop", "s3cret"), &Provider::EIGHT_BY_EIGHT);
 /// // One-time passwords: a full subscriber queue is worth one more attempt.

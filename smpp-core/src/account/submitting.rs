@@ -121,10 +121,10 @@ impl<O: Observer> Account<O> {
     /// Sends what can be sent of the messages that wait: see [`enqueue`](Self::enqueue).
     ///
     /// ```
-    /// use smpp_core::account::{Account, Credentials, Message, Options};
-    /// use smpp_core::provider::Provider;
-    /// use smpp_core::session::Instant;
-    /// use smpp_core::SubmitSm;
+    /// use smpp_proto::account::{Account, Credentials, Message, Options};
+    /// use smpp_proto::provider::Provider;
+    /// use smpp_proto::session::Instant;
+    /// use smpp_proto::SubmitSm;
     ///
     /// let now = Instant::ZERO;
     /// let options = Options::new(Credentials::new("shop", "s3cret"), &Provider::EIGHT_BY_EIGHT);

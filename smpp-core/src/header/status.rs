@@ -5,7 +5,7 @@ use core::fmt;
 /// The outcome of an operation, in responses. Any value is kept: vendors use `0x400..=0x4FF`.
 ///
 /// ```
-/// use smpp_core::CommandStatus;
+/// use smpp_proto::CommandStatus;
 /// assert_eq!(CommandStatus(0x58), CommandStatus::RTHROTTLED);
 /// assert_eq!(CommandStatus(0x58).to_string(), "ESME_RTHROTTLED (0x00000058): sending faster than allowed");
 /// assert_eq!(CommandStatus(0x450).to_string(), "0x00000450: a vendor's own status");

@@ -27,7 +27,7 @@ impl InterfaceVersion {
     /// name no version; a session treats them as unstated.
     ///
     /// ```
-    /// use smpp_core::InterfaceVersion;
+    /// use smpp_proto::InterfaceVersion;
     /// assert_eq!(InterfaceVersion(0x33).known(), Some(InterfaceVersion::V3_3));
     /// assert_eq!(InterfaceVersion(0x22).known(), None);
     /// ```

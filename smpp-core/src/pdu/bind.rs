@@ -91,7 +91,7 @@ wire_struct! {
     /// Requests a bind: the ESME logs in to the SMSC (SMPP 3.4 §4.1.1, §4.1.3, §4.1.5).
     ///
     /// ```
-    /// use smpp_core::{Bind, BindMode, COctets, Password};
+    /// use smpp_proto::{Bind, BindMode, COctets, Password};
     /// let bind = Bind {
     ///     mode: BindMode::Transmitter,
     ///     system_id: COctets::new(b"shop")?,
@@ -99,7 +99,7 @@ wire_struct! {
     ///     ..Bind::default()
     /// };
     /// # assert!(bind.mode.transmits());
-    /// # Ok::<(), smpp_core::InvalidOctets>(())
+    /// # Ok::<(), smpp_proto::InvalidOctets>(())
     /// ```
     pub struct Bind<'a> {
         /// The directions in which the bind carries messages.

@@ -12,7 +12,7 @@ wire_struct! {
     /// [`Address`] make addresses of at most 20, which convert to these fields with `into()`.
     ///
     /// ```
-    /// use smpp_core::{Address, DataSm, Tag, Tlv, Tlvs};
+    /// use smpp_proto::{Address, DataSm, Tag, Tlv, Tlvs};
     /// let tlvs = [Tlv::new(Tag::MESSAGE_PAYLOAD, b"Hello").expect("short enough")];
     /// let message = DataSm {
     ///     destination: Address::international("6591234567")?.into(),
@@ -20,7 +20,7 @@ wire_struct! {
     ///     ..DataSm::default()
     /// };
     /// assert_eq!(message.text(), b"Hello");
-    /// # Ok::<(), smpp_core::InvalidOctets>(())
+    /// # Ok::<(), smpp_proto::InvalidOctets>(())
     /// ```
     pub struct DataSm<'a> {
         /// The service type: at most 5 octets. Empty for the default of the SMSC.

@@ -16,7 +16,7 @@ wire_struct! {
     /// The module [`sms`](crate::sms) encodes texts and splits long ones into segments.
     ///
     /// ```
-    /// use smpp_core::{Address, RegisteredDelivery, ShortMessage, SubmitSm};
+    /// use smpp_proto::{Address, RegisteredDelivery, ShortMessage, SubmitSm};
     /// let message = SubmitSm {
     ///     source: Address::alphanumeric("8x8")?,
     ///     destination: Address::international("6591234567")?,
@@ -25,7 +25,7 @@ wire_struct! {
     ///     ..SubmitSm::default()
     /// };
     /// # assert_eq!(message.short_message.as_bytes(), b"Hello");
-    /// # Ok::<(), smpp_core::InvalidOctets>(())
+    /// # Ok::<(), smpp_proto::InvalidOctets>(())
     /// ```
     pub struct SubmitSm<'a> {
         /// The service type: at most 5 octets. Empty for the default of the SMSC.
@@ -76,7 +76,7 @@ wire_struct! {
     /// The module [`sms`](crate::sms) decodes texts, reassembles segments and parses delivery receipts.
     ///
     /// ```
-    /// use smpp_core::{DeliverSm, EsmClass, ShortMessage};
+    /// use smpp_proto::{DeliverSm, EsmClass, ShortMessage};
     /// let message = DeliverSm {
     ///     esm_class: EsmClass::DELIVERY_RECEIPT,
     ///     short_message: ShortMessage::new(b"id:7 stat:DELIVRD")?,
@@ -84,7 +84,7 @@ wire_struct! {
     /// };
     /// assert!(message.esm_class.is_receipt());
     /// assert_eq!(message.text(), b"id:7 stat:DELIVRD");
-    /// # Ok::<(), smpp_core::InvalidOctets>(())
+    /// # Ok::<(), smpp_proto::InvalidOctets>(())
     /// ```
     pub struct DeliverSm<'a> {
         /// The service type: at most 5 octets.

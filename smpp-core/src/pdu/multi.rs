@@ -18,14 +18,14 @@ wire_struct! {
     /// Submits one message to 1 to 254 recipients (SMPP 3.4 §4.5.1).
     ///
     /// ```
-    /// use smpp_core::{Address, COctets, Destination, List, SubmitMulti};
+    /// use smpp_proto::{Address, COctets, Destination, List, SubmitMulti};
     /// let destinations = [
     ///     Destination::Sme(Address::international("6591234567")?),
     ///     Destination::DistributionList(COctets::new(b"friends")?),
     /// ];
     /// let message = SubmitMulti { destinations: List::new(&destinations)?, ..SubmitMulti::default() };
     /// assert!(message.destinations.iter().eq(destinations));
-    /// # Ok::<(), smpp_core::InvalidOctets>(())
+    /// # Ok::<(), smpp_proto::InvalidOctets>(())
     /// ```
     pub struct SubmitMulti<'a> {
         /// The service type: at most 5 octets. Empty for the default of the SMSC.

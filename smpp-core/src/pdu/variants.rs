@@ -30,12 +30,12 @@ macro_rules! pdus {
         /// The body of a response is optional: `None` if the response has no body, as most error responses.
         ///
         /// ```
-        /// use smpp_core::{CommandStatus, Frame, Pdu, SequenceNumber, Tolerance};
+        /// use smpp_proto::{CommandStatus, Frame, Pdu, SequenceNumber, Tolerance};
         /// let frame = Frame::encode(&Pdu::EnquireLink, CommandStatus::ROK, SequenceNumber(7));
         /// assert_eq!(frame.octets(), [0, 0, 0, 16, 0, 0, 0, 0x15, 0, 0, 0, 0, 0, 0, 0, 7]);
         /// let (pdu, quirks) = frame.pdu(Tolerance::LENIENT)?;
         /// assert!(matches!(pdu, Pdu::EnquireLink) && quirks.is_empty());
-        /// # Ok::<(), smpp_core::DecodeError>(())
+        /// # Ok::<(), smpp_proto::DecodeError>(())
         /// ```
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[cfg_attr(feature = "serde", derive(serde::Serialize))]

@@ -1,9 +1,9 @@
 //! 8x8: [`Provider::EIGHT_BY_EIGHT`], the error codes of its delivery receipts, and its vendor TLVs.
 //!
 //! ```
-//! use smpp_core::provider::eight_by_eight::{self, ErrorCode};
-//! use smpp_core::sms::Receipt;
-//! use smpp_core::{Tlv, Tlvs};
+//! use smpp_proto::provider::eight_by_eight::{self, ErrorCode};
+//! use smpp_proto::sms::Receipt;
+//! use smpp_proto::{Tlv, Tlvs};
 //!
 //! let receipt = Receipt::parse(b"id:1 stat:UNDELIV err:21")?;
 //! let code = receipt.err.and_then(ErrorCode::parse);
@@ -12,7 +12,7 @@
 //!
 //! let list = [Tlv::new(eight_by_eight::DESTINATION_MCC, b"525").unwrap()];
 //! assert_eq!(eight_by_eight::destination_mcc(&Tlvs::list(&list)), Some("525"));
-//! # Ok::<(), smpp_core::sms::ReceiptError>(())
+//! # Ok::<(), smpp_proto::sms::ReceiptError>(())
 //! ```
 
 use core::fmt;

@@ -30,9 +30,9 @@ pub use status_table::{BindAction, StatusTable, SubmitAction};
 ///
 /// ```
 /// use core::time::Duration;
-/// use smpp_core::provider::{LongMessages, Provider, ReceiptDialect, TlsVersion};
-/// use smpp_core::session::{Operations, Rate};
-/// use smpp_core::sms::{Alphabet, Codings, MessageIdPolicy};
+/// use smpp_proto::provider::{LongMessages, Provider, ReceiptDialect, TlsVersion};
+/// use smpp_proto::session::{Operations, Rate};
+/// use smpp_proto::sms::{Alphabet, Codings, MessageIdPolicy};
 ///
 /// const ACME: Provider = Provider {
 ///     name: "Acme",
@@ -56,7 +56,7 @@ pub use status_table::{BindAction, StatusTable, SubmitAction};
 /// let config = ACME.config();
 /// assert_eq!((config.window, config.enquire_link_interval), (10, Some(Duration::from_secs(60))));
 /// assert_eq!(ACME.text_options().text("naïve")?.alphabet(), Alphabet::Latin1);
-/// # Ok::<(), smpp_core::sms::TextError>(())
+/// # Ok::<(), smpp_proto::sms::TextError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Provider {

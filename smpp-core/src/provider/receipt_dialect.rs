@@ -14,9 +14,9 @@ use crate::values::{EsmClass, MessageState, RegisteredDelivery};
 /// Start from [`UNSTATED`](Self::UNSTATED), the receipts of the specification, and change what differs:
 ///
 /// ```
-/// use smpp_core::provider::{ReceiptDialect, ReceiptScope, StateWord};
-/// use smpp_core::sms::{Detection, MessageIdPolicy, Receipt};
-/// use smpp_core::{DeliverSm, EsmClass, MessageState, ShortMessage};
+/// use smpp_proto::provider::{ReceiptDialect, ReceiptScope, StateWord};
+/// use smpp_proto::sms::{Detection, MessageIdPolicy, Receipt};
+/// use smpp_proto::{DeliverSm, EsmClass, MessageState, ShortMessage};
 ///
 /// const DIALECT: ReceiptDialect = ReceiptDialect {
 ///     // One receipt for a message of several segments.

@@ -60,8 +60,8 @@ pub enum BindAction {
 ///
 /// ```
 /// use core::time::Duration;
-/// use smpp_core::CommandStatus;
-/// use smpp_core::provider::{BindAction, Provider, StatusTable, SubmitAction};
+/// use smpp_proto::CommandStatus;
+/// use smpp_proto::provider::{BindAction, Provider, StatusTable, SubmitAction};
 ///
 /// /// Status 4 means "invalid number" at this provider, 0x0450 "no credit", and 0x0451 "too fast".
 /// const ACME: Provider = Provider {

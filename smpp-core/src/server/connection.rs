@@ -36,7 +36,7 @@ impl fmt::Display for ConnectionId {
 /// in one spelling, so that another spelling does not have limits of its own.
 ///
 /// ```
-/// use smpp_core::server::AccountName;
+/// use smpp_proto::server::AccountName;
 /// let name = AccountName::new(&b"Shop".to_ascii_lowercase());
 /// assert_eq!((name.as_bytes(), name.to_string()), (&b"shop"[..], "shop".to_string()));
 /// ```
@@ -91,7 +91,7 @@ pub enum RejectReason {
     UntrustedProxy,
     /// The header of the PROXY protocol cannot be used.
     ProxyHeader(ProxyHeaderError),
-    /// The server could not start a thread for it. Only the server of `smpp-io-std` has a thread for each connection.
+    /// The server could not start a thread for it. Only the server of `smpp-std` has a thread for each connection.
     NoThread,
 }
 

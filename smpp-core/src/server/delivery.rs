@@ -24,8 +24,8 @@ impl fmt::Display for DeliveryId {
 /// A mobile-originated (MO) message or a delivery receipt (DLR) for an account.
 ///
 /// ```
-/// use smpp_core::server::Delivery;
-/// use smpp_core::{DeliverSm, EsmClass, ShortMessage};
+/// use smpp_proto::server::Delivery;
+/// use smpp_proto::{DeliverSm, EsmClass, ShortMessage};
 ///
 /// let receipt = DeliverSm {
 ///     esm_class: EsmClass::DELIVERY_RECEIPT,
@@ -33,7 +33,7 @@ impl fmt::Display for DeliveryId {
 ///     ..DeliverSm::default()
 /// };
 /// let delivery = Delivery::deliver_sm(&receipt).key(7);
-/// # Ok::<(), smpp_core::InvalidOctets>(())
+/// # Ok::<(), smpp_proto::InvalidOctets>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "pass it to deliver"]

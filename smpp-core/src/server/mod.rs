@@ -29,9 +29,9 @@
 //! An ESME binds, submits a message, and gets a receipt. Both sides are state machines, so a `Vec` is the network.
 //!
 //! ```
-//! use smpp_core::server::{Admission, Delivery, Event, Inbound, Options, Server};
-//! use smpp_core::session::{self, Config, Esme, Instant, Request, Session};
-//! use smpp_core::{Bind, COctets, CommandStatus, DeliverSm, DeliverSmResp, Password, ShortMessage, SubmitSm, SubmitSmResp};
+//! use smpp_proto::server::{Admission, Delivery, Event, Inbound, Options, Server};
+//! use smpp_proto::session::{self, Config, Esme, Instant, Request, Session};
+//! use smpp_proto::{Bind, COctets, CommandStatus, DeliverSm, DeliverSmResp, Password, ShortMessage, SubmitSm, SubmitSmResp};
 //!
 //! let now = Instant::ZERO;
 //! let mut server = Server::new(Options::default());

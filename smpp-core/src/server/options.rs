@@ -15,8 +15,8 @@ use crate::wire::Tolerance;
 /// bind cannot keep an ESME out. Bound connections are never closed for others.
 ///
 /// ```
-/// use smpp_core::server::{BindLimits, Options};
-/// use smpp_core::session::Rate;
+/// use smpp_proto::server::{BindLimits, Options};
+/// use smpp_proto::session::Rate;
 /// let options = Options {
 ///     binds: BindLimits::total(4),
 ///     rate: Some(Rate::per_second(50)),
@@ -168,8 +168,8 @@ impl Default for DeliveryOptions {
 /// The decision that a bind is accepted. `None` means the value of the server's [`Options`] or of the session's [`Config`].
 ///
 /// ```
-/// use smpp_core::server::{AccountName, Admission, BindLimits};
-/// use smpp_core::session::Rate;
+/// use smpp_proto::server::{AccountName, Admission, BindLimits};
+/// use smpp_proto::session::Rate;
 ///
 /// fn admit(system_id: &[u8]) -> Admission {
 ///     Admission {

@@ -19,7 +19,7 @@ impl Registry {
     /// [`Rejected`](Event::Rejected).
     ///
     /// ```
-    /// use smpp_core::server::{Event, Options, Registry};
+    /// use smpp_proto::server::{Event, Options, Registry};
     ///
     /// let mut registry = Registry::new(Options::default());
     /// let connection = registry.accept_proxied(([10, 0, 0, 1], 40_000).into())?;
@@ -27,7 +27,7 @@ impl Registry {
     /// let address = ([192, 0, 2, 1], 50_000).into();
     /// registry.identify(connection, address)?;
     /// assert_eq!(registry.poll_event(), Some(Event::Connected { connection, address }));
-    /// # Ok::<(), smpp_core::server::RejectReason>(())
+    /// # Ok::<(), smpp_proto::server::RejectReason>(())
     /// ```
     ///
     /// # Errors

@@ -37,9 +37,9 @@ use crate::time::Instant;
 ///   [`handle_timeout`](Self::handle_timeout).
 ///
 /// ```
-/// use smpp_core::BindMode;
-/// use smpp_core::server::{Admission, BindLimits, BindRefusal, Options, Registry};
-/// use smpp_core::session::Instant;
+/// use smpp_proto::BindMode;
+/// use smpp_proto::server::{Admission, BindLimits, BindRefusal, Options, Registry};
+/// use smpp_proto::session::Instant;
 ///
 /// let mut registry = Registry::new(Options { binds: BindLimits::total(1), ..Options::default() });
 /// let mut bind = |last| {

@@ -14,7 +14,7 @@ use crate::wire::Tolerance;
 /// [`Provider`](crate::provider::Provider) holds the values that a provider publishes.
 ///
 /// ```
-/// use smpp_core::session::{Config, Rate};
+/// use smpp_proto::session::{Config, Rate};
 /// let config = Config { window: 64, rate: Some(Rate::per_second(50)), ..Config::default() };
 /// # assert_eq!(config.max_unanswered, 256);
 /// ```

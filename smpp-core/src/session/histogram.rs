@@ -21,7 +21,7 @@ const BUCKETS: usize = ((LAST_POWER - SUB_BUCKETS + 2) as usize) << SUB_BUCKETS;
 ///
 /// ```
 /// use core::time::Duration;
-/// use smpp_core::session::Histogram;
+/// use smpp_proto::session::Histogram;
 ///
 /// let mut times = Histogram::default();
 /// for millis in 1..=100 {

@@ -116,8 +116,8 @@ use window::Window;
 /// The [crate documentation](crate) shows the run loop.
 ///
 /// ```
-/// use smpp_core::Bind;
-/// use smpp_core::session::{Config, Esme, Instant, Session, State, Timer};
+/// use smpp_proto::Bind;
+/// use smpp_proto::session::{Config, Esme, Instant, Session, State, Timer};
 ///
 /// let config = Config::default();
 /// let mut session = Session::<Esme, &str>::new(config, Instant::ZERO);
@@ -129,7 +129,7 @@ use window::Window;
 /// let deadline = Instant::ZERO + config.response_timeout;
 /// assert_eq!(session.poll_timeout(), Some((deadline, Timer::Response)));
 /// assert_eq!(session.state(), State::Open);
-/// # Ok::<(), smpp_core::session::Refused<&str>>(())
+/// # Ok::<(), smpp_proto::session::Refused<&str>>(())
 /// ```
 #[expect(clippy::struct_excessive_bools, reason = "each is true or false independently of the others")]
 pub struct Session<R, T, O = ()> {
@@ -408,8 +408,8 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     /// later. The capacity is that beside the reserved requests.
     ///
     /// ```
-    /// use smpp_core::CommandId;
-    /// use smpp_core::session::{Config, Esme, Instant, Readiness, Session};
+    /// use smpp_proto::CommandId;
+    /// use smpp_proto::session::{Config, Esme, Instant, Readiness, Session};
     /// let session = Session::<Esme, ()>::new(Config { window: 2, ..Config::default() }, Instant::ZERO);
     /// let readiness = |reserved| session.readiness_after(Instant::ZERO, reserved, CommandId::BIND_TRANSCEIVER);
     /// assert_eq!(readiness(0), Readiness::Ready { capacity: 2 });

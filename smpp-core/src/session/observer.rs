@@ -17,8 +17,8 @@ use crate::time::Instant;
 /// shows them. The observer `()` costs nothing.
 ///
 /// ```
-/// use smpp_core::session::{Config, Direction, Esme, Instant, ObservedPdu, Observer, Session};
-/// use smpp_core::{Bind, Password};
+/// use smpp_proto::session::{Config, Direction, Esme, Instant, ObservedPdu, Observer, Session};
+/// use smpp_proto::{Bind, Password};
 ///
 /// #[derive(Default)]
 /// struct Log(Vec<String>);
@@ -34,7 +34,7 @@ use crate::time::Instant;
 /// let bind = Bind { password: Password::new(b"secret08")?, ..Bind::default() };
 /// session.request(now, &bind, ()).expect("an open session accepts a bind");
 /// assert_eq!(session.observer().0, ["0ns Out bind_transceiver 1, 31 octets"]);
-/// # Ok::<(), smpp_core::InvalidOctets>(())
+/// # Ok::<(), smpp_proto::InvalidOctets>(())
 /// ```
 pub trait Observer {
     /// Called for each PDU that the session reads or encodes, at the time `at`.
@@ -45,10 +45,10 @@ pub trait Observer {
     /// except for octets that break the framing. The default does nothing.
     ///
     /// ```
-    /// use smpp_core::session::{
+    /// use smpp_proto::session::{
     ///     Config, Direction, Instant, ObservedPdu, Observer, RejectedPdu, RejectedPduReason, Session, Smsc,
     /// };
-    /// use smpp_core::{CommandStatus, Frame, Pdu, SequenceNumber, SubmitSm};
+    /// use smpp_proto::{CommandStatus, Frame, Pdu, SequenceNumber, SubmitSm};
     ///
     /// #[derive(Default)]
     /// struct Rejections(Vec<String>);

@@ -8,7 +8,7 @@ bitflags::bitflags! {
     /// enquire_link, unbind, outbind and alert_notification are always allowed and have no bit.
     ///
     /// ```
-    /// use smpp_core::session::{Config, Operations};
+    /// use smpp_proto::session::{Config, Operations};
     /// let only = Operations::BINDS | Operations::SUBMIT_SM;
     /// let config = Config { operations: only, ..Config::default() };
     /// ```

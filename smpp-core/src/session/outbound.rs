@@ -38,15 +38,15 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     /// [`OutputFull`](Refusal::OutputFull) the caller can retry later.
     ///
     /// ```
-    /// use smpp_core::session::{Config, Esme, Instant, Refusal, Session, State};
-    /// use smpp_core::{Bind, SubmitSm};
+    /// use smpp_proto::session::{Config, Esme, Instant, Refusal, Session, State};
+    /// use smpp_proto::{Bind, SubmitSm};
     ///
     /// let now = Instant::ZERO;
     /// let mut session = Session::<Esme, &str>::new(Config::default(), now);
     /// let refused = session.request(now, &SubmitSm::default(), "message").unwrap_err();
     /// assert_eq!((refused.tag, refused.reason), ("message", Refusal::State(State::Open)));
     /// session.request(now, &Bind::default(), "bind")?;
-    /// # Ok::<(), smpp_core::session::Refused<&str>>(())
+    /// # Ok::<(), smpp_proto::session::Refused<&str>>(())
     /// ```
     pub fn request<P>(&mut self, now: Instant, operation: &P, tag: T) -> Result<SequenceNumber, Refused<T>>
     where
@@ -130,8 +130,8 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     ///   with `ESME_RSYSERR` instead.
     ///
     /// ```
-    /// use smpp_core::session::{Event, Instant, Request, Session, Smsc};
-    /// use smpp_core::{COctets, SubmitSmResp};
+    /// use smpp_proto::session::{Event, Instant, Request, Session, Smsc};
+    /// use smpp_proto::{COctets, SubmitSmResp};
     ///
     /// fn receive(smsc: &mut Session<Smsc, ()>, now: Instant, mut input: &[u8]) {
     ///     while let Some(event) = smsc.handle_input(now, &mut input) {

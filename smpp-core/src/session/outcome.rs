@@ -45,7 +45,7 @@ pub enum UnansweredReason {
 /// Why a request did not succeed.
 ///
 /// ```
-/// use smpp_core::session::{RequestError, UnansweredReason};
+/// use smpp_proto::session::{RequestError, UnansweredReason};
 /// let error = RequestError::Unanswered(UnansweredReason::Timeout);
 /// assert!(!error.is_safe_to_resend(), "the peer may have accepted the request");
 /// ```

@@ -92,7 +92,7 @@ const MIN_INTERVAL: u64 = 1_000;
 ///
 /// ```
 /// use core::time::Duration;
-/// use smpp_core::session::{Instant, RateLimiter, Rate};
+/// use smpp_proto::session::{Instant, RateLimiter, Rate};
 /// let mut limiter = RateLimiter::new(Rate::per_second(50));
 /// assert_eq!(limiter.ready_at(Instant::ZERO), Instant::ZERO);
 /// limiter.take(Instant::ZERO);
@@ -251,7 +251,7 @@ impl RateLimiter {
     ///
     /// ```
     /// use core::time::Duration;
-    /// use smpp_core::session::{Instant, Rate, RateLimiter};
+    /// use smpp_proto::session::{Instant, Rate, RateLimiter};
     /// let mut limiter = RateLimiter::new(Rate::per_second(50));
     /// let now = Instant::after(Duration::from_secs(1));
     /// assert!(limiter.ready_for(now, 30) <= now);

@@ -19,7 +19,7 @@ const WINDOW: Duration = Duration::from_secs(1).saturating_sub(JITTER);
 ///
 /// ```
 /// use core::time::Duration;
-/// use smpp_core::session::{Instant, RateMeter, Rate};
+/// use smpp_proto::session::{Instant, RateMeter, Rate};
 /// let mut meter = RateMeter::new(Rate::per_second(2));
 /// let now = Instant::ZERO;
 /// assert!(meter.take(now).is_ok() && meter.take(now).is_ok());

@@ -21,8 +21,8 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     ///   are for new sessions.
     ///
     /// ```
-    /// use smpp_core::CommandId;
-    /// use smpp_core::session::{Config, Esme, Instant, Readiness, Session};
+    /// use smpp_proto::CommandId;
+    /// use smpp_proto::session::{Config, Esme, Instant, Readiness, Session};
     /// let mut session = Session::<Esme, ()>::new(Config { window: 1, ..Config::default() }, Instant::ZERO);
     /// session.reconfigure(Instant::ZERO, Config { window: 3, ..Config::default() });
     /// let readiness = session.readiness_after(Instant::ZERO, 0, CommandId::BIND_TRANSCEIVER);

@@ -48,8 +48,8 @@ enum Storage {
 /// kept, so that a peer cannot fill the memory.
 ///
 /// ```
-/// use smpp_core::session::RequestError;
-/// use smpp_core::tlv::Tag;
+/// use smpp_proto::session::RequestError;
+/// use smpp_proto::tlv::Tag;
 ///
 /// fn explain(error: &RequestError) {
 ///     if let RequestError::Refused { status, response } = error {
@@ -113,8 +113,8 @@ impl fmt::Debug for RefusedResponse {
 /// kept, so that a peer cannot fill the memory: [`is_omitted`](Self::is_omitted).
 ///
 /// ```
-/// use smpp_core::session::AcceptedResponse;
-/// use smpp_core::tlv::Tag;
+/// use smpp_proto::session::AcceptedResponse;
+/// use smpp_proto::tlv::Tag;
 ///
 /// fn price(response: &AcceptedResponse) -> Option<&[u8]> {
 ///     response.tlv(Tag(0x1400))

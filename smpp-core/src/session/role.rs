@@ -59,9 +59,9 @@ impl Role for Smsc {
 /// Implemented for each request that the role `R` may send. Sending a request of the other role does not compile.
 ///
 /// ```compile_fail,E0277
-/// use smpp_core::session::{Config, Instant, Session, Smsc};
+/// use smpp_proto::session::{Config, Instant, Session, Smsc};
 /// let mut smsc = Session::<Smsc, ()>::new(Config::default(), Instant::ZERO);
-/// smsc.request(Instant::ZERO, &smpp_core::SubmitSm::default(), ());
+/// smsc.request(Instant::ZERO, &smpp_proto::SubmitSm::default(), ());
 /// ```
 #[diagnostic::on_unimplemented(message = "the {R} side does not send `{Self}`")]
 pub trait SentBy<R: Role>: Operation {}
@@ -69,9 +69,9 @@ pub trait SentBy<R: Role>: Operation {}
 /// A PDU of the SMSC that has no response. Send it with [`notify`](super::Session::notify).
 ///
 /// ```compile_fail,E0599
-/// use smpp_core::session::{Config, Esme, Instant, Session};
+/// use smpp_proto::session::{Config, Esme, Instant, Session};
 /// let mut esme = Session::<Esme, ()>::new(Config::default(), Instant::ZERO);
-/// esme.notify(Instant::ZERO, &smpp_core::Outbind::default());
+/// esme.notify(Instant::ZERO, &smpp_proto::Outbind::default());
 /// ```
 pub trait Notification: Emit + sealed::Sealed {
     /// The `command_id` of the PDU.

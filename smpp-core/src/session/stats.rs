@@ -198,10 +198,10 @@ impl AddAssign<&Self> for Count {
 /// The PDUs in one direction, counted by [`Kind`].
 ///
 /// ```
-/// use smpp_core::session::{Config, Esme, Instant, Kind, Session};
+/// use smpp_proto::session::{Config, Esme, Instant, Kind, Session};
 /// let now = Instant::ZERO;
 /// let mut session = Session::<Esme, ()>::new(Config::default(), now);
-/// session.request(now, &smpp_core::Bind::default(), ()).unwrap();
+/// session.request(now, &smpp_proto::Bind::default(), ()).unwrap();
 /// let sent = session.stats().sent;
 /// assert_eq!((sent.of(Kind::Bind).requests, sent.total().octets), (1, 23));
 /// ```

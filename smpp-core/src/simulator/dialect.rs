@@ -19,8 +19,8 @@ use crate::tlv::{Tag, Tlv};
 /// A test sets the fields, or parses `NAME=VALUE` as `smpp smsc --dialect` does:
 ///
 /// ```
-/// use smpp_core::CommandStatus;
-/// use smpp_core::simulator::{Dialect, IdForm, Rules};
+/// use smpp_proto::CommandStatus;
+/// use smpp_proto::simulator::{Dialect, IdForm, Rules};
 ///
 /// let mut dialect = Dialect { text_ids: IdForm::Decimal { digits: 12 }, ..Dialect::default() };
 /// dialect.set("ids", "hex")?;
@@ -29,7 +29,7 @@ use crate::tlv::{Tag, Tlv};
 /// assert_eq!(dialect.bind_status, CommandStatus::RBINDFAIL);
 /// let rules = Rules { dialect, ..Rules::default() };
 /// # let _ = rules;
-/// # Ok::<(), smpp_core::simulator::DialectError>(())
+/// # Ok::<(), smpp_proto::simulator::DialectError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dialect {

@@ -13,7 +13,7 @@ const MAX_LENGTH: u8 = 64;
 /// number, and UUIDs differ only in their case.
 ///
 /// ```
-/// use smpp_core::simulator::IdForm;
+/// use smpp_proto::simulator::IdForm;
 /// assert_eq!("HEX12".parse(), Ok(IdForm::Hexadecimal { digits: 12, uppercase: true }));
 /// let (hexadecimal, decimal) = (IdForm::Hexadecimal { digits: 1, uppercase: false }, IdForm::Decimal { digits: 12 });
 /// assert_eq!(hexadecimal.id(0, 0x9000_000A), "9000000a");

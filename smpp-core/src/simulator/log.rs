@@ -95,9 +95,9 @@ pub enum LogEntry {
 /// [`set_capacity`](Self::set_capacity) changes that.
 ///
 /// ```
-/// use smpp_core::session::Instant;
-/// use smpp_core::simulator::{Rules, Simulator};
-/// use smpp_core::{Address, Bind, BindMode, COctets, ShortMessage, SubmitSm};
+/// use smpp_proto::session::Instant;
+/// use smpp_proto::simulator::{Rules, Simulator};
+/// use smpp_proto::{Address, Bind, BindMode, COctets, ShortMessage, SubmitSm};
 ///
 /// let mut smsc = Simulator::new(Rules::default());
 /// smsc.add_account("shop", "secret");
@@ -112,7 +112,7 @@ pub enum LogEntry {
 /// assert_eq!((&*logged.destination, logged.text.as_deref()), ("6591234567", Some("Hello")));
 /// assert_eq!(smsc.log_mut().take_message(), None, "each is taken once");
 /// assert_eq!(smsc.log().messages().count(), 1, "and stays in the log");
-/// # Ok::<(), smpp_core::InvalidOctets>(())
+/// # Ok::<(), smpp_proto::InvalidOctets>(())
 /// ```
 #[derive(Debug)]
 pub struct Log {

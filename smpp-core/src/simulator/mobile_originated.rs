@@ -15,8 +15,8 @@ const MAX_MESSAGES: usize = 10_000;
 /// A mobile-originated (MO) message: the text of a phone to an account.
 ///
 /// ```
-/// use smpp_core::DataCoding;
-/// use smpp_core::simulator::{MoMessage, MoSegmentation};
+/// use smpp_proto::DataCoding;
+/// use smpp_proto::simulator::{MoMessage, MoSegmentation};
 ///
 /// let long = "A long text. ".repeat(30);
 /// let message = MoMessage { segmentation: MoSegmentation::Sar, ..MoMessage::new("+6591234567", "8888", &long) };

@@ -17,9 +17,9 @@
 //! The same calls with the same [`Rules`] give the same results: the random decisions depend on [`Rules::seed`] only.
 //!
 //! ```
-//! use smpp_core::session::Instant;
-//! use smpp_core::simulator::{Rules, Simulator};
-//! use smpp_core::{Address, Bind, COctets, CommandStatus, Password, RegisteredDelivery, SubmitSm};
+//! use smpp_proto::session::Instant;
+//! use smpp_proto::simulator::{Rules, Simulator};
+//! use smpp_proto::{Address, Bind, COctets, CommandStatus, Password, RegisteredDelivery, SubmitSm};
 //!
 //! let mut smsc = Simulator::new(Rules::default());
 //! smsc.add_account("shop", "secret");
@@ -34,7 +34,7 @@
 //! let due = smsc.poll_timeout().unwrap();
 //! let receipt = smsc.poll_delivery(due).unwrap();
 //! assert!(receipt.deliver_sm().text().starts_with(format!("id:{message_id}").as_bytes()));
-//! # Ok::<(), smpp_core::InvalidOctets>(())
+//! # Ok::<(), smpp_proto::InvalidOctets>(())
 //! ```
 
 mod bind;
@@ -211,7 +211,7 @@ impl Simulator {
     /// time and its state. [`Rules::seed`] keeps its value: message ids depend on it.
     ///
     /// ```
-    /// use smpp_core::simulator::{Rules, Simulator};
+    /// use smpp_proto::simulator::{Rules, Simulator};
     /// let mut smsc = Simulator::new(Rules::default());
     /// smsc.change_rules(|rules| rules.throttled_percent = 20);
     /// assert_eq!(smsc.rules().throttled_percent, 20);

@@ -55,8 +55,8 @@ impl Simulator {
     /// Adds a scripted answer. Of several rules for a message the oldest applies.
     ///
     /// ```
-    /// use smpp_core::CommandStatus;
-    /// use smpp_core::simulator::{Answer, Rules, Simulator, When};
+    /// use smpp_proto::CommandStatus;
+    /// use smpp_proto::simulator::{Answer, Rules, Simulator, When};
     /// let mut smsc = Simulator::new(Rules::default());
     /// smsc.script(When::every(3), Answer::refuse(CommandStatus::RTHROTTLED));
     /// ```

@@ -3,7 +3,7 @@
 /// A pseudo-random number generator: the same seed gives the same sequence. For tests, not for secrets.
 ///
 /// ```
-/// use smpp_core::simulator::Rng;
+/// use smpp_proto::simulator::Rng;
 /// let (mut rng, mut same) = (Rng::new(1), Rng::new(1));
 /// assert!((0..100).all(|_| rng.next_u64() == same.next_u64()));
 /// assert!(rng.percent(100) && !rng.percent(0));

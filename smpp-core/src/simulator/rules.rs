@@ -77,14 +77,14 @@ impl Default for Rules {
 /// The final states of messages: each is drawn at random with its weight.
 ///
 /// ```
-/// use smpp_core::MessageState;
-/// use smpp_core::simulator::{Rng, StateWeights};
+/// use smpp_proto::MessageState;
+/// use smpp_proto::simulator::{Rng, StateWeights};
 /// let weights: StateWeights = "DELIVRD=90,UNDELIV=10".parse()?;
 /// let mut rng = Rng::new(1);
 /// let failed = (0..1000).filter(|_| weights.draw(&mut rng) == MessageState::UNDELIVERABLE).count();
 /// assert!((50..150).contains(&failed));
 /// assert_eq!("EXPIRED".parse(), Ok(StateWeights::all(MessageState::EXPIRED)));
-/// # Ok::<(), smpp_core::simulator::StateWeightsError>(())
+/// # Ok::<(), smpp_proto::simulator::StateWeightsError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StateWeights {

@@ -16,7 +16,7 @@ const MAX_MESSAGE_ID: usize = 64;
 /// Which `submit_sm` an [`Answer`] is for: those that meet all conditions, and of these the next one, every Nth, or all.
 ///
 /// ```
-/// use smpp_core::simulator::When;
+/// use smpp_proto::simulator::When;
 /// let third_to_this_number = When::nth(3).to("6591234567");
 /// let every_tenth_with_a_code = When::every(10).containing("code");
 /// # let _ = (third_to_this_number, every_tenth_with_a_code);
@@ -98,8 +98,8 @@ fn without_plus(digits: &str) -> &str {
 ///
 /// ```
 /// use core::time::Duration;
-/// use smpp_core::simulator::{Answer, ResponseFault};
-/// use smpp_core::{CommandStatus, MessageState};
+/// use smpp_proto::simulator::{Answer, ResponseFault};
+/// use smpp_proto::{CommandStatus, MessageState};
 ///
 /// let refused = Answer::refuse(CommandStatus::RMSGQFUL);
 /// let late_and_expired = Answer::accept().after(Duration::from_secs(2)).receipt(MessageState::EXPIRED);

@@ -61,7 +61,7 @@ impl Alphabet {
     /// [`Octets`](Self::Octets) has no characters.
     ///
     /// ```
-    /// use smpp_core::sms::{Alphabet, Unencodable};
+    /// use smpp_proto::sms::{Alphabet, Unencodable};
     /// let mut out = Vec::new();
     /// Alphabet::Latin1.encode("é", &mut out)?;
     /// assert_eq!(out, [0xE9]);

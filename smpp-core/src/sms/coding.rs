@@ -9,8 +9,8 @@ use crate::pdu::{DataCoding, MessageClass};
 /// of the account: ask the provider, a message does not say it. Some SMSCs also use that alphabet for `data_coding` 1.
 ///
 /// ```
-/// use smpp_core::DataCoding;
-/// use smpp_core::sms::{Alphabet, Codings};
+/// use smpp_proto::DataCoding;
+/// use smpp_proto::sms::{Alphabet, Codings};
 ///
 /// assert_eq!(Codings::default().alphabet(DataCoding(0)), Some(Alphabet::Gsm7));
 /// assert_eq!(Codings::default().alphabet(DataCoding(1)), Some(Alphabet::Ascii));
@@ -95,8 +95,8 @@ impl Codings {
     /// class.
     ///
     /// ```
-    /// use smpp_core::sms::Codings;
-    /// use smpp_core::{DataCoding, MessageClass};
+    /// use smpp_proto::sms::Codings;
+    /// use smpp_proto::{DataCoding, MessageClass};
     ///
     /// let flash = |data_coding| Codings::default().with_class(data_coding, MessageClass::Flash);
     /// assert_eq!(flash(DataCoding::SMSC_DEFAULT), Some(DataCoding::GSM_GENERAL_7BIT_CLASS0));

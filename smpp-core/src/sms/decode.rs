@@ -16,8 +16,8 @@ impl Codings {
     /// Returns `None` if the octets are not text, or if the `data_coding` has no known alphabet.
     ///
     /// ```
-    /// use smpp_core::DataCoding;
-    /// use smpp_core::sms::{Codings, udh};
+    /// use smpp_proto::DataCoding;
+    /// use smpp_proto::sms::{Codings, udh};
     ///
     /// let (header, octets) = udh::split(&[3, 0x25, 1, 1, b'D', b'a', 0x0C])?;
     /// let text = Codings::default().decode(DataCoding(0), Some(header), octets);

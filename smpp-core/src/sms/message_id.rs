@@ -18,7 +18,7 @@ const UUID_DIGITS: usize = 32;
 ///
 /// ```
 /// use std::collections::HashMap;
-/// use smpp_core::sms::MessageIdPolicy;
+/// use smpp_proto::sms::MessageIdPolicy;
 ///
 /// let policy = MessageIdPolicy::HEXADECIMAL_TO_DECIMAL;
 /// assert!(policy.same(b"7f00A1B2", b"2130747826"));
@@ -102,15 +102,15 @@ impl MessageIdPolicy {
     /// SMSCs use another notation only in the text.
     ///
     /// ```
-    /// use smpp_core::sms::{MessageIdPolicy, Receipt};
-    /// use smpp_core::{Tlv, Tlvs};
+    /// use smpp_proto::sms::{MessageIdPolicy, Receipt};
+    /// use smpp_proto::{Tlv, Tlvs};
     ///
     /// let policy = MessageIdPolicy::HEXADECIMAL_TO_DECIMAL;
     /// let list = [Tlv::receipted_message_id(b"7F00A1B2")?];
     /// let text = b"id:2130747826 stat:DELIVRD";
     /// let receipts = [Receipt::parse(text), Receipt::parse_with(text, Tlvs::list(&list))];
     /// assert!(receipts.into_iter().flatten().all(|receipt| policy.is_about(&receipt, b"7f00a1b2")));
-    /// # Ok::<(), smpp_core::InvalidOctets>(())
+    /// # Ok::<(), smpp_proto::InvalidOctets>(())
     /// ```
     pub fn receipt_key(&self, receipt: &Receipt<'_>) -> MessageIdKey {
         match receipt.id_source {
@@ -123,8 +123,8 @@ impl MessageIdPolicy {
     /// message: see [`IdFallback`]. Those of empty ids and those that were returned before are left out.
     ///
     /// ```
-    /// use smpp_core::sms::{IdFallback, MessageIdPolicy, Receipt};
-    /// use smpp_core::{Tlv, Tlvs};
+    /// use smpp_proto::sms::{IdFallback, MessageIdPolicy, Receipt};
+    /// use smpp_proto::{Tlv, Tlvs};
     ///
     /// // The SMSC writes decimal numbers also into the TLV.
     /// let policy = MessageIdPolicy::HEXADECIMAL_TO_DECIMAL;

@@ -104,7 +104,7 @@ impl MessageIdKey {
     /// | 128 to 160: the length, plus 128 | the id as a number, most significant octet first, without leading zeros |
     ///
     /// ```
-    /// use smpp_core::sms::{MessageIdKey, MessageIdPolicy};
+    /// use smpp_proto::sms::{MessageIdKey, MessageIdPolicy};
     ///
     /// let key = MessageIdPolicy::EXACT.submitted_key(b"4711");
     /// assert_eq!(key.to_octets(), b"\x044711");

@@ -21,7 +21,7 @@
 //! `submit_sm` bodies instead.
 //!
 //! ```
-//! use smpp_core::sms::{ConcatRef, Text};
+//! use smpp_proto::sms::{ConcatRef, Text};
 //!
 //! let text = Text::new("Grüße aus Zürich: 25 € [bar]");
 //! for segment in text.segments(ConcatRef::Wide(0x1234))? {
@@ -29,7 +29,7 @@
 //!     assert_eq!((segment.number(), segment.total()), (1, 1));
 //!     assert_eq!(segment.as_bytes().len(), 31, "three characters take two septets");
 //! }
-//! # Ok::<(), smpp_core::sms::SegmentError>(())
+//! # Ok::<(), smpp_proto::sms::SegmentError>(())
 //! ```
 //!
 //! # Alphabets and data_coding
@@ -57,8 +57,8 @@
 //! [`Receipt::of`] reads the delivery receipt of a `deliver_sm` or `data_sm`, from its text and its TLVs.
 //!
 //! ```
-//! use smpp_core::sms::{Detection, MessageIdPolicy, Receipt};
-//! use smpp_core::{DeliverSm, EsmClass, MessageState, ShortMessage};
+//! use smpp_proto::sms::{Detection, MessageIdPolicy, Receipt};
+//! use smpp_proto::{DeliverSm, EsmClass, MessageState, ShortMessage};
 //!
 //! let message = DeliverSm {
 //!     esm_class: EsmClass::DELIVERY_RECEIPT,

@@ -77,9 +77,9 @@ pub struct ReassemblyLimits {
 /// # Example
 ///
 /// ```
-/// use smpp_core::session::Instant;
-/// use smpp_core::sms::{Codings, ConcatRef, Pushed, Reassembler, ReassemblyLimits, Text};
-/// use smpp_core::{Address, SubmitSm};
+/// use smpp_proto::session::Instant;
+/// use smpp_proto::sms::{Codings, ConcatRef, Pushed, Reassembler, ReassemblyLimits, Text};
+/// use smpp_proto::{Address, SubmitSm};
 ///
 /// let (source, destination) = (Address::international("6591234567")?, Address::alphanumeric("8x8")?);
 /// let text = "A long text is split into segments. ".repeat(8);
@@ -298,9 +298,9 @@ impl<T> Reassembler<T> {
     /// may need the room of several messages. `None` after [`TooLarge`](PushErrorReason::TooLarge).
     ///
     /// ```
-    /// use smpp_core::session::Instant;
-    /// use smpp_core::sms::{MessageReference, PushErrorReason, Reassembler, ReassemblyLimits, SegmentInfo, UserData};
-    /// use smpp_core::Address;
+    /// use smpp_proto::session::Instant;
+    /// use smpp_proto::sms::{MessageReference, PushErrorReason, Reassembler, ReassemblyLimits, SegmentInfo, UserData};
+    /// use smpp_proto::Address;
     ///
     /// let limits = ReassemblyLimits { max_messages_per_sender: 2, ..ReassemblyLimits::default() };
     /// let mut reassembler = Reassembler::new(limits);
@@ -360,9 +360,9 @@ impl<T> Reassembler<T> {
     /// message anew instead of counting as duplicates.
     ///
     /// ```
-    /// use smpp_core::session::Instant;
-    /// use smpp_core::sms::{ConcatRef, Pushed, Reassembler, ReassemblyLimits, Text};
-    /// use smpp_core::{Address, SubmitSm};
+    /// use smpp_proto::session::Instant;
+    /// use smpp_proto::sms::{ConcatRef, Pushed, Reassembler, ReassemblyLimits, Text};
+    /// use smpp_proto::{Address, SubmitSm};
     ///
     /// let sender = Address::international("6591234567")?;
     /// let text = "A long text is split into segments. ".repeat(8);

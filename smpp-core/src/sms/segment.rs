@@ -112,8 +112,8 @@ impl<'a> Segments<'a> {
     /// replace the previous one.
     ///
     /// ```
-    /// use smpp_core::sms::{Segmentation, Text};
-    /// use smpp_core::{Address, Frame, SequenceNumber, SubmitSm, CommandStatus, Pdu};
+    /// use smpp_proto::sms::{Segmentation, Text};
+    /// use smpp_proto::{Address, Frame, SequenceNumber, SubmitSm, CommandStatus, Pdu};
     ///
     /// let template = SubmitSm { destination: Address::international("6591234567")?, ..SubmitSm::default() };
     /// let text = "Long ago, in a kingdom by the sea, ".repeat(10);

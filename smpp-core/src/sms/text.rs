@@ -20,13 +20,13 @@ use crate::wire::Sink;
 /// [`segments`](Self::segments) splits it, and [`size`](Self::size) returns how many segments it needs.
 ///
 /// ```
-/// use smpp_core::DataCoding;
-/// use smpp_core::sms::{ConcatRef, Text};
+/// use smpp_proto::DataCoding;
+/// use smpp_proto::sms::{ConcatRef, Text};
 ///
 /// let text = Text::new("Привет");
 /// assert_eq!(text.data_coding(), DataCoding::UCS2);
 /// assert_eq!(text.segments(ConcatRef::Wide(1))?.len(), 1);
-/// # Ok::<(), smpp_core::sms::SegmentError>(())
+/// # Ok::<(), smpp_proto::sms::SegmentError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Text<'a> {
@@ -47,7 +47,7 @@ pub(crate) struct TextForm {
 /// The alphabets and national language tables that a bind supports. [`text`](Self::text) chooses the best for a text.
 ///
 /// ```
-/// use smpp_core::sms::{Alphabet, Codings, Language, TextOptions};
+/// use smpp_proto::sms::{Alphabet, Codings, Language, TextOptions};
 ///
 /// let options = TextOptions {
 ///     codings: Codings::GSM7,
@@ -58,7 +58,7 @@ pub(crate) struct TextForm {
 /// assert_eq!(options.text("Dağ")?.shifts().single, Language::TURKISH);
 /// assert_eq!(options.text("naïve")?.alphabet(), Alphabet::Latin1);
 /// assert_eq!(options.text("五")?.alphabet(), Alphabet::Ucs2);
-/// # Ok::<(), smpp_core::sms::TextError>(())
+/// # Ok::<(), smpp_proto::sms::TextError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TextOptions<'a> {
@@ -109,8 +109,8 @@ impl TextOptions<'_> {
     /// [`alphabets`](Self::alphabets), with a `data_coding` of `0x10..=0x1B`.
     ///
     /// ```
-    /// use smpp_core::sms::TextOptions;
-    /// use smpp_core::{DataCoding, MessageClass};
+    /// use smpp_proto::sms::TextOptions;
+    /// use smpp_proto::{DataCoding, MessageClass};
     ///
     /// let flash = |text| TextOptions::default().text_of_class(text, MessageClass::Flash).map(|text| text.data_coding());
     /// assert_eq!(flash("Leave now"), Ok(DataCoding(0x10)));
@@ -130,8 +130,8 @@ impl TextOptions<'_> {
     /// `data_coding` states a class and UCS-2 is among the [`alphabets`](Self::alphabets).
     ///
     /// ```
-    /// use smpp_core::DataCoding;
-    /// use smpp_core::sms::{TextError, TextOptions};
+    /// use smpp_proto::DataCoding;
+    /// use smpp_proto::sms::{TextError, TextOptions};
     ///
     /// let sent = |text, data_coding| TextOptions::default().text_as(text, data_coding).map(|text| text.data_coding());
     /// assert_eq!(sent("Hello", DataCoding::UCS2), Ok(DataCoding::UCS2));
@@ -276,7 +276,7 @@ impl<'a> Text<'a> {
     /// Creates binary (8-bit) data. It is split and sent like a text, with up to 140 octets in a segment.
     ///
     /// ```
-    /// use smpp_core::sms::{ConcatRef, Text, udh};
+    /// use smpp_proto::sms::{ConcatRef, Text, udh};
     /// // WAP push, from port 9200 to port 2948.
     /// let (ports, _) = udh::split(&[6, 0x05, 4, 0x0B, 0x84, 0x23, 0xF0])?;
     /// let text = Text::octets(&[0x01, 0x06]).with_header(ports)?;
@@ -392,7 +392,7 @@ impl<'a> Text<'a> {
     /// Returns the length of the text and the number of its segments, like the character counter of a phone.
     ///
     /// ```
-    /// use smpp_core::sms::{ConcatRef, TextSize, Text};
+    /// use smpp_proto::sms::{ConcatRef, TextSize, Text};
     /// let size = Text::new("Hello").size(ConcatRef::Wide(1));
     /// assert_eq!(size, TextSize { segments: 1, units: 5, remaining: 155 });
     /// let size = Text::new(&"五".repeat(71)).size(ConcatRef::Wide(1));

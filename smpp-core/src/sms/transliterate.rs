@@ -35,7 +35,7 @@ pub struct Replacement {
 /// accented letters that the alphabet has.
 ///
 /// ```
-/// use smpp_core::sms::{Alphabet, Shifts, Text, transliterate};
+/// use smpp_proto::sms::{Alphabet, Shifts, Text, transliterate};
 ///
 /// let plain = transliterate("“Olá” – 5 €…", Shifts::NONE);
 /// assert_eq!(plain.text, "\"Ola\" - 5 €...");

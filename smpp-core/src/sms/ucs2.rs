@@ -4,7 +4,7 @@
 //! pair.
 //!
 //! ```
-//! use smpp_core::sms::ucs2;
+//! use smpp_proto::sms::ucs2;
 //!
 //! let mut octets = Vec::new();
 //! ucs2::encode("é😀", &mut octets);

@@ -15,7 +15,7 @@
 //! # Example
 //!
 //! ```
-//! use smpp_core::sms::udh::{self, ConcatRef};
+//! use smpp_proto::sms::udh::{self, ConcatRef};
 //!
 //! let (header, text) = udh::split(&[5, 0x00, 3, 0x2A, 2, 1, b'H', b'i'])?;
 //! let segment = header.concatenation().ok_or("not concatenated")?;
@@ -112,8 +112,8 @@ pub struct Ports {
 /// A builder for a user data header.
 ///
 /// ```
-/// use smpp_core::sms::udh::{UserDataHeaderBuf, Ports};
-/// use smpp_core::sms::{ConcatRef, Text};
+/// use smpp_proto::sms::udh::{UserDataHeaderBuf, Ports};
+/// use smpp_proto::sms::{ConcatRef, Text};
 ///
 /// let mut header = UserDataHeaderBuf::new();
 /// header.push_ports(Ports { destination: 2948, originator: 9200 })?;

@@ -134,7 +134,7 @@ impl Eq for Tlv<'_> {}
 /// and `None` if there is none or its length is wrong. [`all`](Self::all) returns every parameter with a tag.
 ///
 /// ```
-/// use smpp_core::{Tag, Tlv, Tlvs};
+/// use smpp_proto::{Tag, Tlv, Tlvs};
 /// let list = [Tlv::user_message_reference(7), Tlv::new(Tag(0x1401), b"mine").unwrap()];
 /// let tlvs = Tlvs::list(&list);
 /// assert_eq!(tlvs.user_message_reference(), Some(7));
@@ -192,7 +192,7 @@ impl<'a> Tlvs<'a> {
     /// Returns the typed values of all parameters with this tag, in wire order. A value of a wrong length is `None`.
     ///
     /// ```
-    /// use smpp_core::tlv::{CongestionState, Tag, Tlv, Tlvs};
+    /// use smpp_proto::tlv::{CongestionState, Tag, Tlv, Tlvs};
     /// let list = [80, 99].map(|load| Tlv::congestion_state(CongestionState(load)));
     /// let loads = Tlvs::list(&list).all::<CongestionState>(Tag::CONGESTION_STATE);
     /// assert!(loads.eq([Some(CongestionState(80)), Some(CongestionState(99))]));

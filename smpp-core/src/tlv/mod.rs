@@ -4,8 +4,8 @@
 //! specification. Use [`Tlvs::get`] and [`Tlv::new`] with a [`Tag`] for others, such as vendor parameters.
 //!
 //! ```
-//! use smpp_core::tlv::{NetworkErrorCode, NetworkErrorType, Tlv, Tlvs};
-//! use smpp_core::MessageState;
+//! use smpp_proto::tlv::{NetworkErrorCode, NetworkErrorType, Tlv, Tlvs};
+//! use smpp_proto::MessageState;
 //!
 //! let error = NetworkErrorCode { network: NetworkErrorType::GSM, code: 27 };
 //! let list = [
@@ -21,7 +21,7 @@
 //!     "[receipted_message_id: \"id-1\", message_state: UNDELIVERABLE, \
 //!      network_error_code: NetworkErrorCode { network: GSM, code: 27 }]"
 //! );
-//! # Ok::<(), smpp_core::InvalidOctets>(())
+//! # Ok::<(), smpp_proto::InvalidOctets>(())
 //! ```
 
 mod accessors;

@@ -60,13 +60,13 @@ octet_field! {
 /// most PDUs.
 ///
 /// ```
-/// use smpp_core::{Address, Npi, Ton};
+/// use smpp_proto::{Address, Npi, Ton};
 /// let to = Address::international("+6591234567")?;
 /// assert_eq!((to.ton, to.npi, to.digits.to_str()), (Ton::INTERNATIONAL, Npi::ISDN, Some("6591234567")));
 /// let from = Address::alphanumeric("8x8")?;
 /// assert_eq!(from.ton, Ton::ALPHANUMERIC);
 /// assert!(Address::international("65 9123 4567").is_err());
-/// # Ok::<(), smpp_core::InvalidOctets>(())
+/// # Ok::<(), smpp_proto::InvalidOctets>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]

@@ -186,7 +186,7 @@ impl DataCoding {
 /// The message class: where the phone shows and stores a message (3GPP TS 23.038 §4). The `data_coding` states it.
 ///
 /// ```
-/// use smpp_core::{DataCoding, MessageClass};
+/// use smpp_proto::{DataCoding, MessageClass};
 /// assert_eq!(DataCoding::GSM_GENERAL_UCS2_CLASS0.message_class(), Some(MessageClass::Flash));
 /// assert_eq!(DataCoding::UCS2.message_class(), None);
 /// assert_eq!(MessageClass::Sim as u8, 2);

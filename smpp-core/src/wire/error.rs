@@ -10,7 +10,7 @@ use crate::header::{CommandId, CommandStatus};
 /// PDU with [`status`](Self::status) and stays open.
 ///
 /// ```
-/// use smpp_core::{CommandStatus, DecodeErrorKind, Frame, Tolerance};
+/// use smpp_proto::{CommandStatus, DecodeErrorKind, Frame, Tolerance};
 /// // A submit_sm whose body ends after service_type.
 /// let octets = [0, 0, 0, 17, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 1, 0];
 /// let error = Frame::new(octets).expect("one PDU").pdu(Tolerance::LENIENT).expect_err("incomplete");

@@ -18,11 +18,11 @@ use super::sink::{Emit, PendingOctets, Sink};
 /// tolerated; [`Quirks::LONG_STRING`] is then reported with the PDU.
 ///
 /// ```
-/// use smpp_core::COctets;
+/// use smpp_proto::COctets;
 /// let system_id: COctets<16> = "SMPP3TEST".try_into()?;
 /// assert_eq!(system_id.as_bytes(), b"SMPP3TEST");
 /// assert!(COctets::<16>::new(b"sixteen-octets-!").is_err(), "no room for the NUL");
-/// # Ok::<(), smpp_core::InvalidOctets>(())
+/// # Ok::<(), smpp_proto::InvalidOctets>(())
 /// ```
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct COctets<'a, const MAX: usize>(&'a [u8]);
@@ -40,11 +40,11 @@ pub struct Octets<'a, const MAX: usize>(&'a [u8]);
 /// rejects more than 8 octets with `ESME_RINVPASWD`.
 ///
 /// ```
-/// use smpp_core::Password;
+/// use smpp_proto::Password;
 /// let password = Password::new(b"s3cret")?;
 /// assert!(password.equals(b"s3cret"));
 /// assert_eq!(format!("{password:?}"), "***");
-/// # Ok::<(), smpp_core::InvalidOctets>(())
+/// # Ok::<(), smpp_proto::InvalidOctets>(())
 /// ```
 #[derive(Clone, Copy, Default)]
 pub struct Password<'a>(&'a [u8]);

@@ -7,14 +7,14 @@ bitflags::bitflags! {
     /// [`Tolerance`] makes them errors.
     ///
     /// ```
-    /// use smpp_core::{Frame, Quirks, Tolerance};
+    /// use smpp_proto::{Frame, Quirks, Tolerance};
     /// // A submit_sm_resp whose message_id has no NUL.
     /// let octets = [&[0, 0, 0, 19, 0x80, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 1][..], b"id7"].concat();
     /// let frame = Frame::new(octets).expect("one PDU");
     /// let (_, quirks) = frame.pdu(Tolerance::LENIENT)?;
     /// assert_eq!(quirks, Quirks::UNTERMINATED_STRING);
     /// assert!(frame.pdu(Tolerance::STRICT).is_err());
-    /// # Ok::<(), smpp_core::DecodeError>(())
+    /// # Ok::<(), smpp_proto::DecodeError>(())
     /// ```
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
     pub struct Quirks: u32 {
@@ -72,7 +72,7 @@ bitflags::bitflags! {
 /// The default is [`LENIENT`](Self::LENIENT). A field that reaches past the end of its PDU is always an error.
 ///
 /// ```
-/// use smpp_core::{Quirks, Tolerance};
+/// use smpp_proto::{Quirks, Tolerance};
 /// let no_long_passwords = Tolerance(Quirks::all() - Quirks::LONG_STRING);
 /// # assert_ne!(no_long_passwords, Tolerance::LENIENT);
 /// ```

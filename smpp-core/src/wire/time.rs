@@ -21,11 +21,11 @@ use super::sink::{Emit, PendingOctets, Sink};
 /// timestamps and durations.
 ///
 /// ```
-/// use smpp_core::Time;
+/// use smpp_proto::Time;
 /// let tomorrow: Time = "000001000000000R".try_into()?;
 /// let christmas: Time = "261224180000004+".try_into()?;
 /// assert!(Time::new(b"261324180000004+").is_err(), "there is no month 13");
-/// # Ok::<(), smpp_core::InvalidOctets>(())
+/// # Ok::<(), smpp_proto::InvalidOctets>(())
 /// ```
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Time<'a>(&'a [u8]);

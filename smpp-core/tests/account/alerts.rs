@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use smpp_core::account::BindId;
-use smpp_core::session::State;
-use smpp_core::{Address, AlertNotification, Frame, Pdu, Tolerance};
+use smpp_proto::account::BindId;
+use smpp_proto::session::State;
+use smpp_proto::{Address, AlertNotification, Frame, Pdu, Tolerance};
 
 use super::log::ConnectionId;
 use super::simulation::AccountSimulation;

@@ -1,7 +1,7 @@
 //! The answers of the simulated SMSC.
 
-use smpp_core::session::{Observer, Refusal, Reply, Session, Smsc};
-use smpp_core::{
+use smpp_proto::session::{Observer, Refusal, Reply, Session, Smsc};
+use smpp_proto::{
     Address, BindResp, COctets, CancelSm, CommandStatus, DataSm, DataSmResp, List, MessageState, NoBody,
     Operation, QuerySm, QuerySmResp, ReplaceSm, SubmitMulti, SubmitMultiResp, SubmitSm, SubmitSmResp, Tag,
     Tlv, Tlvs, UnsuccessSme,
@@ -9,7 +9,7 @@ use smpp_core::{
 
 /// What the SMSC answers, and to which request.
 pub(crate) enum ReplyTo {
-    Bind(Reply<smpp_core::Bind<'static>>, Result<(), CommandStatus>),
+    Bind(Reply<smpp_proto::Bind<'static>>, Result<(), CommandStatus>),
     /// The decision on a bind whose token the server has.
     Decision(Result<(), CommandStatus>),
     /// An accepting response has a TLV if the flag is set.

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use smpp_core::account::{
+use smpp_proto::account::{
     Ack, BindId, Event, LinkEvent, LinkId, MessageId, MessageKey, MessageNumber, Priority,
     ReceiptDestination, ReceiptMatch, SegmentOutcome, StopCause, SubmitError, Unresolved,
 };
-use smpp_core::session::{CloseReason, Instant};
-use smpp_core::{Address, CommandId, CommandStatus, Pdu, RegisteredDelivery, SubmitSm};
+use smpp_proto::session::{CloseReason, Instant};
+use smpp_proto::{Address, CommandId, CommandStatus, Pdu, RegisteredDelivery, SubmitSm};
 
 use super::answers::PRICE;
 use super::content::{draw, to_several};

@@ -1,10 +1,10 @@
 //! What the messages of the application contain: texts, octets, and whole PDUs.
 
-use smpp_core::account::{Message, Options};
-use smpp_core::provider::LongMessages;
-use smpp_core::sms::Text;
-use smpp_core::sms::udh::{Ports, UserDataHeaderBuf};
-use smpp_core::{Address, DataSm, Destination, List, MessageClass, ShortMessage, SubmitMulti, SubmitSm};
+use smpp_proto::account::{Message, Options};
+use smpp_proto::provider::LongMessages;
+use smpp_proto::sms::Text;
+use smpp_proto::sms::udh::{Ports, UserDataHeaderBuf};
+use smpp_proto::{Address, DataSm, Destination, List, MessageClass, ShortMessage, SubmitMulti, SubmitSm};
 
 use super::deliveries::RECIPIENTS;
 use super::harness::Recorder;

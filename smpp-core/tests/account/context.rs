@@ -1,6 +1,6 @@
 //! The time, the random numbers and the trace of a simulation.
 
-use smpp_core::session::Instant;
+use smpp_proto::session::Instant;
 
 use super::harness::rng::Rng;
 use super::harness::{Recorder, Verbosity};

@@ -7,11 +7,11 @@ mod recipients;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use smpp_core::account::{DeliveryReceipt, InboundMessage, Options, ReceiptMatch, SegmentAckMode};
-use smpp_core::provider::ReceiptScope;
-use smpp_core::session::Instant;
-use smpp_core::sms::{ConcatRef, Text};
-use smpp_core::{DataCoding, EsmClass, MessageState, SubmitSm};
+use smpp_proto::account::{DeliveryReceipt, InboundMessage, Options, ReceiptMatch, SegmentAckMode};
+use smpp_proto::provider::ReceiptScope;
+use smpp_proto::session::Instant;
+use smpp_proto::sms::{ConcatRef, Text};
+use smpp_proto::{DataCoding, EsmClass, MessageState, SubmitSm};
 
 use self::checks::word;
 pub(crate) use self::pdus::{DeliveryPdu, ShareOfDataSm};
@@ -513,7 +513,7 @@ impl Deliveries {
         let reported = &mut self.mo_messages[mo];
         let complete = message.is_complete();
         let single = message.frame().and_then(|frame| {
-            let (pdu, _) = frame.pdu(smpp_core::Tolerance::LENIENT).ok()?;
+            let (pdu, _) = frame.pdu(smpp_proto::Tolerance::LENIENT).ok()?;
             delivery_index(&pdu)
         });
         // The account emits a segment alone if the reassembly limits leave no capacity for the others.

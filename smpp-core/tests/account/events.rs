@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use smpp_core::account::{
+use smpp_proto::account::{
     AccountEvent, AccountStats, Event, LinkEvent, MessageNumber, Options, SegmentOutcome,
 };
-use smpp_core::session::Kind;
+use smpp_proto::session::Kind;
 
 use super::log::LoggedPdu;
 use super::messages::{Seen, Verdict};
@@ -241,7 +241,7 @@ impl EventModel {
         let lost = requests.never_sent + requests.unanswered + unused;
         assert!(accepted <= counted + lost, "an acceptance is not counted");
 
-        let mut sum = smpp_core::account::LinkStats::default();
+        let mut sum = smpp_proto::account::LinkStats::default();
         stats.links.iter().for_each(|link| sum += link);
         assert_eq!((sum.requests, sum.session.sent), (requests, session.sent), "the sum of all slots");
     }

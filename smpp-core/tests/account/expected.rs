@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use smpp_core::account::{
+use smpp_proto::account::{
     ExpectError, Expected, MessageKey, MessageNumber, ReceiptDestination, ReceiptMatch,
 };
 

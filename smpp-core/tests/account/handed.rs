@@ -1,6 +1,6 @@
 //! Checks that the account reports each segment as handed to the transport before its octets can leave.
 
-use smpp_core::account::MessageNumber;
+use smpp_proto::account::MessageNumber;
 
 use super::log::ConnectionId;
 use super::messages::Messages;

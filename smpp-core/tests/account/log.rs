@@ -3,8 +3,8 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use smpp_core::session::{Direction, Instant, ObservedPdu, Observer};
-use smpp_core::{CommandId, CommandStatus, Frame, Pdu, SequenceNumber, Tolerance};
+use smpp_proto::session::{Direction, Instant, ObservedPdu, Observer};
+use smpp_proto::{CommandId, CommandStatus, Frame, Pdu, SequenceNumber, Tolerance};
 
 use super::alerts::Alert;
 
@@ -48,7 +48,7 @@ pub(crate) struct LogObserver {
 }
 
 /// Returns the test's numbers of the message and its segment, from 0.
-pub(crate) fn segment_of(message: &smpp_core::SubmitSm<'_>) -> (usize, u8) {
+pub(crate) fn segment_of(message: &smpp_proto::SubmitSm<'_>) -> (usize, u8) {
     let number = message.source.digits.to_string().parse().expect("a number");
     let segment =
         message.user_data().ok().and_then(|data| data.segment).map_or(0, |segment| segment.number - 1);

@@ -7,7 +7,7 @@
 //! of its internal state. A scenario that fails prints its seed; this command runs it again, with a trace of each step:
 //!
 //! ```text
-//! SEED=1234 cargo test -p smpp-core --test account -- --nocapture
+//! SEED=1234 cargo test -p smpp-proto --test account -- --nocapture
 //! ```
 //!
 //! `SCENARIOS` sets how many scenarios run.

@@ -6,13 +6,13 @@ mod turns;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use smpp_core::account::{
+use smpp_proto::account::{
     MessageNumber, MessageOutcome, Options, Priority, ReceiptDestination, SegmentNotSentReason,
     SegmentOutcome, UnansweredPolicy,
 };
-use smpp_core::provider::SubmitAction;
-use smpp_core::session::{Instant, NotSentReason, State as SessionState};
-use smpp_core::{BindMode, CommandStatus, RegisteredDelivery, SequenceNumber};
+use smpp_proto::provider::SubmitAction;
+use smpp_proto::session::{Instant, NotSentReason, State as SessionState};
+use smpp_proto::{BindMode, CommandStatus, RegisteredDelivery, SequenceNumber};
 
 use self::stops::Abandoned;
 use super::log::{ConnectionId, LogEntry, LoggedPdu};

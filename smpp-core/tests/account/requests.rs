@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use smpp_core::account::{
+use smpp_proto::account::{
     MessageRequest, MessageRequestError, RequestNotSentReason, RequestNumber, SegmentOutcome,
 };
-use smpp_core::session::{Instant, NotSentReason, Response};
-use smpp_core::{Address, COctets, CancelSm, QuerySm, ReplaceSm};
+use smpp_proto::session::{Instant, NotSentReason, Response};
+use smpp_proto::{Address, COctets, CancelSm, QuerySm, ReplaceSm};
 
 use super::harness::span;
 use super::log::ConnectionId;

@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use smpp_core::account::{
+use smpp_proto::account::{
     Backoff, BindGroup, Binds, Credentials, Options, ReceiptOptions, SegmentAckMode, Statuses,
     UnansweredPolicy,
 };
-use smpp_core::provider::{
+use smpp_proto::provider::{
     BindAction, LongMessages, Provider, ReceiptDialect, ReceiptScope, StateWord, SubmitAction,
 };
-use smpp_core::session::{Config, Rate};
-use smpp_core::sms::{IdFallback, MessageIdPolicy, ReassemblyLimits};
-use smpp_core::{BindMode, CommandStatus, Endpoint, EsmClass, MessageState};
+use smpp_proto::session::{Config, Rate};
+use smpp_proto::sms::{IdFallback, MessageIdPolicy, ReassemblyLimits};
+use smpp_proto::{BindMode, CommandStatus, Endpoint, EsmClass, MessageState};
 
 use super::deliveries::ShareOfDataSm;
 use super::harness::link::PipeSettings;

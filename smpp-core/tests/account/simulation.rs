@@ -2,10 +2,10 @@
 
 use std::net::SocketAddr;
 
-use smpp_core::account::{Account, Action, ConnectFailure, LinkId, LinkState};
-use smpp_core::provider::SubmitAction;
-use smpp_core::session::{Instant, State, Timer};
-use smpp_core::{CommandStatus, frame};
+use smpp_proto::account::{Account, Action, ConnectFailure, LinkId, LinkState};
+use smpp_proto::provider::SubmitAction;
+use smpp_proto::session::{Instant, State, Timer};
+use smpp_proto::{CommandStatus, frame};
 
 use super::application::Application;
 use super::context::Context;

@@ -7,9 +7,9 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use smpp_core::BindMode;
-use smpp_core::account::{Backoff, LinkEvent, Options};
-use smpp_core::session::{CloseReason, Instant, RequestError};
+use smpp_proto::BindMode;
+use smpp_proto::account::{Backoff, LinkEvent, Options};
+use smpp_proto::session::{CloseReason, Instant, RequestError};
 
 use super::context::Context;
 use super::log::ConnectionId;
@@ -80,7 +80,7 @@ fn max_delay(backoff: Backoff, failures: u32) -> Duration {
 
 /// Returns the modes and the hosts of each group.
 fn groups(options: &Options) -> Vec<(Vec<BindMode>, Vec<Host>)> {
-    let group = |group: &smpp_core::account::BindGroup| {
+    let group = |group: &smpp_proto::account::BindGroup| {
         let own = group.endpoints();
         let endpoints = if own.is_empty() { &options.endpoints } else { own };
         let hosts: Vec<Host> = endpoints.iter().map(|endpoint| Some(endpoint.host.clone())).collect();

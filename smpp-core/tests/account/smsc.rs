@@ -1,6 +1,6 @@
 //! The simulated SMSC: its side of each connection, what it accepts, and what it delivers.
 //!
-//! In most scenarios it is a [`Server`](smpp_core::server::Server), which the account is tested against, and which has a model
+//! In most scenarios it is a [`Server`](smpp_proto::server::Server), which the account is tested against, and which has a model
 //! of its own: it admits connections, counts binds, limits rates, and routes and repeats deliveries. The application on it
 //! answers wrongly, late or never, as the scenario says. In the others it is scripted: one session for each connection, and
 //! deliveries on any bind, also on the one that has just refused it.
@@ -18,10 +18,10 @@ mod stored;
 
 use std::collections::BTreeMap;
 
-use smpp_core::provider::ReceiptDialect;
-use smpp_core::session::{CloseReason, Instant, Outcome, Request, Session, State};
-use smpp_core::sms::MessageIdPolicy;
-use smpp_core::{CommandStatus, Pdu, RegisteredDelivery, Tolerance};
+use smpp_proto::provider::ReceiptDialect;
+use smpp_proto::session::{CloseReason, Instant, Outcome, Request, Session, State};
+use smpp_proto::sms::MessageIdPolicy;
+use smpp_proto::{CommandStatus, Pdu, RegisteredDelivery, Tolerance};
 
 pub(crate) use self::corruption::Corrupted;
 use self::corruption::Junk;

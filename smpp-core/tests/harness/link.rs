@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use smpp_core::session::Instant;
+use smpp_proto::session::Instant;
 
 use super::rng::Rng;
 use super::ticks;

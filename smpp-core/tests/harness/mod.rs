@@ -11,7 +11,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use smpp_core::session::Instant;
+use smpp_proto::session::Instant;
 
 use rng::Rng;
 
@@ -123,7 +123,7 @@ impl Simulation {
         });
         let seed = failed.into_inner();
         if seed != u64::MAX {
-            let again = format!("SEED={seed} cargo test -p smpp-core --test {} -- --nocapture", self.name);
+            let again = format!("SEED={seed} cargo test -p smpp-proto --test {} -- --nocapture", self.name);
             panic!("scenario {seed} fails; repeat it with:\n{again}\n");
         }
     }

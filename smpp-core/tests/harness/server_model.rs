@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use smpp_core::BindMode;
-use smpp_core::server::{BindLimits, ConnectionId, Event, NotBoundReason, Options, RejectReason, Server};
-use smpp_core::session::{CloseReason, Config, Instant, Observer, Rate, State};
+use smpp_proto::BindMode;
+use smpp_proto::server::{BindLimits, ConnectionId, Event, NotBoundReason, Options, RejectReason, Server};
+use smpp_proto::session::{CloseReason, Config, Instant, Observer, Rate, State};
 
 use super::harness::ticks;
 

@@ -1,8 +1,8 @@
 //! The application: it decides on binds and answers requests, late or never, and delivers.
 
-use smpp_core::server::{AccountName, Admission, ConnectionId, Delivery, Server};
-use smpp_core::session::{Instant, Refusal, Reply, Request};
-use smpp_core::{
+use smpp_proto::server::{AccountName, Admission, ConnectionId, Delivery, Server};
+use smpp_proto::session::{Instant, Refusal, Reply, Request};
+use smpp_proto::{
     Bind, CommandStatus, DeliverSm, ShortMessage, SubmitMulti, SubmitMultiResp, SubmitSm, SubmitSmResp,
 };
 
@@ -103,7 +103,7 @@ impl Application {
     ) -> Option<Done> {
         if let Some(index) = self.decisions.iter().position(|(at, ..)| *at <= now) {
             let (_, connection, decision) = self.decisions.swap_remove(index);
-            if server.decide(now, connection, decision) == Err(smpp_core::server::BindRefusal::Ended) {
+            if server.decide(now, connection, decision) == Err(smpp_proto::server::BindRefusal::Ended) {
                 recorder.count(|| "decision after the end".into());
             }
             return Some(Done { connection: Some(connection) });

@@ -1,8 +1,8 @@
 //! A client of the server: an ESME, or one that floods the server before it binds.
 
-use smpp_core::server::ConnectionId;
-use smpp_core::session::{Config, Esme, Event, Instant, Reply, Request, Session, State};
-use smpp_core::{
+use smpp_proto::server::ConnectionId;
+use smpp_proto::session::{Config, Esme, Event, Instant, Reply, Request, Session, State};
+use smpp_proto::{
     Bind, BindMode, COctets, CommandId, CommandStatus, DeliverSm, DeliverSmResp, Destination, List, Password,
     ShortMessage, SubmitMulti, SubmitSm,
 };
@@ -261,7 +261,7 @@ impl Client {
         if !self.is_bound() {
             return false;
         }
-        let address = smpp_core::Address::international("6591234567").unwrap();
+        let address = smpp_proto::Address::international("6591234567").unwrap();
         // Refused in a receiver, if the window is full, and while it unbinds.
         if rng.chance(200) {
             let count = rng.count(4);

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use smpp_core::server::{ConnectionId, DeliveryId, DeliveryOutcome};
-use smpp_core::session::Instant;
+use smpp_proto::server::{ConnectionId, DeliveryId, DeliveryOutcome};
+use smpp_proto::session::Instant;
 
 use super::scenario::Scenario;
 
@@ -93,7 +93,7 @@ impl Deliveries {
             DeliveryOutcome::Accepted(_) => assert!(delivery.accepted > 0, "no ESME has accepted {id}"),
             DeliveryOutcome::NeverSent(reason) => {
                 assert_eq!(delivery.received, 0, "{id} was received: {reason:?}");
-                if *reason == smpp_core::server::DeliveryNotSentReason::Expired {
+                if *reason == smpp_proto::server::DeliveryNotSentReason::Expired {
                     assert!(delivery.deadline <= now, "{id} expired early");
                 }
             }

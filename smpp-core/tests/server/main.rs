@@ -6,7 +6,7 @@
 //! received. A scenario that fails prints its seed; this command runs it again, with a trace of each step:
 //!
 //! ```text
-//! SEED=1234 cargo test -p smpp-core --test server -- --nocapture
+//! SEED=1234 cargo test -p smpp-proto --test server -- --nocapture
 //! ```
 //!
 //! `SCENARIOS` sets how many scenarios run.

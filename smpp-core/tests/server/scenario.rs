@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use smpp_core::server::{BindLimits, DeliveryOptions, Options};
-use smpp_core::session::{Config, Rate};
-use smpp_core::{CommandStatus, Tolerance};
+use smpp_proto::server::{BindLimits, DeliveryOptions, Options};
+use smpp_proto::session::{Config, Rate};
+use smpp_proto::{CommandStatus, Tolerance};
 
 use super::harness::link::PipeSettings;
 use super::harness::rng::Rng;

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv6Addr, SocketAddr};
 
-use smpp_core::Tolerance;
-use smpp_core::server::{
+use smpp_proto::Tolerance;
+use smpp_proto::server::{
     Action, ConnectionId, DeliveryOutcome, Event, Inbound, ProxyHeaderError, RejectReason, Server,
 };
-use smpp_core::session::Instant;
+use smpp_proto::session::Instant;
 
 use super::application::{Application, Done};
 use super::client::Client;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use smpp_core::session::{CloseReason, Config, Instant, Timer};
-use smpp_core::{BindMode, CommandId, CommandStatus, Pdu};
+use smpp_proto::session::{CloseReason, Config, Instant, Timer};
+use smpp_proto::{BindMode, CommandId, CommandStatus, Pdu};
 
 use super::support::{
     OwnedEvent, OwnedOutcome, Pair, bound_esme, bound_smsc, deliver_sm, just_before, octets, pdus, request,

@@ -1,7 +1,7 @@
 //! Binding: modes, refusals, versions and timeouts.
 
-use smpp_core::session::{CloseReason, Config, Instant, Readiness, Refusal, Smsc, State, UnansweredReason};
-use smpp_core::{BindMode, BindResp, CommandId, CommandStatus, InterfaceVersion, Pdu, Tag, Tlv, Tlvs};
+use smpp_proto::session::{CloseReason, Config, Instant, Readiness, Refusal, Smsc, State, UnansweredReason};
+use smpp_proto::{BindMode, BindResp, CommandId, CommandStatus, InterfaceVersion, Pdu, Tag, Tlv, Tlvs};
 
 use super::support::{
     OwnedEvent, OwnedOutcome, Pair, Peer, accepted, bind, bind_resp, bound_esme, deliver_sm, octets, pdus,

@@ -1,10 +1,10 @@
 //! Requests and their outcomes.
 
-use smpp_core::session::{
+use smpp_proto::session::{
     CloseReason, Config, Esme, Event, Instant, Outcome, RequestError, Session, UnansweredReason,
 };
-use smpp_core::tlv::{Tag, Tlv, Tlvs};
-use smpp_core::{
+use smpp_proto::tlv::{Tag, Tlv, Tlvs};
+use smpp_proto::{
     BindMode, COctets, CommandId, CommandStatus, DecodeErrorKind, DeliverSmResp, Pdu, SequenceNumber,
     SubmitSmResp,
 };

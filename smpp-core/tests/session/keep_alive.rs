@@ -1,7 +1,7 @@
 //! Keep-alive and inactivity.
 
-use smpp_core::session::{CloseReason, Config, Esme, Instant, Smsc, State, Timer, UnansweredReason};
-use smpp_core::{BindMode, CommandId, CommandStatus, DeliverSmResp, EnquireLink, Pdu};
+use smpp_proto::session::{CloseReason, Config, Esme, Instant, Smsc, State, Timer, UnansweredReason};
+use smpp_proto::{BindMode, CommandId, CommandStatus, DeliverSmResp, EnquireLink, Pdu};
 
 use super::support::{
     OwnedEvent, OwnedOutcome, Pair, Peer, bound_esme, deliver_sm, octets, pdus, request, secs,

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use smpp_core::session::{CloseReason, Config, Event, Instant, Rate, Readiness, Refusal};
-use smpp_core::{BindMode, CommandId, CommandStatus, Pdu};
+use smpp_proto::session::{CloseReason, Config, Event, Instant, Rate, Readiness, Refusal};
+use smpp_proto::{BindMode, CommandId, CommandStatus, Pdu};
 
 use super::support::{
     OwnedEvent, Pair, accepted, bound_esme, bound_smsc, deliver_sm, pdus, request, secs, submit_sm,

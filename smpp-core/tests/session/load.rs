@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use smpp_core::session::{Config, Instant, Kind, Rate, Refusal};
-use smpp_core::tlv::CongestionState;
-use smpp_core::{
+use smpp_proto::session::{Config, Instant, Kind, Rate, Refusal};
+use smpp_proto::tlv::CongestionState;
+use smpp_proto::{
     Address, BindMode, CommandStatus, Destination, List, Pdu, SubmitMulti, SubmitSmResp, Tlv, Tlvs,
 };
 
@@ -28,7 +28,7 @@ fn fifty_per_second() -> Config {
 
 /// Submits a message, and receives the response `after` that time.
 fn exchange(
-    esme: &mut Peer<smpp_core::session::Esme>,
+    esme: &mut Peer<smpp_proto::session::Esme>,
     now: Instant,
     after: Duration,
     status: CommandStatus,
@@ -44,7 +44,7 @@ fn exchange(
 }
 
 /// Returns the time from `now` until the next message is accepted.
-fn wait_time(esme: &mut Peer<smpp_core::session::Esme>, now: Instant) -> Duration {
+fn wait_time(esme: &mut Peer<smpp_proto::session::Esme>, now: Instant) -> Duration {
     match esme.submit(now, "next") {
         Ok(_) => Duration::ZERO,
         Err(Refusal::RateLimited(at)) => at - now,

@@ -1,10 +1,10 @@
 //! Which side may send which request in which state: every combination, on real sessions.
 
-use smpp_core::session::{
+use smpp_proto::session::{
     CloseReason, Config, Esme, Event, Instant, Notification, Operations, Refusal, Role, SentBy, Session,
     Smsc, State,
 };
-use smpp_core::{
+use smpp_proto::{
     AlertNotification, Bind, BindMode, BroadcastSm, CancelBroadcastSm, CancelSm, CommandId, CommandStatus,
     DataSm, DeliverSm, EnquireLink, Operation, Outbind, Pdu, QueryBroadcastSm, QuerySm, ReplaceSm,
     SubmitMulti, SubmitSm, Tag, Tlv, Tlvs,

@@ -3,11 +3,11 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use smpp_core::session::{
+use smpp_proto::session::{
     CloseReason, Config, Direction, Esme, Event, Instant, ObservedPdu, Observer, RejectedPdu,
     RejectedPduReason, Session, Smsc,
 };
-use smpp_core::{
+use smpp_proto::{
     Bind, BindMode, COctets, CommandId, CommandStatus, DecodeErrorKind, Outbind, Password, Pdu, SubmitSm,
     SubmitSmResp,
 };

@@ -1,7 +1,7 @@
 //! Every operation through a session: also those that the application does not support, and those without a response.
 
-use smpp_core::session::{Config, Event, Instant, Refusal, Request};
-use smpp_core::{
+use smpp_proto::session::{Config, Event, Instant, Refusal, Request};
+use smpp_proto::{
     Address, AlertNotification, BindMode, BroadcastSm, CancelBroadcastSm, CancelSm, CommandId, CommandStatus,
     DataSm, Outbind, Pdu, QueryBroadcastSm, QuerySm, ReplaceSm, SubmitMulti, Tag, Tlv, Tlvs,
 };
@@ -10,7 +10,7 @@ use super::support::{Pair, bound_esme, bound_smsc, pdus, raw, request, submit_sm
 
 const NOW: Instant = Instant::ZERO;
 
-/// Requests of an ESME, and the status with which [`Session::refuse`](smpp_core::session::Session::refuse) answers them.
+/// Requests of an ESME, and the status with which [`Session::refuse`](smpp_proto::session::Session::refuse) answers them.
 fn requests() -> [(Pdu<'static>, CommandStatus); 8] {
     [
         (Pdu::SubmitMulti(SubmitMulti::default()), CommandStatus::RSYSERR),
@@ -70,7 +70,7 @@ fn a_notification_causes_an_event_and_no_response() {
     assert_eq!(pdus(&esme.transmit()), []);
     assert!(esme.session.state().is_bound());
 
-    let mut open = super::support::Peer::<smpp_core::session::Esme>::new(Config::default());
+    let mut open = super::support::Peer::<smpp_proto::session::Esme>::new(Config::default());
     let event = open.session.handle_input(NOW, &mut &outbind[..]);
     assert!(matches!(event, Some(Event::Notification { pdu: Pdu::Outbind(_), .. })), "{event:?}");
     assert_eq!(pdus(&open.transmit()), []);
@@ -95,7 +95,7 @@ fn a_pdu_longer_than_max_pdu_is_not_sent() {
     let mut pair = Pair::bound();
     let half = vec![b'x'; 0xFFFF];
     let list = [Tlv::new(Tag(0x1401), &half).unwrap(), Tlv::new(Tag(0x1402), &half).unwrap()];
-    let huge = smpp_core::SubmitSm { tlvs: Tlvs::list(&list), ..submit_sm("huge") };
+    let huge = smpp_proto::SubmitSm { tlvs: Tlvs::list(&list), ..submit_sm("huge") };
     assert_eq!(pair.esme.request(NOW, &huge, "huge"), Err(Refusal::TooLong));
     assert_eq!((pair.esme.session.in_flight(), pair.esme.transmit()), (0, Vec::new()));
     // The long request leaves no octets behind: the next one is sent and answered.
@@ -103,7 +103,7 @@ fn a_pdu_longer_than_max_pdu_is_not_sent() {
     let reply = pair.smsc.submits.pop_front().unwrap();
     let tlvs = Tlvs::list(&list);
     let answered =
-        pair.smsc.session.respond(reply, Ok(smpp_core::SubmitSmResp { tlvs, ..Default::default() }));
+        pair.smsc.session.respond(reply, Ok(smpp_proto::SubmitSmResp { tlvs, ..Default::default() }));
     assert_eq!(answered, Err(Refusal::TooLong));
     let output = pair.smsc.transmit();
     assert_eq!(pdus(&output), [(CommandId::SUBMIT_SM_RESP, CommandStatus::RSYSERR, 3, &b""[..])]);

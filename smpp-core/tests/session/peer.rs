@@ -1,7 +1,7 @@
 //! A peer that breaks the rules: the session answers it, reports it, and continues.
 
-use smpp_core::session::{CloseReason, Config, Instant, Refusal, Session, Smsc, State};
-use smpp_core::{
+use smpp_proto::session::{CloseReason, Config, Instant, Refusal, Session, Smsc, State};
+use smpp_proto::{
     Bind, BindMode, BindResp, CommandId, CommandStatus, DecodeErrorKind, DeliverSm, InterfaceVersion,
     Password, Pdu, Tag, Tlv, Tlvs, Tolerance,
 };

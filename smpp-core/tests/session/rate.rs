@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use smpp_core::BindMode;
-use smpp_core::session::{Config, Esme, Instant, Rate, Refusal};
+use smpp_proto::BindMode;
+use smpp_proto::session::{Config, Esme, Instant, Rate, Refusal};
 
 use super::support::{Peer, bound_esme};
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use smpp_core::session::{CloseReason, Config, Instant, Rate, Refusal, Timer};
-use smpp_core::{BindMode, CommandId, Pdu};
+use smpp_proto::session::{CloseReason, Config, Instant, Rate, Refusal, Timer};
+use smpp_proto::{BindMode, CommandId, Pdu};
 
 use super::support::{OwnedEvent, OwnedOutcome, bound_esme, bound_smsc, request, secs, submit_sm};
 
@@ -86,7 +86,7 @@ fn a_new_response_timeout_holds_for_requests_in_flight() {
     esme.session.reconfigure(NOW + secs(1), shorter);
     assert_eq!(esme.session.poll_timeout(), Some((NOW + secs(3), Timer::Response)));
     esme.handle_timeouts(NOW + secs(3));
-    let timeout = OwnedOutcome::Unanswered(smpp_core::session::UnansweredReason::Timeout);
+    let timeout = OwnedOutcome::Unanswered(smpp_proto::session::UnansweredReason::Timeout);
     assert!(esme.take_events().contains(&OwnedEvent::Outcome("hello", timeout)));
 }
 

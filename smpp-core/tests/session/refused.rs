@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use smpp_core::session::{
+use smpp_proto::session::{
     CloseReason, Config, Esme, Event, Instant, NotSentReason, Outcome, Readiness, Refusal, RefusedResponse,
     RequestError, Smsc,
 };
-use smpp_core::{
+use smpp_proto::{
     BindMode, CommandId, CommandStatus, DataSm, DataSmResp, DeliverSm, FramingError, Operation, Pdu, Tag,
     Tlv, Tlvs,
 };
@@ -197,7 +197,7 @@ fn a_response_after_the_end_names_the_end() {
     }
     let respond = |smsc: &mut Peer<Smsc>| {
         let reply = smsc.submits.pop_front().unwrap();
-        smsc.session.respond(reply, Err(smpp_core::SubmitSm::UNANSWERED))
+        smsc.session.respond(reply, Err(smpp_proto::SubmitSm::UNANSWERED))
     };
     smsc.receive(NOW, &[0xFF; 16]);
     let framing = CloseReason::Framing(FramingError { length: u32::MAX, limit: 70 * 1024 });

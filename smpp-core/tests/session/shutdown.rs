@@ -1,7 +1,7 @@
 //! The end of a session: exactly one end, and an outcome for each request.
 
-use smpp_core::session::{CloseReason, Config, Instant, Refusal, Smsc, State, Timer, UnansweredReason};
-use smpp_core::{BindMode, CommandId, CommandStatus, Pdu};
+use smpp_proto::session::{CloseReason, Config, Instant, Refusal, Smsc, State, Timer, UnansweredReason};
+use smpp_proto::{BindMode, CommandId, CommandStatus, Pdu};
 
 use super::support::{
     OwnedEvent, OwnedOutcome, Pair, Peer, accepted, bind, bind_resp, bound_esme, bound_smsc, deliver_sm,

@@ -7,11 +7,11 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use smpp_core::session::{
+use smpp_proto::session::{
     CloseReason, Config, Esme, Event, Instant, Outcome, Refusal, Reply, Request, Role, SentBy, Session, Smsc,
     Timer, UnansweredReason,
 };
-use smpp_core::{
+use smpp_proto::{
     Address, Bind, BindMode, BindResp, COctets, CommandId, CommandStatus, DecodeErrorKind, DeliverSm,
     Operation, Password, Pdu, SequenceNumber, ShortMessage, SubmitSm, SubmitSmResp, frame,
 };
@@ -353,7 +353,7 @@ pub(crate) fn bind(mode: BindMode) -> Bind<'static> {
         mode,
         system_id: COctets::new(b"ESME").unwrap(),
         password: Password::new(b"secret").unwrap(),
-        interface_version: smpp_core::InterfaceVersion::V3_4,
+        interface_version: smpp_proto::InterfaceVersion::V3_4,
         ..Bind::default()
     }
 }

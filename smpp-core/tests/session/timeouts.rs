@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use smpp_core::session::{CloseReason, Config, Instant, Refusal, Timer, UnansweredReason};
-use smpp_core::{BindMode, CommandId, CommandStatus, Pdu, SequenceNumber};
+use smpp_proto::session::{CloseReason, Config, Instant, Refusal, Timer, UnansweredReason};
+use smpp_proto::{BindMode, CommandId, CommandStatus, Pdu, SequenceNumber};
 
 use super::support::{
     OwnedEvent, OwnedOutcome, Pair, accepted, bound_esme, just_before, octets, pdus, secs, submit_sm_resp,

@@ -1,7 +1,7 @@
 //! Protocol versions, and outbind.
 
-use smpp_core::session::{CloseReason, Config, Esme, Instant, Refusal, Session, Smsc, State, Timer};
-use smpp_core::{
+use smpp_proto::session::{CloseReason, Config, Esme, Instant, Refusal, Session, Smsc, State, Timer};
+use smpp_proto::{
     AlertNotification, Bind, BindMode, BindResp, BroadcastSm, CommandId, CommandStatus, DataSm, DataSmResp,
     DeliverSm, InterfaceVersion, Outbind, Pdu, SubmitSm, Tag, Tlv, Tlvs, Tolerance, frame,
 };
@@ -165,7 +165,7 @@ fn an_error_response_can_have_a_body() {
     let mut input = &octets[..];
     let list = [Tlv::u8(Tag::DELIVERY_FAILURE_REASON, 2)];
     while let Some(event) = smsc.session.handle_input(NOW, &mut input) {
-        use smpp_core::session::{Event, Request};
+        use smpp_proto::session::{Event, Request};
         let tlvs = Tlvs::list(&list);
         match event {
             Event::Request { request: Request::DataSm(_, reply), .. } => {
@@ -173,7 +173,7 @@ fn an_error_response_can_have_a_body() {
                 smsc.session.respond_with_reason(reply, CommandStatus::RDELIVERYFAILURE, &reason).unwrap();
             }
             Event::Request { request: Request::SubmitSm(_, reply), .. } => {
-                let reason = smpp_core::SubmitSmResp { tlvs, ..Default::default() };
+                let reason = smpp_proto::SubmitSmResp { tlvs, ..Default::default() };
                 smsc.session.respond_with_reason(reply, CommandStatus::ROK, &reason).unwrap();
             }
             other => panic!("{other:?}"),

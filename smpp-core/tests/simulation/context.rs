@@ -1,7 +1,7 @@
 //! Shared state of both sides of a simulation: the time, random numbers, and a record of each request.
 
-use smpp_core::session::{Instant, Outcome, Side};
-use smpp_core::{CommandId, CommandStatus};
+use smpp_proto::session::{Instant, Outcome, Side};
+use smpp_proto::{CommandId, CommandStatus};
 
 use super::harness::rng::Rng;
 use super::harness::{Recorder, Verbosity};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use smpp_core::session::{CloseReason, Instant, Readiness, Refusal, Session, Side, State, Timer};
+use smpp_proto::session::{CloseReason, Instant, Readiness, Refusal, Session, Side, State, Timer};
 
 use super::messages::{SendPdu, Tag};
 use super::model::Model;

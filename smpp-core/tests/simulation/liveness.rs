@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use smpp_core::session::{CloseReason, Instant, Outcome, Refusal, Session, State, Timer};
-use smpp_core::{CommandId, Header, SequenceNumber};
+use smpp_proto::session::{CloseReason, Instant, Outcome, Refusal, Session, State, Timer};
+use smpp_proto::{CommandId, Header, SequenceNumber};
 
 use super::messages::{SendPdu, Tag};
 use super::model::{Model, Open};

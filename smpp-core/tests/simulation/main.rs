@@ -5,7 +5,7 @@
 //! guarantees. A scenario that fails prints its seed. This command repeats it and prints each step:
 //!
 //! ```text
-//! SEED=1234 cargo test -p smpp-core --test simulation -- --nocapture
+//! SEED=1234 cargo test -p smpp-proto --test simulation -- --nocapture
 //! ```
 //!
 //! `SCENARIOS` sets the number of scenarios.

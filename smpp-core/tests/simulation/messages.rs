@@ -2,9 +2,9 @@
 //!
 //! Both are encoded first and decoded again when they are sent, because a trace holds only octets.
 
-use smpp_core::arbitrary::{Unstructured, with_pdu};
-use smpp_core::session::{Esme, Instant, Refusal, Refused, Reply, Request, Role, Session, Smsc};
-use smpp_core::{
+use smpp_proto::arbitrary::{Unstructured, with_pdu};
+use smpp_proto::session::{Esme, Instant, Refusal, Refused, Reply, Request, Role, Session, Smsc};
+use smpp_proto::{
     Address, AlertNotification, Bind, BindMode, BindResp, BroadcastSm, BroadcastSmResp, COctets,
     CancelBroadcastSm, CancelSm, CommandId, CommandStatus, DataSm, DataSmResp, DeliverSm, DeliverSmResp,
     Destination, EnquireLink, Frame, Header, InterfaceVersion, List, MessageState, NoBody, Outbind, Password,

@@ -3,11 +3,13 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use smpp_core::session::{
+use smpp_proto::session::{
     CloseReason, Event, Instant, Kind, Outcome, Readiness, Refusal, Refused, Session, Side, State, Stats,
     UnansweredReason,
 };
-use smpp_core::{CommandId, CommandStatus, DecodeErrorKind, Frame, Header, SequenceNumber, Tolerance, frame};
+use smpp_proto::{
+    CommandId, CommandStatus, DecodeErrorKind, Frame, Header, SequenceNumber, Tolerance, frame,
+};
 
 use super::liveness::Liveness;
 use super::messages::{Octets, SendPdu, Tag, pdu, without_tlvs};

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use smpp_core::session::{CloseReason, Event, Instant, Outcome, Refusal, State, Timer};
-use smpp_core::{CommandId, CommandStatus, Header, frame};
+use smpp_proto::session::{CloseReason, Event, Instant, Outcome, Refusal, State, Timer};
+use smpp_proto::{CommandId, CommandStatus, Header, frame};
 
 use super::context::Context;
 use super::harness::ticks;

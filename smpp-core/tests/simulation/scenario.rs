@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use smpp_core::session::{Instant, Side};
+use smpp_proto::session::{Instant, Side};
 
 use super::harness::link::PipeSettings;
 use super::harness::rng::Rng;

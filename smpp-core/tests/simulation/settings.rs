@@ -3,8 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use smpp_core::Tolerance;
-use smpp_core::session::{Config, Rate};
+use smpp_proto::Tolerance;
+use smpp_proto::session::{Config, Rate};
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Settings {

@@ -5,8 +5,8 @@
 
 use std::fmt::{Debug, Write};
 
-use smpp_core::session::{Esme, Event, Instant, Refusal, Refused, Session, Side, Smsc};
-use smpp_core::{CommandId, CommandStatus, Frame, SequenceNumber};
+use smpp_proto::session::{Esme, Event, Instant, Refusal, Refused, Session, Side, Smsc};
+use smpp_proto::{CommandId, CommandStatus, Frame, SequenceNumber};
 
 use super::messages::{Octets, PendingReply, SendPdu, Tag, pdu};
 use super::settings::Settings;

@@ -1,6 +1,6 @@
 //! Both sides, the link between them, and the order of events.
 
-use smpp_core::session::{CloseReason, Esme, Instant, Side, Smsc};
+use smpp_proto::session::{CloseReason, Esme, Instant, Side, Smsc};
 
 use super::context::Context;
 use super::harness::link::Pipe;

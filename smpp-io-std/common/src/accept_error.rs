@@ -4,8 +4,8 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-use smpp_core::server::RejectReason;
-use smpp_core::session::CloseReason;
+use smpp_proto::server::RejectReason;
+use smpp_proto::session::CloseReason;
 
 use crate::end::End;
 use crate::tls_error::TlsError;
@@ -18,7 +18,7 @@ pub enum AcceptError {
     Rejected(RejectReason),
     /// The TLS handshake failed.
     Tls(Arc<TlsError>),
-    /// The TLS handshake took longer than [`session_init_timeout`](smpp_core::session::Config::session_init_timeout).
+    /// The TLS handshake took longer than [`session_init_timeout`](smpp_proto::session::Config::session_init_timeout).
     Timeout,
     /// The session ended before a bind arrived.
     Ended(End),

@@ -6,9 +6,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use smpp_core::account::ConnectFailure;
-use smpp_core::diagnosis::{ReceivedInstead, refused_bind_advice};
-use smpp_core::session::{CloseReason, NotSentReason, RequestError, UnansweredReason};
+use smpp_proto::account::ConnectFailure;
+use smpp_proto::diagnosis::{ReceivedInstead, refused_bind_advice};
+use smpp_proto::session::{CloseReason, NotSentReason, RequestError, UnansweredReason};
 
 use crate::tls_error::TlsError;
 
@@ -16,9 +16,9 @@ use crate::tls_error::TlsError;
 /// errors inside, so [`source`](Error::source) returns `None`.
 ///
 /// ```
-/// # use smpp_io_common::{ConnectError, ConnectErrorKind};
-/// use smpp_core::CommandStatus;
-/// use smpp_core::session::RequestError;
+/// # use smpp_common::{ConnectError, ConnectErrorKind};
+/// use smpp_proto::CommandStatus;
+/// use smpp_proto::session::RequestError;
 ///
 /// fn report(error: &ConnectError) {
 ///     match &error.kind {
@@ -66,7 +66,7 @@ pub enum ConnectErrorKind {
 
 impl ConnectErrorKind {
     /// Returns the error of a bind. `received` is the result of
-    /// [`Session::diagnose_bind`](smpp_core::session::Session::diagnose_bind), `transport` the error of the transport, if it
+    /// [`Session::diagnose_bind`](smpp_proto::session::Session::diagnose_bind), `transport` the error of the transport, if it
     /// failed.
     pub fn bind(
         error: RequestError,
@@ -173,10 +173,10 @@ impl Error for ConnectError {}
 
 #[cfg(test)]
 mod tests {
-    use smpp_core::frame::{DEFAULT_MAX_LENGTH, split};
-    use smpp_core::{CommandStatus, FramingError};
+    use smpp_proto::frame::{DEFAULT_MAX_LENGTH, split};
+    use smpp_proto::{CommandStatus, FramingError};
 
-    use smpp_core::session::RefusedResponse;
+    use smpp_proto::session::RefusedResponse;
 
     use super::*;
 

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use smpp_core::Endpoint;
+use smpp_proto::Endpoint;
 
 /// Where a dialer of the application connects.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use smpp_core::session::CloseReason;
+use smpp_proto::session::CloseReason;
 
 /// How a session ended: the reason, and the transport's error if there was one.
 #[derive(Clone, Debug)]

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use smpp_core::{
+use smpp_proto::{
     BindResp, COctets, CommandStatus, DeliverSm, EsmClass, Pdu, RegisteredDelivery, SequenceNumber,
     ShortMessage, SubmitSm, SubmitSmResp, Tolerance, frame,
 };
@@ -264,8 +264,8 @@ fn invalid(error: impl std::error::Error + Send + Sync + 'static) -> io::Error {
 mod tests {
     use std::net::TcpStream;
 
-    use smpp_core::sms::{Detection, Receipt};
-    use smpp_core::{Address, Bind, Frame};
+    use smpp_proto::sms::{Detection, Receipt};
+    use smpp_proto::{Address, Bind, Frame};
 
     use super::*;
 

@@ -1,4 +1,4 @@
-//! What the adapters `smpp-io-tokio` and `smpp-io-std` share: TLS configurations, the PROXY protocol, the errors of connecting and
+//! What the adapters `smpp-tokio` and `smpp-std` share: TLS configurations, the PROXY protocol, the errors of connecting and
 //! accepting, how a session ended, the limits of a server, and seeds. Both adapters export it. Use it through them.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]

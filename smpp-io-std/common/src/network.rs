@@ -11,7 +11,7 @@ use std::str::FromStr;
 /// after the prefix do not matter. An IPv4 address also matches in its IPv6 form, as a socket that listens for both reports it.
 ///
 /// ```
-/// # use smpp_io_common::Network;
+/// # use smpp_common::Network;
 /// let network: Network = "10.0.0.0/8".parse()?;
 /// assert!(network.contains("10.1.2.3".parse()?) && network.contains("::ffff:10.1.2.3".parse()?));
 /// assert!(!network.contains("11.0.0.1".parse()?));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proxy_header::{ParseConfig, ProxyHeader};
-use smpp_core::server::ProxyHeaderError;
+use smpp_proto::server::ProxyHeaderError;
 
 use crate::network::Network;
 
@@ -28,11 +28,11 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// is trusted: the permissions of its file decide who connects.
 ///
 /// ```
-/// # use smpp_io_common::ProxyProtocol;
+/// # use smpp_common::ProxyProtocol;
 /// let proxies = ["10.0.0.0/8".parse()?, "2001:db8::1".parse()?];
 /// let proxy_protocol = ProxyProtocol::from_trusted(proxies);
 /// # drop(proxy_protocol);
-/// # Ok::<(), smpp_io_common::NetworkError>(())
+/// # Ok::<(), smpp_common::NetworkError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct ProxyProtocol {
@@ -79,7 +79,7 @@ impl ProxyProtocol {
     }
 
     /// Sets how long the header may take; never longer than
-    /// [`session_init_timeout`](smpp_core::session::Config::session_init_timeout). Default 5 s.
+    /// [`session_init_timeout`](smpp_proto::session::Config::session_init_timeout). Default 5 s.
     #[must_use]
     pub fn timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }

@@ -2,7 +2,7 @@
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
-use smpp_core::account::Options;
+use smpp_proto::account::Options;
 
 /// Returns the options with a random [`seed`](Options::seed), unless they have one.
 ///
@@ -18,8 +18,8 @@ pub fn seeded(options: Options) -> Options {
 mod tests {
     use std::collections::HashSet;
 
-    use smpp_core::account::Credentials;
-    use smpp_core::provider::Provider;
+    use smpp_proto::account::Credentials;
+    use smpp_proto::provider::Provider;
 
     use super::*;
 

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use smpp_core::CommandStatus;
-use smpp_core::server::{BindLimits, DeliveryOptions, Options};
-use smpp_core::session::Rate;
+use smpp_proto::CommandStatus;
+use smpp_proto::server::{BindLimits, DeliveryOptions, Options};
+use smpp_proto::session::Rate;
 
 /// How many connections and binds a server accepts, how fast a bind may send, and how many deliveries wait.
 ///
@@ -12,8 +12,8 @@ use smpp_core::session::Rate;
 /// bind cannot keep an ESME out. Bound connections are never closed for others.
 ///
 /// ```
-/// use smpp_core::session::Rate;
-/// use smpp_io_common::ServerLimits;
+/// use smpp_proto::session::Rate;
+/// use smpp_common::ServerLimits;
 ///
 /// let limits = ServerLimits {
 ///     binds_per_account: 4,
@@ -34,17 +34,17 @@ pub struct ServerLimits {
     /// The octets that all connections without a bind hold together: incomplete PDUs, and responses that have not left. TLS
     /// has buffers of its own. Above it the oldest of them is closed. Default 1 MiB.
     pub unbound_octets: usize,
-    /// The largest PDU in octets before the bind; never more than [`Config::max_pdu`](smpp_core::session::Config::max_pdu). A
+    /// The largest PDU in octets before the bind; never more than [`Config::max_pdu`](smpp_proto::session::Config::max_pdu). A
     /// bind has at most 103 octets without TLVs. Default 1,024.
     pub unbound_pdu: usize,
     /// Simultaneous binds of an account. Further ones are refused with [`binds_status`](Self::binds_status). Only binds that
     /// the application has accepted count. Default 10.
     pub binds_per_account: u16,
     /// The status of a bind above `binds_per_account`, or above
-    /// [`Admission::binds`](smpp_core::server::Admission::binds). Default `ESME_RALYBND`.
+    /// [`Admission::binds`](smpp_proto::server::Admission::binds). Default `ESME_RALYBND`.
     pub binds_status: CommandStatus,
     /// The rate limit of a bind: messages in any sliding second, with a tolerance for network jitter (see
-    /// [`RateMeter`](smpp_core::session::RateMeter)). A submit_multi counts as many messages as it has destinations. Messages
+    /// [`RateMeter`](smpp_proto::session::RateMeter)). A submit_multi counts as many messages as it has destinations. Messages
     /// above it are refused with [`rate_status`](Self::rate_status). Default none.
     pub rate: Option<Rate>,
     /// As `rate`, for all binds of an account together. Default none.
@@ -52,12 +52,12 @@ pub struct ServerLimits {
     /// The status of a message above a rate limit. Default `ESME_RTHROTTLED`.
     pub rate_status: CommandStatus,
     /// How long `Service::bind` may take; never longer than what is left of
-    /// [`session_init_timeout`](smpp_core::session::Config::session_init_timeout). Default 5 s.
+    /// [`session_init_timeout`](smpp_proto::session::Config::session_init_timeout). Default 5 s.
     pub decision_timeout: Duration,
     /// The bounds of the delivery queues.
     pub deliveries: DeliveryOptions,
-    /// How many calls of `Service::request` may go on after the end of their session. In `smpp-io-tokio`, above it the futures
-    /// of a session are dropped with it. In `smpp-io-std` a call that runs cannot be stopped; above it the requests that wait
+    /// How many calls of `Service::request` may go on after the end of their session. In `smpp-tokio`, above it the futures
+    /// of a session are dropped with it. In `smpp-std` a call that runs cannot be stopped; above it the requests that wait
     /// for one are dropped, and each call also keeps its connection among those that are being closed. Default 10,000.
     pub detached_requests: usize,
 }
@@ -98,7 +98,7 @@ impl Default for ServerLimits {
 }
 
 impl ServerLimits {
-    /// Returns these limits as the options of a [`Registry`](smpp_core::server::Registry).
+    /// Returns these limits as the options of a [`Registry`](smpp_proto::server::Registry).
     pub fn options(&self) -> Options {
         Options {
             connections: self.connections,

@@ -10,8 +10,8 @@ use rustls::{ProtocolVersion, ServerConfig, ServerConnection};
 /// Clones share it.
 ///
 /// ```no_run
-/// # use smpp_io_common::{TlsError, tls};
-/// use smpp_io_common::tls::ServerTls;
+/// # use smpp_common::{TlsError, tls};
+/// use smpp_common::tls::ServerTls;
 ///
 /// let files = || tls::server_files("chain.pem".as_ref(), "key.pem".as_ref());
 /// let server_tls = ServerTls::new(files()?);

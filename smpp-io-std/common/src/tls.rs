@@ -19,7 +19,7 @@ use crate::tls_error::TlsError;
 /// set another configuration.
 ///
 /// ```no_run
-/// # use smpp_io_common::{TlsError, tls};
+/// # use smpp_common::{TlsError, tls};
 /// let config = tls::system_roots()?;
 /// # Ok::<(), TlsError>(())
 /// ```
@@ -41,7 +41,7 @@ pub fn system_roots() -> Result<Arc<ClientConfig>, TlsError> {
 /// certificate may be in the file: it is trusted as that one certificate, for the host names in it.
 ///
 /// ```no_run
-/// # use smpp_io_common::{TlsError, tls};
+/// # use smpp_common::{TlsError, tls};
 /// let config = tls::ca_file("ca.pem".as_ref())?;
 /// # Ok::<(), TlsError>(())
 /// ```
@@ -61,7 +61,7 @@ pub fn ca_file(path: &Path) -> Result<Arc<ClientConfig>, TlsError> {
 /// certificate may be in the data: it is trusted as that one certificate, for the host names in it.
 ///
 /// ```no_run
-/// # use smpp_io_common::{TlsError, tls};
+/// # use smpp_common::{TlsError, tls};
 /// # fn example(ca_pem: &str) -> Result<(), TlsError> {
 /// let config = tls::ca_pem(ca_pem.as_bytes())?;
 /// # Ok(())
@@ -82,7 +82,7 @@ pub fn ca_pem(pem: &[u8]) -> Result<Arc<ClientConfig>, TlsError> {
 /// Makes a client that trusts these root certificates.
 ///
 /// ```
-/// # use smpp_io_common::{TlsError, tls};
+/// # use smpp_common::{TlsError, tls};
 /// use rustls::RootCertStore;
 ///
 /// let mut roots = RootCertStore::empty();
@@ -104,7 +104,7 @@ pub fn client(roots: RootCertStore) -> Result<Arc<ClientConfig>, TlsError> {
 /// Makes a server with this certificate chain, the server's own certificate first, and its private key.
 ///
 /// ```no_run
-/// # use smpp_io_common::{TlsError, tls};
+/// # use smpp_common::{TlsError, tls};
 /// use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 ///
 /// let chain = CertificateDer::pem_file_iter("chain.pem")?.collect::<Result<_, _>>()?;
@@ -128,7 +128,7 @@ pub fn server(
 /// that asks for one.
 ///
 /// ```no_run
-/// # use smpp_io_common::{TlsError, tls};
+/// # use smpp_common::{TlsError, tls};
 /// use rustls::RootCertStore;
 /// use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 ///
@@ -158,7 +158,7 @@ pub fn client_with_certificate(
 /// `client_roots` has signed. [`TlsInfo`] has the certificate: the server still decides which system_id it may bind as.
 ///
 /// ```no_run
-/// # use smpp_io_common::{TlsError, tls};
+/// # use smpp_common::{TlsError, tls};
 /// use rustls::RootCertStore;
 /// use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 ///
@@ -190,7 +190,7 @@ pub fn server_verifying_clients(
 /// Makes a server with the certificate chain and the private key in these PEM files.
 ///
 /// ```no_run
-/// # use smpp_io_common::{TlsError, tls};
+/// # use smpp_common::{TlsError, tls};
 /// let config = tls::server_files("chain.pem".as_ref(), "key.pem".as_ref())?;
 /// # Ok::<(), TlsError>(())
 /// ```

@@ -5,11 +5,11 @@ use std::iter::FusedIterator;
 use std::sync::Arc;
 use std::time::Instant;
 
-use smpp_core::account::{
+use smpp_proto::account::{
     Ack, AckError, BindId, DeliveryReceipt, EventRouter, InboundMessage, MessageKey, MessageNumber,
     ReceiptMatch, RoutedEvent, SegmentOutcome,
 };
-use smpp_core::{CommandStatus, DeliverSm, Frame, Operation};
+use smpp_proto::{CommandStatus, DeliverSm, Frame, Operation};
 
 use super::error::Ended;
 use super::handle::Account;
@@ -20,7 +20,7 @@ use super::shared::Shared;
 ///
 /// ```no_run
 /// use std::thread;
-/// use smpp_io_std::account::{Arrival, Arrivals};
+/// use smpp_std::account::{Arrival, Arrivals};
 ///
 /// fn receive(mut arrivals: Arrivals) {
 ///     thread::spawn(move || {
@@ -45,7 +45,7 @@ use super::shared::Shared;
 /// If you drop it, the account refuses messages, and receipts of unknown messages, with a temporary error, so that the SMSC
 /// keeps them. Receipts of messages of this account are then acknowledged and dropped, unless a [`Sent`](super::Sent) waits
 /// for them. From then on the account acknowledges no segment of a message; a message of which it has acknowledged one
-/// before is lost, and reported as [`InboundMessageLost`](smpp_core::account::AccountEvent::InboundMessageLost). Drop
+/// before is lost, and reported as [`InboundMessageLost`](smpp_proto::account::AccountEvent::InboundMessageLost). Drop
 /// `Arrivals` only in a program that only sends, and asks for no receipts or waits for each with `Sent`.
 #[derive(Debug)]
 pub struct Arrivals {
@@ -60,7 +60,7 @@ pub enum Arrival {
     /// come in time.
     Message(Unacknowledged<InboundMessage>),
     /// A delivery receipt: of a message whose [`Sent`](super::Sent) was dropped or whose receipts arrive
-    /// [here only](smpp_core::account::ReceiptDestination::Arrivals), or of a message that the account does not know (then
+    /// [here only](smpp_proto::account::ReceiptDestination::Arrivals), or of a message that the account does not know (then
     /// without a [`ReceiptMatch`]).
     Receipt(Unacknowledged<(DeliveryReceipt, Option<ReceiptMatch>)>),
     /// A PDU that has no response: alert_notification.
@@ -78,7 +78,7 @@ pub enum Arrival {
     LateOutcome {
         /// The message: the number that [`SendError::Failed`](super::SendError::Failed) carries.
         message: MessageNumber,
-        /// Your key of the message: [`Message::key`](smpp_core::account::Message::key).
+        /// Your key of the message: [`Message::key`](smpp_proto::account::Message::key).
         key: Option<MessageKey>,
         /// The segment, from 0.
         segment: u8,
@@ -90,9 +90,9 @@ pub enum Arrival {
 /// A delivery that is not acknowledged yet, and the right to do so once.
 ///
 /// ```no_run
-/// use smpp_core::CommandStatus;
-/// use smpp_core::account::InboundMessage;
-/// use smpp_io_std::account::Unacknowledged;
+/// use smpp_proto::CommandStatus;
+/// use smpp_proto::account::InboundMessage;
+/// use smpp_std::account::Unacknowledged;
 ///
 /// fn handle(message: Unacknowledged<InboundMessage>) {
 ///     let result = match message.get().text() {
@@ -165,7 +165,7 @@ impl Arrivals {
 /// Iterates over the deliveries, as [`recv`](Arrivals::recv) returns them: each step waits.
 ///
 /// ```no_run
-/// use smpp_io_std::account::{Arrival, Arrivals};
+/// use smpp_std::account::{Arrival, Arrivals};
 ///
 /// fn receive(arrivals: Arrivals) {
 ///     for arrival in arrivals {
@@ -204,7 +204,7 @@ impl<T> Unacknowledged<T> {
     }
 
     /// Returns whether the delivery was acknowledged before: a receipt that arrived while a [`Sent`](super::Sent) waited for
-    /// it. This process has the only copy. [`Message::receipts_to`](smpp_core::account::Message::receipts_to) prevents that.
+    /// it. This process has the only copy. [`Message::receipts_to`](smpp_proto::account::Message::receipts_to) prevents that.
     pub const fn is_acknowledged(&self) -> bool {
         self.ack.is_none()
     }
@@ -227,7 +227,7 @@ impl<T> Unacknowledged<T> {
     /// # Errors
     ///
     /// As [`accept`](Self::accept); also [`AckError::AlreadyAcknowledged`] for a concatenated message of which a segment
-    /// was acknowledged after [`segment_ack_timeout`](smpp_core::account::Options::segment_ack_timeout).
+    /// was acknowledged after [`segment_ack_timeout`](smpp_proto::account::Options::segment_ack_timeout).
     pub fn refuse(mut self, status: CommandStatus) -> Result<(), AckError> {
         self.acknowledge(Err(status))
     }

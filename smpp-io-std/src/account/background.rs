@@ -4,7 +4,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use smpp_core::session::Instant;
+use smpp_proto::session::Instant;
 
 use super::shared::Shared;
 use crate::sync::thread;

@@ -1,6 +1,6 @@
 //! Starting an account.
 
-use smpp_core::account::Options;
+use smpp_proto::account::Options;
 
 use super::arrivals::Arrivals;
 use super::background;

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ClientConfig;
-use smpp_core::Endpoint;
-use smpp_core::account::{Credentials, Expected, LinkId, Options};
-use smpp_core::session::Observer;
+use smpp_proto::Endpoint;
+use smpp_proto::account::{Credentials, Expected, LinkId, Options};
+use smpp_proto::session::Observer;
 
 use crate::dial::{ClientTls, Dialer};
 use crate::error::{ConnectError, ConnectErrorKind, DialTarget, unresolved};
@@ -27,10 +27,10 @@ type Resolver = Box<dyn Fn(&Endpoint) -> io::Result<Vec<SocketAddr>> + Send + Sy
 /// ```no_run
 /// use std::path::Path;
 /// use std::time::Duration;
-/// use smpp_core::account::{Credentials, Options};
-/// use smpp_core::provider::Provider;
-/// use smpp_io_std::account::AccountConnector;
-/// use smpp_io_std::tls;
+/// use smpp_proto::account::{Credentials, Options};
+/// use smpp_proto::provider::Provider;
+/// use smpp_std::account::AccountConnector;
+/// use smpp_std::tls;
 ///
 /// let options = Options::new(Credentials::new("shop", "secret"), &Provider::EIGHT_BY_EIGHT);
 /// let (account, arrivals) = AccountConnector::new(&"smpps://localhost:2776".parse()?, options)
@@ -71,10 +71,10 @@ impl AccountConnector {
     /// [`Options::binds`]. Their system_id and password are not used.
     ///
     /// ```no_run
-    /// use smpp_core::Endpoint;
-    /// use smpp_core::account::{Binds, Credentials, Options};
-    /// use smpp_core::provider::Provider;
-    /// use smpp_io_std::account::AccountConnector;
+    /// use smpp_proto::Endpoint;
+    /// use smpp_proto::account::{Binds, Credentials, Options};
+    /// use smpp_proto::provider::Provider;
+    /// use smpp_std::account::AccountConnector;
     ///
     /// let (tx, rx): (Endpoint, Endpoint) = ("smpps://tx.example.com".parse()?, "smpps://rx.example.com".parse()?);
     /// let options = Options {
@@ -117,7 +117,7 @@ impl AccountConnector {
     ///
     /// ```no_run
     /// use std::net::TcpStream;
-    /// use smpp_io_std::account::AccountConnector;
+    /// use smpp_std::account::AccountConnector;
     /// # fn example(connector: AccountConnector) {
     /// let connector = connector.dial(|target| {
     ///     let tcp = TcpStream::connect(target.address)?;
@@ -144,7 +144,7 @@ impl AccountConnector {
     /// use std::os::unix::net::UnixStream;
     ///
     /// # #[cfg(unix)]
-    /// # fn example(connector: smpp_io_std::account::AccountConnector) -> smpp_io_std::account::AccountConnector {
+    /// # fn example(connector: smpp_std::account::AccountConnector) -> smpp_std::account::AccountConnector {
     /// connector.dial_by_name(|target| UnixStream::connect(format!("/run/smsc/{}", target.endpoint.host)))
     /// # }
     /// ```
@@ -168,7 +168,7 @@ impl AccountConnector {
     ///
     /// A concatenated message of which the account has acknowledged a segment may wait up to twice this limit, because the
     /// SMSC does not redeliver that segment. Beyond it the message is lost, and the event stream has an
-    /// [`InboundMessageLost`](smpp_core::account::AccountEvent::InboundMessageLost).
+    /// [`InboundMessageLost`](smpp_proto::account::AccountEvent::InboundMessageLost).
     #[must_use]
     pub fn arrivals_capacity(self, capacity: usize) -> Self {
         Self { arrivals_capacity: capacity, ..self }
@@ -178,13 +178,13 @@ impl AccountConnector {
     /// earlier. See [`Account::expect`](super::Account::expect) for a single message.
     ///
     /// ```
-    /// use smpp_core::account::Expected;
+    /// use smpp_proto::account::Expected;
     ///
     /// # struct Row { id: i64, smsc_id: Vec<u8> }
     /// # fn example(
-    /// #     connector: smpp_io_std::account::AccountConnector,
+    /// #     connector: smpp_std::account::AccountConnector,
     /// #     accepted_without_receipt: Vec<Row>,
-    /// # ) -> smpp_io_std::account::AccountConnector {
+    /// # ) -> smpp_std::account::AccountConnector {
     /// let expected = |row: &Row| Expected::new(1).id(0, &row.smsc_id).key(row.id.to_be_bytes());
     /// connector.expect(accepted_without_receipt.iter().map(expected))
     /// # }

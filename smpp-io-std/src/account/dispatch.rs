@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use smpp_core::account::{Action, ConnectFailure, Event, LinkEvent};
-use smpp_core::session::Instant;
+use smpp_proto::account::{Action, ConnectFailure, Event, LinkEvent};
+use smpp_proto::session::Instant;
 
 use super::connector::connect_error;
 use super::link_task::{OutputMode, ThreadState};

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
-use smpp_core::account::{AccountEvent, EventRouter, ReceiverId};
+use smpp_proto::account::{AccountEvent, EventRouter, ReceiverId};
 
 use super::error::Ended;
 use super::shared::Shared;
@@ -18,8 +18,8 @@ use super::shared::Shared;
 /// [`recv`](Self::recv) does.
 ///
 /// ```no_run
-/// use smpp_core::account::{AccountEvent, LinkEvent};
-/// use smpp_io_std::account::Account;
+/// use smpp_proto::account::{AccountEvent, LinkEvent};
+/// use smpp_std::account::Account;
 ///
 /// fn watch(account: &Account) {
 ///     let events = account.events();

@@ -4,11 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use smpp_core::account::{
+use smpp_proto::account::{
     AccountStats, Binds, ExpectError, Expected, LinkId, LinkState, Message, MessageNumber, Options,
     OptionsError, SendError, SubmitError, Unresolved,
 };
-use smpp_core::session::Stats;
+use smpp_proto::session::Stats;
 
 use super::events::Events;
 use super::shared::{QueuePlace, Shared, WakeOnPanic};
@@ -20,10 +20,10 @@ use crate::waiter::{self, Waiter};
 ///
 /// ```no_run
 /// use std::time::Duration;
-/// use smpp_core::account::{Credentials, Message, Options};
-/// use smpp_core::provider::Provider;
-/// use smpp_core::{Address, RegisteredDelivery, SubmitSm};
-/// use smpp_io_std::account::Account;
+/// use smpp_proto::account::{Credentials, Message, Options};
+/// use smpp_proto::provider::Provider;
+/// use smpp_proto::{Address, RegisteredDelivery, SubmitSm};
+/// use smpp_std::account::Account;
 ///
 /// let options = Options::new(Credentials::new("shop", "secret"), &Provider::EIGHT_BY_EIGHT);
 /// let (account, _arrivals) = Account::connect("smpps://smpp.8x8.com", options)?;
@@ -60,7 +60,7 @@ impl Account {
     /// Sends a message and waits for its outcome: until the SMSC has accepted all segments, or one has failed. If the
     /// account's queue is full, it waits for capacity first (backpressure).
     ///
-    /// Without a [deadline](smpp_core::account::Message::deadline) of the message it may wait for as long as the account has
+    /// Without a [deadline](smpp_proto::account::Message::deadline) of the message it may wait for as long as the account has
     /// no bind.
     ///
     /// # Errors
@@ -75,8 +75,8 @@ impl Account {
     ///
     /// ```no_run
     /// use std::time::{Duration, Instant};
-    /// use smpp_core::account::Message;
-    /// # fn example(account: &smpp_io_std::account::Account, message: &Message) {
+    /// use smpp_proto::account::Message;
+    /// # fn example(account: &smpp_std::account::Account, message: &Message) {
     /// match account.send_until(message, Instant::now() + Duration::from_secs(30)) {
     ///     Ok(Ok(sent)) => println!("accepted as {:?}", sent.ids()),
     ///     Ok(Err(error)) => println!("{error}"),
@@ -179,14 +179,14 @@ impl Account {
     }
 
     /// Waits until the account can send at once, and returns how many segments it can send without waiting for a response:
-    /// at least 1, see [`ready_capacity`](smpp_core::account::Account::ready_capacity).
+    /// at least 1, see [`ready_capacity`](smpp_proto::account::Account::ready_capacity).
     ///
     /// A program whose queue is a database waits here, marks that many messages as being sent, commits, and submits them.
     /// Then few messages are in doubt if the process is killed. It reserves nothing: let one thread submit.
     ///
     /// ```no_run
-    /// # use smpp_io_std::account::Account;
-    /// # use smpp_core::account::Message;
+    /// # use smpp_std::account::Account;
+    /// # use smpp_proto::account::Message;
     /// # trait Rows { fn mark_as_sending(&mut self, limit: usize) -> Vec<Message>; }
     /// # fn example(account: Account, mut rows: impl Rows) -> Result<(), Box<dyn std::error::Error>> {
     /// loop {
@@ -235,7 +235,7 @@ impl Account {
     }
 
     /// Waits for the receipts of a message that an earlier process sent: they arrive through [`Arrivals`](super::Arrivals) with
-    /// the key of the message. See [`expect`](smpp_core::account::Account::expect). For messages whose receipts may arrive
+    /// the key of the message. See [`expect`](smpp_proto::account::Account::expect). For messages whose receipts may arrive
     /// with the first bind, use [`AccountConnector::expect`](super::AccountConnector::expect).
     ///
     /// # Errors
@@ -252,7 +252,7 @@ impl Account {
     }
 
     /// Changes the number, the modes and the endpoints of the binds: see
-    /// [`set_binds`](smpp_core::account::Account::set_binds). Does not wait for the binds.
+    /// [`set_binds`](smpp_proto::account::Account::set_binds). Does not wait for the binds.
     ///
     /// # Errors
     ///
@@ -268,14 +268,14 @@ impl Account {
     }
 
     /// Changes the options while the account runs, without losing messages and receipts: credentials, endpoints, binds, rate
-    /// limits, windows, timeouts, capacities. The core's [`reconfigure`](smpp_core::account::Account::reconfigure) says
+    /// limits, windows, timeouts, capacities. The core's [`reconfigure`](smpp_proto::account::Account::reconfigure) says
     /// when each takes effect. Does not wait. A read that waits when timeouts get shorter may delay them once, by the old
     /// `response_timeout` at most.
     ///
     /// ```no_run
-    /// use smpp_core::account::{Credentials, Options};
+    /// use smpp_proto::account::{Credentials, Options};
     ///
-    /// # fn example(account: &smpp_io_std::account::Account) -> Result<(), smpp_core::account::OptionsError> {
+    /// # fn example(account: &smpp_std::account::Account) -> Result<(), smpp_proto::account::OptionsError> {
     /// let options = account.options();
     /// let credentials = Credentials { password: "n3w".into(), ..options.credentials };
     /// account.reconfigure(Options { credentials, ..options })?;
@@ -291,7 +291,7 @@ impl Account {
     }
 
     /// Resumes an account that has stopped, because the SMSC refused its credentials or a message: it makes its binds again,
-    /// with the same credentials, at once. See [`resume`](smpp_core::account::Account::resume).
+    /// with the same credentials, at once. See [`resume`](smpp_proto::account::Account::resume).
     pub fn resume(&self) {
         self.shared.with(|state, now| state.account.resume(now));
     }
@@ -301,7 +301,7 @@ impl Account {
     /// receipts are missing.
     ///
     /// Whatever the SMSC does, the call takes at most `timeout` +
-    /// [`unbind_timeout`](smpp_core::account::Options::unbind_timeout) (3 s) + 2 s to close the connections. A queue that is
+    /// [`unbind_timeout`](smpp_proto::account::Options::unbind_timeout) (3 s) + 2 s to close the connections. A queue that is
     /// empty earlier leaves the rest of `timeout` for the unbinds. Of several calls the earliest deadline counts; one call
     /// returns the list, the others return an empty one.
     #[doc(alias = "graceful")]
@@ -354,7 +354,7 @@ impl Account {
     /// [`events_capacity`](super::AccountConnector::events_capacity) to the segments that you send in the time that the
     /// receiver takes.
     ///
-    /// [`AccountEvent::HandedToTransport`]: smpp_core::account::AccountEvent::HandedToTransport
+    /// [`AccountEvent::HandedToTransport`]: smpp_proto::account::AccountEvent::HandedToTransport
     pub fn detailed_events(&self) -> Events {
         Events::detailed(&self.shared)
     }
@@ -362,7 +362,7 @@ impl Account {
     /// Returns the counters of the account since its start, across all its sessions: of each connection slot, and summed.
     ///
     /// ```no_run
-    /// # fn example(account: smpp_io_std::account::Account) {
+    /// # fn example(account: smpp_std::account::Account) {
     /// let stats = account.stats();
     /// println!("{} accepted, {} wait", stats.counters.segments_accepted, stats.queued);
     /// println!("99 % of the responses within {:?}", stats.total.response_histogram.quantile(0.99));
@@ -411,8 +411,8 @@ impl fmt::Debug for Account {
 
 #[cfg(test)]
 mod tests {
-    use smpp_core::account::{Credentials, Options};
-    use smpp_core::provider::Provider;
+    use smpp_proto::account::{Credentials, Options};
+    use smpp_proto::provider::Provider;
 
     use super::super::connector::AccountConnector;
     use super::*;

@@ -4,8 +4,8 @@ use std::io;
 use std::net::TcpStream;
 use std::sync::Arc;
 
-use smpp_core::account::{Action, LinkId};
-use smpp_core::session::Instant;
+use smpp_proto::account::{Action, LinkId};
+use smpp_proto::session::Instant;
 
 use crate::halves::Writer;
 use crate::stream::Stream;

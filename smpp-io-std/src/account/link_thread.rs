@@ -6,9 +6,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
 use std::time::{self, Duration};
 
-use smpp_core::Endpoint;
-use smpp_core::account::{Action, ConnectFailure, LinkId};
-use smpp_core::session::Instant;
+use smpp_proto::Endpoint;
+use smpp_proto::account::{Action, ConnectFailure, LinkId};
+use smpp_proto::session::Instant;
 
 use super::connector::connect_error;
 use super::link_task::{Connection, LinkTransport};

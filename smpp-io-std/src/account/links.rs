@@ -3,8 +3,8 @@
 use std::io;
 use std::sync::Arc;
 
-use smpp_core::account::{Action, ConnectFailure, LinkId, LinkState};
-use smpp_core::session::{Instant, State};
+use smpp_proto::account::{Action, ConnectFailure, LinkId, LinkState};
+use smpp_proto::session::{Instant, State};
 
 use super::connector::{BoxedObserver, connect_error};
 use super::link_task::{Connection, LinkTransport, OutputMode, ThreadState};

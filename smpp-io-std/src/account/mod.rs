@@ -1,16 +1,16 @@
 //! Several binds as one account: it spreads messages over them, reconnects and rebinds, and matches each delivery receipt
 //! (DLR) to its message.
 //!
-//! [`smpp_core::account`] makes every decision; this module adds sockets, the resolver, a clock and threads. The account
+//! [`smpp_proto::account`] makes every decision; this module adds sockets, the resolver, a clock and threads. The account
 //! sends a message on the bind with the most capacity; its receipt may come on any bind.
 //!
 //! ```no_run
 //! use std::thread;
 //! use std::time::Duration;
-//! use smpp_core::account::{Binds, Credentials, Message, Options};
-//! use smpp_core::provider::Provider;
-//! use smpp_core::{Address, MessageState, RegisteredDelivery, SubmitSm};
-//! use smpp_io_std::account::{Account, Arrival};
+//! use smpp_proto::account::{Binds, Credentials, Message, Options};
+//! use smpp_proto::provider::Provider;
+//! use smpp_proto::{Address, MessageState, RegisteredDelivery, SubmitSm};
+//! use smpp_std::account::{Account, Arrival};
 //!
 //! let options = Options {
 //!     binds: Binds::transceivers(4),
@@ -53,9 +53,9 @@
 //! # The outcome of a message
 //!
 //! [`send`](Account::send) returns a [`Sent`] once the SMSC has accepted all segments. Otherwise it returns a [`SendError`]
-//! with a [`MessageOutcome`](smpp_core::account::MessageOutcome) that has the outcome of each segment: accepted, refused,
+//! with a [`MessageOutcome`](smpp_proto::account::MessageOutcome) that has the outcome of each segment: accepted, refused,
 //! not understood (generic_nack), never sent, or sent and unanswered. The
-//! [`UnansweredPolicy`](smpp_core::account::UnansweredPolicy) of a message says whether to resend unanswered segments.
+//! [`UnansweredPolicy`](smpp_proto::account::UnansweredPolicy) of a message says whether to resend unanswered segments.
 //!
 //! # Asking about a message
 //!
@@ -64,7 +64,7 @@
 //!
 //! # Backpressure
 //!
-//! At most [`Options::queue_capacity`](smpp_core::account::Options::queue_capacity) segments wait or are in flight. Beyond
+//! At most [`Options::queue_capacity`](smpp_proto::account::Options::queue_capacity) segments wait or are in flight. Beyond
 //! that, `send` and `submit` wait, and `try_submit` refuses.
 //!
 //! At most [`AccountConnector::arrivals_capacity`] messages and receipts wait to be fetched. Beyond that, the account
@@ -74,11 +74,11 @@
 //!
 //! # Side by side with tokio's
 //!
-//! The account of `smpp-io-tokio` has the same methods. Here they block, and those that may block for long have a second
-//! form with a deadline. Both run the same [`smpp_core::account`]: back-off, the limit on binds, the choice of the next
+//! The account of `smpp-tokio` has the same methods. Here they block, and those that may block for long have a second
+//! form with a deadline. Both run the same [`smpp_proto::account`]: back-off, the limit on binds, the choice of the next
 //! address, the outcome of a message and the matching of receipts are the same.
 //!
-//! | `smpp_io_tokio::account` | here | here, with a deadline |
+//! | `smpp_tokio::account` | here | here, with a deadline |
 //! | --- | --- | --- |
 //! | `Account::connect(url, options).await` | [`Account::connect`] | [`AccountConnector::bind_timeout`] |
 //! | `AccountConnector::start()` | [`AccountConnector::start`] | |
@@ -116,9 +116,9 @@
 //!
 //! The threads end with the account; the thread of a connection ends as soon as the connection is closed. A thread that is
 //! resolving or connecting cannot be interrupted. If the account no longer needs its connection, its result is dropped. The
-//! thread ends after at most [`Options::connect_timeout`](smpp_core::account::Options::connect_timeout), or when the
+//! thread ends after at most [`Options::connect_timeout`](smpp_proto::account::Options::connect_timeout), or when the
 //! [resolver](AccountConnector::resolver) returns, unless it serves the next connection of the same slot. Each slot has at
-//! most one thread, so there are never more connections than [`max_binds`](smpp_core::account::Options::max_binds).
+//! most one thread, so there are never more connections than [`max_binds`](smpp_proto::account::Options::max_binds).
 //!
 //! # Timeouts and their accuracy
 //!
@@ -126,9 +126,9 @@
 //! program reads it. No timeout fires early. It fires at most one or two milliseconds late, as far as the operating system
 //! schedules the threads in time; while the transport takes nothing about 50 ms later, because the result of the current
 //! write has to be known first. If the session's
-//! [`response_timeout`](smpp_core::session::Config::response_timeout) or
-//! [`drain_timeout`](smpp_core::session::Config::drain_timeout) is less than 100 ms, or
-//! [`unbind_timeout`](smpp_core::account::Options::unbind_timeout) less than 150 ms, its timeout may fire up to 100 ms late.
+//! [`response_timeout`](smpp_proto::session::Config::response_timeout) or
+//! [`drain_timeout`](smpp_proto::session::Config::drain_timeout) is less than 100 ms, or
+//! [`unbind_timeout`](smpp_proto::account::Options::unbind_timeout) less than 150 ms, its timeout may fire up to 100 ms late.
 
 mod arrivals;
 mod background;
@@ -153,5 +153,5 @@ pub use connector::AccountConnector;
 pub use error::{AccountError, Ended};
 pub use events::Events;
 pub use handle::Account;
-pub use smpp_core::account::{AckError, NoMoreReceipts, SendError};
+pub use smpp_proto::account::{AckError, NoMoreReceipts, SendError};
 pub use ticket::{Sent, Ticket};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use smpp_io_common::metrics::{AccountPublisher, AccountValues, MIN_INTERVAL};
+use smpp_common::metrics::{AccountPublisher, AccountValues, MIN_INTERVAL};
 
 use super::handle::Account;
 
@@ -16,8 +16,8 @@ use super::handle::Account;
 /// ```no_run
 /// use std::thread;
 /// use std::time::Duration;
-/// use smpp_io_std::account::Account;
-/// use smpp_io_std::metrics;
+/// use smpp_std::account::Account;
+/// use smpp_std::metrics;
 ///
 /// fn publish(account: &Account) {
 ///     thread::spawn(metrics::publish_account(account, "8x8", Duration::from_secs(10)));

@@ -29,8 +29,8 @@ use std::sync::{Arc, PoisonError};
 use std::task::Poll;
 use std::time::{self, Duration};
 
-use smpp_core::account::{Account, EventRouter, FirstBindError, Options};
-use smpp_core::session::Instant;
+use smpp_proto::account::{Account, EventRouter, FirstBindError, Options};
+use smpp_proto::session::Instant;
 
 use super::connector::AccountConnector;
 use super::error::AccountError;
@@ -74,7 +74,7 @@ impl Shared {
         let expected = std::mem::take(&mut connector.expected);
         let options = &connector.options;
         options.check_endpoints().map_err(AccountError::Options)?;
-        let seeded = smpp_io_common::seeded(options.clone());
+        let seeded = smpp_common::seeded(options.clone());
         let mut account = Account::new(seeded, Instant::ZERO).map_err(AccountError::Options)?;
         // Only a detailed receiver of events asks for them.
         account.report_handed_over(false);

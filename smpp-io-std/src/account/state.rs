@@ -3,12 +3,12 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
-use smpp_core::Endpoint;
-use smpp_core::account::{
+use smpp_common::telemetry::AccountTelemetry;
+use smpp_proto::Endpoint;
+use smpp_proto::account::{
     Account, EventRouter, LinkId, Message, MessageNumber, Options, OptionsError, SubmitError,
 };
-use smpp_core::session::Instant;
-use smpp_io_common::telemetry::AccountTelemetry;
+use smpp_proto::session::Instant;
 
 use super::connector::{AccountConnector, BoxedObserver};
 use super::link_task::{Interrupt, LinkTask};
@@ -200,9 +200,9 @@ mod tests {
     use std::net::{TcpListener, TcpStream};
     use std::sync::Arc;
 
-    use smpp_core::SubmitSm;
-    use smpp_core::account::Credentials;
-    use smpp_core::provider::Provider;
+    use smpp_proto::SubmitSm;
+    use smpp_proto::account::Credentials;
+    use smpp_proto::provider::Provider;
 
     use super::super::link_task::Connection;
     use super::*;

@@ -4,12 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
-use smpp_core::MessageState;
-use smpp_core::account::{
+use smpp_proto::MessageState;
+use smpp_proto::account::{
     AcceptedMessage, BindId, DeliveryReceipt, Message, MessageId, MessageKey, MessageNumber, NoMoreReceipts,
     ReceiptMatch, SendError,
 };
-use smpp_core::session::AcceptedResponse;
+use smpp_proto::session::AcceptedResponse;
 
 use super::shared::Shared;
 use crate::waiter;
@@ -17,9 +17,9 @@ use crate::waiter;
 /// A message that the account has accepted into its queue, and whose outcome was not fetched yet.
 ///
 /// ```no_run
-/// use smpp_core::SubmitSm;
-/// use smpp_core::account::Message;
-/// use smpp_io_std::account::Account;
+/// use smpp_proto::SubmitSm;
+/// use smpp_proto::account::Message;
+/// use smpp_std::account::Account;
 ///
 /// fn send_all(account: &Account, texts: &[&str]) -> Result<(), Box<dyn std::error::Error>> {
 ///     let template = SubmitSm::default();
@@ -91,8 +91,8 @@ impl Registration {
 ///
 /// ```no_run
 /// use std::time::{Duration, Instant};
-/// use smpp_core::account::Message;
-/// use smpp_io_std::account::Account;
+/// use smpp_proto::account::Message;
+/// use smpp_std::account::Account;
 ///
 /// fn send(account: &Account, message: &Message) -> Result<(), Box<dyn std::error::Error>> {
 ///     let mut sent = account.send(message)?;
@@ -108,7 +108,7 @@ impl Registration {
 /// memory: a process that is killed loses the receipts that it has not fetched. After you drop it, later receipts arrive
 /// through [`Arrivals`](super::Arrivals) and are acknowledged when you accept them. Receipts that arrived before the drop and
 /// were not fetched also arrive through `Arrivals`; they were acknowledged already. The receipts of a message with
-/// [`ReceiptDestination::Arrivals`](smpp_core::account::ReceiptDestination::Arrivals) arrive there only.
+/// [`ReceiptDestination::Arrivals`](smpp_proto::account::ReceiptDestination::Arrivals) arrive there only.
 pub struct Sent {
     registration: Registration,
     accepted: AcceptedMessage,
@@ -144,7 +144,7 @@ impl Ticket {
         self.registration.key.as_ref()
     }
 
-    /// Waits for the outcome. Without a [deadline](smpp_core::account::Message::deadline) of the message it may wait for as
+    /// Waits for the outcome. Without a [deadline](smpp_proto::account::Message::deadline) of the message it may wait for as
     /// long as the account has no bind.
     ///
     /// # Errors
@@ -194,7 +194,7 @@ impl Sent {
     }
 
     /// Returns the bind that sent the last segment, to ask about the message on the same bind:
-    /// [`MessageRequest::bind`](smpp_core::account::MessageRequest::bind).
+    /// [`MessageRequest::bind`](smpp_proto::account::MessageRequest::bind).
     pub fn bind(&self) -> Option<BindId> {
         self.accepted.bind()
     }
@@ -208,8 +208,8 @@ impl Sent {
     /// that the SMSC refused.
     ///
     /// ```no_run
-    /// use smpp_core::tlv::Tag;
-    /// # fn example(sent: &smpp_io_std::account::Sent) {
+    /// use smpp_proto::tlv::Tag;
+    /// # fn example(sent: &smpp_std::account::Sent) {
     /// for response in sent.responses() {
     ///     println!("a vendor's TLV: {:?}", response.tlv(Tag(0x1400)));
     /// }
@@ -221,7 +221,7 @@ impl Sent {
 
     /// Waits until the final receipt of each segment has arrived, and returns the state of the message: delivered if all
     /// segments are delivered, otherwise the state of the first segment that is not. A receipt is waited for
-    /// [`max_age`](smpp_core::account::ReceiptOptions::max_age) at most, 72 h by default: use
+    /// [`max_age`](smpp_proto::account::ReceiptOptions::max_age) at most, 72 h by default: use
     /// [`receipt_until`](Self::receipt_until) for a shorter wait.
     ///
     /// The SMSC may change a final state later ([`ReceiptMatch::previous`]): this returns the first one. While you hold the

@@ -3,8 +3,8 @@
 use std::sync::mpsc;
 use std::time;
 
-use smpp_core::session::{Esme, Instant, RequestError, Role, SentBy, Smsc};
-use smpp_core::{DeliverSm, Operation, SubmitSm};
+use smpp_proto::session::{Esme, Instant, RequestError, Role, SentBy, Smsc};
+use smpp_proto::{DeliverSm, Operation, SubmitSm};
 
 use super::{Connection, SubmitError};
 use crate::pending_requests::RequestResult;
@@ -19,9 +19,9 @@ impl<R: Role, S: Transport> Connection<R, S> {
     ///
     /// ```no_run
     /// use std::time::{Duration, Instant};
-    /// use smpp_core::SubmitSm;
-    /// use smpp_core::session::Esme;
-    /// use smpp_io_std::{Connection, DeadlineError, Stream};
+    /// use smpp_proto::SubmitSm;
+    /// use smpp_proto::session::Esme;
+    /// use smpp_std::{Connection, DeadlineError, Stream};
     ///
     /// fn submit(connection: &mut Connection<Esme, Stream>, message: &SubmitSm<'_>) {
     ///     match connection.request_until(message, Instant::now() + Duration::from_secs(2)) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use smpp_core::session::{Instant, Role, Timer};
+use smpp_proto::session::{Instant, Role, Timer};
 
 use super::Connection;
 use crate::error::End;

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
 
-use smpp_core::server::RejectReason;
+use smpp_proto::server::RejectReason;
 
 use super::connection::ServerContext;
 use super::incoming::IncomingConnection;
@@ -17,8 +17,8 @@ use super::unbound::Unbound;
 /// and does not keep the server running: then [`serve`](Self::serve) returns [`RejectReason::Stopping`].
 ///
 /// ```no_run
-/// use smpp_core::session::Config;
-/// use smpp_io_std::{IncomingConnection, Server};
+/// use smpp_proto::session::Config;
+/// use smpp_std::{IncomingConnection, Server};
 ///
 /// # fn accept_stream() -> std::io::Result<(std::net::TcpStream, std::net::SocketAddr)> {
 /// #     unimplemented!()

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use smpp_core::session::{Config, Refusal, Reply, Smsc};
-use smpp_core::{Bind, BindResp, COctets, CommandStatus, InterfaceVersion, Operation as _, Tlv, Tlvs};
+use smpp_proto::session::{Config, Refusal, Reply, Smsc};
+use smpp_proto::{Bind, BindResp, COctets, CommandStatus, InterfaceVersion, Operation as _, Tlv, Tlvs};
 
 use super::incoming::Origin;
 use crate::error::{AcceptError, End};
@@ -22,9 +22,9 @@ const FINAL_RESPONSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// A bind that waits for a decision. If it is dropped, it is refused with `ESME_RBINDFAIL`, and the connection ends.
 ///
 /// ```no_run
-/// use smpp_core::session::Smsc;
-/// use smpp_core::{COctets, CommandStatus};
-/// use smpp_io_std::{BindRequest, Inbox, Peer};
+/// use smpp_proto::session::Smsc;
+/// use smpp_proto::{COctets, CommandStatus};
+/// use smpp_std::{BindRequest, Inbox, Peer};
 ///
 /// fn decide(request: BindRequest) -> Option<(Peer, Inbox<Smsc>)> {
 ///     println!("{} from {}", request.bind().system_id, request.peer_addr());
@@ -113,7 +113,7 @@ pub(super) fn first_bind(
 }
 
 impl BindRequest {
-    /// Returns the fields of the bind. [`Password::equals`](smpp_core::Password::equals) compares in constant time.
+    /// Returns the fields of the bind. [`Password::equals`](smpp_proto::Password::equals) compares in constant time.
     pub fn bind(&self) -> Bind<'_> {
         self.pending.bind()
     }
@@ -136,10 +136,10 @@ impl BindRequest {
     /// ```
     /// use std::collections::HashMap;
     ///
-    /// use smpp_core::session::Smsc;
-    /// use smpp_core::CommandStatus;
-    /// use smpp_io_std::tls::CertificateDer;
-    /// use smpp_io_std::{Admission, BindRequest, BoundSession, HandleRoute, Inbound, Service};
+    /// use smpp_proto::session::Smsc;
+    /// use smpp_proto::CommandStatus;
+    /// use smpp_std::tls::CertificateDer;
+    /// use smpp_std::{Admission, BindRequest, BoundSession, HandleRoute, Inbound, Service};
     ///
     /// struct Accounts {
     ///     /// The certificate of each system_id.

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Instant;
 
-use smpp_core::server::{
+use smpp_proto::server::{
     DeliverError, Delivery, DeliveryId, DeliveryNotSentReason, DeliveryOutcome, ServerStats,
 };
-use smpp_core::session::{NotSentReason, RequestError, Response};
+use smpp_proto::session::{NotSentReason, RequestError, Response};
 
 use super::bound::BoundSession;
 use super::events::Events;
@@ -18,8 +18,8 @@ use super::registry::Registry;
 /// server running.
 ///
 /// ```no_run
-/// use smpp_core::{Address, DeliverSm, ShortMessage};
-/// use smpp_io_std::BindRegistry;
+/// use smpp_proto::{Address, DeliverSm, ShortMessage};
+/// use smpp_std::BindRegistry;
 ///
 /// fn receipt(binds: &BindRegistry) -> Result<(), Box<dyn std::error::Error>> {
 ///     let message = DeliverSm {

@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use smpp_core::BindMode;
-use smpp_core::server::{AccountName, ConnectionId, DeliveryFrame, DeliveryId};
-use smpp_core::session::Stats;
+use smpp_proto::BindMode;
+use smpp_proto::server::{AccountName, ConnectionId, DeliveryFrame, DeliveryId};
+use smpp_proto::session::Stats;
 
 use crate::handle::Peer;
 
@@ -29,7 +29,7 @@ impl fmt::Display for BindId {
 /// and its descriptor is free once the last clone is dropped.
 ///
 /// ```no_run
-/// fn list(server: &smpp_io_std::Server) {
+/// fn list(server: &smpp_std::Server) {
 ///     for bound in server.binds().list() {
 ///         let received = bound.stats().received.total().requests;
 ///         println!("{} from {}: {received}", bound.system_id().escape_ascii(), bound.peer_addr());

@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use smpp_core::server::{Admission, BindRefusal, ConnectionId, RejectReason};
-use smpp_core::session::{Config, Observer, RateMeter, Smsc};
-use smpp_core::{COctets, CommandStatus, InterfaceVersion, Operation as _};
-use smpp_io_common::{Arrival, ServerLimits};
+use smpp_common::{Arrival, ServerLimits};
+use smpp_proto::server::{Admission, BindRefusal, ConnectionId, RejectReason};
+use smpp_proto::session::{Config, Observer, RateMeter, Smsc};
+use smpp_proto::{COctets, CommandStatus, InterfaceVersion, Operation as _};
 
 use super::bind_request::{BindRequest, PendingBind, first_bind};
 use super::bound::{BindId, BoundSession};

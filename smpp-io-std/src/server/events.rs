@@ -6,7 +6,7 @@ use std::iter::FusedIterator;
 use std::sync::Arc;
 use std::time::Instant;
 
-use smpp_core::server::Event;
+use smpp_proto::server::Event;
 
 use super::registry::Registry;
 use crate::account::Ended;
@@ -88,7 +88,7 @@ impl EventLog {
 /// A receiver that is too slow loses the oldest events: [`Event::Lagged`]. It does not keep the server running.
 ///
 /// ```no_run
-/// fn log(server: &smpp_io_std::Server) {
+/// fn log(server: &smpp_std::Server) {
 ///     let events = server.binds().events();
 ///     std::thread::spawn(move || {
 ///         for event in events {

@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use smpp_core::server::{ProxyHeaderError, RejectReason};
-use smpp_core::session::{CloseReason, Config, Observer, Smsc};
-use smpp_io_common::{Arrival, HeaderProgress, ProxyProtocol};
+use smpp_common::{Arrival, HeaderProgress, ProxyProtocol};
+use smpp_proto::server::{ProxyHeaderError, RejectReason};
+use smpp_proto::session::{CloseReason, Config, Observer, Smsc};
 
 use super::bind_request::{BindRequest, first_bind};
 use super::stream::{ServerStream, Socket};
@@ -57,11 +57,11 @@ impl IncomingConnection {
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// use std::os::unix::net::UnixStream;
     ///
-    /// use smpp_core::session::{Config, Esme};
-    /// use smpp_core::{Bind, CommandStatus};
-    /// # use smpp_core::session::Smsc;
-    /// # use smpp_io_std::{Admission, BindRequest, BoundSession, HandleRoute, Inbound, Service};
-    /// use smpp_io_std::{IncomingConnection, Server, start};
+    /// use smpp_proto::session::{Config, Esme};
+    /// use smpp_proto::{Bind, CommandStatus};
+    /// # use smpp_proto::session::Smsc;
+    /// # use smpp_std::{Admission, BindRequest, BoundSession, HandleRoute, Inbound, Service};
+    /// use smpp_std::{IncomingConnection, Server, start};
     /// # struct AcceptAll;
     /// # impl Service for AcceptAll {
     /// #     fn bind(&self, _: &BindRequest) -> Result<Admission, CommandStatus> {
@@ -187,7 +187,7 @@ impl IncomingConnection {
 
     /// Reads the header of the PROXY protocol if one is expected, completes the TLS handshake, and waits for the bind. From
     /// [`Listener::accept`](crate::Listener::accept) to the response of the bind, all may take
-    /// [`session_init_timeout`](smpp_core::session::Config::session_init_timeout).
+    /// [`session_init_timeout`](smpp_proto::session::Config::session_init_timeout).
     ///
     /// # Errors
     ///

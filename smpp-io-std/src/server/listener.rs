@@ -7,8 +7,8 @@ use std::os::unix::net::UnixListener;
 #[cfg(unix)]
 use std::path::Path;
 
-use smpp_core::session::Config;
-use smpp_io_common::ProxyProtocol;
+use smpp_common::ProxyProtocol;
+use smpp_proto::session::Config;
 
 use super::accept_waker::AcceptWaker;
 use super::incoming::IncomingConnection;
@@ -22,8 +22,8 @@ pub(super) const NO_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::U
 ///
 /// ```no_run
 /// use std::path::Path;
-/// use smpp_core::session::Config;
-/// use smpp_io_std::{Listener, tls};
+/// use smpp_proto::session::Config;
+/// use smpp_std::{Listener, tls};
 ///
 /// let plain = Listener::bind("0.0.0.0:2775", Config::default())?;
 /// let certificate = tls::server_files(Path::new("chain.pem"), Path::new("key.pem"))?;
@@ -35,9 +35,9 @@ pub(super) const NO_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::U
 ///
 /// ```no_run
 /// use std::thread;
-/// use smpp_core::session::Config;
-/// use smpp_core::{COctets, CommandStatus};
-/// use smpp_io_std::{Inbound, Listener};
+/// use smpp_proto::session::Config;
+/// use smpp_proto::{COctets, CommandStatus};
+/// use smpp_std::{Inbound, Listener};
 ///
 /// let listener = Listener::bind("0.0.0.0:2775", Config::default())?;
 /// loop {
@@ -103,7 +103,7 @@ impl Listener {
     /// The file must not exist. Its permissions decide who may connect. It stays when the listener is dropped: remove it.
     ///
     /// ```no_run
-    /// # use smpp_io_std::{Listener, Server, Service};
+    /// # use smpp_std::{Listener, Server, Service};
     /// # fn example(service: impl Service) -> std::io::Result<Server> {
     /// let listener = Listener::bind_unix("/run/smsc.sock", Default::default())?;
     /// Server::builder(service).listen(listener).start()
@@ -134,7 +134,7 @@ impl Listener {
     /// To replace the certificate while the server runs, keep a clone of a [`ServerTls`]:
     ///
     /// ```no_run
-    /// use smpp_io_std::{Listener, tls};
+    /// use smpp_std::{Listener, tls};
     ///
     /// let files = || tls::server_files("chain.pem".as_ref(), "key.pem".as_ref());
     /// let server_tls = tls::ServerTls::new(files()?);
@@ -156,7 +156,7 @@ impl Listener {
     /// [`RejectReason`](crate::RejectReason).
     ///
     /// ```no_run
-    /// use smpp_io_std::{Listener, ProxyProtocol};
+    /// use smpp_std::{Listener, ProxyProtocol};
     ///
     /// let proxies = ProxyProtocol::from_trusted(["10.0.0.0/8".parse()?]);
     /// let listener = Listener::bind("0.0.0.0:2775", Default::default())?.proxy_protocol(proxies);

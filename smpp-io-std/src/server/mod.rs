@@ -25,9 +25,9 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use smpp_core::server::{DeliverError, Delivery};
-use smpp_core::session::{CloseReason, Observer, RequestError, Response};
-use smpp_core::{COctets, InterfaceVersion};
+use smpp_proto::server::{DeliverError, Delivery};
+use smpp_proto::session::{CloseReason, Observer, RequestError, Response};
+use smpp_proto::{COctets, InterfaceVersion};
 
 pub use acceptor::Acceptor;
 pub use bind_request::BindRequest;
@@ -37,8 +37,8 @@ pub use events::Events;
 pub use incoming::IncomingConnection;
 pub use listener::Listener;
 pub use service::{ServerEvent, Service};
-pub use smpp_core::server::{Admission, ProxyHeaderError, RejectReason};
-pub use smpp_io_common::ServerLimits;
+pub use smpp_common::ServerLimits;
+pub use smpp_proto::server::{Admission, ProxyHeaderError, RejectReason};
 pub use stream::ServerStream;
 
 use crate::error::End;
@@ -62,16 +62,16 @@ const ABORT_TIMEOUT: Duration = Duration::from_secs(1);
 const MAX_TIMEOUT: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
 
 /// A running SMSC. Its [`Service`] decides on binds and responds to requests; its [`ServerLimits`] bound connections,
-/// binds and rates; the [`Config`](smpp_core::session::Config) of a [`Listener`] has the timeouts and bounds of each session.
+/// binds and rates; the [`Config`](smpp_proto::session::Config) of a [`Listener`] has the timeouts and bounds of each session.
 ///
 /// Each connection has two threads: one calls the service, one keeps the session alive while the service is busy. The server
 /// has one thread for each listener, one for its timers, and one for deliveries (more while observers or slow peers block
-/// them). Use it for tests, gateways, and up to some hundreds of binds; beyond that use the server of `smpp-io-tokio`.
+/// them). Use it for tests, gateways, and up to some hundreds of binds; beyond that use the server of `smpp-tokio`.
 ///
 /// ```
-/// use smpp_core::session::{Config, Smsc};
-/// use smpp_core::{Bind, CommandStatus, SubmitSm, SubmitSmResp};
-/// use smpp_io_std::{Admission, BindRequest, BoundSession, Connector, HandleRoute, Inbound, Listener, Server, Service};
+/// use smpp_proto::session::{Config, Smsc};
+/// use smpp_proto::{Bind, CommandStatus, SubmitSm, SubmitSmResp};
+/// use smpp_std::{Admission, BindRequest, BoundSession, Connector, HandleRoute, Inbound, Listener, Server, Service};
 ///
 /// struct Shop;
 ///
@@ -112,8 +112,8 @@ pub struct Server {
 /// Builds a [`Server`]: its limits, its system_id, and the addresses on which it listens.
 ///
 /// ```no_run
-/// use smpp_core::session::Config;
-/// use smpp_io_std::{Listener, Server, ServerLimits, Service};
+/// use smpp_proto::session::Config;
+/// use smpp_std::{Listener, Server, ServerLimits, Service};
 ///
 /// fn run(service: impl Service) -> Result<Server, Box<dyn std::error::Error>> {
 ///     let limits = ServerLimits { binds_per_account: 4, ..ServerLimits::default() };
@@ -176,8 +176,8 @@ impl<S: Service> ServerBuilder<S> {
     ///
     /// ```no_run
     /// use std::net::SocketAddr;
-    /// use smpp_core::session::{Direction, Instant, ObservedPdu, Observer, RejectedPdu};
-    /// use smpp_io_std::{Server, ServerBuilder, Service};
+    /// use smpp_proto::session::{Direction, Instant, ObservedPdu, Observer, RejectedPdu};
+    /// use smpp_std::{Server, ServerBuilder, Service};
     ///
     /// struct PrintRejected(SocketAddr);
     ///
@@ -343,7 +343,7 @@ impl Server {
     }
 
     /// Shuts the server down gracefully, and returns how each session ended. It accepts no new connection; each session
-    /// waits up to [`Config::drain_timeout`](smpp_core::session::Config::drain_timeout) for the requests in flight, and
+    /// waits up to [`Config::drain_timeout`](smpp_proto::session::Config::drain_timeout) for the requests in flight, and
     /// unbinds. Sessions that are left after `timeout` are aborted.
     ///
     /// It connects to each address on which it listens, so that the thread that accepts there ends. If you have a clone of the

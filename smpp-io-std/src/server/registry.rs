@@ -1,4 +1,4 @@
-//! Drives the registry of `smpp-core`: its connections, binds, deliveries and events.
+//! Drives the registry of `smpp-proto`: its connections, binds, deliveries and events.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -7,14 +7,14 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::{io, time};
 
-use smpp_core::server::{
+use smpp_common::telemetry::ServerTelemetry;
+use smpp_common::{Arrival, ServerLimits};
+use smpp_proto::server::{
     Admission, BindRefusal, ConnectionId, DeliverError, Delivery, DeliveryFrame, DeliveryId, DeliveryOutcome,
     Event, RejectReason, ServerStats,
 };
-use smpp_core::session::{CloseReason, Config, Instant, RateMeter, Refusal, RequestError, Response};
-use smpp_core::{BindMode, CommandStatus};
-use smpp_io_common::telemetry::ServerTelemetry;
-use smpp_io_common::{Arrival, ServerLimits};
+use smpp_proto::session::{CloseReason, Config, Instant, RateMeter, Refusal, RequestError, Response};
+use smpp_proto::{BindMode, CommandStatus};
 
 use super::bound::BoundSession;
 use super::events::EventLog;
@@ -47,7 +47,7 @@ pub(super) struct Registry {
 }
 
 struct State {
-    core: smpp_core::server::Registry,
+    core: smpp_proto::server::Registry,
     /// The connections, at the index of their id.
     connections: Vec<Option<Connection>>,
     /// The threads that wait for the outcome of a delivery.
@@ -95,7 +95,7 @@ impl Registry {
             limits,
             start: time::Instant::now(),
             state: Mutex::new(State {
-                core: smpp_core::server::Registry::new(limits.options()),
+                core: smpp_proto::server::Registry::new(limits.options()),
                 connections: Vec::new(),
                 outcomes: HashMap::new(),
                 log: EventLog::default(),
@@ -287,7 +287,7 @@ impl Registry {
         bind: (&[u8], BindMode),
         window: u16,
         decision: Result<&Admission, BindRefusal>,
-        bound: impl FnOnce(smpp_core::server::AccountName) -> BoundSession,
+        bound: impl FnOnce(smpp_proto::server::AccountName) -> BoundSession,
     ) -> Result<BoundSession, CommandStatus> {
         // What is left of it is dropped after the lock is released.
         let mut bound = Some(bound);
@@ -522,7 +522,7 @@ impl State {
         self.has_changed = true;
     }
 
-    /// Removes a connection. Its slot is free for another one only after [`closed`](smpp_core::server::Registry::closed).
+    /// Removes a connection. Its slot is free for another one only after [`closed`](smpp_proto::server::Registry::closed).
     fn take(&mut self, id: ConnectionId) -> Option<Connection> {
         self.connections.get_mut(id.index())?.take()
     }

@@ -3,9 +3,9 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use smpp_core::Operation;
-use smpp_core::server::{DeliveryFrame, DeliveryId, DeliveryPdu};
-use smpp_core::session::{CloseReason, NotSentReason, RequestError, SentBy, Smsc, UnansweredReason};
+use smpp_proto::Operation;
+use smpp_proto::server::{DeliveryFrame, DeliveryId, DeliveryPdu};
+use smpp_proto::session::{CloseReason, NotSentReason, RequestError, SentBy, Smsc, UnansweredReason};
 
 use super::bound::BoundSession;
 use super::registry::Registry;

@@ -4,9 +4,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use smpp_core::server::{Admission, RejectReason};
-use smpp_core::session::Smsc;
-use smpp_core::{BindMode, CommandStatus};
+use smpp_proto::server::{Admission, RejectReason};
+use smpp_proto::session::Smsc;
+use smpp_proto::{BindMode, CommandStatus};
 
 use super::bind_request::BindRequest;
 use super::bound::{BindId, BoundSession};
@@ -22,9 +22,9 @@ use crate::transport::Duplex;
 /// bind, a panic in [`request`](Self::request) refuses the request; other binds and requests are not affected.
 ///
 /// ```
-/// use smpp_core::session::Smsc;
-/// use smpp_core::{COctets, CommandStatus, SubmitSmResp};
-/// use smpp_io_std::{Admission, BindRequest, BoundSession, HandleRoute, Inbound, ServerEvent, Service};
+/// use smpp_proto::session::Smsc;
+/// use smpp_proto::{COctets, CommandStatus, SubmitSmResp};
+/// use smpp_std::{Admission, BindRequest, BoundSession, HandleRoute, Inbound, ServerEvent, Service};
 ///
 /// struct Shop;
 ///
@@ -67,7 +67,7 @@ pub trait Service: Send + Sync + 'static {
     /// dropped without a response, it is refused with a temporary error, so that the ESME keeps the message.
     ///
     /// The requests of a session are passed one after the other, in the thread of the connection. While the method runs, later
-    /// requests wait, at most [`max_unanswered`](smpp_core::session::Config::max_unanswered), and the session is kept alive.
+    /// requests wait, at most [`max_unanswered`](smpp_proto::session::Config::max_unanswered), and the session is kept alive.
     ///
     /// A call that has begun goes on when its session ends, and so do the requests of the session that were received and wait
     /// for their call: so their work completes. Their responses then fail, and the ESME may send the requests again. If more

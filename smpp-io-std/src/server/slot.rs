@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use smpp_core::server::{ConnectionId, DeliveryId};
-use smpp_core::session::{CloseReason, RequestError, Response};
+use smpp_proto::server::{ConnectionId, DeliveryId};
+use smpp_proto::session::{CloseReason, RequestError, Response};
 
 use super::bound::BoundSession;
 use super::connection::ServerContext;

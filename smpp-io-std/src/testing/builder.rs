@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use smpp_core::session::{Config, Observer};
-use smpp_core::simulator::{Faults, Rules};
-use smpp_core::{COctets, Endpoint};
+use smpp_proto::session::{Config, Observer};
+use smpp_proto::simulator::{Faults, Rules};
+use smpp_proto::{COctets, Endpoint};
 
 use super::Certificate;
 use super::service::{Shared, SimulatorService};
@@ -28,9 +28,9 @@ type ObserverFactory = Box<dyn Fn(SocketAddr) -> Box<dyn Observer + Send> + Send
 /// Settings of an [`TestSmsc`] that is not running yet.
 ///
 /// ```
-/// use smpp_core::simulator::Rules;
-/// use smpp_io_std::Connector;
-/// use smpp_io_std::testing::TestSmsc;
+/// use smpp_proto::simulator::Rules;
+/// use smpp_std::Connector;
+/// use smpp_std::testing::TestSmsc;
 ///
 /// let smsc = TestSmsc::builder()
 ///     .account("shop", "secret")

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use smpp_core::SequenceNumber;
-use smpp_core::simulator::{FaultFilter, Faults, ResponseFault, Rng, StreamEnd};
+use smpp_proto::SequenceNumber;
+use smpp_proto::simulator::{FaultFilter, Faults, ResponseFault, Rng, StreamEnd};
 
 use super::socket;
 use crate::{Duplex, ServerStream};

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::smsc::TestSmsc;
-use smpp_core::CommandStatus;
-use smpp_core::simulator::{Log, LogEntry, LoggedBind, LoggedDelivery, LoggedMessage, NotLogged, Simulator};
+use smpp_proto::CommandStatus;
+use smpp_proto::simulator::{Log, LogEntry, LoggedBind, LoggedDelivery, LoggedMessage, NotLogged, Simulator};
 
 impl TestSmsc {
     /// Returns the log so far: binds, messages, receipts, refusals.
@@ -25,8 +25,8 @@ impl TestSmsc {
     /// Waits for the next message that the SMSC accepts, whole, and that was not returned before.
     ///
     /// ```
-    /// use smpp_core::{ShortMessage, SubmitSm, Address};
-    /// use smpp_io_std::testing::TestSmsc;
+    /// use smpp_proto::{ShortMessage, SubmitSm, Address};
+    /// use smpp_std::testing::TestSmsc;
     ///
     /// let smsc = TestSmsc::in_memory()?;
     /// let (client, _inbox) = smsc.connector().start(&smsc.endpoint())?;

@@ -1,13 +1,13 @@
 //! An SMSC inside the process, for tests of programs that use SMPP. Needs the feature `testing`.
 //!
-//! It runs on a free port, or in memory without one, follows the rules of [`smpp_core::simulator`] (by default those of 8x8)
+//! It runs on a free port, or in memory without one, follows the rules of [`smpp_proto::simulator`] (by default those of 8x8)
 //! and delivers receipts. The test sees what it received:
 //!
 //! ```
-//! use smpp_core::account::{Credentials, Message, Options};
-//! use smpp_core::provider::Provider;
-//! use smpp_core::{Address, SubmitSm};
-//! use smpp_io_std::testing::TestSmsc;
+//! use smpp_proto::account::{Credentials, Message, Options};
+//! use smpp_proto::provider::Provider;
+//! use smpp_proto::{Address, SubmitSm};
+//! use smpp_std::testing::TestSmsc;
 //!
 //! let smsc = TestSmsc::in_memory()?;
 //! let options = Options::new(Credentials::default(), &Provider::EIGHT_BY_EIGHT);
@@ -26,11 +26,11 @@
 //! - Scripted answers: [`TestSmsc::script`]. Messages of phones: [`TestSmsc::deliver`]. Faults of all connections:
 //!   [`TestSmsc::set_faults`], and at once: [`TestSmsc::end_connections`].
 //!
-//! `smpp_io_tokio::testing` has an SMSC over tokio with the same names and some more, and its manual a chapter about it.
+//! `smpp_tokio::testing` has an SMSC over tokio with the same names and some more, and its manual a chapter about it.
 //!
 //! # Differences
 //!
-//! | | `smpp_io_tokio` | `smpp_io_std` |
+//! | | `smpp_tokio` | `smpp_std` |
 //! | --- | --- | --- |
 //! | methods that wait | `async` | block the thread |
 //! | `TestSmsc::in_memory` | works on paused time | a socket pair for each connection, real time |
@@ -46,7 +46,7 @@ mod socket;
 
 pub use builder::{ACCOUNT, TestSmscBuilder};
 pub use certificate::Certificate;
-pub use smpp_core::simulator::{
+pub use smpp_proto::simulator::{
     Answer, DeliverError, DeliveryFailure, Faults, Log, LogEntry, LoggedBind, LoggedDelivery, LoggedMessage,
     MoMessage, MoSegmentation, NotLogged, ResponseFault, StreamEnd, When,
 };

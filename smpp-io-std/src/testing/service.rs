@@ -1,4 +1,4 @@
-//! The service of the SMSC: the simulator of `smpp-core` decides, a [`Server`](crate::Server) carries it out; one thread waits
+//! The service of the SMSC: the simulator of `smpp-proto` decides, a [`Server`](crate::Server) carries it out; one thread waits
 //! for what is due later.
 
 use std::collections::HashMap;
@@ -7,12 +7,12 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use smpp_core::session::{self, RequestError, Smsc as Role};
-use smpp_core::simulator::{
+use smpp_proto::session::{self, RequestError, Smsc as Role};
+use smpp_proto::simulator::{
     Delivery, DeliveryFailure, Dialect, Faults, ReceiptTiming, ResponseFault, Rng, Rules, SimulatedBind,
     Simulator, StreamEnd,
 };
-use smpp_core::{Bind, COctets, CommandStatus, NoBody, SequenceNumber, SubmitSm, SubmitSmResp, Tlvs};
+use smpp_proto::{Bind, COctets, CommandStatus, NoBody, SequenceNumber, SubmitSm, SubmitSmResp, Tlvs};
 
 use super::faults::{ConnectionFaults, FaultSwitch, FaultyTransport, lock};
 use crate::{
@@ -454,7 +454,7 @@ impl Service for SimulatorService {
 
 #[cfg(test)]
 mod tests {
-    use smpp_core::{Address, BindMode};
+    use smpp_proto::{Address, BindMode};
 
     use super::*;
 

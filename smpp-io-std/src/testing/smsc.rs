@@ -8,10 +8,12 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use rustls::{ClientConfig, ServerConfig};
-use smpp_core::account::Options;
-use smpp_core::session::Config;
-use smpp_core::simulator::{Answer, DeliverError, Faults, MoMessage, OriginateError, Rules, StreamEnd, When};
-use smpp_core::{Address, Bind, COctets, Endpoint, Password};
+use smpp_proto::account::Options;
+use smpp_proto::session::Config;
+use smpp_proto::simulator::{
+    Answer, DeliverError, Faults, MoMessage, OriginateError, Rules, StreamEnd, When,
+};
+use smpp_proto::{Address, Bind, COctets, Endpoint, Password};
 
 use super::Certificate;
 use super::builder::TestSmscBuilder;
@@ -23,8 +25,8 @@ use crate::{Acceptor, BindRegistry, Connector, DialTarget, IncomingConnection, S
 /// A running SMSC. Dropping it closes the listener and every connection.
 ///
 /// ```
-/// use smpp_io_std::Connector;
-/// use smpp_io_std::testing::TestSmsc;
+/// use smpp_std::Connector;
+/// use smpp_std::testing::TestSmsc;
 ///
 /// let smsc = TestSmsc::start()?;
 /// let connection = Connector::new().bind(&smsc.endpoint(), &smsc.bind())?;
@@ -123,7 +125,7 @@ impl TestSmsc {
     /// with its certificate if it speaks TLS.
     ///
     /// ```
-    /// use smpp_io_std::testing::TestSmsc;
+    /// use smpp_std::testing::TestSmsc;
     ///
     /// let smsc = TestSmsc::builder().in_memory().tls().start()?;
     /// let (client, _inbox) = smsc.connector().start(&smsc.endpoint())?;
@@ -189,12 +191,12 @@ impl TestSmsc {
         self.certificate.client_config()
     }
 
-    /// Scripts an answer to the messages that the rule names: see [`Simulator::script`](smpp_core::simulator::Simulator::script).
+    /// Scripts an answer to the messages that the rule names: see [`Simulator::script`](smpp_proto::simulator::Simulator::script).
     ///
     /// ```
-    /// use smpp_core::simulator::{Answer, ResponseFault, When};
-    /// use smpp_core::{CommandStatus, MessageState};
-    /// use smpp_io_std::testing::TestSmsc;
+    /// use smpp_proto::simulator::{Answer, ResponseFault, When};
+    /// use smpp_proto::{CommandStatus, MessageState};
+    /// use smpp_std::testing::TestSmsc;
     ///
     /// let smsc = TestSmsc::in_memory()?;
     /// smsc.script(When::next(), Answer::refuse(CommandStatus::RTHROTTLED));
@@ -216,8 +218,8 @@ impl TestSmsc {
     ///
     /// ```
     /// use std::thread;
-    /// use smpp_io_std::Inbound;
-    /// use smpp_io_std::testing::TestSmsc;
+    /// use smpp_std::Inbound;
+    /// use smpp_std::testing::TestSmsc;
     ///
     /// let smsc = TestSmsc::in_memory()?;
     /// let (client, mut inbox) = smsc.connector().start(&smsc.endpoint())?;
@@ -286,7 +288,7 @@ impl TestSmsc {
     /// for its response keeps its delay.
     ///
     /// ```
-    /// use smpp_io_std::testing::{Faults, TestSmsc};
+    /// use smpp_std::testing::{Faults, TestSmsc};
     ///
     /// let smsc = TestSmsc::start()?;
     /// smsc.set_faults(Faults { drop_percent: 100, ..Faults::default() });
@@ -296,13 +298,13 @@ impl TestSmsc {
         self.shared.faults.set(faults);
     }
 
-    /// Changes the rules of the messages that follow: see [`Simulator::change_rules`](smpp_core::simulator::Simulator::change_rules). The limits of binds and of rates, and
+    /// Changes the rules of the messages that follow: see [`Simulator::change_rules`](smpp_proto::simulator::Simulator::change_rules). The limits of binds and of rates, and
     /// the dialect, keep the values that the SMSC was started with.
     ///
     /// ```
-    /// use smpp_core::{Address, CommandStatus, SubmitSm};
-    /// use smpp_io_std::Connector;
-    /// use smpp_io_std::testing::TestSmsc;
+    /// use smpp_proto::{Address, CommandStatus, SubmitSm};
+    /// use smpp_std::Connector;
+    /// use smpp_std::testing::TestSmsc;
     ///
     /// let smsc = TestSmsc::start()?;
     /// let mut connection = Connector::new().bind(&smsc.endpoint(), &smsc.bind())?;

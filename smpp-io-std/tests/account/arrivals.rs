@@ -2,11 +2,11 @@
 
 use std::sync::mpsc;
 
-use smpp_core::account::{Expected, ReceiptDestination};
-use smpp_core::session::{Config, RequestError, Smsc};
-use smpp_core::{COctets, DeliverSm, EsmClass, ShortMessage, SubmitSmResp};
-use smpp_io_std::account::AckError;
-use smpp_io_std::{
+use smpp_proto::account::{Expected, ReceiptDestination};
+use smpp_proto::session::{Config, RequestError, Smsc};
+use smpp_proto::{COctets, DeliverSm, EsmClass, ShortMessage, SubmitSmResp};
+use smpp_std::account::AckError;
+use smpp_std::{
     Admission, BindRequest, BoundSession, HandleRoute, Inbound, Listener, PendingResponse, Response,
     Server as SmscServer, Service,
 };

@@ -17,17 +17,17 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::watched;
-use smpp_core::account::{
+use smpp_proto::account::{
     AccountEvent, Backoff, Binds, Credentials, LinkEvent, LinkState, Message, Options, SegmentNotSentReason,
     SegmentOutcome, SubmitError, UnansweredPolicy, Unresolved,
 };
-use smpp_core::provider::Provider;
-use smpp_core::session::{CloseReason, Kind};
-use smpp_core::{Address, CommandStatus, Endpoint, MessageState, RegisteredDelivery, SubmitSm};
-use smpp_io_std::account::{
+use smpp_proto::provider::Provider;
+use smpp_proto::session::{CloseReason, Kind};
+use smpp_proto::{Address, CommandStatus, Endpoint, MessageState, RegisteredDelivery, SubmitSm};
+use smpp_std::account::{
     Account, AccountConnector, AccountError, Arrival, Arrivals, Ended, NoMoreReceipts, SendError,
 };
-use smpp_io_std::testing::{ACCOUNT, TestSmsc};
+use smpp_std::testing::{ACCOUNT, TestSmsc};
 
 use smsc::Server;
 

@@ -1,9 +1,9 @@
 //! Responses with TLVs, flash messages, data_sm, submit_multi, and requests about messages.
 
-use smpp_core::account::{MessageKey, MessageRequest, MessageRequestError, RequestNotSentReason};
-use smpp_core::session::UnansweredReason;
-use smpp_core::simulator::Rules;
-use smpp_core::{
+use smpp_proto::account::{MessageKey, MessageRequest, MessageRequestError, RequestNotSentReason};
+use smpp_proto::session::UnansweredReason;
+use smpp_proto::simulator::Rules;
+use smpp_proto::{
     COctets, CancelSm, DataSm, Destination, List, MessageClass, QuerySm, ReplaceSm, SubmitMulti, Tag, Tlv,
     Tlvs,
 };
@@ -44,7 +44,7 @@ fn messages_of_each_operation_are_sent_and_their_responses_returned() {
         let destinations = [Destination::Sme(destination); 2];
         let multi = SubmitMulti { destinations: List::new(&destinations).unwrap(), ..SubmitMulti::default() };
         let sent = account.send(&Message::submit_multi(&multi)).unwrap();
-        let refused = sent.responses().flat_map(smpp_core::session::AcceptedResponse::unsuccessful);
+        let refused = sent.responses().flat_map(smpp_proto::session::AcceptedResponse::unsuccessful);
         let refused: Vec<_> = refused.map(|recipient| recipient.error_status_code).collect();
         assert_eq!(refused, [CommandStatus::RINVDSTADR]);
         account.shutdown(SECOND);

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, mpsc};
 use std::time::{Duration, Instant};
 
-use smpp_core::MessageState;
-use smpp_core::account::{Binds, LinkState, Options};
-use smpp_io_std::account::AccountConnector;
+use smpp_proto::MessageState;
+use smpp_proto::account::{Binds, LinkState, Options};
+use smpp_std::account::AccountConnector;
 
 use crate::smsc::Server;
 #[cfg(target_os = "linux")]

@@ -3,11 +3,11 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
-use smpp_core::account::{Binds, Credentials, LinkState, Options, OptionsError, SubmitError};
-use smpp_core::session::State;
-use smpp_core::{BindMode, Endpoint};
-use smpp_io_std::account::{Account, AccountConnector, AccountError};
-use smpp_io_std::testing::{ACCOUNT, TestSmsc};
+use smpp_proto::account::{Binds, Credentials, LinkState, Options, OptionsError, SubmitError};
+use smpp_proto::session::State;
+use smpp_proto::{BindMode, Endpoint};
+use smpp_std::account::{Account, AccountConnector, AccountError};
+use smpp_std::testing::{ACCOUNT, TestSmsc};
 
 use super::{SECOND, alone, fast, text, until};
 

@@ -7,13 +7,13 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use smpp_core::session::{Config, Smsc};
-use smpp_core::{
+use smpp_proto::session::{Config, Smsc};
+use smpp_proto::{
     Address, BindResp, COctets, CommandStatus, DataSmResp, DeliverSm, Endpoint, EsmClass, List, MessageState,
     NoBody, Pdu, QuerySmResp, SequenceNumber, ShortMessage, SubmitMultiResp, SubmitSmResp, Tag, Tlv, Tlvs,
     UnsuccessSme,
 };
-use smpp_io_std::{Connection, End, Inbound};
+use smpp_std::{Connection, End, Inbound};
 
 /// The TLV of the price in a response.
 pub(crate) const PRICE: Tag = Tag(0x1400);

@@ -4,10 +4,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use smpp_core::account::{Binds, Message, Options, SegmentOutcome};
-use smpp_core::session::{CloseReason, Kind};
-use smpp_core::{RegisteredDelivery, SubmitSm, Tlv, Tlvs};
-use smpp_io_std::account::{AccountConnector, SendError};
+use smpp_proto::account::{Binds, Message, Options, SegmentOutcome};
+use smpp_proto::session::{CloseReason, Kind};
+use smpp_proto::{RegisteredDelivery, SubmitSm, Tlv, Tlvs};
+use smpp_std::account::{AccountConnector, SendError};
 
 use crate::smsc::{Server, blocked, never_reads};
 use crate::{SECOND, alone, bound, ends, fast, template, until};

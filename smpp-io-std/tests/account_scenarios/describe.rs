@@ -1,12 +1,12 @@
 //! What the application and the SMSC see, in words: the lines of a scenario's log.
 
-use smpp_core::account::{
+use smpp_proto::account::{
     DeliveryReceipt, InboundMessage, MessageId, MessageKey, MessageRequestError, ReceiptMatch,
     SegmentOutcome, SendError, Unresolved,
 };
-use smpp_core::session::Response;
-use smpp_core::sms::UserData;
-use smpp_core::{CommandStatus, Frame, Pdu, Quirks, Tag, Tolerance};
+use smpp_proto::session::Response;
+use smpp_proto::sms::UserData;
+use smpp_proto::{CommandStatus, Frame, Pdu, Quirks, Tag, Tolerance};
 
 use crate::drivers::Accepted;
 

@@ -1,4 +1,4 @@
-//! Runs one list of scenarios with both forms of an account: `smpp_io_std::account` and `smpp_io_tokio::account`. The SMSC
+//! Runs one list of scenarios with both forms of an account: `smpp_std::account` and `smpp_tokio::account`. The SMSC
 //! must see the same PDUs, and the application must get the same outcomes, receipts, arrivals, events and errors.
 //!
 //! The [`list`] is also a documentation of what an account does: each scenario is a short play of an application and an SMSC,

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use smpp_core::{
+use smpp_proto::{
     Address, AlertNotification, BindResp, COctets, CommandId, CommandStatus, DataSmResp, DeliverSm, Endpoint,
     EsmClass, Frame, Pdu, Quirks, SequenceNumber, ShortMessage, SubmitMultiResp, SubmitSmResp, Tlvs,
     Tolerance,
@@ -51,7 +51,7 @@ pub(crate) struct Peer {
 pub(crate) struct Request {
     pub(crate) command: CommandId,
     pub(crate) sequence: SequenceNumber,
-    mode: Option<smpp_core::BindMode>,
+    mode: Option<smpp_proto::BindMode>,
 }
 
 impl Smsc {

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::time::Duration;
 
-use smpp_core::account::{
+use smpp_proto::account::{
     AccountEvent, AckError, Backoff, BindId, Binds, Credentials, Expected, LinkEvent, Message,
     MessageRequest, Options,
 };
-use smpp_core::provider::Provider;
-use smpp_core::{Address, CommandStatus, Endpoint, RegisteredDelivery, SubmitSm};
+use smpp_proto::provider::Provider;
+use smpp_proto::{Address, CommandStatus, Endpoint, RegisteredDelivery, SubmitSm};
 
 use crate::describe;
 use crate::drivers::{App, Arrived, Settings, Start};

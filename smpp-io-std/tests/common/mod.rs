@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
-use smpp_core::account::{Binds, Credentials, Options};
-use smpp_core::provider::Provider;
-use smpp_core::{
+use smpp_proto::account::{Binds, Credentials, Options};
+use smpp_proto::provider::Provider;
+use smpp_proto::{
     Address, Bind, BindMode, BindResp, CommandId, CommandStatus, Pdu, RegisteredDelivery, SequenceNumber,
     ShortMessage, SubmitSm, frame,
 };
-use smpp_io_std::account::{Account, AccountConnector, Arrivals};
-use smpp_io_std::tls;
+use smpp_std::account::{Account, AccountConnector, Arrivals};
+use smpp_std::tls;
 
 pub(crate) fn bind(password: &str) -> Bind<'_> {
     Bind { system_id: "shop".try_into().unwrap(), password: password.try_into().unwrap(), ..Bind::default() }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use smpp_core::session::{Config, Rate};
-use smpp_core::{CommandId, CommandStatus, Pdu};
+use smpp_proto::session::{Config, Rate};
+use smpp_proto::{CommandId, CommandStatus, Pdu};
 
 use crate::Step::{Abort, Bind, Disconnect, End, Expect, Outcome, Peer, Receive, Submit, Unbind};
 use crate::pdus::{bind_refused, bind_resp, deliver, pdu, raw, submit_refused, submit_resp};

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use common::watched;
 use drivers::{Driver, memory, one_thread, threads, tokio};
-use smpp_core::session::{Config, RequestError};
-use smpp_core::{CommandStatus, Frame};
+use smpp_proto::session::{Config, RequestError};
+use smpp_proto::{CommandStatus, Frame};
 
 /// One step of a scenario.
 enum Step {

@@ -1,6 +1,6 @@
 //! The PDUs that the peer sends. The peer is an SMSC.
 
-use smpp_core::{
+use smpp_proto::{
     BindMode, BindResp, COctets, CommandId, CommandStatus, DeliverSm, Pdu, SequenceNumber, ShortMessage,
     SubmitSmResp,
 };

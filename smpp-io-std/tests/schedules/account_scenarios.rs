@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use shuttle::sync::Mutex;
 use shuttle::thread::{self, JoinHandle};
-use smpp_core::SubmitSm;
-use smpp_core::account::{Binds, Credentials, Message, Options};
-use smpp_core::provider::Provider;
-use smpp_core::session::{Config, Direction};
-use smpp_core::{CommandId, Pdu, RegisteredDelivery, SequenceNumber};
+use smpp_proto::SubmitSm;
+use smpp_proto::account::{Binds, Credentials, Message, Options};
+use smpp_proto::provider::Provider;
+use smpp_proto::session::{Config, Direction};
+use smpp_proto::{CommandId, Pdu, RegisteredDelivery, SequenceNumber};
 
 use crate::account::{Account, AccountConnector, Arrival, Arrivals};
 use crate::pipe::{End, connection};

@@ -6,8 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use shuttle::sync::mpsc;
 use shuttle::thread;
-use smpp_core::session::{CloseReason, Config, Direction, Esme, Instant, ObservedPdu, Observer};
-use smpp_core::{
+use smpp_proto::session::{CloseReason, Config, Direction, Esme, Instant, ObservedPdu, Observer};
+use smpp_proto::{
     Bind, BindMode, BindResp, CommandId, CommandStatus, DeliverSm, Pdu, SequenceNumber, SubmitSm,
     SubmitSmResp, frame,
 };

@@ -2,10 +2,10 @@
 
 use std::thread;
 
-use smpp_core::server::{AccountName, Admission, BindLimits};
-use smpp_core::session::{CloseReason, Config, Rate, Smsc};
-use smpp_core::{Address, BindMode, CommandStatus, Destination, List, QuerySm, SubmitMulti, Tolerance};
-use smpp_io_std::{
+use smpp_proto::server::{AccountName, Admission, BindLimits};
+use smpp_proto::session::{CloseReason, Config, Rate, Smsc};
+use smpp_proto::{Address, BindMode, CommandStatus, Destination, List, QuerySm, SubmitMulti, Tolerance};
+use smpp_std::{
     BindRequest, BoundSession, Client, HandleRoute, Inbound, Listener, Server, ServerLimits, Service,
 };
 

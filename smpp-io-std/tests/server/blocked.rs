@@ -8,11 +8,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::common::{bind, octets, watched};
-use smpp_core::session::{
+use smpp_proto::session::{
     CloseReason, Config, Direction, Esme, Instant as SessionInstant, ObservedPdu, Observer, Smsc,
 };
-use smpp_core::{Bind, CommandStatus, DeliverSm, Pdu, Tlv, Tlvs};
-use smpp_io_std::{
+use smpp_proto::{Bind, CommandStatus, DeliverSm, Pdu, Tlv, Tlvs};
+use smpp_std::{
     Admission, BindRequest, BoundSession, Client, Connector, HandleRoute, Inbound, Inbox, Listener, Server,
     ServerLimits, Service,
 };

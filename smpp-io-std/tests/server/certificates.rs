@@ -4,13 +4,13 @@ use std::sync::mpsc;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use smpp_core::session::{Config, Smsc};
-use smpp_core::{CommandStatus, Endpoint};
-use smpp_io_std::testing::Certificate;
-use smpp_io_std::tls::{
+use smpp_proto::session::{Config, Smsc};
+use smpp_proto::{CommandStatus, Endpoint};
+use smpp_std::testing::Certificate;
+use smpp_std::tls::{
     self, CertificateDer, PrivateKeyDer, ProtocolVersion, RootCertStore, ServerTls, TlsInfo,
 };
-use smpp_io_std::{
+use smpp_std::{
     Admission, BindRequest, BoundSession, Client, ConnectError, Connector, HandleRoute, Inbound, Listener,
     Server, Service,
 };

@@ -5,10 +5,10 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use smpp_core::session::{Config, Esme};
-use smpp_core::{Bind, BindMode, COctets, Endpoint, Password};
-use smpp_io_std::testing::Certificate;
-use smpp_io_std::{Connector, Listener, Server, ServerLimits, start};
+use smpp_proto::session::{Config, Esme};
+use smpp_proto::{Bind, BindMode, COctets, Endpoint, Password};
+use smpp_std::testing::Certificate;
+use smpp_std::{Connector, Listener, Server, ServerLimits, start};
 use socket2::{Domain, Socket, Type};
 
 use crate::common::watched;
@@ -172,9 +172,9 @@ fn connections_without_a_bind_hold_little() {
         // Bound, a session accepts longer PDUs.
         let (client, _inbox) = esme(address, "shop", TRX);
         let octets = vec![b'x'; 60_000];
-        let payload = [smpp_core::Tlv::message_payload(&octets).unwrap()];
-        let tlvs = smpp_core::Tlvs::list(&payload);
-        let sent = client.submit_pipelined(&smpp_core::SubmitSm { tlvs, ..submit(b"") }).unwrap();
+        let payload = [smpp_proto::Tlv::message_payload(&octets).unwrap()];
+        let tlvs = smpp_proto::Tlvs::list(&payload);
+        let sent = client.submit_pipelined(&smpp_proto::SubmitSm { tlvs, ..submit(b"") }).unwrap();
         let (_, message) = test.message();
         assert_eq!(message.get().text().len(), 60_000);
         message.accept().unwrap();
@@ -236,12 +236,12 @@ fn the_listener_works_without_a_server() {
         });
         let request = listener.accept().unwrap().bind_request().unwrap();
         assert!(!request.bind().password.equals(b"secret"));
-        request.refuse(smpp_core::CommandStatus::RINVPASWD);
+        request.refuse(smpp_proto::CommandStatus::RINVPASWD);
         let request = listener.accept().unwrap().bind_request().unwrap();
         let (_peer, mut inbox) = request.accept(COctets::default()).unwrap();
-        let Some(smpp_io_std::Inbound::SubmitSm(message)) = inbox.recv() else { panic!() };
+        let Some(smpp_std::Inbound::SubmitSm(message)) = inbox.recv() else { panic!() };
         message.accept().unwrap();
         let (status, ..) = clients.join().unwrap();
-        assert_eq!(status, Some(smpp_core::CommandStatus::RINVPASWD));
+        assert_eq!(status, Some(smpp_proto::CommandStatus::RINVPASWD));
     });
 }

@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::thread;
 
-use smpp_core::server::Delivery;
-use smpp_core::session::{
+use smpp_proto::server::Delivery;
+use smpp_proto::session::{
     CloseReason, Config, Direction, Instant, NotSentReason, ObservedPdu, Observer, RequestError,
     UnansweredReason,
 };
-use smpp_core::{BindMode, CommandStatus};
-use smpp_io_std::{BindRegistry, Inbound, Response, ServerLimits};
+use smpp_proto::{BindMode, CommandStatus};
+use smpp_std::{BindRegistry, Inbound, Response, ServerLimits};
 
 use crate::common::watched;
 use crate::support::{TRX, deliver, delivered, esme, event, serve, submit, until};

@@ -5,9 +5,9 @@ use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use smpp_core::session::{CloseReason, Config, NotSentReason, RequestError, UnansweredReason};
-use smpp_core::{Bind, COctets, CommandStatus, Pdu};
-use smpp_io_std::ServerLimits;
+use smpp_proto::session::{CloseReason, Config, NotSentReason, RequestError, UnansweredReason};
+use smpp_proto::{Bind, COctets, CommandStatus, Pdu};
+use smpp_std::ServerLimits;
 
 use crate::common::{octets, watched};
 use crate::support::{TIMEOUT, TRX, bind, connect, deliver, delivered, esme, event, serve, submit, until};

@@ -1,5 +1,5 @@
 //! The blocking server: binds and limits, requests and deliveries, shutdown. The scenarios are those of the server of
-//! `smpp-io-tokio`, and some of threads.
+//! `smpp-tokio`, and some of threads.
 
 mod accounts;
 mod blocked;
@@ -24,9 +24,9 @@ use std::sync::{Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use common::{RawPeer, bind, message, watched};
-use smpp_core::session::{CloseReason, Config, Esme, Smsc};
-use smpp_core::{Bind, BindMode, COctets, CommandStatus, DeliverSm, Endpoint, Pdu, SubmitSmResp};
-use smpp_io_std::{
+use smpp_proto::session::{CloseReason, Config, Esme, Smsc};
+use smpp_proto::{Bind, BindMode, COctets, CommandStatus, DeliverSm, Endpoint, Pdu, SubmitSmResp};
+use smpp_std::{
     Admission, BindRequest, BoundSession, Client, ConnectErrorKind, Connector, HandleRoute, Inbound,
     InboundRequest, Inbox, Listener, NotSentReason, RequestError, Server, ServerBuilder, ServerLimits,
     Service, Shutdown, tls,
@@ -37,7 +37,7 @@ const SECOND: Duration = Duration::from_secs(1);
 /// Accepts one password, and handles each message as its text says.
 #[derive(Default)]
 struct Shop {
-    held: Mutex<Vec<InboundRequest<smpp_core::SubmitSm<'static>, HandleRoute<Smsc>>>>,
+    held: Mutex<Vec<InboundRequest<smpp_proto::SubmitSm<'static>, HandleRoute<Smsc>>>>,
     /// Blocks the handler until something is sent, or the sender is dropped.
     stuck: Option<Mutex<mpsc::Receiver<()>>>,
     /// The sessions that have asked for a panic.

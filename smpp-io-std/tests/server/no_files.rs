@@ -6,8 +6,8 @@ use std::io::{Read, Seek, SeekFrom};
 use std::net::TcpStream;
 use std::process::Command;
 
-use smpp_core::session::Config;
-use smpp_io_std::ServerLimits;
+use smpp_proto::session::Config;
+use smpp_std::ServerLimits;
 
 use crate::common::watched;
 use crate::support::{TIMEOUT, TRX, esme, serve, submit, until};

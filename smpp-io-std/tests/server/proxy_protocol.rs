@@ -5,11 +5,11 @@ use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use smpp_core::Endpoint;
-use smpp_core::server::Event;
-use smpp_core::session::{CloseReason, Config, Esme};
-use smpp_io_std::testing::Certificate;
-use smpp_io_std::{
+use smpp_proto::Endpoint;
+use smpp_proto::server::Event;
+use smpp_proto::session::{CloseReason, Config, Esme};
+use smpp_std::testing::Certificate;
+use smpp_std::{
     AcceptError, Client, Connector, Inbox, Listener, ProxyHeaderError, ProxyProtocol, RejectReason, Server,
     ServerLimits, start,
 };
@@ -182,7 +182,7 @@ fn a_listener_alone_reads_the_header_too() {
         let smsc = || match listener.accept().unwrap().bind_request() {
             Ok(request) => {
                 assert_eq!(request.peer_addr().to_string(), "192.0.2.1:40000");
-                request.refuse(smpp_core::CommandStatus::RINVSYSID);
+                request.refuse(smpp_proto::CommandStatus::RINVSYSID);
             }
             Err(error) => {
                 let expected = RejectReason::ProxyHeader(ProxyHeaderError::Malformed);

@@ -4,11 +4,11 @@ use std::collections::HashSet;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use smpp_core::server::{DeliverError, Delivery, DeliveryOptions, Event};
-use smpp_core::session::{Config, NotSentReason, RequestError};
-use smpp_core::{BindMode, CommandStatus};
-use smpp_io_std::account::Ended;
-use smpp_io_std::{Events, QueuedDelivery, ServerLimits};
+use smpp_proto::server::{DeliverError, Delivery, DeliveryOptions, Event};
+use smpp_proto::session::{Config, NotSentReason, RequestError};
+use smpp_proto::{BindMode, CommandStatus};
+use smpp_std::account::Ended;
+use smpp_std::{Events, QueuedDelivery, ServerLimits};
 
 use crate::common::watched;
 use crate::support::{TIMEOUT, TRX, bind, connect, deliver, delivered, delivered_until, esme, serve, until};

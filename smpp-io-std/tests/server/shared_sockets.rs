@@ -4,9 +4,9 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Mutex, mpsc};
 use std::thread;
 
-use smpp_core::CommandStatus;
-use smpp_core::session::{Config, Smsc};
-use smpp_io_std::{
+use smpp_proto::CommandStatus;
+use smpp_proto::session::{Config, Smsc};
+use smpp_std::{
     Admission, BindRequest, BoundSession, HandleRoute, Inbound, Listener, Server, ServerEvent, ServerLimits,
     Service,
 };

@@ -6,12 +6,12 @@ use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use smpp_core::server::BindLimits;
-use smpp_core::session::{Config, Esme, Rate, RequestError, Smsc};
-use smpp_core::{
+use smpp_proto::server::BindLimits;
+use smpp_proto::session::{Config, Esme, Rate, RequestError, Smsc};
+use smpp_proto::{
     Bind, BindMode, COctets, CommandStatus, DeliverSm, Password, ShortMessage, SubmitSm, SubmitSmResp,
 };
-use smpp_io_std::{
+use smpp_std::{
     Admission, BindRequest, BoundSession, Client, HandleRoute, Inbound, InboundRequest, Inbox, Listener,
     Server, ServerEvent, ServerLimits, Service, start,
 };

@@ -5,8 +5,8 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use smpp_core::session::{Config, Esme};
-use smpp_io_std::{IncomingConnection, Listener, ProxyProtocol, RejectReason, Server, ServerLimits, start};
+use smpp_proto::session::{Config, Esme};
+use smpp_std::{IncomingConnection, Listener, ProxyProtocol, RejectReason, Server, ServerLimits, start};
 
 use super::support::{TRX, bind, event, submit, test_service};
 

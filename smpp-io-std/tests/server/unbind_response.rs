@@ -4,9 +4,9 @@ use std::io;
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
-use smpp_core::CommandStatus;
-use smpp_core::session::{Config, Smsc};
-use smpp_io_std::{
+use smpp_proto::CommandStatus;
+use smpp_proto::session::{Config, Smsc};
+use smpp_std::{
     Admission, BindRequest, BoundSession, Duplex, HandleRoute, Inbound, Listener, Server, ServerLimits,
     ServerStream, Service,
 };

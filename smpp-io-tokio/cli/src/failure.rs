@@ -4,10 +4,10 @@ use std::fmt::Display;
 use std::process::ExitCode;
 
 use rustls::CertificateError;
-use smpp_core::diagnosis::ReceivedInstead;
-use smpp_core::session::RequestError;
-use smpp_core::{BindMode, CommandStatus};
-use smpp_io_tokio::{ConnectError, ConnectErrorKind, TlsError};
+use smpp_proto::diagnosis::ReceivedInstead;
+use smpp_proto::session::RequestError;
+use smpp_proto::{BindMode, CommandStatus};
+use smpp_tokio::{ConnectError, ConnectErrorKind, TlsError};
 
 use crate::output::printable;
 

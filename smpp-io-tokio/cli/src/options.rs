@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rustls::ClientConfig;
-use smpp_core::{Bind, BindMode, COctets, Endpoint, Password};
-use smpp_io_tokio::tls;
+use smpp_proto::{Bind, BindMode, COctets, Endpoint, Password};
+use smpp_tokio::tls;
 
 use crate::failure::Failure;
 

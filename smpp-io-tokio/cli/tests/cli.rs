@@ -62,7 +62,7 @@ fn the_help_of_each_subcommand_has_examples() {
 #[test]
 fn smsc_names_the_settings_of_the_dialect() {
     let (_, help, _) = run(smpp(&["smsc", "--help"]));
-    for (name, _) in smpp_core::simulator::Dialect::settings() {
+    for (name, _) in smpp_proto::simulator::Dialect::settings() {
         assert!(help.contains(name), "{name}: {help}");
     }
     for (setting, message) in [

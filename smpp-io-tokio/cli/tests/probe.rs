@@ -129,7 +129,7 @@ fn everything_is_found_out_within_the_limits() {
         }
         let cut = toml.lines().find_map(|line| line.strip_prefix("idle_cut = ")).unwrap();
         assert!((5.0..15.0).contains(&cut.parse::<f64>().unwrap()), "{toml}");
-        assert!(rust.contains("pub const PROVIDER: smpp_core::provider::Provider ="), "{rust}");
+        assert!(rust.contains("pub const PROVIDER: smpp_proto::provider::Provider ="), "{rust}");
         for file in &files {
             fs::remove_file(file).unwrap();
         }

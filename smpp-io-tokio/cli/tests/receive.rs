@@ -11,9 +11,9 @@ use std::thread;
 use std::time::Duration;
 
 use common::{PROGRAM, hexadecimal, new_file, smpp, with_timeout};
-use smpp_core::session::{Config, Smsc};
-use smpp_core::{Address, CommandStatus, DeliverSm, ShortMessage};
-use smpp_io_std::{
+use smpp_proto::session::{Config, Smsc};
+use smpp_proto::{Address, CommandStatus, DeliverSm, ShortMessage};
+use smpp_std::{
     Admission, BindRequest, BoundSession, HandleRoute, Inbound, Listener, RequestError, Response, Server,
     Service,
 };

@@ -14,7 +14,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 
 use common::{new_file, smpp, with_timeout};
 use rcgen::{CertificateParams, KeyPair};
-use smpp_core::{Bind, CommandStatus, Pdu, SequenceNumber};
+use smpp_proto::{Bind, CommandStatus, Pdu, SequenceNumber};
 
 /// A running SMSC, and the lines that it prints.
 struct Smsc(Child, Lines<BufReader<ChildStdout>>);
@@ -61,7 +61,7 @@ impl Drop for Smsc {
 fn bind() -> Vec<u8> {
     let bind = Bind {
         system_id: "shop".try_into().unwrap(),
-        password: smpp_core::Password::new(b"s3cret").unwrap(),
+        password: smpp_proto::Password::new(b"s3cret").unwrap(),
         ..Bind::default()
     };
     let mut octets = Vec::new();

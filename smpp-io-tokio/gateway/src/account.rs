@@ -1,12 +1,12 @@
 //! What the account reports, as the node's logic takes it.
 
-use smpp_core::account::{
+use smpp_proto::account::{
     DeliveryReceipt, InboundMessage, MessageOutcome, ReceiptMatch, SegmentNotSentReason, SegmentOutcome,
     SubmitError,
 };
-use smpp_core::provider::ReceiptDialect;
-use smpp_core::sms::{ConcatRef, MessageIdPolicy, MessageReference};
-use smpp_core::{Address, Pdu, Ton};
+use smpp_proto::provider::ReceiptDialect;
+use smpp_proto::sms::{ConcatRef, MessageIdPolicy, MessageReference};
+use smpp_proto::{Address, Pdu, Ton};
 
 use crate::json::to_hex;
 use crate::node::{AcceptedPart, Ended, EventKind, IdOwner, Outcome, PhonePart, ReceiptDetails};
@@ -15,7 +15,7 @@ use crate::node::{AcceptedPart, Ended, EventKind, IdOwner, Outcome, PhonePart, R
 /// stored for it.
 pub fn accepted_part(
     part: u8,
-    id: &smpp_core::account::MessageId,
+    id: &smpp_proto::account::MessageId,
     policy: MessageIdPolicy,
     has_receipts: bool,
 ) -> AcceptedPart {
@@ -125,7 +125,7 @@ pub fn phone_part(message: &InboundMessage) -> PhonePart {
         let data_coding = first.map_or(0, |segment| segment.data_coding.0);
         return whole(&message.octets(), data_coding, 0);
     };
-    let pdu = frame.pdu(smpp_core::Tolerance(smpp_core::Quirks::all())).ok();
+    let pdu = frame.pdu(smpp_proto::Tolerance(smpp_proto::Quirks::all())).ok();
     let (user_data, text, data_coding, esm_class) = match pdu.as_ref().map(|(pdu, _)| pdu) {
         Some(Pdu::DeliverSm(pdu)) => (pdu.user_data().ok(), pdu.text(), pdu.data_coding, pdu.esm_class),
         Some(Pdu::DataSm(pdu)) => (pdu.user_data().ok(), pdu.text(), pdu.data_coding, pdu.esm_class),

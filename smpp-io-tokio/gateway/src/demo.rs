@@ -11,8 +11,8 @@ use async_nats::jetstream;
 use async_nats::jetstream::consumer::{AckPolicy, pull};
 use futures_util::StreamExt;
 use serde_json::{Value, json};
-use smpp_core::simulator::Rules;
-use smpp_io_tokio::testing::{TestSmsc, TestSmscEvent};
+use smpp_proto::simulator::Rules;
+use smpp_tokio::testing::{TestSmsc, TestSmscEvent};
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 

@@ -6,7 +6,7 @@
 //! - [`node`]: the logic of a node, without I/O.
 //! - [`json`]: what programs publish and read.
 //! - [`nats`]: the engine, JetStream.
-//! - [`driver`]: runs a node with an account of `smpp-io-tokio`.
+//! - [`driver`]: runs a node with an account of `smpp-tokio`.
 //!
 //! The README of the package describes the command `smpp-gateway`.
 

@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use smpp_core::Endpoint;
-use smpp_core::account::{Backoff, Binds, Credentials, Options};
-use smpp_core::provider::Provider;
-use smpp_core::session::Rate;
-use smpp_core::sms::ReassemblyLimits;
+use smpp_proto::Endpoint;
+use smpp_proto::account::{Backoff, Binds, Credentials, Options};
+use smpp_proto::provider::Provider;
+use smpp_proto::session::Rate;
+use smpp_proto::sms::ReassemblyLimits;
 
 use crate::nats::StreamSettings;
 use crate::node;

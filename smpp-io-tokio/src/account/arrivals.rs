@@ -7,11 +7,11 @@ use std::sync::Arc;
 #[cfg(feature = "stream")]
 use std::task::{Context, Poll};
 
-use smpp_core::account::{
+use smpp_proto::account::{
     Ack, AckError, BindId, DeliveryReceipt, EventRouter, InboundMessage, MessageKey, MessageNumber,
     ReceiptMatch, RoutedEvent, SegmentOutcome,
 };
-use smpp_core::{CommandStatus, DeliverSm, Frame, Operation};
+use smpp_proto::{CommandStatus, DeliverSm, Frame, Operation};
 
 use super::handle::Account;
 use super::shared::Shared;
@@ -25,11 +25,11 @@ use super::shared::Shared;
 /// messages and receipts of unknown messages are refused with a temporary error, so that the SMSC redelivers them;
 /// receipts of messages of this account are acknowledged and discarded, unless a [`Sent`](super::Sent) waits for them. From
 /// then on the account acknowledges no segment of a message; a message of which it has acknowledged one before is lost, and
-/// reported as [`InboundMessageLost`](smpp_core::account::AccountEvent::InboundMessageLost). Drop `Arrivals` only in a
+/// reported as [`InboundMessageLost`](smpp_proto::account::AccountEvent::InboundMessageLost). Drop `Arrivals` only in a
 /// program that only sends, and asks for no receipts or waits for each with `Sent`.
 ///
 /// ```no_run
-/// use smpp_io_tokio::account::{Arrival, Arrivals};
+/// use smpp_tokio::account::{Arrival, Arrivals};
 ///
 /// # async fn example(mut arrivals: Arrivals) {
 /// while let Some(arrival) = arrivals.recv().await {
@@ -60,7 +60,7 @@ pub enum Arrival {
     /// time.
     Message(Unacknowledged<InboundMessage>),
     /// A delivery receipt of a message whose [`Sent`](super::Sent) is dropped or whose receipts arrive
-    /// [here only](smpp_core::account::ReceiptDestination::Arrivals), or of an unknown message: then without a match.
+    /// [here only](smpp_proto::account::ReceiptDestination::Arrivals), or of an unknown message: then without a match.
     Receipt(Unacknowledged<(DeliveryReceipt, Option<ReceiptMatch>)>),
     /// An alert_notification. It has no response.
     Notification {
@@ -77,7 +77,7 @@ pub enum Arrival {
     LateOutcome {
         /// The message: the number that [`SendError::Failed`](super::SendError::Failed) carries.
         message: MessageNumber,
-        /// Your key of the message: [`Message::key`](smpp_core::account::Message::key).
+        /// Your key of the message: [`Message::key`](smpp_proto::account::Message::key).
         key: Option<MessageKey>,
         /// The segment, from 0.
         segment: u8,
@@ -90,8 +90,8 @@ pub enum Arrival {
 /// SMSC redelivers it.
 ///
 /// ```no_run
-/// use smpp_core::account::InboundMessage;
-/// use smpp_io_tokio::account::Unacknowledged;
+/// use smpp_proto::account::InboundMessage;
+/// use smpp_tokio::account::Unacknowledged;
 ///
 /// # fn store(_: &InboundMessage) -> std::io::Result<()> { Ok(()) }
 /// fn receive(message: Unacknowledged<InboundMessage>) -> std::io::Result<()> {
@@ -151,7 +151,7 @@ impl Arrivals {
 /// use std::pin::pin;
 ///
 /// use futures_core::Stream;
-/// use smpp_io_tokio::account::{Arrival, Arrivals};
+/// use smpp_tokio::account::{Arrival, Arrivals};
 ///
 /// async fn count(deliveries: impl Stream<Item = Arrival>) -> usize {
 ///     let mut deliveries = pin!(deliveries);
@@ -196,7 +196,7 @@ impl<T> Unacknowledged<T> {
     }
 
     /// Returns whether the delivery was acknowledged before: a receipt that arrived while a [`Sent`](super::Sent) waited for
-    /// it. This process has the only copy. [`Message::receipts_to`](smpp_core::account::Message::receipts_to) prevents that.
+    /// it. This process has the only copy. [`Message::receipts_to`](smpp_proto::account::Message::receipts_to) prevents that.
     pub const fn is_acknowledged(&self) -> bool {
         self.ack.is_none()
     }
@@ -219,7 +219,7 @@ impl<T> Unacknowledged<T> {
     /// # Errors
     ///
     /// As [`accept`](Self::accept); also [`AckError::AlreadyAcknowledged`] for a concatenated message of which a segment
-    /// was acknowledged after [`segment_ack_timeout`](smpp_core::account::Options::segment_ack_timeout).
+    /// was acknowledged after [`segment_ack_timeout`](smpp_proto::account::Options::segment_ack_timeout).
     pub fn refuse(mut self, status: CommandStatus) -> Result<(), AckError> {
         self.acknowledge(Err(status))
     }

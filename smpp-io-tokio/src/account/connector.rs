@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ClientConfig;
-use smpp_core::Endpoint;
-use smpp_core::account::{Credentials, Expected, LinkId, Options};
-use smpp_core::session::Observer;
+use smpp_proto::Endpoint;
+use smpp_proto::account::{Credentials, Expected, LinkId, Options};
+use smpp_proto::session::Observer;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::lookup_host;
 use tokio::time;
@@ -29,10 +29,10 @@ use crate::error::{DialTarget, unresolved};
 /// ```no_run
 /// use std::time::Duration;
 ///
-/// use smpp_core::account::{Credentials, Options};
-/// use smpp_core::provider::Provider;
-/// use smpp_io_tokio::account::AccountConnector;
-/// use smpp_io_tokio::tls;
+/// use smpp_proto::account::{Credentials, Options};
+/// use smpp_proto::provider::Provider;
+/// use smpp_tokio::account::AccountConnector;
+/// use smpp_tokio::tls;
 ///
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// let options = Options::new(Credentials::new("shop", "secret"), &Provider::UNSTATED);
@@ -68,10 +68,10 @@ impl AccountConnector {
     /// [`Options::binds`]. Their system_id and password are not used.
     ///
     /// ```no_run
-    /// use smpp_core::Endpoint;
-    /// use smpp_core::account::{Binds, Credentials, Options};
-    /// use smpp_core::provider::Provider;
-    /// use smpp_io_tokio::account::AccountConnector;
+    /// use smpp_proto::Endpoint;
+    /// use smpp_proto::account::{Binds, Credentials, Options};
+    /// use smpp_proto::provider::Provider;
+    /// use smpp_tokio::account::AccountConnector;
     ///
     /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
     /// let (tx, rx): (Endpoint, Endpoint) = ("smpps://tx.example.com".parse()?, "smpps://rx.example.com".parse()?);
@@ -119,7 +119,7 @@ impl AccountConnector {
     /// ```
     /// use tokio::net::TcpSocket;
     ///
-    /// # fn example(connector: smpp_io_tokio::account::AccountConnector) -> smpp_io_tokio::account::AccountConnector {
+    /// # fn example(connector: smpp_tokio::account::AccountConnector) -> smpp_tokio::account::AccountConnector {
     /// connector.dial(|target| async move {
     ///     let socket = TcpSocket::new_v4()?;
     ///     socket.bind(([192, 0, 2, 7], 0).into())?;
@@ -147,7 +147,7 @@ impl AccountConnector {
     /// use tokio::net::UnixStream;
     ///
     /// # #[cfg(unix)]
-    /// # fn example(connector: smpp_io_tokio::account::AccountConnector) -> smpp_io_tokio::account::AccountConnector {
+    /// # fn example(connector: smpp_tokio::account::AccountConnector) -> smpp_tokio::account::AccountConnector {
     /// connector.dial_by_name(|target| UnixStream::connect(format!("/run/smsc/{}", target.endpoint.host)))
     /// # }
     /// ```
@@ -171,7 +171,7 @@ impl AccountConnector {
     ///
     /// A concatenated message of which the account has acknowledged a segment may wait up to twice this limit, because the
     /// SMSC does not redeliver that segment. Beyond it the message is lost, and the event stream has an
-    /// [`InboundMessageLost`](smpp_core::account::AccountEvent::InboundMessageLost).
+    /// [`InboundMessageLost`](smpp_proto::account::AccountEvent::InboundMessageLost).
     #[must_use]
     pub fn arrivals_capacity(mut self, capacity: usize) -> Self {
         self.settings.arrivals_capacity = capacity;
@@ -182,13 +182,13 @@ impl AccountConnector {
     /// earlier. See [`Account::expect`] for a single message.
     ///
     /// ```
-    /// use smpp_core::account::Expected;
+    /// use smpp_proto::account::Expected;
     ///
     /// # struct Row { id: i64, smsc_id: Vec<u8> }
     /// # fn example(
-    /// #     connector: smpp_io_tokio::account::AccountConnector,
+    /// #     connector: smpp_tokio::account::AccountConnector,
     /// #     accepted_without_receipt: Vec<Row>,
-    /// # ) -> smpp_io_tokio::account::AccountConnector {
+    /// # ) -> smpp_tokio::account::AccountConnector {
     /// let expected = |row: &Row| Expected::new(1).id(0, &row.smsc_id).key(row.id.to_be_bytes());
     /// connector.expect(accepted_without_receipt.iter().map(expected))
     /// # }
@@ -224,8 +224,8 @@ impl AccountConnector {
     /// It is called while the account is locked: it should return quickly, and it must not call the account.
     ///
     /// ```no_run
-    /// use smpp_core::session::{Direction, Instant, ObservedPdu, Observer};
-    /// use smpp_io_tokio::account::AccountConnector;
+    /// use smpp_proto::session::{Direction, Instant, ObservedPdu, Observer};
+    /// use smpp_tokio::account::AccountConnector;
     ///
     /// struct PrintPdus(String);
     ///
@@ -304,11 +304,11 @@ impl Account {
     /// [`AccountConnector`] has more settings. Must be called within a tokio runtime.
     ///
     /// ```no_run
-    /// use smpp_core::account::{Credentials, Options};
-    /// use smpp_core::provider::Provider;
-    /// use smpp_io_tokio::account::Account;
+    /// use smpp_proto::account::{Credentials, Options};
+    /// use smpp_proto::provider::Provider;
+    /// use smpp_tokio::account::Account;
     ///
-    /// # async fn example() -> Result<(), smpp_io_tokio::account::AccountError> {
+    /// # async fn example() -> Result<(), smpp_tokio::account::AccountError> {
     /// let options = Options::new(Credentials::new("shop", "secret"), &Provider::UNSTATED);
     /// let (account, arrivals) = Account::connect("smpps://smsc.example.com", options).await?;
     /// # drop((account, arrivals));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
-use smpp_core::account::{Action, ConnectFailure};
+use smpp_proto::account::{Action, ConnectFailure};
 use tokio::sync::oneshot;
 use tokio::time;
 
@@ -121,9 +121,9 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::task::{Context, Poll, Wake};
 
-    use smpp_core::SubmitSm;
-    use smpp_core::account::{Credentials, Expected, Message, Options, SendError};
-    use smpp_core::provider::Provider;
+    use smpp_proto::SubmitSm;
+    use smpp_proto::account::{Credentials, Expected, Message, Options, SendError};
+    use smpp_proto::provider::Provider;
 
     use super::*;
     use crate::account::arrivals::Arrivals;

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
-use smpp_core::account::{ExpectError, OptionsError};
-use smpp_core::diagnosis::refused_bind_advice;
-use smpp_core::session::{RefusedResponse, RequestError};
-use smpp_core::{CommandStatus, EndpointError};
+use smpp_proto::account::{ExpectError, OptionsError};
+use smpp_proto::diagnosis::refused_bind_advice;
+use smpp_proto::session::{RefusedResponse, RequestError};
+use smpp_proto::{CommandStatus, EndpointError};
 
 /// Starting an account failed.
 #[derive(Debug)]

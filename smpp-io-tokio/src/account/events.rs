@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use smpp_core::account::{AccountEvent, ReceiverId};
+use smpp_proto::account::{AccountEvent, ReceiverId};
 
 use super::shared::Shared;
 
@@ -16,8 +16,8 @@ use super::shared::Shared;
 /// [`AccountEvent::Lagged`] says how many. It does not keep the account alive.
 ///
 /// ```no_run
-/// use smpp_core::account::{AccountEvent, LinkEvent};
-/// use smpp_io_tokio::account::Account;
+/// use smpp_proto::account::{AccountEvent, LinkEvent};
+/// use smpp_tokio::account::Account;
 ///
 /// # fn example(account: Account) {
 /// let mut events = account.events();

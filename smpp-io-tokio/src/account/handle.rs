@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use smpp_core::account::{
+use smpp_proto::account::{
     AccountStats, Binds, ExpectError, Expected, LinkId, LinkState, Message, MessageNumber, Options,
     OptionsError, SendError, SubmitError, Unresolved,
 };
-use smpp_core::session::Stats;
+use smpp_proto::session::Stats;
 
 use super::events::Events;
 use super::shared::Shared;
@@ -25,9 +25,9 @@ use super::ticket::{Sending, Sent, Ticket};
 /// ```no_run
 /// use std::time::Duration;
 ///
-/// use smpp_core::account::{Message, SendError};
-/// use smpp_core::{Address, SubmitSm};
-/// use smpp_io_tokio::account::Account;
+/// use smpp_proto::account::{Message, SendError};
+/// use smpp_proto::{Address, SubmitSm};
+/// use smpp_tokio::account::Account;
 ///
 /// # async fn example(account: Account) -> Result<(), Box<dyn std::error::Error>> {
 /// let template = SubmitSm { destination: Address::international("6591234567")?, ..SubmitSm::default() };
@@ -79,8 +79,8 @@ impl Account {
     /// (backpressure). Messages that wait are queued in the order of the calls.
     ///
     /// ```no_run
-    /// use smpp_core::account::Message;
-    /// use smpp_io_tokio::account::Account;
+    /// use smpp_proto::account::Message;
+    /// use smpp_tokio::account::Account;
     ///
     /// # async fn example(account: Account, messages: Vec<Message>) -> Result<(), Box<dyn std::error::Error>> {
     /// let mut tickets = Vec::new();
@@ -109,8 +109,8 @@ impl Account {
     /// Puts a message into the queue if there is capacity now.
     ///
     /// ```no_run
-    /// use smpp_core::account::{Message, SubmitError};
-    /// use smpp_io_tokio::account::Account;
+    /// use smpp_proto::account::{Message, SubmitError};
+    /// use smpp_tokio::account::Account;
     ///
     /// # fn example(account: &Account, message: &Message) {
     /// match account.try_submit(message) {
@@ -130,15 +130,15 @@ impl Account {
     }
 
     /// Waits until the account can send at once, and returns how many segments it can send without waiting for a response:
-    /// at least 1, see [`ready_capacity`](smpp_core::account::Account::ready_capacity).
+    /// at least 1, see [`ready_capacity`](smpp_proto::account::Account::ready_capacity).
     ///
     /// A program whose queue is a database waits here, marks that many messages as being sent, commits, and submits them.
     /// Then few messages are in doubt if the process is killed: see the
     /// [manual](crate::manual::storing_messages_and_receipts).
     ///
     /// ```no_run
-    /// # use smpp_io_tokio::account::Account;
-    /// # use smpp_core::account::Message;
+    /// # use smpp_tokio::account::Account;
+    /// # use smpp_proto::account::Message;
     /// # trait Rows { async fn mark_as_sending(&mut self, limit: usize) -> Vec<Message>; }
     /// # async fn example(account: Account, mut rows: impl Rows) -> Result<(), Box<dyn std::error::Error>> {
     /// loop {
@@ -176,7 +176,7 @@ impl Account {
     }
 
     /// Waits for the receipts of a message that an earlier process sent: they arrive through [`Arrivals`](super::Arrivals) with
-    /// the key of the message. See [`expect`](smpp_core::account::Account::expect). For messages whose receipts may arrive
+    /// the key of the message. See [`expect`](smpp_proto::account::Account::expect). For messages whose receipts may arrive
     /// with the first bind, use [`AccountConnector::expect`](super::AccountConnector::expect).
     ///
     /// # Errors
@@ -193,7 +193,7 @@ impl Account {
     }
 
     /// Changes the number, the modes and the endpoints of the binds: see
-    /// [`set_binds`](smpp_core::account::Account::set_binds). Returns at once.
+    /// [`set_binds`](smpp_proto::account::Account::set_binds). Returns at once.
     ///
     /// # Errors
     ///
@@ -209,13 +209,13 @@ impl Account {
     }
 
     /// Changes the options while the account runs, without losing messages and receipts: credentials, endpoints, binds, rate
-    /// limits, windows, timeouts, capacities. The core's [`reconfigure`](smpp_core::account::Account::reconfigure) says
+    /// limits, windows, timeouts, capacities. The core's [`reconfigure`](smpp_proto::account::Account::reconfigure) says
     /// when each takes effect. Returns at once.
     ///
     /// ```no_run
-    /// use smpp_core::account::{Credentials, Options};
+    /// use smpp_proto::account::{Credentials, Options};
     ///
-    /// # fn example(account: &smpp_io_tokio::account::Account) -> Result<(), smpp_core::account::OptionsError> {
+    /// # fn example(account: &smpp_tokio::account::Account) -> Result<(), smpp_proto::account::OptionsError> {
     /// let options = account.options();
     /// let credentials = Credentials { password: "n3w".into(), ..options.credentials };
     /// account.reconfigure(Options { credentials, ..options })?;
@@ -231,7 +231,7 @@ impl Account {
     }
 
     /// Resumes an account that has stopped, because the SMSC refused its credentials or a message: it makes its binds again,
-    /// with the same credentials, at once. See [`resume`](smpp_core::account::Account::resume).
+    /// with the same credentials, at once. See [`resume`](smpp_proto::account::Account::resume).
     pub fn resume(&self) {
         self.shared.with(|inner, now| inner.account.resume(now));
     }
@@ -241,16 +241,16 @@ impl Account {
     /// receipts are missing.
     ///
     /// Whatever the SMSC does, the call takes at most `timeout` +
-    /// [`unbind_timeout`](smpp_core::account::Options::unbind_timeout) (3 s) + 2 s to close the connections. A queue that is
+    /// [`unbind_timeout`](smpp_proto::account::Options::unbind_timeout) (3 s) + 2 s to close the connections. A queue that is
     /// empty earlier leaves the rest of `timeout` for the unbinds. Of several calls the earliest deadline counts; one call
     /// returns the list, the others return an empty one.
     ///
     /// ```no_run
     /// use std::time::Duration;
     ///
-    /// use smpp_core::account::Unresolved;
+    /// use smpp_proto::account::Unresolved;
     ///
-    /// # async fn example(account: smpp_io_tokio::account::Account) {
+    /// # async fn example(account: smpp_tokio::account::Account) {
     /// for unresolved in account.shutdown(Duration::from_secs(10)).await {
     ///     match unresolved {
     ///         Unresolved::NotAccepted { message, .. } => println!("{message} is not accepted"),
@@ -294,7 +294,7 @@ impl Account {
     /// follow. See [`Events`].
     ///
     /// ```no_run
-    /// # async fn example(account: smpp_io_tokio::account::Account) {
+    /// # async fn example(account: smpp_tokio::account::Account) {
     /// let mut events = account.events();
     /// while let Some(event) = events.recv().await {
     ///     println!("{event}"); // "link 0: bound as transceiver at 192.0.2.1:2775"
@@ -316,7 +316,7 @@ impl Account {
     /// [`events_capacity`](super::AccountConnector::events_capacity) to the segments that you send in the time that the
     /// receiver takes.
     ///
-    /// [`AccountEvent::HandedToTransport`]: smpp_core::account::AccountEvent::HandedToTransport
+    /// [`AccountEvent::HandedToTransport`]: smpp_proto::account::AccountEvent::HandedToTransport
     pub fn detailed_events(&self) -> Events {
         Events::detailed(&self.shared)
     }
@@ -324,7 +324,7 @@ impl Account {
     /// Returns the counters of the account since its start, across all its sessions: of each connection slot, and summed.
     ///
     /// ```no_run
-    /// # fn example(account: smpp_io_tokio::account::Account) {
+    /// # fn example(account: smpp_tokio::account::Account) {
     /// let stats = account.stats();
     /// println!("{} accepted, {} wait", stats.counters.segments_accepted, stats.queued);
     /// println!("99 % of the responses within {:?}", stats.total.response_histogram.quantile(0.99));
@@ -337,7 +337,7 @@ impl Account {
     /// Returns the state of each connection, and the counters of its current session if it has one.
     ///
     /// ```no_run
-    /// # fn example(account: smpp_io_tokio::account::Account) {
+    /// # fn example(account: smpp_tokio::account::Account) {
     /// for (link, state, stats) in account.links() {
     ///     let in_flight = stats.map_or(0, |stats| stats.in_flight);
     ///     println!("link {link}: {state:?}, {in_flight} in flight");

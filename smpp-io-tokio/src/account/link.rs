@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use smpp_core::Endpoint;
-use smpp_core::account::{ConnectFailure, LinkId, LinkState};
-use smpp_core::session;
+use smpp_proto::Endpoint;
+use smpp_proto::account::{ConnectFailure, LinkId, LinkState};
+use smpp_proto::session;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;

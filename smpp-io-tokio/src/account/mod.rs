@@ -2,13 +2,13 @@
 //!
 //! An [`Account`] connects, binds, keeps the binds alive, and reconnects with backoff. It splits long messages into
 //! segments, sends each on the bind with the most capacity, and matches delivery receipts to messages, on whichever bind
-//! they arrive. [`smpp_core::account`] makes the decisions; this module provides sockets, name resolution and the clock.
+//! they arrive. [`smpp_proto::account`] makes the decisions; this module provides sockets, name resolution and the clock.
 //!
 //! ```no_run
-//! use smpp_core::account::{Binds, Credentials, Message, Options};
-//! use smpp_core::provider::Provider;
-//! use smpp_core::{Address, MessageState, RegisteredDelivery, SubmitSm};
-//! use smpp_io_tokio::account::{Account, Arrival};
+//! use smpp_proto::account::{Binds, Credentials, Message, Options};
+//! use smpp_proto::provider::Provider;
+//! use smpp_proto::{Address, MessageState, RegisteredDelivery, SubmitSm};
+//! use smpp_tokio::account::{Account, Arrival};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let options = Options {
@@ -53,9 +53,9 @@
 //! # The outcome of a message
 //!
 //! [`send`](Account::send) returns a [`Sent`] once the SMSC has accepted all segments. Otherwise it returns a
-//! [`SendError`] with a [`MessageOutcome`](smpp_core::account::MessageOutcome), which gives the outcome of each segment:
+//! [`SendError`] with a [`MessageOutcome`](smpp_proto::account::MessageOutcome), which gives the outcome of each segment:
 //! accepted, refused, not understood (generic_nack), never sent, or sent and unanswered. The
-//! [`UnansweredPolicy`](smpp_core::account::UnansweredPolicy) of a message decides whether an unanswered segment is sent
+//! [`UnansweredPolicy`](smpp_proto::account::UnansweredPolicy) of a message decides whether an unanswered segment is sent
 //! again.
 //!
 //! # Asking about a message
@@ -65,7 +65,7 @@
 //!
 //! # Backpressure
 //!
-//! [`queue_capacity`](smpp_core::account::Options::queue_capacity) segments wait or are in flight at most. Then `send` and
+//! [`queue_capacity`](smpp_proto::account::Options::queue_capacity) segments wait or are in flight at most. Then `send` and
 //! `submit` wait, and `try_submit` fails. [`arrivals_capacity`](AccountConnector::arrivals_capacity) receipts and messages
 //! wait in [`Arrivals`] at most; further ones are refused with a temporary error, so that the SMSC redelivers them. Fetch
 //! what arrives; a program that only sends, and asks for no receipts or waits for each with `Sent`, drops [`Arrivals`]
@@ -89,5 +89,5 @@ pub use connector::AccountConnector;
 pub use error::AccountError;
 pub use events::Events;
 pub use handle::Account;
-pub use smpp_core::account::{AckError, NoMoreReceipts, SendError};
+pub use smpp_proto::account::{AckError, NoMoreReceipts, SendError};
 pub use ticket::{Sent, Ticket};

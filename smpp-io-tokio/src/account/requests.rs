@@ -1,8 +1,8 @@
 //! Requests about messages that the SMSC has: query_sm, cancel_sm, replace_sm.
 
-use smpp_core::account::{MessageRequest, MessageRequestError, RequestNumber};
-use smpp_core::session::Response;
-use smpp_core::{CancelSm, QuerySm, ReplaceSm};
+use smpp_proto::account::{MessageRequest, MessageRequestError, RequestNumber};
+use smpp_proto::session::Response;
+use smpp_proto::{CancelSm, QuerySm, ReplaceSm};
 
 use super::handle::Account;
 use super::shared::{Inner, Shared};
@@ -17,8 +17,8 @@ impl Account {
     /// Asks for the state of a message that the SMSC has accepted: [`request`](Self::request) with a `query_sm`.
     ///
     /// ```no_run
-    /// use smpp_core::{COctets, QuerySm};
-    /// use smpp_io_tokio::account::Account;
+    /// use smpp_proto::{COctets, QuerySm};
+    /// use smpp_tokio::account::Account;
     ///
     /// # async fn example(account: Account, id: &[u8]) -> Result<(), Box<dyn std::error::Error>> {
     /// // The source address must be exactly that of the submit_sm.
@@ -70,15 +70,15 @@ impl Account {
 
     /// Sends a request about a message once, and waits for the response: at most for its
     /// [deadline](MessageRequest::deadline) (10 s) and the session's
-    /// [`response_timeout`](smpp_core::session::Config::response_timeout) (10 s).
+    /// [`response_timeout`](smpp_proto::session::Config::response_timeout) (10 s).
     ///
     /// The account sends it on the bind that sent the message, while it tracks the receipts of the message. For an SMSC that
     /// knows a message only on that bind, name the bind of a message that requests no receipts:
     ///
     /// ```no_run
-    /// use smpp_core::account::MessageRequest;
-    /// use smpp_core::{COctets, QuerySm};
-    /// use smpp_io_tokio::account::{Account, Sent};
+    /// use smpp_proto::account::MessageRequest;
+    /// use smpp_proto::{COctets, QuerySm};
+    /// use smpp_tokio::account::{Account, Sent};
     ///
     /// # async fn example(account: Account, sent: Sent) -> Result<(), Box<dyn std::error::Error>> {
     /// let message_id = COctets::new(sent.ids()[0].as_bytes())?;

@@ -5,9 +5,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 
-use smpp_core::Endpoint;
-use smpp_core::account::{Expected, LinkId, Options};
-use smpp_core::session::Observer;
+use smpp_proto::Endpoint;
+use smpp_proto::account::{Expected, LinkId, Options};
+use smpp_proto::session::Observer;
 
 use crate::dial::{ClientTls, Dialer};
 use crate::error::{ConnectError, ConnectErrorKind};

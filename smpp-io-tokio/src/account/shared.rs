@@ -9,13 +9,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use smpp_core::CommandId;
-use smpp_core::account::{
+use smpp_common::telemetry::AccountTelemetry;
+use smpp_proto::CommandId;
+use smpp_proto::account::{
     Account, Action, Event, EventRouter, FirstBindError, LinkEvent, LinkId, LinkState, Message,
     MessageNumber, Options, OptionsError, SubmitError,
 };
-use smpp_core::session::Instant;
-use smpp_io_common::telemetry::AccountTelemetry;
+use smpp_proto::session::Instant;
 use tokio::sync::{Notify, oneshot};
 
 use super::error::AccountError;
@@ -127,7 +127,7 @@ enum Change {
 impl Shared {
     pub(super) fn new(mut settings: Settings) -> Result<Arc<Self>, AccountError> {
         settings.options.check_endpoints().map_err(AccountError::Options)?;
-        let options = smpp_io_common::seeded(settings.options.clone());
+        let options = smpp_common::seeded(settings.options.clone());
         let mut account = Account::new(options, Instant::ZERO).map_err(AccountError::Options)?;
         // Only a detailed receiver of events asks for them.
         account.report_handed_over(false);

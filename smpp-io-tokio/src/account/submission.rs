@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use smpp_core::account::Message;
+use smpp_proto::account::Message;
 
 use super::shared::{Shared, Submitted};
 
@@ -60,9 +60,9 @@ mod tests {
     use std::sync::atomic::Ordering;
     use std::time::Duration;
 
-    use smpp_core::SubmitSm;
-    use smpp_core::account::{Credentials, Options, SubmitError};
-    use smpp_core::provider::Provider;
+    use smpp_proto::SubmitSm;
+    use smpp_proto::account::{Credentials, Options, SubmitError};
+    use smpp_proto::provider::Provider;
 
     use super::*;
     use crate::account::connector::AccountConnector;

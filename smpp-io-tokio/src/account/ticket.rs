@@ -6,12 +6,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use smpp_core::MessageState;
-use smpp_core::account::{
+use smpp_proto::MessageState;
+use smpp_proto::account::{
     AcceptedMessage, BindId, DeliveryReceipt, Message, MessageId, MessageKey, MessageNumber, NoMoreReceipts,
     ReceiptMatch, SendError,
 };
-use smpp_core::session::AcceptedResponse;
+use smpp_proto::session::AcceptedResponse;
 
 use super::shared::Shared;
 use super::submission::Submission;
@@ -20,8 +20,8 @@ use super::submission::Submission;
 /// its receipts arrive through [`Arrivals`](super::Arrivals).
 ///
 /// ```no_run
-/// use smpp_core::account::Message;
-/// use smpp_io_tokio::account::Account;
+/// use smpp_proto::account::Message;
+/// use smpp_tokio::account::Account;
 ///
 /// # async fn example(account: Account, message: Message) -> Result<(), Box<dyn std::error::Error>> {
 /// let ticket = account.submit(&message).await?;
@@ -51,11 +51,11 @@ struct Registration {
 /// Receipts are acknowledged to the SMSC as they arrive, and held in memory: if the process is killed, they are lost. After
 /// `Sent` is dropped, its receipts arrive through [`Arrivals`](super::Arrivals): later ones are acknowledged when the
 /// application accepts them, and those that were not fetched are already acknowledged. The receipts of a message with
-/// [`ReceiptDestination::Arrivals`](smpp_core::account::ReceiptDestination::Arrivals) arrive there only.
+/// [`ReceiptDestination::Arrivals`](smpp_proto::account::ReceiptDestination::Arrivals) arrive there only.
 ///
 /// ```no_run
-/// use smpp_core::MessageState;
-/// use smpp_io_tokio::account::Sent;
+/// use smpp_proto::MessageState;
+/// use smpp_tokio::account::Sent;
 ///
 /// # async fn example(mut sent: Sent) {
 /// match sent.receipt().await {
@@ -194,7 +194,7 @@ impl Sent {
     }
 
     /// Returns the bind that sent the last segment, to ask about the message on the same bind:
-    /// [`MessageRequest::bind`](smpp_core::account::MessageRequest::bind).
+    /// [`MessageRequest::bind`](smpp_proto::account::MessageRequest::bind).
     pub fn bind(&self) -> Option<BindId> {
         self.accepted.bind()
     }
@@ -208,8 +208,8 @@ impl Sent {
     /// that the SMSC refused.
     ///
     /// ```no_run
-    /// use smpp_core::tlv::Tag;
-    /// # fn example(sent: &smpp_io_tokio::account::Sent) {
+    /// use smpp_proto::tlv::Tag;
+    /// # fn example(sent: &smpp_tokio::account::Sent) {
     /// for response in sent.responses() {
     ///     println!("a vendor's TLV: {:?}", response.tlv(Tag(0x1400)));
     /// }
@@ -221,7 +221,7 @@ impl Sent {
 
     /// Waits until the final receipt of each segment has arrived, and returns the state of the message: delivered if all
     /// segments are delivered, otherwise the state of the first segment that is not. A receipt is waited for
-    /// [`max_age`](smpp_core::account::ReceiptOptions::max_age) at most, 72 h by default: use `tokio::time::timeout` for a
+    /// [`max_age`](smpp_proto::account::ReceiptOptions::max_age) at most, 72 h by default: use `tokio::time::timeout` for a
     /// shorter wait.
     ///
     /// The SMSC may change a final state later ([`ReceiptMatch::previous`]): this returns the first one. While you hold the

@@ -12,8 +12,8 @@
 //! | --- | --- | --- |
 //! | account queue: segments that wait or are in flight | [`Options::queue_capacity`] (1,000) | [`Account::send`] and [`Account::submit`] wait, in the order they were called; [`Account::try_submit`] returns [`SubmitError::Full`] |
 //! | window: requests in flight on one bind | [`Config::window`] (16) | account: the segment waits in the queue. Session: [`Handle::request`] waits, first come first served |
-//! | rate | [`Config::rate`] of a bind, [`Options::rate`](smpp_core::account::Options::rate) of an account (none) | the same |
-//! | requests about messages (`query_sm`, `cancel_sm`, `replace_sm`) of an account without an outcome | [`Options::request_capacity`](smpp_core::account::Options::request_capacity) (100) | [`Account::request`](crate::account::Account::request) returns `NeverSent(Full)` |
+//! | rate | [`Config::rate`] of a bind, [`Options::rate`](smpp_proto::account::Options::rate) of an account (none) | the same |
+//! | requests about messages (`query_sm`, `cancel_sm`, `replace_sm`) of an account without an outcome | [`Options::request_capacity`](smpp_proto::account::Options::request_capacity) (100) | [`Account::request`](crate::account::Account::request) returns `NeverSent(Full)` |
 //! | output buffer of a session | [`Config::max_output`] (256 KiB) | requests wait until the transport takes something. Responses may take as much again; then the session stops reading, and TCP pushes back on the peer |
 //! | segments that wait for receipts | [`ReceiptOptions::capacity`] (100,000) | the account stops waiting for the oldest message: [`NoMoreReceipts::NotReceived`]. Its receipts still arrive, unmatched, through [`Arrivals`] |
 //!
@@ -23,8 +23,8 @@
 //! instead of waiting, use [`Account::try_submit`]:
 //!
 //! ```no_run
-//! use smpp_core::account::{Message, SubmitError};
-//! use smpp_io_tokio::account::{Account, Ticket};
+//! use smpp_proto::account::{Message, SubmitError};
+//! use smpp_tokio::account::{Account, Ticket};
 //!
 //! # fn example(account: &Account, message: &Message) -> Option<Ticket> {
 //! match account.try_submit(message) {
@@ -42,7 +42,7 @@
 //! ```
 //!
 //! To bound the time instead, wrap `submit` in `tokio::time::timeout`: dropped before it is done, nothing was sent. A
-//! [`Message::deadline`](smpp_core::account::Message::deadline) bounds the time in the queue.
+//! [`Message::deadline`](smpp_proto::account::Message::deadline) bounds the time in the queue.
 //!
 //! # Inbound: what the SMSC delivers
 //!
@@ -54,7 +54,7 @@
 //! | receipts that came before their `submit_sm_resp` | [`ReceiptOptions::early_capacity`] (64), and 1,024 octets for each on average | the oldest is delivered through [`Arrivals`], unmatched |
 //! | MO messages of which the account has acknowledged a segment | twice `arrivals_capacity` | **lost**, and reported as `AccountEvent::InboundMessageLost` |
 //! | acknowledged receipts of a dropped [`Sent`], which move to [`Arrivals`] | twice `arrivals_capacity` | **lost** |
-//! | segments of incomplete MO messages | [`ReassemblyLimits`](smpp_core::sms::ReassemblyLimits): 50 messages and 128 KiB of one sender, 1,000 messages and 1 MiB in all, 10 minutes | the oldest message of the sender, or of all, makes room: `ESME_RX_T_APPN` for its segments, or you get what there is; after the time you get what there is |
+//! | segments of incomplete MO messages | [`ReassemblyLimits`](smpp_proto::sms::ReassemblyLimits): 50 messages and 128 KiB of one sender, 1,000 messages and 1 MiB in all, 10 minutes | the oldest message of the sender, or of all, makes room: `ESME_RX_T_APPN` for its segments, or you get what there is; after the time you get what there is |
 //! | `alert_notification` that waits to be read | `max_unanswered`, or `arrivals_capacity` | **lost** |
 //! | late responses: `Arrival::LateOutcome` of an account, `Inbound::LateResponse` of a session | twice `arrivals_capacity`; `max_unanswered` entries in the [`Inbox`] | **lost**: the message stays `Unanswered` for you; receipts are matched all the same |
 //! | events of an account that one receiver has left to read | [`AccountConnector::events_capacity`](crate::account::AccountConnector::events_capacity) (1,024), and 256 KiB of texts of the SMSC | that receiver loses the oldest: `AccountEvent::Lagged` |
@@ -65,16 +65,16 @@
 //! `arrivals_capacity`. Raise both for bursts of receipts:
 //!
 //! ```
-//! use smpp_core::account::{Credentials, Options};
-//! use smpp_core::provider::Provider;
-//! use smpp_io_tokio::account::AccountConnector;
+//! use smpp_proto::account::{Credentials, Options};
+//! use smpp_proto::provider::Provider;
+//! use smpp_tokio::account::AccountConnector;
 //!
 //! let mut options = Options::new(Credentials::new("shop", "s3cret"), &Provider::EIGHT_BY_EIGHT);
 //! options.session.max_unanswered = 4_096;
 //! options.queue_capacity = 10_000;
 //! let connector = AccountConnector::new(&"smpps://smpp.8x8.com".parse()?, options).arrivals_capacity(20_000);
 //! # drop(connector);
-//! # Ok::<(), smpp_core::EndpointError>(())
+//! # Ok::<(), smpp_proto::EndpointError>(())
 //! ```
 //!
 //! What happens if you do not read at all:
@@ -110,7 +110,7 @@
 //!
 //! # Blocking crate
 //!
-//! The bounds are the same, since `smpp-core` keeps them. Calls block instead of waiting as futures; `submit_until`,
+//! The bounds are the same, since `smpp-proto` keeps them. Calls block instead of waiting as futures; `submit_until`,
 //! `send_until` and `recv_until` bound the time. `Handle::submit_pipelined` blocks only while the window is full, the
 //! rate is reached or the transport takes nothing.
 //!
@@ -120,23 +120,23 @@
 //! [`AccountConnector::arrivals_capacity`]: crate::account::AccountConnector::arrivals_capacity
 //! [`Arrivals`]: crate::account::Arrivals
 //! [`BindRegistry::deliver`]: crate::BindRegistry::deliver
-//! [`Config::max_malformed`]: smpp_core::session::Config::max_malformed
-//! [`Config::max_output`]: smpp_core::session::Config::max_output
-//! [`Config::max_pdu`]: smpp_core::session::Config::max_pdu
-//! [`Config::backpressure_timeout`]: smpp_core::session::Config::backpressure_timeout
-//! [`Config::max_unanswered`]: smpp_core::session::Config::max_unanswered
-//! [`Config::rate`]: smpp_core::session::Config::rate
-//! [`Config::window`]: smpp_core::session::Config::window
+//! [`Config::max_malformed`]: smpp_proto::session::Config::max_malformed
+//! [`Config::max_output`]: smpp_proto::session::Config::max_output
+//! [`Config::max_pdu`]: smpp_proto::session::Config::max_pdu
+//! [`Config::backpressure_timeout`]: smpp_proto::session::Config::backpressure_timeout
+//! [`Config::max_unanswered`]: smpp_proto::session::Config::max_unanswered
+//! [`Config::rate`]: smpp_proto::session::Config::rate
+//! [`Config::window`]: smpp_proto::session::Config::window
 //! [`Handle::request`]: crate::Handle::request
 //! [`Inbox`]: crate::Inbox
 //! [`NoMoreReceipts::NotReceived`]: crate::account::NoMoreReceipts::NotReceived
-//! [`Options::queue_capacity`]: smpp_core::account::Options::queue_capacity
-//! [`ReceiptOptions::capacity`]: smpp_core::account::ReceiptOptions::capacity
-//! [`ReceiptOptions::early_capacity`]: smpp_core::account::ReceiptOptions::early_capacity
+//! [`Options::queue_capacity`]: smpp_proto::account::Options::queue_capacity
+//! [`ReceiptOptions::capacity`]: smpp_proto::account::ReceiptOptions::capacity
+//! [`ReceiptOptions::early_capacity`]: smpp_proto::account::ReceiptOptions::early_capacity
 //! [`Sent`]: crate::account::Sent
 //! [`ServerLimits::binds_per_account`]: crate::ServerLimits::binds_per_account
 //! [`ServerLimits::connections`]: crate::ServerLimits::connections
 //! [`ServerLimits::connections_per_address`]: crate::ServerLimits::connections_per_address
 //! [`ServerLimits::rate`]: crate::ServerLimits::rate
 //! [`Service::request`]: crate::Service::request
-//! [`SubmitError::Full`]: smpp_core::account::SubmitError::Full
+//! [`SubmitError::Full`]: smpp_proto::account::SubmitError::Full

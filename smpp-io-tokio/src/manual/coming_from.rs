@@ -26,7 +26,7 @@
 //! | `setWindowSize` | [`Config::window`] |
 //! | `setRequestExpiryTimeout` | [`Config::response_timeout`] |
 //! | `setWindowWaitTimeout` | `tokio::time::timeout` around `submit`; [`Message::deadline`] |
-//! | `setConnectTimeout` | [`Connector::timeout`](crate::Connector::timeout), [`Options::connect_timeout`](smpp_core::account::Options::connect_timeout) |
+//! | `setConnectTimeout` | [`Connector::timeout`](crate::Connector::timeout), [`Options::connect_timeout`](smpp_proto::account::Options::connect_timeout) |
 //! | `setBindTimeout` | [`Config::response_timeout`]; for an account also [`AccountConnector::bind_timeout`](crate::account::AccountConnector::bind_timeout) |
 //! | `setCountersEnabled`, `getCounters` | always on: [`Handle::stats`](crate::Handle::stats) |
 //! | `getLoggingOptions().setLogBytes(true)` | [`Handle::observe`](crate::Handle::observe) |
@@ -40,9 +40,9 @@
 //! | `firePduRequestExpired` | `Err(RequestError::Unanswered(Timeout))` |
 //! | `fireChannelUnexpectedlyClosed` | [`Handle::closed`](crate::Handle::closed) returns [`End`](crate::End); an account reconnects |
 //! | `SmppTimeoutException`, `SmppChannelException` | [`RequestError::Unanswered`](crate::RequestError::Unanswered), [`RequestError::NeverSent`](crate::RequestError::NeverSent), [`ConnectError`](crate::ConnectError) |
-//! | `CharsetUtil.encode(text, CHARSET_GSM)` | [`Text::gsm7`](smpp_core::sms::Text::gsm7), or [`Message::text`] |
-//! | `GsmUtil.createConcatenatedBinaryShortMessages` | [`Text::segments`](smpp_core::sms::Text::segments) |
-//! | `DeliveryReceipt.parseShortMessage` | [`Receipt::of`](smpp_core::sms::Receipt::of) |
+//! | `CharsetUtil.encode(text, CHARSET_GSM)` | [`Text::gsm7`](smpp_proto::sms::Text::gsm7), or [`Message::text`] |
+//! | `GsmUtil.createConcatenatedBinaryShortMessages` | [`Text::segments`](smpp_proto::sms::Text::segments) |
+//! | `DeliveryReceipt.parseShortMessage` | [`Receipt::of`](smpp_proto::sms::Receipt::of) |
 //! | `DefaultSmppServer`, `SmppServerHandler.sessionBindRequested` | [`Server`](crate::Server), [`Service::bind`](crate::Service::bind) |
 //! | `SmppServerConfiguration.setMaxConnectionSize` | [`ServerLimits::connections`](crate::ServerLimits::connections) |
 //!
@@ -58,7 +58,7 @@
 //! | `setPduProcessorDegree` | none: read the [`Inbox`] and spawn tasks. Bound: [`Config::max_unanswered`] |
 //! | `MessageReceiverListener.onAcceptDeliverSm` | [`Inbound::DeliverSm`](crate::Inbound::DeliverSm) from the inbox |
 //! | throwing `ProcessRequestException` in a listener | `message.refuse(status)` |
-//! | `deliverSm.getShortMessageAsDeliveryReceipt()` | [`Receipt::of`](smpp_core::sms::Receipt::of) |
+//! | `deliverSm.getShortMessageAsDeliveryReceipt()` | [`Receipt::of`](smpp_proto::sms::Receipt::of) |
 //! | `SessionStateListener.onStateChange` | [`Handle::state`](crate::Handle::state), [`Handle::closed`](crate::Handle::closed) |
 //! | `NegativeResponseException` | [`RequestError::Refused`](crate::RequestError::Refused) |
 //! | `ResponseTimeoutException` | [`RequestError::Unanswered`](crate::RequestError::Unanswered) |
@@ -76,8 +76,8 @@
 //! | `pdu.message_id` | `response.message_id()` |
 //! | `session.on("deliver_sm", pdu => session.send(pdu.response()))` | `inbox.recv()`, `message.accept()` |
 //! | `pdu.response({ command_status })` | `message.refuse(status)` |
-//! | `short_message: "text"` | [`Message::text`]; `short_message` of [`SubmitSm`](smpp_core::SubmitSm) is octets |
-//! | `short_message: { udh, message }` | [`Text::with_header`](smpp_core::sms::Text::with_header); long texts are split for you |
+//! | `short_message: "text"` | [`Message::text`]; `short_message` of [`SubmitSm`](smpp_proto::SubmitSm) is octets |
+//! | `short_message: { udh, message }` | [`Text::with_header`](smpp_proto::sms::Text::with_header); long texts are split for you |
 //! | `session.on("close")`, `session.on("error")` | [`Handle::closed`](crate::Handle::closed) |
 //! | `session.pause()`, `session.resume()` | stop reading the [`Inbox`]; at [`Config::max_unanswered`] the session stops reading |
 //! | `session.unbind()`, `session.close()` | [`Handle::unbind`](crate::Handle::unbind), [`Handle::abort`](crate::Handle::abort) |
@@ -92,35 +92,35 @@
 //! | `smsc-id` | a variable that holds the [`Account`]; the label given to `metrics::publish_account` |
 //! | `host`, `port`, `use-ssl` | [`Endpoint`] |
 //! | `smsc-username`, `smsc-password`, `system-type`, `address-range`, `bind-addr-ton`, `bind-addr-npi` | [`Credentials`] |
-//! | `interface-version` | [`Options::interface_version`](smpp_core::account::Options::interface_version) |
+//! | `interface-version` | [`Options::interface_version`](smpp_proto::account::Options::interface_version) |
 //! | `transceiver-mode = true` | [`Binds::transceivers`]; otherwise [`Binds::pairs`] |
 //! | `max-pending-submits` | [`Config::window`] |
-//! | `throughput` | [`Config::rate`], for each bind; [`Options::rate`](smpp_core::account::Options::rate), for all together |
+//! | `throughput` | [`Config::rate`], for each bind; [`Options::rate`](smpp_proto::account::Options::rate), for all together |
 //! | `enquire-link-interval` | [`Config::enquire_link_interval`] |
-//! | `reconnect-delay` | [`Options::backoff`](smpp_core::account::Options::backoff): grows, with a random part |
-//! | `wait-ack`, `wait-ack-expire` | [`Config::response_timeout`], [`UnansweredPolicy`](smpp_core::account::UnansweredPolicy) |
+//! | `reconnect-delay` | [`Options::backoff`](smpp_proto::account::Options::backoff): grows, with a random part |
+//! | `wait-ack`, `wait-ack-expire` | [`Config::response_timeout`], [`UnansweredPolicy`](smpp_proto::account::UnansweredPolicy) |
 //! | `connection-timeout` | [`Config::enquire_link_interval`] plus [`Config::response_timeout`] |
-//! | `msg-id-type` | [`MessageIdPolicy`](smpp_core::sms::MessageIdPolicy), below |
-//! | `alt-charset` | [`Codings`](smpp_core::sms::Codings) in [`Options::text`](smpp_core::account::Options::text) |
-//! | `alt-dcs` | [`Message::class`](smpp_core::account::Message::class), or [`Text::with_data_coding`](smpp_core::sms::Text::with_data_coding) with [`Message::prepared`](smpp_core::account::Message::prepared) |
-//! | `dlr-mask` of a message | [`RegisteredDelivery`](smpp_core::RegisteredDelivery) of its template |
+//! | `msg-id-type` | [`MessageIdPolicy`](smpp_proto::sms::MessageIdPolicy), below |
+//! | `alt-charset` | [`Codings`](smpp_proto::sms::Codings) in [`Options::text`](smpp_proto::account::Options::text) |
+//! | `alt-dcs` | [`Message::class`](smpp_proto::account::Message::class), or [`Text::with_data_coding`](smpp_proto::sms::Text::with_data_coding) with [`Message::prepared`](smpp_proto::account::Message::prepared) |
+//! | `dlr-mask` of a message | [`RegisteredDelivery`](smpp_proto::RegisteredDelivery) of its template |
 //! | `dlr-url`, `dlr-storage` | [`Sent::receipt`](crate::account::Sent::receipt), [`Arrivals`](crate::account::Arrivals), your database |
 //!
 //! | `msg-id-type` | `submit_sm_resp` | `deliver_sm` | policy |
 //! | --- | --- | --- | --- |
-//! | `0x00` | decimal | decimal | [`IGNORE_LEADING_ZEROS`](smpp_core::sms::MessageIdPolicy::IGNORE_LEADING_ZEROS) |
-//! | `0x01` | hexadecimal | decimal | [`HEXADECIMAL_TO_DECIMAL`](smpp_core::sms::MessageIdPolicy::HEXADECIMAL_TO_DECIMAL) |
-//! | `0x02` | decimal | hexadecimal | [`DECIMAL_TO_HEXADECIMAL`](smpp_core::sms::MessageIdPolicy::DECIMAL_TO_HEXADECIMAL) |
-//! | `0x03` | hexadecimal | hexadecimal | a [`MessageIdPolicy`](smpp_core::sms::MessageIdPolicy) with numbers that are hexadecimal on both sides |
+//! | `0x00` | decimal | decimal | [`IGNORE_LEADING_ZEROS`](smpp_proto::sms::MessageIdPolicy::IGNORE_LEADING_ZEROS) |
+//! | `0x01` | hexadecimal | decimal | [`HEXADECIMAL_TO_DECIMAL`](smpp_proto::sms::MessageIdPolicy::HEXADECIMAL_TO_DECIMAL) |
+//! | `0x02` | decimal | hexadecimal | [`DECIMAL_TO_HEXADECIMAL`](smpp_proto::sms::MessageIdPolicy::DECIMAL_TO_HEXADECIMAL) |
+//! | `0x03` | hexadecimal | hexadecimal | a [`MessageIdPolicy`](smpp_proto::sms::MessageIdPolicy) with numbers that are hexadecimal on both sides |
 //!
 //! A `group = smsc` as a program:
 //!
 //! ```
 //! use std::time::Duration;
 //!
-//! use smpp_core::account::{Backoff, Binds, Credentials, Options};
-//! use smpp_core::provider::Provider;
-//! use smpp_core::session::{Config, Rate};
+//! use smpp_proto::account::{Backoff, Binds, Credentials, Options};
+//! use smpp_proto::provider::Provider;
+//! use smpp_proto::session::{Config, Rate};
 //!
 //! let credentials = Credentials { system_type: "VMA".into(), ..Credentials::new("shop", "s3cret") };
 //! let mut options = Options::new(credentials, &Provider::UNSTATED);
@@ -137,19 +137,19 @@
 //! ```
 //!
 //! [`Account`]: crate::account::Account
-//! [`Bind`]: smpp_core::Bind
-//! [`Binds::pairs`]: smpp_core::account::Binds::pairs
-//! [`Binds::transceivers`]: smpp_core::account::Binds::transceivers
+//! [`Bind`]: smpp_proto::Bind
+//! [`Binds::pairs`]: smpp_proto::account::Binds::pairs
+//! [`Binds::transceivers`]: smpp_proto::account::Binds::transceivers
 //! [`Client`]: crate::Client
-//! [`Config`]: smpp_core::session::Config
-//! [`Config::enquire_link_interval`]: smpp_core::session::Config::enquire_link_interval
-//! [`Config::max_unanswered`]: smpp_core::session::Config::max_unanswered
-//! [`Config::rate`]: smpp_core::session::Config::rate
-//! [`Config::response_timeout`]: smpp_core::session::Config::response_timeout
-//! [`Config::window`]: smpp_core::session::Config::window
-//! [`Credentials`]: smpp_core::account::Credentials
-//! [`Endpoint`]: smpp_core::Endpoint
+//! [`Config`]: smpp_proto::session::Config
+//! [`Config::enquire_link_interval`]: smpp_proto::session::Config::enquire_link_interval
+//! [`Config::max_unanswered`]: smpp_proto::session::Config::max_unanswered
+//! [`Config::rate`]: smpp_proto::session::Config::rate
+//! [`Config::response_timeout`]: smpp_proto::session::Config::response_timeout
+//! [`Config::window`]: smpp_proto::session::Config::window
+//! [`Credentials`]: smpp_proto::account::Credentials
+//! [`Endpoint`]: smpp_proto::Endpoint
 //! [`Inbox`]: crate::Inbox
-//! [`Message::deadline`]: smpp_core::account::Message::deadline
-//! [`Message::text`]: smpp_core::account::Message::text
-//! [`Options`]: smpp_core::account::Options
+//! [`Message::deadline`]: smpp_proto::account::Message::deadline
+//! [`Message::text`]: smpp_proto::account::Message::text
+//! [`Options`]: smpp_proto::account::Options

@@ -12,9 +12,9 @@
 //! | value | the SMSC sends |
 //! | --- | --- |
 //! | [`RegisteredDelivery::RECEIPT`] | one final receipt, for success and failure |
-//! | [`RECEIPT_ON_FAILURE`](smpp_core::RegisteredDelivery::RECEIPT_ON_FAILURE) | a final receipt only if delivery fails |
-//! | [`RECEIPT_ON_SUCCESS`](smpp_core::RegisteredDelivery::RECEIPT_ON_SUCCESS) | a final receipt only if delivery succeeds (SMPP 5.0) |
-//! | any of these with [`INTERMEDIATE`](smpp_core::RegisteredDelivery::INTERMEDIATE) | intermediate notifications as well |
+//! | [`RECEIPT_ON_FAILURE`](smpp_proto::RegisteredDelivery::RECEIPT_ON_FAILURE) | a final receipt only if delivery fails |
+//! | [`RECEIPT_ON_SUCCESS`](smpp_proto::RegisteredDelivery::RECEIPT_ON_SUCCESS) | a final receipt only if delivery succeeds (SMPP 5.0) |
+//! | any of these with [`INTERMEDIATE`](smpp_proto::RegisteredDelivery::INTERMEDIATE) | intermediate notifications as well |
 //!
 //! With "only on failure" or "only on success" a receipt may never come. The wait then lasts until
 //! [`ReceiptOptions::max_age`]: bound it with `tokio::time::timeout`.
@@ -24,9 +24,9 @@
 //! ```no_run
 //! use std::time::Duration;
 //!
-//! use smpp_core::MessageState;
-//! use smpp_core::account::Message;
-//! use smpp_io_tokio::account::{Account, NoMoreReceipts};
+//! use smpp_proto::MessageState;
+//! use smpp_proto::account::Message;
+//! use smpp_tokio::account::{Account, NoMoreReceipts};
 //! use tokio::time::timeout;
 //!
 //! # async fn example(account: &Account, message: &Message) -> Result<(), Box<dyn std::error::Error>> {
@@ -57,7 +57,7 @@
 //! For more than a few messages do not keep a [`Sent`] for each. Take the ids, drop it, and read [`Arrivals`]:
 //!
 //! ```no_run
-//! use smpp_io_tokio::account::{Arrival, Arrivals};
+//! use smpp_tokio::account::{Arrival, Arrivals};
 //!
 //! # async fn example(mut arrivals: Arrivals) {
 //! while let Some(arrival) = arrivals.recv().await {
@@ -85,7 +85,7 @@
 //! | --- | --- | --- |
 //! | a message whose [`Ticket`] or [`Sent`] you hold | that [`Sent`]; at most 1,024 wait there, more are refused with `ESME_RX_T_APPN` | at once, before you read it |
 //! | a message whose [`Sent`] you dropped | [`Arrivals`] | by `accept()`; those that had arrived before the drop were acknowledged already: `accept()` and `refuse()` return [`AckError::AlreadyAcknowledged`](crate::account::AckError::AlreadyAcknowledged) |
-//! | a message with [`receipts_to`](smpp_core::account::Message::receipts_to)`(ReceiptDestination::Arrivals)`, or a `submit_multi` to a distribution list | [`Arrivals`]; [`Sent`] returns [`NoMoreReceipts::ToArrivals`](crate::account::NoMoreReceipts::ToArrivals) | by `accept()` |
+//! | a message with [`receipts_to`](smpp_proto::account::Message::receipts_to)`(ReceiptDestination::Arrivals)`, or a `submit_multi` to a distribution list | [`Arrivals`]; [`Sent`] returns [`NoMoreReceipts::ToArrivals`](crate::account::NoMoreReceipts::ToArrivals) | by `accept()` |
 //! | a message of which only some segments were accepted | [`Arrivals`] | by `accept()` |
 //! | a message of an earlier process that is [expected](crate::account::AccountConnector::expect) | [`Arrivals`], with its match and key | by `accept()` |
 //! | no message of this process | [`Arrivals`], with `None` as the match | by `accept()` |
@@ -112,7 +112,7 @@
 //! that reports `UNKNOWN` and then nothing more, or has words of its own. [`DeliveryReceipt::stat`] is the word as the
 //! provider wrote it. The TLVs `receipted_message_id` and `message_state` win over the text (SMPP 3.4
 //! §5.3.2.12, §5.3.2.35). `err` holds the provider's own codes; for 8x8 see
-//! [`ErrorCode`](smpp_core::provider::eight_by_eight::ErrorCode).
+//! [`ErrorCode`](smpp_proto::provider::eight_by_eight::ErrorCode).
 //!
 //! # Match receipts by message id: hexadecimal, decimal, zero padding
 //!
@@ -120,19 +120,19 @@
 //!
 //! | policy | `submit_sm_resp` | receipt | the same |
 //! | --- | --- | --- | --- |
-//! | [`EXACT`](smpp_core::sms::MessageIdPolicy::EXACT) (default) | `7F00A1B2` | `7F00A1B2` | octet for octet |
-//! | [`IGNORE_CASE`](smpp_core::sms::MessageIdPolicy::IGNORE_CASE) | `7F00A1B2` | `7f00a1b2` | yes |
-//! | [`IGNORE_LEADING_ZEROS`](smpp_core::sms::MessageIdPolicy::IGNORE_LEADING_ZEROS) | `0012` | `12` | yes (decimal numbers) |
-//! | [`HEXADECIMAL_TO_DECIMAL`](smpp_core::sms::MessageIdPolicy::HEXADECIMAL_TO_DECIMAL) | `7F00A1B2` | `2130747826` | yes |
-//! | [`DECIMAL_TO_HEXADECIMAL`](smpp_core::sms::MessageIdPolicy::DECIMAL_TO_HEXADECIMAL) | `2130747826` | `7F00A1B2` | yes |
+//! | [`EXACT`](smpp_proto::sms::MessageIdPolicy::EXACT) (default) | `7F00A1B2` | `7F00A1B2` | octet for octet |
+//! | [`IGNORE_CASE`](smpp_proto::sms::MessageIdPolicy::IGNORE_CASE) | `7F00A1B2` | `7f00a1b2` | yes |
+//! | [`IGNORE_LEADING_ZEROS`](smpp_proto::sms::MessageIdPolicy::IGNORE_LEADING_ZEROS) | `0012` | `12` | yes (decimal numbers) |
+//! | [`HEXADECIMAL_TO_DECIMAL`](smpp_proto::sms::MessageIdPolicy::HEXADECIMAL_TO_DECIMAL) | `7F00A1B2` | `2130747826` | yes |
+//! | [`DECIMAL_TO_HEXADECIMAL`](smpp_proto::sms::MessageIdPolicy::DECIMAL_TO_HEXADECIMAL) | `2130747826` | `7F00A1B2` | yes |
 //!
 //! Numbers have up to 256 bits. With the hexadecimal notations an id of 32 digits counts as a UUID and is not
 //! converted.
 //!
 //! ```
-//! use smpp_core::account::{Credentials, Options};
-//! use smpp_core::provider::{Provider, ReceiptDialect};
-//! use smpp_core::sms::{Detection, MessageIdPolicy};
+//! use smpp_proto::account::{Credentials, Options};
+//! use smpp_proto::provider::{Provider, ReceiptDialect};
+//! use smpp_proto::sms::{Detection, MessageIdPolicy};
 //!
 //! let mut options = Options::new(Credentials::new("shop", "s3cret"), &Provider::UNSTATED);
 //! options.receipts.dialect =
@@ -155,29 +155,29 @@
 //! # Receipts that differ: the dialect of a provider
 //!
 //! The settings of a provider's receipts are the fields of [`ReceiptDialect`], in
-//! `Options::receipts.dialect` or in your [`Provider`](smpp_core::provider::Provider). The default of each is the
+//! `Options::receipts.dialect` or in your [`Provider`](smpp_proto::provider::Provider). The default of each is the
 //! specification. `smpp probe` finds most of them out, with a few messages to a number of yours, and writes them down as a
 //! provider ([`testing_against_an_smsc`](super::testing_against_an_smsc)).
 //!
 //! | the provider | set |
 //! | --- | --- |
-//! | sends one receipt for a message of several segments, with the id of the first, of the last, or one that all segments share | [`scope`](smpp_core::provider::ReceiptDialect::scope): [`ReceiptScope::Message`](smpp_core::provider::ReceiptScope::Message) |
-//! | sends a receipt for each segment that requests one, and you want one for the message | [`request_on_last_segment`](smpp_core::provider::ReceiptDialect::request_on_last_segment): the account asks on the last segment only, and one receipt completes the message |
+//! | sends one receipt for a message of several segments, with the id of the first, of the last, or one that all segments share | [`scope`](smpp_proto::provider::ReceiptDialect::scope): [`ReceiptScope::Message`](smpp_proto::provider::ReceiptScope::Message) |
+//! | sends a receipt for each segment that requests one, and you want one for the message | [`request_on_last_segment`](smpp_proto::provider::ReceiptDialect::request_on_last_segment): the account asks on the last segment only, and one receipt completes the message |
 //! | gives all segments the same id, and sends a receipt for each | nothing: each receipt counts for the next segment |
-//! | ends with `UNKNOWN`, or with fewer states | [`final_states`](smpp_core::provider::ReceiptDialect::final_states) |
-//! | has words of its own in `stat` | [`state_words`](smpp_core::provider::ReceiptDialect::state_words) |
-//! | marks receipts with `esm_class` 0x08, 0x24 or another type | [`esm_classes`](smpp_core::provider::ReceiptDialect::esm_classes) |
-//! | does not set `esm_class`, but the TLVs | [`detection`](smpp_core::provider::ReceiptDialect::detection): [`Detection::ByTlvs`] |
+//! | ends with `UNKNOWN`, or with fewer states | [`final_states`](smpp_proto::provider::ReceiptDialect::final_states) |
+//! | has words of its own in `stat` | [`state_words`](smpp_proto::provider::ReceiptDialect::state_words) |
+//! | marks receipts with `esm_class` 0x08, 0x24 or another type | [`esm_classes`](smpp_proto::provider::ReceiptDialect::esm_classes) |
+//! | does not set `esm_class`, but the TLVs | [`detection`](smpp_proto::provider::ReceiptDialect::detection): [`Detection::ByTlvs`] |
 //! | sets neither | [`Detection::ByContent`]: **every sender who can reach your number can forge receipts** |
-//! | has another id, or another notation, in the TLV | [`id_fallback`](smpp_core::provider::ReceiptDialect::id_fallback) |
-//! | writes another format, for example comma-separated values | [`parser`](smpp_core::provider::ReceiptDialect::parser): a function of yours, called before the built-in parser |
+//! | has another id, or another notation, in the TLV | [`id_fallback`](smpp_proto::provider::ReceiptDialect::id_fallback) |
+//! | writes another format, for example comma-separated values | [`parser`](smpp_proto::provider::ReceiptDialect::parser): a function of yours, called before the built-in parser |
 //!
 //! A NUL before the text, commas or semicolons after the values, and a text in UCS-2 need no setting.
 //!
 //! ```
-//! use smpp_core::account::{Credentials, Options};
-//! use smpp_core::provider::{Provider, ReceiptDialect, ReceiptScope, StateWord};
-//! use smpp_core::{EsmClass, MessageState};
+//! use smpp_proto::account::{Credentials, Options};
+//! use smpp_proto::provider::{Provider, ReceiptDialect, ReceiptScope, StateWord};
+//! use smpp_proto::{EsmClass, MessageState};
 //!
 //! let mut options = Options::new(Credentials::new("shop", "s3cret"), &Provider::UNSTATED);
 //! options.receipts.dialect = ReceiptDialect {
@@ -204,7 +204,7 @@
 //! | the `submit_sm_resp` had an empty id | cannot match: [`Sent`] reports [`NoMoreReceipts::NotReceived`] at once |
 //! | the SMSC gave one id to two messages | the later message gets the receipt |
 //! | the SMSC gave one id to several segments of a message | each receipt counts for the next of them |
-//! | the SMSC gave an id of more than 64 octets | matches it. [`MessageId`](smpp_core::account::MessageId) keeps the first octets and a digest |
+//! | the SMSC gave an id of more than 64 octets | matches it. [`MessageId`](smpp_proto::account::MessageId) keeps the first octets and a digest |
 //! | the text cannot be read | delivers it to [`Arrivals`] unmatched, state `UNKNOWN`, empty id |
 //!
 //! # Concatenated messages
@@ -218,16 +218,16 @@
 //!
 //! # Blocking crate
 //!
-//! `smpp-io-std` has the same methods; `receipt_until`, `next_receipt_until` and `recv_until` bound the wait.
+//! `smpp-std` has the same methods; `receipt_until`, `next_receipt_until` and `recv_until` bound the wait.
 //!
 //! # At session level
 //!
 //! A session does not match receipts. Parse each [`Inbound::DeliverSm`](crate::Inbound::DeliverSm) with
-//! [`Receipt::of`](smpp_core::sms::Receipt::of) and compare ids with [`MessageIdPolicy`]:
+//! [`Receipt::of`](smpp_proto::sms::Receipt::of) and compare ids with [`MessageIdPolicy`]:
 //!
 //! ```
-//! use smpp_core::sms::{Detection, Receipt};
-//! use smpp_core::{DeliverSm, EsmClass, MessageState, ShortMessage};
+//! use smpp_proto::sms::{Detection, Receipt};
+//! use smpp_proto::{DeliverSm, EsmClass, MessageState, ShortMessage};
 //!
 //! let message = DeliverSm {
 //!     esm_class: EsmClass::DELIVERY_RECEIPT,
@@ -240,28 +240,28 @@
 //! ```
 //!
 //! [`Arrivals`]: crate::account::Arrivals
-//! [`DeliveryReceipt`]: smpp_core::account::DeliveryReceipt
-//! [`DeliveryReceipt::stat`]: smpp_core::account::DeliveryReceipt::stat
-//! [`Detection::ByContent`]: smpp_core::sms::Detection::ByContent
-//! [`Detection::ByTlvs`]: smpp_core::sms::Detection::ByTlvs
-//! [`MessageIdKey::to_octets`]: smpp_core::sms::MessageIdKey::to_octets
-//! [`MessageIdPolicy`]: smpp_core::sms::MessageIdPolicy
-//! [`MessageState`]: smpp_core::MessageState
+//! [`DeliveryReceipt`]: smpp_proto::account::DeliveryReceipt
+//! [`DeliveryReceipt::stat`]: smpp_proto::account::DeliveryReceipt::stat
+//! [`Detection::ByContent`]: smpp_proto::sms::Detection::ByContent
+//! [`Detection::ByTlvs`]: smpp_proto::sms::Detection::ByTlvs
+//! [`MessageIdKey::to_octets`]: smpp_proto::sms::MessageIdKey::to_octets
+//! [`MessageIdPolicy`]: smpp_proto::sms::MessageIdPolicy
+//! [`MessageState`]: smpp_proto::MessageState
 //! [`NoMoreReceipts`]: crate::account::NoMoreReceipts
 //! [`NoMoreReceipts::NotReceived`]: crate::account::NoMoreReceipts::NotReceived
-//! [`ReceiptDialect`]: smpp_core::provider::ReceiptDialect
-//! [`ReceiptDialect::final_states`]: smpp_core::provider::ReceiptDialect::final_states
-//! [`ReceiptDialect::id_fallback`]: smpp_core::provider::ReceiptDialect::id_fallback
-//! [`ReceiptDialect::state_words`]: smpp_core::provider::ReceiptDialect::state_words
-//! [`ReceiptMatch`]: smpp_core::account::ReceiptMatch
-//! [`ReceiptMatch::message_state`]: smpp_core::account::ReceiptMatch::message_state
-//! [`ReceiptMatch::pending`]: smpp_core::account::ReceiptMatch::pending
-//! [`ReceiptMatch::previous`]: smpp_core::account::ReceiptMatch::previous
-//! [`ReceiptOptions::capacity`]: smpp_core::account::ReceiptOptions::capacity
-//! [`ReceiptOptions::early_capacity`]: smpp_core::account::ReceiptOptions::early_capacity
-//! [`ReceiptOptions::max_age`]: smpp_core::account::ReceiptOptions::max_age
-//! [`ReceiptOptions::remember_completed`]: smpp_core::account::ReceiptOptions::remember_completed
-//! [`RegisteredDelivery::RECEIPT`]: smpp_core::RegisteredDelivery::RECEIPT
+//! [`ReceiptDialect`]: smpp_proto::provider::ReceiptDialect
+//! [`ReceiptDialect::final_states`]: smpp_proto::provider::ReceiptDialect::final_states
+//! [`ReceiptDialect::id_fallback`]: smpp_proto::provider::ReceiptDialect::id_fallback
+//! [`ReceiptDialect::state_words`]: smpp_proto::provider::ReceiptDialect::state_words
+//! [`ReceiptMatch`]: smpp_proto::account::ReceiptMatch
+//! [`ReceiptMatch::message_state`]: smpp_proto::account::ReceiptMatch::message_state
+//! [`ReceiptMatch::pending`]: smpp_proto::account::ReceiptMatch::pending
+//! [`ReceiptMatch::previous`]: smpp_proto::account::ReceiptMatch::previous
+//! [`ReceiptOptions::capacity`]: smpp_proto::account::ReceiptOptions::capacity
+//! [`ReceiptOptions::early_capacity`]: smpp_proto::account::ReceiptOptions::early_capacity
+//! [`ReceiptOptions::max_age`]: smpp_proto::account::ReceiptOptions::max_age
+//! [`ReceiptOptions::remember_completed`]: smpp_proto::account::ReceiptOptions::remember_completed
+//! [`RegisteredDelivery::RECEIPT`]: smpp_proto::RegisteredDelivery::RECEIPT
 //! [`SendError::Failed`]: crate::account::SendError::Failed
 //! [`Sent`]: crate::account::Sent
 //! [`Sent::next_receipt`]: crate::account::Sent::next_receipt

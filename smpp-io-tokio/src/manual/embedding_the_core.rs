@@ -1,9 +1,9 @@
 //! How do I use the protocol on another runtime or transport, without the adapters?
 //!
 //! **Short answer.** With tokio and a stream of your own call [`start`]`(io, config)`. With anything else use
-//! [`smpp_core`], which has no sockets, clock, threads or tasks (`no_std` with `alloc`): pass in octets and the time,
-//! take out octets, events and the next deadline. Take [`Session`](smpp_core::session::Session) for one bind,
-//! [`Account`](smpp_core::account::Account) for many.
+//! [`smpp_proto`], which has no sockets, clock, threads or tasks (`no_std` with `alloc`): pass in octets and the time,
+//! take out octets, events and the next deadline. Take [`Session`](smpp_proto::session::Session) for one bind,
+//! [`Account`](smpp_proto::account::Account) for many.
 //!
 //! # tokio with a transport of your own
 //!
@@ -13,9 +13,9 @@
 //! ```no_run
 //! # #[cfg(unix)]
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! use smpp_core::Bind;
-//! use smpp_core::session::{Config, Esme};
-//! use smpp_io_tokio::start;
+//! use smpp_proto::Bind;
+//! use smpp_proto::session::{Config, Esme};
+//! use smpp_tokio::start;
 //!
 //! let stream = tokio::net::UnixStream::connect("/run/smsc.sock").await?;
 //! let (client, _inbox) = start::<Esme, _>(stream, Config::default());
@@ -41,12 +41,12 @@
 //! | read again? | `wants_input` | if `false`, do not read: this is backpressure. When it turns true (`Timer::Input`), pass the input that was left over first |
 //! | sleep until | `poll_timeout` | ask again after every other call |
 //!
-//! The complete loop is the first example in the documentation of [`smpp_core`]. Two programs show it with real
+//! The complete loop is the first example in the documentation of [`smpp_proto`]. Two programs show it with real
 //! sockets:
 //!
 //! ```sh
-//! cargo run -p smpp-core --example mio -- 127.0.0.1:2775 shop s3cret 6591234567 "Hello"
-//! cargo run -p smpp-core --example smol -- 127.0.0.1:2775 shop s3cret 6591234567 "Hello"
+//! cargo run -p smpp-proto --example mio -- 127.0.0.1:2775 shop s3cret 6591234567 "Hello"
+//! cargo run -p smpp-proto --example smol -- 127.0.0.1:2775 shop s3cret 6591234567 "Hello"
 //! ```
 //!
 //! # An account: the run loop
@@ -55,14 +55,14 @@
 //!
 //! | action | the adapter does | the adapter reports |
 //! | --- | --- | --- |
-//! | [`Action::Resolve`](smpp_core::account::Action::Resolve) | ask DNS for all addresses of `account.endpoint(link)` | `handle_resolved` (with the addresses or the error) |
-//! | [`Action::Connect`](smpp_core::account::Action::Connect) | connect to the address, TLS included, within `Options::connect_timeout`; `account.endpoint(link)` has the host's name for TLS | `handle_connected` or `handle_connect_failed` |
-//! | [`Action::Close`](smpp_core::account::Action::Close) | close the connection, or give up making it | `handle_closed` |
+//! | [`Action::Resolve`](smpp_proto::account::Action::Resolve) | ask DNS for all addresses of `account.endpoint(link)` | `handle_resolved` (with the addresses or the error) |
+//! | [`Action::Connect`](smpp_proto::account::Action::Connect) | connect to the address, TLS included, within `Options::connect_timeout`; `account.endpoint(link)` has the host's name for TLS | `handle_connected` or `handle_connect_failed` |
+//! | [`Action::Close`](smpp_proto::account::Action::Close) | close the connection, or give up making it | `handle_closed` |
 //!
 //! For each open link do what the table above says for a session, with the methods of the account: `handle_input`,
 //! `poll_transmit`, `handle_transmitted`, `handle_eof`, `poll_link_timeout`, `handle_link_timeout`. After each call look at
 //! `poll_action`, `poll_event`, `wants_transmit` of every link, and `poll_timeout`. Fetch the events before you transmit:
-//! then [`Event::HandedToTransport`](smpp_core::account::Event::HandedToTransport) precedes the octets of its segment.
+//! then [`Event::HandedToTransport`](smpp_proto::account::Event::HandedToTransport) precedes the octets of its segment.
 //!
 //! This program runs an account against an SMSC session in memory. Time is a number that the program advances:
 //!
@@ -70,10 +70,10 @@
 //! use std::net::SocketAddr;
 //! use std::time::Duration;
 //!
-//! use smpp_core::account::{Account, Action, Credentials, Event, Message, Options};
-//! use smpp_core::provider::Provider;
-//! use smpp_core::session::{self, Config, Instant, Request, Session, Smsc};
-//! use smpp_core::{Address, BindResp, SubmitSm, SubmitSmResp};
+//! use smpp_proto::account::{Account, Action, Credentials, Event, Message, Options};
+//! use smpp_proto::provider::Provider;
+//! use smpp_proto::session::{self, Config, Instant, Request, Session, Smsc};
+//! use smpp_proto::{Address, BindResp, SubmitSm, SubmitSmResp};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let mut now = Instant::ZERO;
@@ -140,17 +140,17 @@
 //!
 //! # Let callers wait: `EventRouter`
 //!
-//! [`EventRouter`](smpp_core::account::EventRouter) keeps outcomes, receipts and arrivals until a caller fetches them,
+//! [`EventRouter`](smpp_proto::account::EventRouter) keeps outcomes, receipts and arrivals until a caller fetches them,
 //! bounded, and returns the waiters to wake (`Waker`s, condition variables, anything). Both adapters are built on it,
 //! so an adapter of your own gets the same behaviour of `Sent`, `Ticket`, `Arrivals` and `Events`.
 //!
 //! # Rules for an adapter
 //!
-//! - Time only moves forward. [`Instant`](smpp_core::session::Instant) is nanoseconds since any start of yours.
+//! - Time only moves forward. [`Instant`](smpp_proto::session::Instant) is nanoseconds since any start of yours.
 //! - Call `handle_transmitted` with what the transport took, not with what you buffered.
 //! - Pass in what has been read before you pass in the time.
 //! - Do not read or write while you hold a lock around the session.
-//! - The core has no source of random numbers: set [`Options::seed`](smpp_core::account::Options::seed) to one of the system.
+//! - The core has no source of random numbers: set [`Options::seed`](smpp_proto::account::Options::seed) to one of the system.
 //!   Otherwise all processes reconnect in step.
 //! - Respond to every request: a `Reply` or `Ack` that is dropped takes one place of `max_unanswered` for the rest of
 //!   the session.
@@ -158,12 +158,12 @@
 //!
 //! # Only the codec
 //!
-//! The example `proxy` of `smpp-core` prints the PDUs that pass between two programs, without a session.
+//! The example `proxy` of `smpp-proto` prints the PDUs that pass between two programs, without a session.
 //!
-//! [`Frame`](smpp_core::Frame) and [`Pdu`](smpp_core::Pdu) encode and decode without a session:
+//! [`Frame`](smpp_proto::Frame) and [`Pdu`](smpp_proto::Pdu) encode and decode without a session:
 //!
 //! ```
-//! use smpp_core::{CommandStatus, Frame, Pdu, SequenceNumber, ShortMessage, SubmitSm, Tolerance};
+//! use smpp_proto::{CommandStatus, Frame, Pdu, SequenceNumber, ShortMessage, SubmitSm, Tolerance};
 //!
 //! let message = SubmitSm { short_message: ShortMessage::new(b"Hello")?, ..SubmitSm::default() };
 //! let frame = Frame::encode(&Pdu::SubmitSm(message), CommandStatus::ROK, SequenceNumber::FIRST);
@@ -173,6 +173,6 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! [`handle_input`]: smpp_core::session::Session::handle_input
-//! [`handle_timeout`]: smpp_core::session::Session::handle_timeout
+//! [`handle_input`]: smpp_proto::session::Session::handle_input
+//! [`handle_timeout`]: smpp_proto::session::Session::handle_timeout
 //! [`start`]: crate::start

@@ -24,17 +24,17 @@
 //! | `State` | not bound yet, or a receiver bind cannot submit | bind first; use a transmitter or transceiver |
 //! | `Closing(reason)` | the session is shutting down, and will end for this reason | use another session, send again |
 //! | `Closed(reason)` | the session has ended, or ended before the request left: see [`CloseReason`] | reconnect, send again |
-//! | `Unsupported` | not in [`Config::operations`](smpp_core::session::Config::operations) | do not send it, or widen the set |
+//! | `Unsupported` | not in [`Config::operations`](smpp_proto::session::Config::operations) | do not send it, or widen the set |
 //! | `Version` | the peer's version does not have the operation | do not send it |
 //! | `TlvsUnsupported` | the peer speaks version 3.3, which has no TLVs | send it without TLVs (no `message_payload`, no `sar_`) |
-//! | `TooLong` | longer than [`Config::max_pdu`](smpp_core::session::Config::max_pdu) (70 KiB) | shorten it |
+//! | `TooLong` | longer than [`Config::max_pdu`](smpp_proto::session::Config::max_pdu) (70 KiB) | shorten it |
 //! | `NoBind` | server side: the account has no receiving bind | keep it, deliver later |
 //!
 //! A full window, a reached rate limit or a full output buffer are not errors here: the call waits.
 //!
 //! | [`UnansweredReason`] | meaning |
 //! | --- | --- |
-//! | `Timeout` | no response within [`Config::response_timeout`](smpp_core::session::Config::response_timeout) (10 s). A response within the next 60 s is reported: `Arrival::LateOutcome` of an account, `Inbound::LateResponse` of a session |
+//! | `Timeout` | no response within [`Config::response_timeout`](smpp_proto::session::Config::response_timeout) (10 s). A response within the next 60 s is reported: `Arrival::LateOutcome` of an account, `Inbound::LateResponse` of a session |
 //! | `Closed(reason)` | the session ended first: see [`CloseReason`] |
 //! | `Unreadable(error)` | a response with status `ESME_ROK` came, but its body cannot be decoded |
 //!
@@ -59,9 +59,9 @@
 //! §5.3.2.11), and add vendor TLVs, such as a price:
 //!
 //! ```no_run
-//! use smpp_core::SubmitSm;
-//! use smpp_core::tlv::Tag;
-//! use smpp_io_tokio::{Client, RequestError};
+//! use smpp_proto::SubmitSm;
+//! use smpp_proto::tlv::Tag;
+//! use smpp_tokio::{Client, RequestError};
 //!
 //! # async fn example(client: &Client, message: &SubmitSm<'_>) {
 //! match client.submit(message).await {
@@ -76,14 +76,14 @@
 //! ```
 //!
 //! An account keeps the response of each segment. [`Sent::responses`](crate::account::Sent::responses) returns those of an
-//! accepted message, one [`AcceptedResponse`](smpp_core::session::AcceptedResponse) for each segment; they are also in
-//! [`SegmentOutcome::Accepted`](smpp_core::account::SegmentOutcome::Accepted). A response with nothing but the message id
+//! accepted message, one [`AcceptedResponse`](smpp_proto::session::AcceptedResponse) for each segment; they are also in
+//! [`SegmentOutcome::Accepted`](smpp_proto::account::SegmentOutcome::Accepted). A response with nothing but the message id
 //! costs no allocation; of one longer than 8,192 octets the body is not kept (`is_omitted`).
 //!
 //! ```no_run
-//! use smpp_core::tlv::Tag;
+//! use smpp_proto::tlv::Tag;
 //!
-//! # async fn example(account: &smpp_io_tokio::account::Account, message: &smpp_core::account::Message) {
+//! # async fn example(account: &smpp_tokio::account::Account, message: &smpp_proto::account::Message) {
 //! if let Ok(sent) = account.send(message).await {
 //!     for (id, response) in sent.ids().iter().zip(sent.responses()) {
 //!         println!("{id} costs {:?}", response.tlv(Tag(0x1400)));
@@ -92,8 +92,8 @@
 //! # }
 //! ```
 //!
-//! For an account, [`SegmentOutcome::Refused`](smpp_core::account::SegmentOutcome::Refused) has the same two fields, and so
-//! have the error of a bind in [`LinkEvent::BindRefused`](smpp_core::account::LinkEvent::BindRefused) and
+//! For an account, [`SegmentOutcome::Refused`](smpp_proto::account::SegmentOutcome::Refused) has the same two fields, and so
+//! have the error of a bind in [`LinkEvent::BindRefused`](smpp_proto::account::LinkEvent::BindRefused) and
 //! [`AccountError::Refused`]. `Display` of each error shows the status by name and the text: at most 256 characters, with
 //! control characters escaped. A response without a body costs no allocation; of one longer than 4,096 octets the body is not
 //! kept.
@@ -114,7 +114,7 @@
 //! | [`SubmitError`] | meaning | what to do |
 //! | --- | --- | --- |
 //! | `Full` | the queue has no room now (`try_submit` only; `send` and `submit` wait) | wait for an outcome |
-//! | `TooManySegments` | more segments than [`queue_capacity`](smpp_core::account::Options::queue_capacity) | shorten it, or raise the capacity |
+//! | `TooManySegments` | more segments than [`queue_capacity`](smpp_proto::account::Options::queue_capacity) | shorten it, or raise the capacity |
 //! | `Text`, `Segments` | no alphabet fits, or more than 255 segments | fix the text or the options |
 //! | `DataCoding(error)`, `Template(field)`, `SentAsItIs` | the template or the message states what cannot be sent: [`long_messages_and_encodings`](super::long_messages_and_encodings) | the text of the error says it |
 //! | `Unsupported(command)` | the provider does not take data_sm, submit_multi, ... | send another operation, or add it to `session.operations` |
@@ -126,12 +126,12 @@
 //! | --- | --- | --- |
 //! | `Accepted { id, bind, response }` | no | `bind` sent it; `response` has the TLVs: [what the peer says](#what-the-peer-says-with-a-response) |
 //! | `Refused { status, response }`, `Nacked(status)` | yes | [what the peer says](#what-the-peer-says-with-a-response) |
-//! | `NeverSent(reason)` | yes | `Expired` (the message's deadline), `Abandoned` (another segment failed), `Cancelled`, `ShutDown`, `Stopped`, `BindEnded` (the bind of [`Message::bind`](smpp_core::account::Message::bind)), or `Request` (see `NotSentReason`) |
+//! | `NeverSent(reason)` | yes | `Expired` (the message's deadline), `Abandoned` (another segment failed), `Cancelled`, `ShutDown`, `Stopped`, `BindEnded` (the bind of [`Message::bind`](smpp_proto::account::Message::bind)), or `Request` (see `NotSentReason`) |
 //! | `Unanswered(reason)` | **no: it may arrive twice** | the SMSC may respond late: `Arrival::LateOutcome` |
 //!
 //! ```no_run
-//! use smpp_core::account::{Message, SegmentOutcome};
-//! use smpp_io_tokio::account::{Account, SendError};
+//! use smpp_proto::account::{Message, SegmentOutcome};
+//! use smpp_tokio::account::{Account, SendError};
 //!
 //! # async fn example(account: &Account, message: &Message) {
 //! match account.send(message).await {
@@ -158,17 +158,17 @@
 //! [`replace_sm`](crate::account::Account::replace_sm) and [`request`](crate::account::Account::request) of an account return
 //! `Result<Response, MessageRequestError>`. The account sends such a request once.
 //!
-//! | [`MessageRequestError`](smpp_core::account::MessageRequestError) | what to do |
+//! | [`MessageRequestError`](smpp_proto::account::MessageRequestError) | what to do |
 //! | --- | --- |
-//! | `Refused { status, response }`, `Nacked(status)` | the SMSC did nothing; it may know the message only on the bind that sent it: the account sends the request there while it tracks the receipts of the message; of a message without receipts name the bind, [`MessageRequest::bind`](smpp_core::account::MessageRequest::bind) with [`Sent::binds`](crate::account::Sent::binds) |
+//! | `Refused { status, response }`, `Nacked(status)` | the SMSC did nothing; it may know the message only on the bind that sent it: the account sends the request there while it tracks the receipts of the message; of a message without receipts name the bind, [`MessageRequest::bind`](smpp_proto::account::MessageRequest::bind) with [`Sent::binds`](crate::account::Sent::binds) |
 //! | `NeverSent(reason)` | repeat it later: `Full`, `Expired`, `BindEnded`, `Withdrawn`, `ShutDown`, `Stopped`. With `Request(reason)` it fails again: the provider does not take the operation, for example |
 //! | `Unanswered(reason)`, `DriverGone` | it may have taken effect: a `query_sm` says so |
 //!
 //! ```no_run
-//! use smpp_core::account::MessageRequestError;
-//! use smpp_core::{COctets, QuerySm};
+//! use smpp_proto::account::MessageRequestError;
+//! use smpp_proto::{COctets, QuerySm};
 //!
-//! # async fn example(account: &smpp_io_tokio::account::Account, id: &[u8]) -> Result<(), Box<dyn std::error::Error>> {
+//! # async fn example(account: &smpp_tokio::account::Account, id: &[u8]) -> Result<(), Box<dyn std::error::Error>> {
 //! let query = QuerySm { message_id: COctets::new(id)?, ..QuerySm::default() };
 //! match account.query_sm(&query).await {
 //!     Ok(response) => println!("{:?}", response.query_sm_resp().map(|response| response.message_state)),
@@ -187,9 +187,9 @@
 //! ```no_run
 //! use std::time::Duration;
 //!
-//! use smpp_core::CommandStatus;
-//! use smpp_core::account::{Message, SegmentOutcome};
-//! use smpp_io_tokio::account::{Account, SendError, Sent};
+//! use smpp_proto::CommandStatus;
+//! use smpp_proto::account::{Message, SegmentOutcome};
+//! use smpp_tokio::account::{Account, SendError, Sent};
 //!
 //! fn is_temporary(status: CommandStatus) -> bool {
 //!     matches!(
@@ -243,8 +243,8 @@
 //! | `InvalidLength` | whether the SMSC sends PDUs longer than `max_pdu` |
 //! | `OtherPdus` | the bind mode; whether the SMSC echoes sequence number and command |
 //!
-//! An account reports the same in [`LinkEvent::BindRefused`](smpp_core::account::LinkEvent::BindRefused), and failed
-//! connections in [`LinkEvent::ConnectFailed`](smpp_core::account::LinkEvent::ConnectFailed) with the error of the
+//! An account reports the same in [`LinkEvent::BindRefused`](smpp_proto::account::LinkEvent::BindRefused), and failed
+//! connections in [`LinkEvent::ConnectFailed`](smpp_proto::account::LinkEvent::ConnectFailed) with the error of the
 //! operating system. A server names a client of another protocol in the text of [`AcceptError`](crate::AcceptError).
 //!
 //! # Errors of the start
@@ -257,14 +257,14 @@
 //! | `Expect(error)` | the messages of [`AccountConnector::expect`](crate::account::AccountConnector::expect) are invalid, or have more segments than `receipts.capacity` | fix them, or raise the capacity |
 //! | `Refused { status, response }` | the SMSC rejected the credentials | fix them; do not repeat, it may lock the account |
 //! | `Untrusted(text)` | every address was tried, and the certificate of the last one was rejected | see [`tls`](super::tls) |
-//! | `Thread(error)` (only `smpp-io-std`) | the operating system cannot start a thread | check the limit on threads |
+//! | `Thread(error)` (only `smpp-std`) | the operating system cannot start a thread | check the limit on threads |
 //! | `Timeout` | no bind within [`bind_timeout`](crate::account::AccountConnector::bind_timeout); `last` says what was in the way | network, allow-list, `ESME_RALYBND`: try again |
 //!
 //! # What the account retries by itself
 //!
 //! | event | what the account does |
 //! | --- | --- |
-//! | the session ended before the segment left (`NeverSent`) | sends it on another bind, or on the next one; no limit but the message's [`deadline`](smpp_core::account::Message::deadline) |
+//! | the session ended before the segment left (`NeverSent`) | sends it on another bind, or on the next one; no limit but the message's [`deadline`](smpp_proto::account::Message::deadline) |
 //! | `ESME_RTHROTTLED` | pauses the bind for 1 s, sends the segment again in its old place, up to 10 times; after that `Refused` |
 //! | `ESME_RMSGQFUL`, `ESME_RSYSERR`, `ESME_RX_T_APPN` | sends this message again after 1 s, up to 10, 3 and 3 times; after that `Refused`. Others are not delayed |
 //! | `ESME_RINVBNDSTS` | sends the segment on another bind, up to 3 times; rebinds if the bind refuses two segments in a row |
@@ -272,18 +272,18 @@
 //! | sent and unanswered | as [`UnansweredPolicy`] says |
 //! | the bind is lost or refused | reconnects with back-off: [`reconnecting_and_throttling`](super::reconnecting_and_throttling) |
 //!
-//! [`Options::statuses`](smpp_core::account::Options::statuses) changes what it does for a status, how often and after which
+//! [`Options::statuses`](smpp_proto::account::Options::statuses) changes what it does for a status, how often and after which
 //! delay: [the table of
 //! statuses](super::reconnecting_and_throttling#throttled-messages-esme_rthrottled-esme_rmsgqful-esme_rinvbndsts).
 //!
-//! [`UnansweredPolicy::Report`](smpp_core::account::UnansweredPolicy::Report) is the default: the outcome is
-//! `Unanswered` and you decide. [`UnansweredPolicy::Resend`](smpp_core::account::UnansweredPolicy::Resend)`(n)` sends
+//! [`UnansweredPolicy::Report`](smpp_proto::account::UnansweredPolicy::Report) is the default: the outcome is
+//! `Unanswered` and you decide. [`UnansweredPolicy::Resend`](smpp_proto::account::UnansweredPolicy::Resend)`(n)` sends
 //! the segment again up to `n` times: **it may arrive twice**. If none of them is accepted, the outcome stays
 //! `Unanswered`, because the first may have been. Choose for each message:
 //!
 //! ```
-//! use smpp_core::SubmitSm;
-//! use smpp_core::account::{Message, UnansweredPolicy};
+//! use smpp_proto::SubmitSm;
+//! use smpp_proto::account::{Message, UnansweredPolicy};
 //!
 //! let template = SubmitSm::default();
 //! let code = Message::text(&template, "Your code is 123456").unanswered_policy(UnansweredPolicy::Resend(2));
@@ -313,29 +313,29 @@
 //! | `ESME_RX_T_APPN` 0x64 | temporary application error; the receiver of a `deliver_sm` asks for redelivery | later | retries 3 times; the account *sends* it for what it cannot take now |
 //! | 0x400 to 0x4FF | the provider's own | ask the provider | `Refused` |
 //!
-//! `Display` of [`CommandStatus`](smpp_core::CommandStatus) prints name, number and meaning.
+//! `Display` of [`CommandStatus`](smpp_proto::CommandStatus) prints name, number and meaning.
 //!
 //! # Blocking crate
 //!
-//! `smpp-io-std` returns the same types. Its methods with a deadline add `DeadlineError`: `NeverSent` is safe to send
+//! `smpp-std` returns the same types. Its methods with a deadline add `DeadlineError`: `NeverSent` is safe to send
 //! again, `InFlight` holds the `PendingResponse` to wait on. `send_until` of an account gives the `Ticket` back
 //! instead.
 //!
 //! [`AccountError`]: crate::account::AccountError
 //! [`AccountError::Refused`]: crate::account::AccountError::Refused
-//! [`CloseReason`]: smpp_core::session::CloseReason
-//! [`MessageOutcome::is_safe_to_resend`]: smpp_core::account::MessageOutcome::is_safe_to_resend
+//! [`CloseReason`]: smpp_proto::session::CloseReason
+//! [`MessageOutcome::is_safe_to_resend`]: smpp_proto::account::MessageOutcome::is_safe_to_resend
 //! [`NotSentReason`]: crate::NotSentReason
 //! [`RequestError::is_safe_to_resend`]: crate::RequestError::is_safe_to_resend
 //! [`RequestError::Nacked`]: crate::RequestError::Nacked
 //! [`RequestError::NeverSent`]: crate::RequestError::NeverSent
 //! [`RequestError::Refused`]: crate::RequestError::Refused
 //! [`RequestError::Unanswered`]: crate::RequestError::Unanswered
-//! [`SegmentOutcome`]: smpp_core::account::SegmentOutcome
+//! [`SegmentOutcome`]: smpp_proto::account::SegmentOutcome
 //! [`SendError::DriverGone`]: crate::account::SendError::DriverGone
 //! [`SendError::Failed`]: crate::account::SendError::Failed
 //! [`SendError::NotAccepted`]: crate::account::SendError::NotAccepted
 //! [`SendError::is_safe_to_resend`]: crate::account::SendError::is_safe_to_resend
-//! [`SubmitError`]: smpp_core::account::SubmitError
-//! [`UnansweredPolicy`]: smpp_core::account::UnansweredPolicy
-//! [`UnansweredReason`]: smpp_core::session::UnansweredReason
+//! [`SubmitError`]: smpp_proto::account::SubmitError
+//! [`UnansweredPolicy`]: smpp_proto::account::UnansweredPolicy
+//! [`UnansweredReason`]: smpp_proto::session::UnansweredReason

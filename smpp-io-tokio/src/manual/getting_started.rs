@@ -3,7 +3,7 @@
 //! **Short answer.** To send messages through a provider, use an [`Account`]: it keeps the binds, reconnects, limits
 //! the rate, splits long texts into segments and matches delivery receipts. Use a session ([`Connector`], [`Client`]) to
 //! control one bind yourself. Use a [`Server`] to be the SMSC. All three exist in blocking form in the crate
-//! `smpp-io-std`.
+//! `smpp-std`.
 //!
 //! # Which API do I need?
 //!
@@ -12,24 +12,24 @@
 //! | to send and receive messages of one account in production | [`account`](crate::account) | binds, reconnect, back-off, rate, window, segments, receipts, retry of throttled messages | decide what to do with an unanswered message |
 //! | one bind, every PDU under your control | [`Connector`], [`Client`], [`Inbox`] | encoding, window, rate, keep-alive, timeouts | bind, reconnect, segments, receipts |
 //! | an SMSC, a gateway, a test server | [`Server`], [`Service`] | accept, TLS, limits, routing of deliveries | decide on binds, respond to messages |
-//! | no async runtime | the crate `smpp-io-std` | the same | the same, in threads |
-//! | another runtime or transport | [`smpp_core`], or [`start`] for any `AsyncRead + AsyncWrite` | protocol decisions | move octets and time: [`embedding_the_core`](super::embedding_the_core) |
+//! | no async runtime | the crate `smpp-std` | the same | the same, in threads |
+//! | another runtime or transport | [`smpp_proto`], or [`start`] for any `AsyncRead + AsyncWrite` | protocol decisions | move octets and time: [`embedding_the_core`](super::embedding_the_core) |
 //!
 //! # Add the dependencies
 //!
 //! ```sh
-//! cargo add smpp-io-tokio smpp-core
+//! cargo add smpp-tokio smpp-proto
 //! cargo add tokio --features macros,rt-multi-thread
 //! ```
 //!
-//! Until the packages are published, add `--path` or `--git`. `smpp-core` is also re-exported as
-//! [`smpp_io_tokio::smpp_core`](crate::smpp_core); then the first package alone is enough. The examples of
-//! this manual use `smpp-core` as a dependency of its own; with `smpp-io-tokio` alone, write
-//! `smpp_io_tokio::smpp_core` instead of `smpp_core`. Without async: `smpp-io-std`. Rust 1.88 or later and a C
+//! Until the packages are published, add `--path` or `--git`. `smpp-proto` is also re-exported as
+//! [`smpp_tokio::smpp_proto`](crate::smpp_proto); then the first package alone is enough. The examples of
+//! this manual use `smpp-proto` as a dependency of its own; with `smpp-tokio` alone, write
+//! `smpp_tokio::smpp_proto` instead of `smpp_proto`. Without async: `smpp-std`. Rust 1.88 or later and a C
 //! compiler (for the TLS library, [`rustls`] with the provider `ring`) are all that a build needs. The crates contain
 //! no `unsafe` code.
 //!
-//! Optional features of `smpp-io-tokio`, all off by default:
+//! Optional features of `smpp-tokio`, all off by default:
 //!
 //! | feature | adds |
 //! | --- | --- |
@@ -43,10 +43,10 @@
 //! ```no_run
 //! use std::time::Duration;
 //!
-//! use smpp_core::account::{Binds, Credentials, Message, Options};
-//! use smpp_core::provider::Provider;
-//! use smpp_core::{Address, RegisteredDelivery, SubmitSm};
-//! use smpp_io_tokio::account::{Account, Arrival};
+//! use smpp_proto::account::{Binds, Credentials, Message, Options};
+//! use smpp_proto::provider::Provider;
+//! use smpp_proto::{Address, RegisteredDelivery, SubmitSm};
+//! use smpp_tokio::account::{Account, Arrival};
 //!
 //! #[tokio::main]
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -102,9 +102,9 @@
 //! # One session
 //!
 //! ```no_run
-//! use smpp_core::session::{Config, Rate};
-//! use smpp_core::{Address, Bind, Endpoint, RegisteredDelivery, ShortMessage, SubmitSm};
-//! use smpp_io_tokio::{Connector, Inbound};
+//! use smpp_proto::session::{Config, Rate};
+//! use smpp_proto::{Address, Bind, Endpoint, RegisteredDelivery, ShortMessage, SubmitSm};
+//! use smpp_tokio::{Connector, Inbound};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let endpoint: Endpoint = "smpps://smpp.8x8.com".parse()?;
@@ -135,26 +135,26 @@
 //! ```
 //!
 //! The session responds to `enquire_link` itself, and sends one after 20 s of silence of the peer. `short_message`
-//! holds octets: a session does not encode texts. [`smpp_core::sms`] does:
+//! holds octets: a session does not encode texts. [`smpp_proto::sms`] does:
 //! [`long_messages_and_encodings`](super::long_messages_and_encodings).
 //!
 //! # Blocking crate
 //!
-//! `smpp-io-std` works over `std::net` and threads. `Account`, `Arrivals`, `Sent`, `Ticket`, `Connector`, `Handle`, `Inbox`,
+//! `smpp-std` works over `std::net` and threads. `Account`, `Arrivals`, `Sent`, `Ticket`, `Connector`, `Handle`, `Inbox`,
 //! `Server` and `Service` exist in both; methods block instead of being `async`, and those that may block for long have a
 //! second form with a deadline (`send_until`, `recv_until`). The names are the same, with this exception:
 //!
-//! | `smpp_io_tokio` | `smpp_io_std` |
+//! | `smpp_tokio` | `smpp_std` |
 //! | --- | --- |
 //! | `Connector::connect`: a `Client` and its `Inbox` | `Connector::start` |
 //! | `Connector::bind`: the same, bound | `Connector::start`, then `Client::bind` |
 //! | | `Connector::connect`, `Connector::bind`: a `Connection`, for one thread |
 //!
 //! ```no_run
-//! use smpp_core::account::{Credentials, Message, Options};
-//! use smpp_core::provider::Provider;
-//! use smpp_core::{Address, SubmitSm};
-//! use smpp_io_std::account::Account;
+//! use smpp_proto::account::{Credentials, Message, Options};
+//! use smpp_proto::provider::Provider;
+//! use smpp_proto::{Address, SubmitSm};
+//! use smpp_std::account::Account;
 //!
 //! let options = Options::new(Credentials::new("shop", "s3cret"), &Provider::EIGHT_BY_EIGHT);
 //! let (account, _arrivals) = Account::connect("smpps://smpp.8x8.com", options)?;
@@ -171,8 +171,8 @@
 //! # Programs to read
 //!
 //! One subject each, with `cargo run --example`: `account`, `receive`, `outbox` (messages and receipts in a database),
-//! `session`, `server`, `observe`, `local_address` and `socks_proxy` in `smpp-io-tokio`; `blocking`, `blocking_account` and
-//! `blocking_receive` in `smpp-io-std`; `mio`, `smol` and `proxy` in `smpp-core`.
+//! `session`, `server`, `observe`, `local_address` and `socks_proxy` in `smpp-tokio`; `blocking`, `blocking_account` and
+//! `blocking_receive` in `smpp-std`; `mio`, `smol` and `proxy` in `smpp-proto`.
 //!
 //! # Try it without a provider
 //!
@@ -192,10 +192,10 @@
 //! [`Client`]: crate::Client
 //! [`Connector`]: crate::Connector
 //! [`Inbox`]: crate::Inbox
-//! [`Options::binds`]: smpp_core::account::Options::binds
-//! [`Options::new`]: smpp_core::account::Options::new
-//! [`Provider`]: smpp_core::provider::Provider
-//! [`Provider::UNSTATED`]: smpp_core::provider::Provider::UNSTATED
+//! [`Options::binds`]: smpp_proto::account::Options::binds
+//! [`Options::new`]: smpp_proto::account::Options::new
+//! [`Provider`]: smpp_proto::provider::Provider
+//! [`Provider::UNSTATED`]: smpp_proto::provider::Provider::UNSTATED
 //! [`Server`]: crate::Server
 //! [`Service`]: crate::Service
 //! [`Ticket`]: crate::account::Ticket

@@ -12,8 +12,8 @@
 //! ```no_run
 //! use std::time::Duration;
 //!
-//! use smpp_core::account::Unresolved;
-//! use smpp_io_tokio::account::Account;
+//! use smpp_proto::account::Unresolved;
+//! use smpp_tokio::account::Account;
 //!
 //! # async fn example(account: Account) -> Result<(), Box<dyn std::error::Error>> {
 //! tokio::signal::ctrl_c().await?;
@@ -38,7 +38,7 @@
 //!
 //! What happens, in order:
 //!
-//! 1. New messages are refused: [`SubmitError::ShutDown`](smpp_core::account::SubmitError::ShutDown). Callers that wait
+//! 1. New messages are refused: [`SubmitError::ShutDown`](smpp_proto::account::SubmitError::ShutDown). Callers that wait
 //!    for room in the queue get the same error. Tasks with their own retry loop must stop on `SubmitError::ShutDown`.
 //! 2. Queued messages are still sent until `timeout` has passed, or the queue is empty. Binds are still made if one is
 //!    missing.
@@ -82,9 +82,9 @@
 //! `unbind` ends the session for all clones of the handle. Requests that still wait for their turn end as `NeverSent`.
 //!
 //! ```no_run
-//! use smpp_core::session::CloseReason;
+//! use smpp_proto::session::CloseReason;
 //!
-//! # async fn example(client: smpp_io_tokio::Client) {
+//! # async fn example(client: smpp_tokio::Client) {
 //! let end = client.unbind().await;
 //! if end.reason != CloseReason::Unbound {
 //!     eprintln!("not a clean end: {end}");
@@ -101,7 +101,7 @@
 //! ```no_run
 //! use std::time::Duration;
 //!
-//! # async fn example(server: smpp_io_tokio::Server) -> Result<(), Box<dyn std::error::Error>> {
+//! # async fn example(server: smpp_tokio::Server) -> Result<(), Box<dyn std::error::Error>> {
 //! tokio::signal::ctrl_c().await?;
 //! let shutdown = server.shutdown(Duration::from_secs(15)).await;
 //! println!("{} sessions ended, {} were aborted", shutdown.ended.len(), shutdown.aborted());
@@ -116,9 +116,9 @@
 //! ```no_run
 //! use std::time::Duration;
 //!
-//! use smpp_core::account::{Credentials, Options};
-//! use smpp_core::provider::Provider;
-//! use smpp_io_tokio::account::{Account, Arrival, Arrivals};
+//! use smpp_proto::account::{Credentials, Options};
+//! use smpp_proto::provider::Provider;
+//! use smpp_tokio::account::{Account, Arrival, Arrivals};
 //!
 //! async fn stop_signal() {
 //!     #[cfg(unix)]
@@ -164,16 +164,16 @@
 //!
 //! # Blocking crate
 //!
-//! `smpp-io-std` has the same methods, and they block: `Account::shutdown`, `Handle::unbind`, `Server::shutdown`, with
+//! `smpp-std` has the same methods, and they block: `Account::shutdown`, `Handle::unbind`, `Server::shutdown`, with
 //! the same bounds. A dropped one-thread `Connection` closes the transport without `unbind`: call `Connection::unbind`.
 //!
 //! [`Account`]: crate::account::Account
 //! [`Account::shutdown`]: crate::account::Account::shutdown
-//! [`Config::drain_timeout`]: smpp_core::session::Config::drain_timeout
-//! [`Config::response_timeout`]: smpp_core::session::Config::response_timeout
-//! [`Options::unbind_timeout`]: smpp_core::account::Options::unbind_timeout
+//! [`Config::drain_timeout`]: smpp_proto::session::Config::drain_timeout
+//! [`Config::response_timeout`]: smpp_proto::session::Config::response_timeout
+//! [`Options::unbind_timeout`]: smpp_proto::account::Options::unbind_timeout
 //! [`Handle::abort`]: crate::Handle::abort
 //! [`Handle::unbind`]: crate::Handle::unbind
 //! [`Server::shutdown`]: crate::Server::shutdown
-//! [`Unresolved`]: smpp_core::account::Unresolved
-//! [`Unresolved::NoReceipt`]: smpp_core::account::Unresolved::NoReceipt
+//! [`Unresolved`]: smpp_proto::account::Unresolved
+//! [`Unresolved::NoReceipt`]: smpp_proto::account::Unresolved::NoReceipt

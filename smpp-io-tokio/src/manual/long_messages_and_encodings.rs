@@ -16,7 +16,7 @@
 //!
 //! - In GSM 7-bit the characters `^{}\[~]|€` take two places. An emoji takes two places in UCS-2.
 //! - A segment never ends inside a character, an escape sequence or a surrogate pair. With the feature `graphemes` of
-//!   `smpp-core` it does not end between a letter and its accent either: `Message::whole_graphemes`.
+//!   `smpp-proto` it does not end between a letter and its accent either: `Message::whole_graphemes`.
 //! - `data_coding` 0 means "SMSC default alphabet" (SMPP 3.4 §5.2.19). It is a property of your account: ask the
 //!   provider. [`Codings`] states what 0 and 1 mean. The default is GSM 7-bit for 0 and ASCII for 1; [`Codings::GSM7`]
 //!   means GSM 7-bit for both.
@@ -24,7 +24,7 @@
 //!   [`Alphabet::Gsm7Packed`].
 //!
 //! ```
-//! use smpp_core::sms::{Alphabet, Codings, Language, TextOptions};
+//! use smpp_proto::sms::{Alphabet, Codings, Language, TextOptions};
 //!
 //! let options = TextOptions {
 //!     codings: Codings::GSM7,
@@ -33,9 +33,9 @@
 //! };
 //! assert_eq!(options.text("10 €")?.alphabet(), Alphabet::Gsm7);
 //! assert_eq!(options.text("naïve")?.alphabet(), Alphabet::Latin1);
-//! assert_eq!(options.text("Привет")?.data_coding(), smpp_core::DataCoding::UCS2);
+//! assert_eq!(options.text("Привет")?.data_coding(), smpp_proto::DataCoding::UCS2);
 //! # let _ = Language::TURKISH;
-//! # Ok::<(), smpp_core::sms::TextError>(())
+//! # Ok::<(), smpp_proto::sms::TextError>(())
 //! ```
 //!
 //! The account uses [`Options::text`], which [`Options::new`] takes from the provider. Without UCS-2 in the list a text
@@ -44,7 +44,7 @@
 //! # Count segments before sending
 //!
 //! ```
-//! use smpp_core::sms::{ConcatRef, Text};
+//! use smpp_proto::sms::{ConcatRef, Text};
 //!
 //! let size = Text::new("Grüße aus Zürich").size(ConcatRef::Wide(0));
 //! assert_eq!((size.segments, size.units), (1, 16));
@@ -61,7 +61,7 @@
 //! characters and lists what it replaced. It changes what the recipient reads, so nothing calls it for you.
 //!
 //! ```
-//! use smpp_core::sms::{Alphabet, Shifts, Text, transliterate};
+//! use smpp_proto::sms::{Alphabet, Shifts, Text, transliterate};
 //!
 //! let plain = transliterate("“Olá” – 5 €…", Shifts::NONE);
 //! assert_eq!(plain.text, "\"Ola\" - 5 €...");
@@ -75,7 +75,7 @@
 //! show wrong letters.
 //!
 //! ```
-//! use smpp_core::sms::{Alphabet, Codings, Language, TextOptions};
+//! use smpp_proto::sms::{Alphabet, Codings, Language, TextOptions};
 //!
 //! let options = TextOptions {
 //!     codings: Codings::GSM7,
@@ -83,17 +83,17 @@
 //!     languages: &[Language::TURKISH],
 //! };
 //! assert_eq!(options.text("Dağ")?.alphabet(), Alphabet::Gsm7);
-//! # Ok::<(), smpp_core::sms::TextError>(())
+//! # Ok::<(), smpp_proto::sms::TextError>(())
 //! ```
 //!
 //! # How a long message is sent: UDH, `sar_` parameters, `message_payload`
 //!
 //! | [`Options::long_messages`] | what is sent | when |
 //! | --- | --- | --- |
-//! | [`Udh16`](smpp_core::provider::LongMessages::Udh16) (default) | segments with a user data header (UDH), 16-bit reference | most SMSCs |
-//! | [`Udh8`](smpp_core::provider::LongMessages::Udh8) | the same, 8-bit reference: one octet more text | old phones or SMSCs |
-//! | [`Sar`](smpp_core::provider::LongMessages::Sar) | segments with `sar_msg_ref_num`, `sar_total_segments`, `sar_segment_seqnum` (SMPP 3.4 §5.3.2.22 to §5.3.2.24) | if the SMSC asks for it |
-//! | [`Payload`](smpp_core::provider::LongMessages::Payload) | one `submit_sm` with `message_payload` (SMPP 3.4 §5.3.2.32); the SMSC cuts it | if the SMSC asks for it |
+//! | [`Udh16`](smpp_proto::provider::LongMessages::Udh16) (default) | segments with a user data header (UDH), 16-bit reference | most SMSCs |
+//! | [`Udh8`](smpp_proto::provider::LongMessages::Udh8) | the same, 8-bit reference: one octet more text | old phones or SMSCs |
+//! | [`Sar`](smpp_proto::provider::LongMessages::Sar) | segments with `sar_msg_ref_num`, `sar_total_segments`, `sar_segment_seqnum` (SMPP 3.4 §5.3.2.22 to §5.3.2.24) | if the SMSC asks for it |
+//! | [`Payload`](smpp_proto::provider::LongMessages::Payload) | one `submit_sm` with `message_payload` (SMPP 3.4 §5.3.2.32); the SMSC cuts it | if the SMSC asks for it |
 //!
 //! Each segment counts against the rate and the window, and has its own message id and receipts. If one segment is not
 //! accepted, the account does not send the others ([`SegmentNotSentReason::Abandoned`]); those already in flight may be
@@ -111,9 +111,9 @@
 //! what to do. Nothing is dropped.
 //!
 //! ```
-//! use smpp_core::account::Message;
-//! use smpp_core::sms::Text;
-//! use smpp_core::{Address, DataCoding, MessageClass, SubmitSm};
+//! use smpp_proto::account::Message;
+//! use smpp_proto::sms::Text;
+//! use smpp_proto::{Address, DataCoding, MessageClass, SubmitSm};
 //!
 //! let template = SubmitSm { destination: Address::international("6591234567")?, ..SubmitSm::default() };
 //! // Shown at once: data_coding 0x10 in GSM 7-bit, 0x18 in UCS-2.
@@ -127,7 +127,7 @@
 //! let ucs2 = Text::ucs2("Hello").with_data_coding(DataCoding(0x19));
 //! let prepared = Message::prepared(&template, &ucs2);
 //! # let _ = (flash, push, prepared);
-//! # Ok::<(), smpp_core::InvalidOctets>(())
+//! # Ok::<(), smpp_proto::InvalidOctets>(())
 //! ```
 //!
 //! | `data_coding` of the template | [`Message::text`] | [`Message::octets`] |
@@ -142,20 +142,20 @@
 //!   [`DataCodingError::Class`].
 //! - [`Message::ports`] and [`Message::header`] add elements to the user data header of each segment. They cannot go with
 //!   several segments by `sar_` parameters.
-//! - [`Message::prepared`] sends a [`Text`](smpp_core::sms::Text) with its alphabet, national tables, `data_coding` and
+//! - [`Message::prepared`] sends a [`Text`](smpp_proto::sms::Text) with its alphabet, national tables, `data_coding` and
 //!   header.
 //! - `Message::whole_graphemes` (feature `graphemes`) does not cut a letter from its accent.
 //! - A template with a `short_message`, `sm_default_msg_id`, `message_payload`, `sar_` parameters or UDHI beside a text is
-//!   refused: [`TemplateField`](smpp_core::account::TemplateField). So is `replace_if_present_flag` with several segments.
+//!   refused: [`TemplateField`](smpp_proto::account::TemplateField). So is `replace_if_present_flag` with several segments.
 //!
 //! [`Message::submit_sm`], [`Message::data_sm`] and [`Message::submit_multi`] send a whole PDU as it is, with the same queue,
 //! retries and outcomes.
 //!
 //! ```no_run
-//! use smpp_core::account::Message;
-//! use smpp_core::{Address, Destination, List, ShortMessage, SubmitMulti};
+//! use smpp_proto::account::Message;
+//! use smpp_proto::{Address, Destination, List, ShortMessage, SubmitMulti};
 //!
-//! # async fn example(account: &smpp_io_tokio::account::Account) -> Result<(), Box<dyn std::error::Error>> {
+//! # async fn example(account: &smpp_tokio::account::Account) -> Result<(), Box<dyn std::error::Error>> {
 //! let destinations = [
 //!     Destination::Sme(Address::international("6591234567")?),
 //!     Destination::Sme(Address::international("6591234568")?),
@@ -185,7 +185,7 @@
 //! get one [`InboundMessage`] through [`Arrivals`](crate::account::Arrivals).
 //!
 //! ```no_run
-//! # fn example(message: smpp_io_tokio::account::Unacknowledged<smpp_core::account::InboundMessage>) {
+//! # fn example(message: smpp_tokio::account::Unacknowledged<smpp_proto::account::InboundMessage>) {
 //! let inbound = message.get();
 //! match inbound.text() {
 //!     Some(text) if inbound.is_complete() => println!("{}: {text}", inbound.source().digits),
@@ -224,52 +224,52 @@
 //! SMSC that sends one segment at a time needs about 0.1 s for a message of three segments. To keep everything at the SMSC
 //! with any SMSC, use a session and store each segment before you acknowledge it.
 //!
-//! At session level use [`Reassembler`](smpp_core::sms::Reassembler) and [`UserData`](smpp_core::sms::UserData)
+//! At session level use [`Reassembler`](smpp_proto::sms::Reassembler) and [`UserData`](smpp_proto::sms::UserData)
 //! yourself.
 //!
 //! # Other character sets
 //!
-//! With the feature `charsets` of `smpp-core` (`cargo add smpp-core --features charsets`; `graphemes` in the same way),
+//! With the feature `charsets` of `smpp-proto` (`cargo add smpp-proto --features charsets`; `graphemes` in the same way),
 //! `data_coding` 5, 6, 7, 10, 13 and 14 are read and written too
 //! (Shift_JIS, ISO 8859-5, ISO 8859-8, ISO-2022-JP, EUC-JP, EUC-KR).
 //!
 //! # Blocking crate
 //!
-//! Texts, segments and reassembly are in `smpp-core`: they are the same for `smpp-io-std`.
+//! Texts, segments and reassembly are in `smpp-proto`: they are the same for `smpp-std`.
 //!
-//! [`Alphabet::Gsm7`]: smpp_core::sms::Alphabet::Gsm7
-//! [`DataCodingError::Class`]: smpp_core::account::DataCodingError::Class
-//! [`DataCodingError::NotText`]: smpp_core::account::DataCodingError::NotText
-//! [`DataCodingError::Unencodable`]: smpp_core::account::DataCodingError::Unencodable
-//! [`Message::class`]: smpp_core::account::Message::class
-//! [`Message::data_sm`]: smpp_core::account::Message::data_sm
-//! [`Message::header`]: smpp_core::account::Message::header
-//! [`Message::ports`]: smpp_core::account::Message::ports
-//! [`Message::prepared`]: smpp_core::account::Message::prepared
-//! [`Message::submit_multi`]: smpp_core::account::Message::submit_multi
-//! [`SubmitError`]: smpp_core::account::SubmitError
-//! [`Alphabet::Gsm7Packed`]: smpp_core::sms::Alphabet::Gsm7Packed
-//! [`Alphabet::Latin1`]: smpp_core::sms::Alphabet::Latin1
-//! [`Alphabet::Octets`]: smpp_core::sms::Alphabet::Octets
-//! [`Alphabet::Ucs2`]: smpp_core::sms::Alphabet::Ucs2
-//! [`Codings`]: smpp_core::sms::Codings
-//! [`Codings::GSM7`]: smpp_core::sms::Codings::GSM7
-//! [`InboundMessage`]: smpp_core::account::InboundMessage
-//! [`Message::octets`]: smpp_core::account::Message::octets
-//! [`Message::submit_sm`]: smpp_core::account::Message::submit_sm
-//! [`Message::text`]: smpp_core::account::Message::text
-//! [`Options::long_messages`]: smpp_core::account::Options::long_messages
-//! [`Options::new`]: smpp_core::account::Options::new
-//! [`Options::reassembly`]: smpp_core::account::Options::reassembly
-//! [`Options::seed`]: smpp_core::account::Options::seed
-//! [`Options::segment_ack_mode`]: smpp_core::account::Options::segment_ack_mode
-//! [`Options::segment_ack_timeout`]: smpp_core::account::Options::segment_ack_timeout
-//! [`Options::text`]: smpp_core::account::Options::text
-//! [`ReassemblyLimits`]: smpp_core::sms::ReassemblyLimits
-//! [`SegmentAckMode`]: smpp_core::account::SegmentAckMode
-//! [`SegmentNotSentReason::Abandoned`]: smpp_core::account::SegmentNotSentReason::Abandoned
-//! [`SubmitError::Segments`]: smpp_core::account::SubmitError::Segments
-//! [`SubmitError::Text`]: smpp_core::account::SubmitError::Text
-//! [`Text::size`]: smpp_core::sms::Text::size
-//! [`TextOptions::languages`]: smpp_core::sms::TextOptions::languages
-//! [`transliterate`]: smpp_core::sms::transliterate
+//! [`Alphabet::Gsm7`]: smpp_proto::sms::Alphabet::Gsm7
+//! [`DataCodingError::Class`]: smpp_proto::account::DataCodingError::Class
+//! [`DataCodingError::NotText`]: smpp_proto::account::DataCodingError::NotText
+//! [`DataCodingError::Unencodable`]: smpp_proto::account::DataCodingError::Unencodable
+//! [`Message::class`]: smpp_proto::account::Message::class
+//! [`Message::data_sm`]: smpp_proto::account::Message::data_sm
+//! [`Message::header`]: smpp_proto::account::Message::header
+//! [`Message::ports`]: smpp_proto::account::Message::ports
+//! [`Message::prepared`]: smpp_proto::account::Message::prepared
+//! [`Message::submit_multi`]: smpp_proto::account::Message::submit_multi
+//! [`SubmitError`]: smpp_proto::account::SubmitError
+//! [`Alphabet::Gsm7Packed`]: smpp_proto::sms::Alphabet::Gsm7Packed
+//! [`Alphabet::Latin1`]: smpp_proto::sms::Alphabet::Latin1
+//! [`Alphabet::Octets`]: smpp_proto::sms::Alphabet::Octets
+//! [`Alphabet::Ucs2`]: smpp_proto::sms::Alphabet::Ucs2
+//! [`Codings`]: smpp_proto::sms::Codings
+//! [`Codings::GSM7`]: smpp_proto::sms::Codings::GSM7
+//! [`InboundMessage`]: smpp_proto::account::InboundMessage
+//! [`Message::octets`]: smpp_proto::account::Message::octets
+//! [`Message::submit_sm`]: smpp_proto::account::Message::submit_sm
+//! [`Message::text`]: smpp_proto::account::Message::text
+//! [`Options::long_messages`]: smpp_proto::account::Options::long_messages
+//! [`Options::new`]: smpp_proto::account::Options::new
+//! [`Options::reassembly`]: smpp_proto::account::Options::reassembly
+//! [`Options::seed`]: smpp_proto::account::Options::seed
+//! [`Options::segment_ack_mode`]: smpp_proto::account::Options::segment_ack_mode
+//! [`Options::segment_ack_timeout`]: smpp_proto::account::Options::segment_ack_timeout
+//! [`Options::text`]: smpp_proto::account::Options::text
+//! [`ReassemblyLimits`]: smpp_proto::sms::ReassemblyLimits
+//! [`SegmentAckMode`]: smpp_proto::account::SegmentAckMode
+//! [`SegmentNotSentReason::Abandoned`]: smpp_proto::account::SegmentNotSentReason::Abandoned
+//! [`SubmitError::Segments`]: smpp_proto::account::SubmitError::Segments
+//! [`SubmitError::Text`]: smpp_proto::account::SubmitError::Text
+//! [`Text::size`]: smpp_proto::sms::Text::size
+//! [`TextOptions::languages`]: smpp_proto::sms::TextOptions::languages
+//! [`transliterate`]: smpp_proto::sms::transliterate

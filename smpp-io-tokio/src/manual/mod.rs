@@ -58,8 +58,8 @@
 //! | unresolved | a message that was not accepted, or whose final receipts are missing, when the account has shut down |
 //! | `Arrivals` | what the SMSC delivers to an account and no [`Sent`](crate::account::Sent) waits for (MO messages, receipts, late responses): [`Arrivals`](crate::account::Arrivals) |
 //! | endpoint | a host and a port, with TLS or without; a group of binds may have several, for failover |
-//! | key | your own octets with a message, such as the primary key of its row: [`MessageKey`](smpp_core::account::MessageKey) |
-//! | dialect | how the delivery receipts of a provider differ from the specification: [`ReceiptDialect`](smpp_core::provider::ReceiptDialect) |
+//! | key | your own octets with a message, such as the primary key of its row: [`MessageKey`](smpp_proto::account::MessageKey) |
+//! | dialect | how the delivery receipts of a provider differ from the specification: [`ReceiptDialect`](smpp_proto::provider::ReceiptDialect) |
 //! | `Inbox` | the requests of the peer on one session: [`Inbox`](crate::Inbox) |
 //! | `Client`, `Peer` | the handle of a session: [`Client`](crate::Client) on the side of the ESME, [`Peer`](crate::Peer) on the side of the SMSC |
 //! | account | one system_id at the provider, with one or more binds |

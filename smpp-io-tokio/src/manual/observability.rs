@@ -14,14 +14,14 @@
 //! | counters in your own code, at any time | [`Account::stats`], [`Account::links`], [`Handle::stats`], [`BoundSession::stats`](crate::BoundSession::stats) | none: they are kept anyway |
 //! | every PDU | [`Handle::observe`], [`AccountConnector::observe`], [`ServerBuilder::observe`](crate::ServerBuilder::observe) | one call for each PDU |
 //! | malformed and refused PDUs of the peer | the same, with [`Observer::rejected`] | one call for each of them |
-//! | Wireshark, also for TLS | the same, with `smpp_core::pcap` (feature `pcap` of `smpp-core`) | a copy of each PDU, and your file |
+//! | Wireshark, also for TLS | the same, with `smpp_proto::pcap` (feature `pcap` of `smpp-proto`) | a copy of each PDU, and your file |
 //! | what a server does | [`BindRegistry::events`](crate::BindRegistry::events): one ordered stream with `Display`; [`Service::event`](crate::Service::event), with the bind and the error | a copy of each event; one call for each event |
 //! | counters of a server | [`BindRegistry::stats`](crate::BindRegistry::stats) | none: the server counts anyway |
 //!
 //! # Logging with `tracing`
 //!
 //! ```sh
-//! cargo add smpp-io-tokio --features tracing
+//! cargo add smpp-tokio --features tracing
 //! cargo add tracing-subscriber --features fmt,json
 //! ```
 //!
@@ -62,9 +62,9 @@
 //!
 //! ```no_run
 //! # #[cfg(feature = "metrics")]
-//! # fn example(account: &smpp_io_tokio::account::Account, client: &smpp_io_tokio::Client, server: &smpp_io_tokio::Server) {
+//! # fn example(account: &smpp_tokio::account::Account, client: &smpp_tokio::Client, server: &smpp_tokio::Server) {
 //! use std::time::Duration;
-//! use smpp_io_tokio::metrics;
+//! use smpp_tokio::metrics;
 //!
 //! metrics::describe();
 //! tokio::spawn(metrics::publish_account(account, "8x8", Duration::from_secs(10)));
@@ -101,7 +101,7 @@
 //! # Counters without a feature
 //!
 //! ```no_run
-//! # fn example(account: &smpp_io_tokio::account::Account) {
+//! # fn example(account: &smpp_tokio::account::Account) {
 //! let stats = account.stats();
 //! println!("{} queued, {} receipts pending", stats.queued, stats.pending_receipts);
 //! println!("{:?}", stats.counters); // segments by outcome, receipts, binds, messages in doubt
@@ -128,8 +128,8 @@
 //! throttled, paused, resumed, stopped, messages that fail or are in doubt, closed. `Display` is a line for a log.
 //!
 //! ```no_run
-//! use smpp_core::account::{AccountEvent, LinkEvent};
-//! use smpp_io_tokio::account::Account;
+//! use smpp_proto::account::{AccountEvent, LinkEvent};
+//! use smpp_tokio::account::Account;
 //!
 //! # async fn example(account: Account) {
 //! let mut events = account.events();
@@ -169,7 +169,7 @@
 //! # Observe PDUs
 //!
 //! ```no_run
-//! use smpp_core::session::{Direction, Instant, ObservedPdu, Observer};
+//! use smpp_proto::session::{Direction, Instant, ObservedPdu, Observer};
 //!
 //! struct Log;
 //!
@@ -180,12 +180,12 @@
 //!     }
 //! }
 //!
-//! # fn example(client: &smpp_io_tokio::Client) {
+//! # fn example(client: &smpp_tokio::Client) {
 //! client.observe(Log); // before the bind, to see all PDUs
 //! # }
 //! ```
 //!
-//! [`ObservedPdu::octets`](smpp_core::session::ObservedPdu::octets) has the whole PDU; passwords of binds and outbinds
+//! [`ObservedPdu::octets`](smpp_proto::session::ObservedPdu::octets) has the whole PDU; passwords of binds and outbinds
 //! are replaced by asterisks.
 //!
 //! # Malformed and refused PDUs
@@ -198,10 +198,10 @@
 //! ```no_run
 //! use std::net::SocketAddr;
 //!
-//! use smpp_core::session::{
+//! use smpp_proto::session::{
 //!     Direction, Instant, ObservedPdu, Observer, RejectedPdu, RejectedPduReason,
 //! };
-//! use smpp_io_tokio::{ServerBuilder, Service};
+//! use smpp_tokio::{ServerBuilder, Service};
 //!
 //! struct Rejections(SocketAddr);
 //!
@@ -224,13 +224,13 @@
 //!
 //! [`Handle::observe`] does the same for one session, [`AccountConnector::observe`] for each bind of an account,
 //! [`IncomingConnection::observe`](crate::IncomingConnection::observe) for a connection that you accept yourself. A peer can
-//! send as many such PDUs as it likes, up to [`max_malformed`](smpp_core::session::Config::max_malformed) and any number of
+//! send as many such PDUs as it likes, up to [`max_malformed`](smpp_proto::session::Config::max_malformed) and any number of
 //! refused ones: limit what you log.
 //!
 //! # Capture for Wireshark
 //!
 //! The capture is made inside the process, so it also shows what TLS encrypts. Enable the
-//! feature `pcap`: `cargo add smpp-core --features pcap`.
+//! feature `pcap`: `cargo add smpp-proto --features pcap`.
 //!
 //! ```no_run
 //! use std::fs::File;
@@ -238,10 +238,10 @@
 //! use std::sync::{Arc, Mutex};
 //! use std::time::{SystemTime, UNIX_EPOCH};
 //!
-//! use smpp_core::pcap::Capture;
-//! use smpp_core::session::Direction;
+//! use smpp_proto::pcap::Capture;
+//! use smpp_proto::session::Direction;
 //!
-//! # fn example(client: &smpp_io_tokio::Client) -> Result<(), Box<dyn std::error::Error>> {
+//! # fn example(client: &smpp_tokio::Client) -> Result<(), Box<dyn std::error::Error>> {
 //! let file = Arc::new(Mutex::new(File::create("session.pcap")?));
 //! let capture = Capture::new(move |octets: &[u8]| {
 //!     let _ = file.lock().unwrap().write_all(octets);
@@ -258,7 +258,7 @@
 //!
 //! # Blocking crate
 //!
-//! `smpp-io-std` has the same: the features `tracing` and `metrics` with these names, labels, spans and events, `events` (`recv`,
+//! `smpp-std` has the same: the features `tracing` and `metrics` with these names, labels, spans and events, `events` (`recv`,
 //! `recv_until`, an `Iterator`), `observe`, `stats`, `links` and the captures. A publisher is a function for a thread:
 //! `thread::spawn(metrics::publish_account(&account, "8x8", Duration::from_secs(10)))`. A one-thread `Connection` is traced, and
 //! has no publisher: publish its `stats` yourself. If both crates are in one program, a feature of one is also that of the other.
@@ -283,5 +283,5 @@
 //! [`AccountConnector::observe`]: crate::account::AccountConnector::observe
 //! [`Handle::observe`]: crate::Handle::observe
 //! [`Handle::stats`]: crate::Handle::stats
-//! [`Observer::rejected`]: smpp_core::session::Observer::rejected
-//! [`Stats`]: smpp_core::session::Stats
+//! [`Observer::rejected`]: smpp_proto::session::Observer::rejected
+//! [`Stats`]: smpp_proto::session::Stats

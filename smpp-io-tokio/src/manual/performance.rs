@@ -21,7 +21,7 @@
 //! | a server, a service that waits once for each request | 1,990 instructions, at most 0.55 allocations |
 //! | instructions to decode a `submit_sm` of 110 octets | 242 |
 //! | decoding a mix of PDUs | takes 1.2 to 1.3 times as long as reading the same octets once |
-//! | an idle bound session (`smpp-core` only) | less than 1 KiB |
+//! | an idle bound session (`smpp-proto` only) | less than 1 KiB |
 //! | an idle bind of a [`Server`](crate::Server), with its task | less than 2½ KiB of heap |
 //!
 //! More tasks than the window has places, client and server in one process on two threads, each message awaited by its
@@ -40,7 +40,7 @@
 //!
 //! An [`Account`](crate::account::Account) costs more for each message than a session: it stores the message, splits
 //! texts and keeps a table for receipts: about 3,300 instructions without a receipt and 8,450 with one that is awaited and
-//! matched; 4,250 and 9,550 with `smpp-io-std`. `.ci/instructions` counts them, and has their limits.
+//! matched; 4,250 and 9,550 with `smpp-std`. `.ci/instructions` counts them, and has their limits.
 //!
 //! # Scale
 //!
@@ -100,7 +100,7 @@
 //! | `--receipts` | await a receipt for each message; with `--serve`, send them | off |
 //! | `--outstanding` | receipts that are outstanding while more messages are sent | 0 |
 //! | `--tasks` | tasks that wait, each for one message at a time | the windows together |
-//! | `--blocking` | measure `smpp-io-std` instead | off |
+//! | `--blocking` | measure `smpp-std` instead | off |
 //! | `--json` | one JSON object as the result | off |
 //!
 //! Do not load an SMSC that is not yours.
@@ -110,13 +110,13 @@
 //! | what | command |
 //! | --- | --- |
 //! | instructions for a message: sessions, servers, accounts (needs valgrind) | `.ci/instructions` |
-//! | more tasks than places, polls, allocations, throughput and fairness | `cargo bench -p smpp-io-tokio --bench contention` |
-//! | instructions for each PDU (needs valgrind) | `cargo bench -p smpp-core --bench instructions` |
-//! | decoding and encoding, beside a scan of the same octets | `cargo bench -p smpp-core --bench codec` |
-//! | a `submit_sm` and its response through both sessions, windows of 1, 64 and 4,096 | `cargo bench -p smpp-core --bench session` |
-//! | texts encoded, split, decoded and reassembled; a receipt | `cargo bench -p smpp-core --bench text --bench receipt` |
-//! | no allocation for a message | `cargo test -p smpp-core --test allocations --test receipts` |
-//! | allocations and memory of the adapters | `cargo test -p smpp-io-tokio -p smpp-io-std --test allocations --test account_allocations` |
+//! | more tasks than places, polls, allocations, throughput and fairness | `cargo bench -p smpp-tokio --bench contention` |
+//! | instructions for each PDU (needs valgrind) | `cargo bench -p smpp-proto --bench instructions` |
+//! | decoding and encoding, beside a scan of the same octets | `cargo bench -p smpp-proto --bench codec` |
+//! | a `submit_sm` and its response through both sessions, windows of 1, 64 and 4,096 | `cargo bench -p smpp-proto --bench session` |
+//! | texts encoded, split, decoded and reassembled; a receipt | `cargo bench -p smpp-proto --bench text --bench receipt` |
+//! | no allocation for a message | `cargo test -p smpp-proto --test allocations --test receipts` |
+//! | allocations and memory of the adapters | `cargo test -p smpp-tokio -p smpp-std --test allocations --test account_allocations` |
 //!
 //! # Get this speed in your program
 //!
@@ -133,10 +133,10 @@
 //! - Build with `lto = true` and `codegen-units = 1`, as this workspace does for `--release`.
 //!
 //! ```no_run
-//! use smpp_core::session::Request;
-//! use smpp_core::{COctets, SubmitSmResp};
+//! use smpp_proto::session::Request;
+//! use smpp_proto::{COctets, SubmitSmResp};
 //!
-//! # fn example(peer: &smpp_io_tokio::Peer) {
+//! # fn example(peer: &smpp_tokio::Peer) {
 //! let mut last = 0_u64;
 //! peer.respond_inline(move |request, responder| match request {
 //!     Request::SubmitSm(_, reply) => {

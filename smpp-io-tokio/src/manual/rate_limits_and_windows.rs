@@ -6,9 +6,9 @@
 //! limits wait; they do not fail.
 //!
 //! ```
-//! use smpp_core::account::{Binds, Credentials, Options};
-//! use smpp_core::provider::Provider;
-//! use smpp_core::session::{Config, Rate};
+//! use smpp_proto::account::{Binds, Credentials, Options};
+//! use smpp_proto::provider::Provider;
+//! use smpp_proto::session::{Config, Rate};
 //!
 //! // One session.
 //! let config = Config { window: 32, rate: Some(Rate::per_second(50)), ..Config::default() };
@@ -78,7 +78,7 @@
 //! measured response time is in [`Stats::response_times`]:
 //!
 //! ```no_run
-//! # fn example(client: &smpp_io_tokio::Client) {
+//! # fn example(client: &smpp_tokio::Client) {
 //! let stats = client.stats();
 //! println!("{} in flight, smoothed response time {:?}", stats.in_flight, stats.response_times.smoothed());
 //! # }
@@ -91,8 +91,8 @@
 //! One task that awaits each message before the next has one request in flight, however large the window is. Run many:
 //!
 //! ```no_run
-//! use smpp_core::account::Message;
-//! use smpp_io_tokio::account::Account;
+//! use smpp_proto::account::Message;
+//! use smpp_tokio::account::Account;
 //! use tokio::task::JoinSet;
 //!
 //! # async fn example(account: Account, messages: Vec<Message>) {
@@ -119,9 +119,9 @@
 //! never send more than it in any sliding second, also across reconnects.
 //!
 //! ```
-//! use smpp_core::account::{Binds, Credentials, Options};
-//! use smpp_core::provider::Provider;
-//! use smpp_core::session::Rate;
+//! use smpp_proto::account::{Binds, Credentials, Options};
+//! use smpp_proto::provider::Provider;
+//! use smpp_proto::session::Rate;
 //!
 //! // 4 binds of at most 50 messages a second, together at most 120.
 //! let options = Options {
@@ -156,32 +156,32 @@
 //!
 //! ```
 //! use core::time::Duration;
-//! use smpp_core::session::{Instant, Rate, RateMeter};
+//! use smpp_proto::session::{Instant, Rate, RateMeter};
 //!
 //! let mut meter = RateMeter::new(Rate::per_second(2));
 //! assert!(meter.take(Instant::ZERO).is_ok() && meter.take(Instant::ZERO).is_ok());
 //! assert_eq!(meter.take(Instant::ZERO), Err(Instant::ZERO + Duration::from_millis(950)));
 //! ```
 //!
-//! In the other direction [`Config::max_unanswered`](smpp_core::session::Config::max_unanswered) bounds what the peer
+//! In the other direction [`Config::max_unanswered`](smpp_proto::session::Config::max_unanswered) bounds what the peer
 //! may have in flight: [`backpressure`](super::backpressure).
 //!
 //! # Blocking crate
 //!
-//! `smpp-io-std` keeps the same rate and window; `submit` of a session blocks. To fill the window from one thread, use
+//! `smpp-std` keeps the same rate and window; `submit` of a session blocks. To fill the window from one thread, use
 //! `submit_pipelined`, or `Account::submit` and its `Ticket`s. Its `Server` enforces no rate.
 //!
 //! [`Admission::rate`]: crate::Admission::rate
-//! [`Config::rate`]: smpp_core::session::Config::rate
-//! [`Config::window`]: smpp_core::session::Config::window
-//! [`Message::in_order`]: smpp_core::account::Message::in_order
-//! [`Options::new`]: smpp_core::account::Options::new
-//! [`Options::rate`]: smpp_core::account::Options::rate
-//! [`Options::spread_segments`]: smpp_core::account::Options::spread_segments
-//! [`Priority::High`]: smpp_core::account::Priority::High
-//! [`Provider::config`]: smpp_core::provider::Provider::config
-//! [`RateMeter`]: smpp_core::session::RateMeter
-//! [`Rate::per_second`]: smpp_core::session::Rate::per_second
-//! [`Rate::with_burst`]: smpp_core::session::Rate::with_burst
+//! [`Config::rate`]: smpp_proto::session::Config::rate
+//! [`Config::window`]: smpp_proto::session::Config::window
+//! [`Message::in_order`]: smpp_proto::account::Message::in_order
+//! [`Options::new`]: smpp_proto::account::Options::new
+//! [`Options::rate`]: smpp_proto::account::Options::rate
+//! [`Options::spread_segments`]: smpp_proto::account::Options::spread_segments
+//! [`Priority::High`]: smpp_proto::account::Priority::High
+//! [`Provider::config`]: smpp_proto::provider::Provider::config
+//! [`RateMeter`]: smpp_proto::session::RateMeter
+//! [`Rate::per_second`]: smpp_proto::session::Rate::per_second
+//! [`Rate::with_burst`]: smpp_proto::session::Rate::with_burst
 //! [`ServerLimits::rate`]: crate::ServerLimits::rate
-//! [`Stats::response_times`]: smpp_core::session::Stats::response_times
+//! [`Stats::response_times`]: smpp_proto::session::Stats::response_times

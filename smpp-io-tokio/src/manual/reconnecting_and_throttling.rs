@@ -61,10 +61,10 @@
 //! To answer on the bind on which a message came, as a USSD session requires:
 //!
 //! ```no_run
-//! use smpp_core::account::{InboundMessage, Message};
-//! use smpp_core::tlv::UssdServiceOp;
-//! use smpp_core::{SubmitSm, Tlv, Tlvs};
-//! use smpp_io_tokio::account::Account;
+//! use smpp_proto::account::{InboundMessage, Message};
+//! use smpp_proto::tlv::UssdServiceOp;
+//! use smpp_proto::{SubmitSm, Tlv, Tlvs};
+//! use smpp_tokio::account::Account;
 //!
 //! # async fn example(account: Account, question: &InboundMessage, answer: SubmitSm<'_>) -> Result<(), Box<dyn std::error::Error>> {
 //! let tlvs = [Tlv::ussd_service_op(UssdServiceOp::USSR_REQUEST)];
@@ -75,10 +75,10 @@
 //! ```
 //!
 //! ```no_run
-//! use smpp_core::Endpoint;
-//! use smpp_core::account::{Binds, Credentials, Options};
-//! use smpp_core::provider::Provider;
-//! use smpp_io_tokio::account::AccountConnector;
+//! use smpp_proto::Endpoint;
+//! use smpp_proto::account::{Binds, Credentials, Options};
+//! use smpp_proto::provider::Provider;
+//! use smpp_tokio::account::AccountConnector;
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let [tx, rx, backup]: [Endpoint; 3] = [
@@ -116,7 +116,7 @@
 //! # Change an account while it runs
 //!
 //! [`Account::options`] returns the options, [`Account::reconfigure`] sets them. Messages and receipts are kept. The
-//! [core's method](smpp_core::account::Account::reconfigure) has a table of when each field takes effect.
+//! [core's method](smpp_proto::account::Account::reconfigure) has a table of when each field takes effect.
 //!
 //! To change a password without a break, let the provider set it first, then call `reconfigure`. New binds use it at once.
 //! Existing binds are replaced one at a time, each after what it has in flight has its response: every event stream shows
@@ -125,8 +125,8 @@
 //! resumes the account.
 //!
 //! ```no_run
-//! use smpp_core::account::{AccountEvent, Credentials, LinkEvent, Options};
-//! use smpp_io_tokio::account::Account;
+//! use smpp_proto::account::{AccountEvent, Credentials, LinkEvent, Options};
+//! use smpp_tokio::account::Account;
 //!
 //! /// Returns whether the SMSC accepts the password. If not, the account goes on with the one that it had.
 //! async fn change_password(account: &Account, password: &str) -> Result<bool, Box<dyn std::error::Error>> {
@@ -163,10 +163,10 @@
 //! verifies the host of the endpoint. A resolver of your own is set with [`AccountConnector::resolver`]:
 //!
 //! ```no_run
-//! use smpp_core::Endpoint;
-//! use smpp_core::account::{Backoff, Credentials, Options};
-//! use smpp_core::provider::Provider;
-//! use smpp_io_tokio::account::AccountConnector;
+//! use smpp_proto::Endpoint;
+//! use smpp_proto::account::{Backoff, Credentials, Options};
+//! use smpp_proto::provider::Provider;
+//! use smpp_tokio::account::AccountConnector;
 //! use std::time::Duration;
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -194,7 +194,7 @@
 //! An HTTP proxy needs a `CONNECT` before:
 //!
 //! ```no_run
-//! use smpp_io_tokio::account::AccountConnector;
+//! use smpp_tokio::account::AccountConnector;
 //! use std::io;
 //! use tokio::io::{AsyncReadExt, AsyncWriteExt};
 //! use tokio::net::TcpStream;
@@ -226,7 +226,7 @@
 //! `retry_in` has that time; `None` means that the account tries the next address at once, or does not reconnect.
 //!
 //! ```no_run
-//! # async fn example(account: smpp_io_tokio::account::Account) {
+//! # async fn example(account: smpp_tokio::account::Account) {
 //! let mut events = account.events();
 //! while let Some(event) = events.recv().await {
 //!     println!("{event}");
@@ -249,17 +249,17 @@
 //!
 //! | the message (segment) was | outcome |
 //! | --- | --- |
-//! | in the queue | it waits; goes out on another bind or the next one. Its [`deadline`](smpp_core::account::Message::deadline) still counts |
-//! | bound to one bind by [`Message::bind`](smpp_core::account::Message::bind) | `NeverSent(BindEnded)` |
+//! | in the queue | it waits; goes out on another bind or the next one. Its [`deadline`](smpp_proto::account::Message::deadline) still counts |
+//! | bound to one bind by [`Message::bind`](smpp_proto::account::Message::bind) | `NeverSent(BindEnded)` |
 //! | encoded, last octet not yet handed to the transport | the same: it was never sent |
-//! | handed to the transport, without a response | `Unanswered`: reported, or sent again, as [`UnansweredPolicy`](smpp_core::account::UnansweredPolicy) says |
+//! | handed to the transport, without a response | `Unanswered`: reported, or sent again, as [`UnansweredPolicy`](smpp_proto::account::UnansweredPolicy) says |
 //! | accepted, receipt pending | nothing changes: the receipt arrives on any bind of the account |
 //!
 //! Without a deadline a message waits for as long as there is no bind. One-time passwords should have one:
 //!
 //! ```
-//! use smpp_core::SubmitSm;
-//! use smpp_core::account::{Message, Priority};
+//! use smpp_proto::SubmitSm;
+//! use smpp_proto::account::{Message, Priority};
 //! use std::time::Duration;
 //!
 //! let code = Message::text(&SubmitSm::default(), "Your code is 123456")
@@ -269,7 +269,7 @@
 //! ```
 //!
 //! The deadline bounds the time in the account's queue. `validity_period` of the `submit_sm` bounds how long the SMSC tries
-//! to deliver what it has accepted: set both, see [`sms::time`](smpp_core::sms::time).
+//! to deliver what it has accepted: set both, see [`sms::time`](smpp_proto::sms::time).
 //!
 //! What you received and did not acknowledge before the bind was lost, the SMSC delivers again; `accept()` returns an
 //! error then.
@@ -277,7 +277,7 @@
 //! # Throttled messages: `ESME_RTHROTTLED`, `ESME_RMSGQFUL`, `ESME_RINVBNDSTS`
 //!
 //! A table says what the account does for each status: [`Options::statuses`]. It is the provider's
-//! ([`Provider::statuses`](smpp_core::provider::Provider::statuses)), and you can override it. Without a statement of the
+//! ([`Provider::statuses`](smpp_proto::provider::Provider::statuses)), and you can override it. Without a statement of the
 //! provider these apply:
 //!
 //! | status of a submit | [`SubmitAction`] | effect |
@@ -292,7 +292,7 @@
 //! - The event stream has `Paused` when a bind is paused, after `Throttled` if the status was `ESME_RTHROTTLED` or
 //!   `ESME_RMSGQFUL`, and `Resumed` when it sends again. A `Retry` that pauses no bind emits nothing:
 //!   [`Account::stats`] counts the responses.
-//! - After `times` retries the outcome is `Refused`. Deadlines and [`cancel`](smpp_core::account::Account::cancel) count
+//! - After `times` retries the outcome is `Refused`. Deadlines and [`cancel`](smpp_proto::account::Account::cancel) count
 //!   while a message waits. Messages in order to the same destination wait behind it.
 //! - `Retry` pauses the bind only if the SMSC refuses messages to two destinations on it, and accepts none in between.
 //! - `Rebind` unbinds and binds again, with back-off, if the bind refuses two segments in a row: the SMSC has lost the bind
@@ -304,9 +304,9 @@
 //! ```
 //! use std::time::Duration;
 //!
-//! use smpp_core::CommandStatus;
-//! use smpp_core::account::{Credentials, Options};
-//! use smpp_core::provider::{Provider, SubmitAction};
+//! use smpp_proto::CommandStatus;
+//! use smpp_proto::account::{Credentials, Options};
+//! use smpp_proto::provider::{Provider, SubmitAction};
 //!
 //! let mut options = Options::new(Credentials::new("shop", "s3cret"), &Provider::UNSTATED);
 //! options.statuses = options
@@ -350,7 +350,7 @@
 //!
 //! # Blocking crate
 //!
-//! The account of `smpp-io-std` reconnects in the same way, with the same options. `resolver`, `dial` and `dial_by_name`
+//! The account of `smpp-std` reconnects in the same way, with the same options. `resolver`, `dial` and `dial_by_name`
 //! take blocking functions; `dial` has to return by itself, because `connect_timeout` does not apply to it.
 //!
 //! [`Account`]: crate::account::Account
@@ -365,29 +365,29 @@
 //! [`AccountConnector::connect`]: crate::account::AccountConnector::connect
 //! [`AccountConnector::resolver`]: crate::account::AccountConnector::resolver
 //! [`AccountConnector::start`]: crate::account::AccountConnector::start
-//! [`AccountEvent`]: smpp_core::account::AccountEvent
+//! [`AccountEvent`]: smpp_proto::account::AccountEvent
 //! [`AccountError`]: crate::account::AccountError
-//! [`Binds::NONE`]: smpp_core::account::Binds::NONE
-//! [`Credentials`]: smpp_core::account::Credentials
-//! [`Backoff::initial`]: smpp_core::account::Backoff::initial
-//! [`Backoff::max`]: smpp_core::account::Backoff::max
-//! [`Backoff::reset_after`]: smpp_core::account::Backoff::reset_after
-//! [`Config::enquire_link_interval`]: smpp_core::session::Config::enquire_link_interval
-//! [`Config::max_response_timeouts`]: smpp_core::session::Config::max_response_timeouts
-//! [`Config::response_timeout`]: smpp_core::session::Config::response_timeout
-//! [`Config::slow_down_when_throttled`]: smpp_core::session::Config::slow_down_when_throttled
-//! [`LinkEvent`]: smpp_core::account::LinkEvent
-//! [`Options::bind_quirks`]: smpp_core::account::Options::bind_quirks
-//! [`Options::binds`]: smpp_core::account::Options::binds
-//! [`Options::endpoints`]: smpp_core::account::Options::endpoints
-//! [`Options::interface_version`]: smpp_core::account::Options::interface_version
-//! [`Options::queue_capacity`]: smpp_core::account::Options::queue_capacity
-//! [`Quirks::LONG_STRING`]: smpp_core::Quirks::LONG_STRING
-//! [`Options::connect_interval`]: smpp_core::account::Options::connect_interval
-//! [`Options::connect_timeout`]: smpp_core::account::Options::connect_timeout
-//! [`Options::max_binds`]: smpp_core::account::Options::max_binds
-//! [`Options::seed`]: smpp_core::account::Options::seed
-//! [`Options::statuses`]: smpp_core::account::Options::statuses
-//! [`SubmitAction`]: smpp_core::provider::SubmitAction
-//! [`SubmitAction::Stop`]: smpp_core::provider::SubmitAction::Stop
-//! [`SubmitError::Stopped`]: smpp_core::account::SubmitError::Stopped
+//! [`Binds::NONE`]: smpp_proto::account::Binds::NONE
+//! [`Credentials`]: smpp_proto::account::Credentials
+//! [`Backoff::initial`]: smpp_proto::account::Backoff::initial
+//! [`Backoff::max`]: smpp_proto::account::Backoff::max
+//! [`Backoff::reset_after`]: smpp_proto::account::Backoff::reset_after
+//! [`Config::enquire_link_interval`]: smpp_proto::session::Config::enquire_link_interval
+//! [`Config::max_response_timeouts`]: smpp_proto::session::Config::max_response_timeouts
+//! [`Config::response_timeout`]: smpp_proto::session::Config::response_timeout
+//! [`Config::slow_down_when_throttled`]: smpp_proto::session::Config::slow_down_when_throttled
+//! [`LinkEvent`]: smpp_proto::account::LinkEvent
+//! [`Options::bind_quirks`]: smpp_proto::account::Options::bind_quirks
+//! [`Options::binds`]: smpp_proto::account::Options::binds
+//! [`Options::endpoints`]: smpp_proto::account::Options::endpoints
+//! [`Options::interface_version`]: smpp_proto::account::Options::interface_version
+//! [`Options::queue_capacity`]: smpp_proto::account::Options::queue_capacity
+//! [`Quirks::LONG_STRING`]: smpp_proto::Quirks::LONG_STRING
+//! [`Options::connect_interval`]: smpp_proto::account::Options::connect_interval
+//! [`Options::connect_timeout`]: smpp_proto::account::Options::connect_timeout
+//! [`Options::max_binds`]: smpp_proto::account::Options::max_binds
+//! [`Options::seed`]: smpp_proto::account::Options::seed
+//! [`Options::statuses`]: smpp_proto::account::Options::statuses
+//! [`SubmitAction`]: smpp_proto::provider::SubmitAction
+//! [`SubmitAction::Stop`]: smpp_proto::provider::SubmitAction::Stop
+//! [`SubmitError::Stopped`]: smpp_proto::account::SubmitError::Stopped

@@ -30,9 +30,9 @@
 //! # Send: the database is the queue
 //!
 //! ```no_run
-//! use smpp_core::account::{Message, ReceiptDestination};
-//! use smpp_core::{Address, InvalidOctets, RegisteredDelivery, SubmitSm};
-//! use smpp_io_tokio::account::{Account, SendError, Sent};
+//! use smpp_proto::account::{Message, ReceiptDestination};
+//! use smpp_proto::{Address, InvalidOctets, RegisteredDelivery, SubmitSm};
+//! use smpp_tokio::account::{Account, SendError, Sent};
 //!
 //! /// Your database.
 //! trait Store: Clone + Send + Sync + 'static {
@@ -78,21 +78,21 @@
 //!
 //! How many are in doubt afterwards: those that are `sending`. [`Account::ready`] keeps them few. It waits until a bind has
 //! free places in its window, and returns how many: no message waits in the account's queue that can wait in the database.
-//! So at most the [`window`](smpp_core::session::Config::window) of each bind is in doubt, and next to none while there is
+//! So at most the [`window`](smpp_proto::session::Config::window) of each bind is in doubt, and next to none while there is
 //! no bind. Add the rows whose outcome has arrived and is not committed yet: if your database is slower than the SMSC,
 //! limit them, as the example does. One task submits: `ready` reserves nothing.
 //!
 //! [`Event::HandedToTransport`] says for each segment that its octets may leave from now on. With
-//! [`smpp_core::account::Account`] itself you fetch the events before you transmit: commit "handed over" for them first, and
+//! [`smpp_proto::account::Account`] itself you fetch the events before you transmit: commit "handed over" for them first, and
 //! only these rows are in doubt after a crash; the others were never sent. In this crate the octets are written while your
 //! task reads the event, so it is no proof that a message was not sent. Use the state `sending` for that.
 //!
 //! # Receive: acknowledge after the commit
 //!
 //! ```no_run
-//! use smpp_core::CommandStatus;
-//! use smpp_core::account::{MessageKey, SegmentOutcome};
-//! use smpp_io_tokio::account::{Arrival, Arrivals};
+//! use smpp_proto::CommandStatus;
+//! use smpp_proto::account::{MessageKey, SegmentOutcome};
+//! use smpp_tokio::account::{Arrival, Arrivals};
 //!
 //! /// Your database. `Err` means that nothing was committed.
 //! trait Store {
@@ -147,7 +147,7 @@
 //!
 //! One loop like this handles one arrival at a time. For more throughput commit in batches: collect arrivals, commit
 //! once, then accept each. They may be accepted in any order;
-//! [`Config::max_unanswered`](smpp_core::session::Config::max_unanswered) (256 for each bind) bounds the batch. Respond
+//! [`Config::max_unanswered`](smpp_proto::session::Config::max_unanswered) (256 for each bind) bounds the batch. Respond
 //! before the SMSC's own timeout, usually some seconds.
 //!
 //! Dropping an [`Unacknowledged`] responds with `ESME_RX_T_APPN`, so a panic in your code does not lose the message.
@@ -166,8 +166,8 @@
 //! ```
 //! use std::time::Duration;
 //!
-//! use smpp_core::account::Expected;
-//! use smpp_core::sms::MessageIdPolicy;
+//! use smpp_proto::account::Expected;
+//! use smpp_proto::sms::MessageIdPolicy;
 //!
 //! // The id of segment 0 as the SMSC sent it. Of segment 1 the database has the key of the id.
 //! let key = MessageIdPolicy::EXACT.submitted_key(b"7f00a1b3");
@@ -197,8 +197,8 @@
 //! [`Receipt::user_message_reference`].
 //!
 //! ```
-//! use smpp_core::account::Message;
-//! use smpp_core::{Address, SubmitSm, Tlv, Tlvs};
+//! use smpp_proto::account::Message;
+//! use smpp_proto::{Address, SubmitSm, Tlv, Tlvs};
 //!
 //! let tlvs = [Tlv::user_message_reference(4711)];
 //! let template = SubmitSm {
@@ -208,7 +208,7 @@
 //! };
 //! let message = Message::text(&template, "Hello");
 //! assert_eq!(message.pdu().tlvs().user_message_reference(), Some(4711));
-//! # Ok::<(), smpp_core::InvalidOctets>(())
+//! # Ok::<(), smpp_proto::InvalidOctets>(())
 //! ```
 //!
 //! # Ids in the database
@@ -222,7 +222,7 @@
 //!
 //! | what | recognised by the account | your key |
 //! | --- | --- | --- |
-//! | a receipt of a message of this process, or of an expected one | yes, until [`remember_completed`](smpp_core::account::ReceiptOptions::remember_completed) (120 s) after the last final receipt of the message | (message id, state) |
+//! | a receipt of a message of this process, or of an expected one | yes, until [`remember_completed`](smpp_proto::account::ReceiptOptions::remember_completed) (120 s) after the last final receipt of the message | (message id, state) |
 //! | a receipt that was accepted before a restart | no | (message id, state) |
 //! | a segment of an MO message | yes, while the message is incomplete, while you have not acknowledged it, and for 2 minutes after your `accept()` | |
 //! | an MO message of one PDU, or a receipt of an unknown message | if its bind has ended before your response has left this process: once, for 2 minutes | an id of the provider, or (sender, recipient, text, minute) |
@@ -233,7 +233,7 @@
 //! equal messages you get two. After [`accept`](crate::account::Unacknowledged::accept) has failed because the bind has
 //! ended, keep what you have stored: the account acknowledges the redelivery by itself.
 //!
-//! 8x8 sends such an id as a TLV: [`MO_MESSAGE_ID`](smpp_core::provider::eight_by_eight::MO_MESSAGE_ID). An update such
+//! 8x8 sends such an id as a TLV: [`MO_MESSAGE_ID`](smpp_proto::provider::eight_by_eight::MO_MESSAGE_ID). An update such
 //! as `UPDATE ... SET state = ? WHERE id = ? AND state NOT IN (final states)` is idempotent by itself.
 //!
 //! A receipt with an id that your table does not have: acknowledge it, and log it. Refusing it makes the SMSC repeat it
@@ -247,7 +247,7 @@
 //!
 //! # Blocking crate
 //!
-//! `smpp-io-std` has the same types and the same rules: `account.ready()`, `arrivals.recv()`, commit, `accept()`, without
+//! `smpp-std` has the same types and the same rules: `account.ready()`, `arrivals.recv()`, commit, `accept()`, without
 //! `await`.
 //!
 //! [`Account::expect`]: crate::account::Account::expect
@@ -258,21 +258,21 @@
 //! [`AckError::AlreadyAcknowledged`]: crate::account::AckError::AlreadyAcknowledged
 //! [`Arrival::LateOutcome`]: crate::account::Arrival::LateOutcome
 //! [`Arrivals`]: crate::account::Arrivals
-//! [`Event::HandedToTransport`]: smpp_core::account::Event::HandedToTransport
-//! [`Message::key`]: smpp_core::account::Message::key
-//! [`Message::receipts_to`]: smpp_core::account::Message::receipts_to
-//! [`MessageIdKey::to_octets`]: smpp_core::sms::MessageIdKey::to_octets
-//! [`MessageIdPolicy`]: smpp_core::sms::MessageIdPolicy
-//! [`MessageKey`]: smpp_core::account::MessageKey
-//! [`MessageNumber`]: smpp_core::account::MessageNumber
-//! [`Options::segment_ack_mode`]: smpp_core::account::Options::segment_ack_mode
-//! [`Receipt::user_message_reference`]: smpp_core::sms::Receipt::user_message_reference
-//! [`ReceiptDestination::Arrivals`]: smpp_core::account::ReceiptDestination::Arrivals
-//! [`ReceiptDestination::Sent`]: smpp_core::account::ReceiptDestination::Sent
-//! [`ReceiptMatch`]: smpp_core::account::ReceiptMatch
-//! [`ReceiptMatch::key`]: smpp_core::account::ReceiptMatch::key
-//! [`ReceiptOptions::capacity`]: smpp_core::account::ReceiptOptions::capacity
-//! [`ReceiptOptions::max_age`]: smpp_core::account::ReceiptOptions::max_age
+//! [`Event::HandedToTransport`]: smpp_proto::account::Event::HandedToTransport
+//! [`Message::key`]: smpp_proto::account::Message::key
+//! [`Message::receipts_to`]: smpp_proto::account::Message::receipts_to
+//! [`MessageIdKey::to_octets`]: smpp_proto::sms::MessageIdKey::to_octets
+//! [`MessageIdPolicy`]: smpp_proto::sms::MessageIdPolicy
+//! [`MessageKey`]: smpp_proto::account::MessageKey
+//! [`MessageNumber`]: smpp_proto::account::MessageNumber
+//! [`Options::segment_ack_mode`]: smpp_proto::account::Options::segment_ack_mode
+//! [`Receipt::user_message_reference`]: smpp_proto::sms::Receipt::user_message_reference
+//! [`ReceiptDestination::Arrivals`]: smpp_proto::account::ReceiptDestination::Arrivals
+//! [`ReceiptDestination::Sent`]: smpp_proto::account::ReceiptDestination::Sent
+//! [`ReceiptMatch`]: smpp_proto::account::ReceiptMatch
+//! [`ReceiptMatch::key`]: smpp_proto::account::ReceiptMatch::key
+//! [`ReceiptOptions::capacity`]: smpp_proto::account::ReceiptOptions::capacity
+//! [`ReceiptOptions::max_age`]: smpp_proto::account::ReceiptOptions::max_age
 //! [`SendError`]: crate::account::SendError
 //! [`SendError::Failed`]: crate::account::SendError::Failed
 //! [`Sent`]: crate::account::Sent
@@ -280,4 +280,4 @@
 //! [`Sent::key`]: crate::account::Sent::key
 //! [`Unacknowledged`]: crate::account::Unacknowledged
 //! [`Unacknowledged::is_acknowledged`]: crate::account::Unacknowledged::is_acknowledged
-//! [`Unresolved`]: smpp_core::account::Unresolved
+//! [`Unresolved`]: smpp_proto::account::Unresolved

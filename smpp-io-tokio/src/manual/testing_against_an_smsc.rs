@@ -1,14 +1,14 @@
 //! How do I test my program against an SMSC?
 //!
-//! **Short answer.** Inside a test start `smpp_io_tokio::testing::TestSmsc` (feature `testing`): one line, in memory or on a
+//! **Short answer.** Inside a test start `smpp_tokio::testing::TestSmsc` (feature `testing`): one line, in memory or on a
 //! free port, receipts included. The test asserts on its log, scripts answers, sends messages as a phone does, and breaks
 //! connections. On your machine run `smpp smsc`. Both follow the rules of 8x8 unless you say otherwise. For an SMSC with rules
-//! of your own put the simulator of `smpp-core` behind a [`Server`](crate::Server).
+//! of your own put the simulator of `smpp-proto` behind a [`Server`](crate::Server).
 //!
 //! # An SMSC inside a test: the feature `testing`
 //!
 //! ```sh
-//! cargo add --dev smpp-io-tokio --features testing
+//! cargo add --dev smpp-tokio --features testing
 //! ```
 //!
 //! ```
@@ -17,10 +17,10 @@
 //! # #[cfg(feature = "testing")]
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! use smpp_core::account::{Credentials, Message, Options};
-//! use smpp_core::provider::Provider;
-//! use smpp_core::{Address, MessageState, RegisteredDelivery, SubmitSm};
-//! use smpp_io_tokio::testing::TestSmsc;
+//! use smpp_proto::account::{Credentials, Message, Options};
+//! use smpp_proto::provider::Provider;
+//! use smpp_proto::{Address, MessageState, RegisteredDelivery, SubmitSm};
+//! use smpp_tokio::testing::TestSmsc;
 //!
 //! let smsc = TestSmsc::in_memory().await?;
 //! let options = Options::new(Credentials::default(), &Provider::EIGHT_BY_EIGHT);
@@ -48,7 +48,7 @@
 //! | in memory, without a port | `TestSmsc::in_memory()` | `smsc.connector()`, `smsc.account_connector(options)`, or `smsc.dialer()` for a connector of your own |
 //! | on a free port | `TestSmsc::start()` | the same, or `smsc.endpoint()`: address, system_id and password |
 //! | with TLS, a certificate made at run time | `TestSmsc::builder().tls()` | the same, or `smsc.client_tls()` |
-//! | with accounts, [`Rules`](smpp_core::simulator::Rules), faults | `TestSmsc::builder().account("shop", "secret")` | the same |
+//! | with accounts, [`Rules`](smpp_proto::simulator::Rules), faults | `TestSmsc::builder().account("shop", "secret")` | the same |
 //!
 //! With tokio's paused clock (`#[tokio::test(start_paused = true)]`, feature `test-util`) use an SMSC in memory: timeouts of
 //! your program and delays of the SMSC then cost no time. On a port the paused clock jumps while octets are on their way.
@@ -78,8 +78,8 @@
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use std::time::Duration;
 //!
-//! use smpp_core::{Address, CommandStatus, MessageState, SubmitSm};
-//! use smpp_io_tokio::testing::{Answer, ResponseFault, TestSmsc, When};
+//! use smpp_proto::{Address, CommandStatus, MessageState, SubmitSm};
+//! use smpp_tokio::testing::{Answer, ResponseFault, TestSmsc, When};
 //!
 //! let smsc = TestSmsc::in_memory().await?;
 //! smsc.script(When::next(), Answer::refuse(CommandStatus::RTHROTTLED));
@@ -131,10 +131,10 @@
 //! # #[cfg(feature = "testing")]
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! use smpp_core::account::{Credentials, Options};
-//! use smpp_core::provider::Provider;
-//! use smpp_io_tokio::account::Arrival;
-//! use smpp_io_tokio::testing::{MoMessage, MoSegmentation, TestSmsc};
+//! use smpp_proto::account::{Credentials, Options};
+//! use smpp_proto::provider::Provider;
+//! use smpp_tokio::account::Arrival;
+//! use smpp_tokio::testing::{MoMessage, MoSegmentation, TestSmsc};
 //!
 //! let smsc = TestSmsc::in_memory().await?;
 //! let options = Options::new(Credentials::default(), &Provider::EIGHT_BY_EIGHT);
@@ -211,9 +211,9 @@
 //!
 //! # Dialects: what SMSCs do differently
 //!
-//! [`Dialect`](smpp_core::simulator::Dialect) holds what SMSCs do in their own way and few manuals state. By default the test
+//! [`Dialect`](smpp_proto::simulator::Dialect) holds what SMSCs do in their own way and few manuals state. By default the test
 //! SMSC is plain. `smpp smsc --dialect NAME=VALUE` sets the same properties as the fields; so does
-//! [`Dialect::set`](smpp_core::simulator::Dialect::set).
+//! [`Dialect::set`](smpp_proto::simulator::Dialect::set).
 //!
 //! | to test | setting of the dialect |
 //! | --- | --- |
@@ -232,11 +232,11 @@
 //! | an SMSC that ends idle binds | `idle=30000` (milliseconds) |
 //!
 //! `smpp probe` works the other way round: it finds out which of these a provider does, and writes a
-//! [`Provider`](smpp_core::provider::Provider).
+//! [`Provider`](smpp_proto::provider::Provider).
 //!
 //! # An SMSC with rules of your own
 //!
-//! [`Simulator`](smpp_core::simulator::Simulator) decides how the SMSC responds and when receipts are due. This server
+//! [`Simulator`](smpp_proto::simulator::Simulator) decides how the SMSC responds and when receipts are due. This server
 //! uses it for messages, and leaves everything else to you: change `bind`, `request` or `deliver` to play the SMSC that
 //! your program must survive.
 //!
@@ -245,13 +245,13 @@
 //! use std::sync::{Arc, Mutex};
 //! use std::time::Duration;
 //!
-//! use smpp_core::account::{Credentials, Message, Options};
-//! use smpp_core::provider::Provider;
-//! use smpp_core::session::{Config, Instant, Smsc};
-//! use smpp_core::simulator::{self, Rules, Simulator};
-//! use smpp_core::{Address, COctets, CommandStatus, MessageState, RegisteredDelivery, SubmitSm, SubmitSmResp};
-//! use smpp_io_tokio::account::Account;
-//! use smpp_io_tokio::{
+//! use smpp_proto::account::{Credentials, Message, Options};
+//! use smpp_proto::provider::Provider;
+//! use smpp_proto::session::{Config, Instant, Smsc};
+//! use smpp_proto::simulator::{self, Rules, Simulator};
+//! use smpp_proto::{Address, COctets, CommandStatus, MessageState, RegisteredDelivery, SubmitSm, SubmitSmResp};
+//! use smpp_tokio::account::Account;
+//! use smpp_tokio::{
 //!     Admission, BindId, BindRegistry, BindRequest, BoundSession, Inbound, Listener, Server, ServerEvent, Service,
 //! };
 //!
@@ -353,9 +353,9 @@
 //! tokio's paused clock (feature `test-util`) timeouts cost no time:
 //!
 //! ```
-//! use smpp_core::session::{Config, Esme, Smsc};
-//! use smpp_core::{Bind, BindResp, CommandStatus, SubmitSm};
-//! use smpp_io_tokio::{Inbound, RequestError, start};
+//! use smpp_proto::session::{Config, Esme, Smsc};
+//! use smpp_proto::{Bind, BindResp, CommandStatus, SubmitSm};
+//! use smpp_tokio::{Inbound, RequestError, start};
 //!
 //! #[tokio::main(flavor = "current_thread")]
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -380,14 +380,14 @@
 //!
 //! # Without I/O
 //!
-//! [`smpp_core::session::Session`] and [`smpp_core::account::Account`] have no clock and no sockets: tests pass octets
+//! [`smpp_proto::session::Session`] and [`smpp_proto::account::Account`] have no clock and no sockets: tests pass octets
 //! and time, and are deterministic. See [`embedding_the_core`](super::embedding_the_core).
 //!
 //! # Blocking crate
 //!
-//! `smpp_io_std::testing::TestSmsc` (feature `testing`) is for blocking programs. Its names are the same, without `async`, except:
+//! `smpp_std::testing::TestSmsc` (feature `testing`) is for blocking programs. Its names are the same, without `async`, except:
 //!
-//! | | `smpp_io_tokio` | `smpp_io_std` |
+//! | | `smpp_tokio` | `smpp_std` |
 //! | --- | --- | --- |
 //! | methods that wait | `async` | block the thread |
 //! | `TestSmsc::in_memory` | works on paused time | a socket pair for each connection, real time |

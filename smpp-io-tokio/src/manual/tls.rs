@@ -18,11 +18,11 @@
 //! # Trust your own certificate authority
 //!
 //! ```no_run
-//! use smpp_core::account::{Credentials, Options};
-//! use smpp_core::provider::Provider;
-//! use smpp_core::{Bind, Endpoint};
-//! use smpp_io_tokio::account::AccountConnector;
-//! use smpp_io_tokio::{Connector, tls};
+//! use smpp_proto::account::{Credentials, Options};
+//! use smpp_proto::provider::Provider;
+//! use smpp_proto::{Bind, Endpoint};
+//! use smpp_tokio::account::AccountConnector;
+//! use smpp_tokio::{Connector, tls};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let trusted = tls::ca_file("company-ca.pem".as_ref())?; // only this authority, not the system's
@@ -61,7 +61,7 @@
 //! use rustls::pki_types::pem::PemObject;
 //! use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 //! use rustls::{ClientConfig, RootCertStore};
-//! use smpp_io_tokio::Connector;
+//! use smpp_tokio::Connector;
 //!
 //! # fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let mut roots = RootCertStore::empty();
@@ -89,8 +89,8 @@
 //! # Server side
 //!
 //! ```no_run
-//! use smpp_core::session::Config;
-//! use smpp_io_tokio::{Listener, Server, Service, tls};
+//! use smpp_proto::session::Config;
+//! use smpp_tokio::{Listener, Server, Service, tls};
 //!
 //! # async fn example(service: impl Service) -> Result<(), Box<dyn std::error::Error>> {
 //! let tls = tls::server_files("chain.pem".as_ref(), "key.pem".as_ref())?; // the server's own certificate first
@@ -104,15 +104,15 @@
 //!
 //! [`tls::server`] takes certificates and key from memory. [`Listener::tls`](crate::Listener::tls) accepts any `rustls::ServerConfig`. The
 //! handshake and the bind together have
-//! [`Config::session_init_timeout`](smpp_core::session::Config::session_init_timeout) (10 s).
+//! [`Config::session_init_timeout`](smpp_proto::session::Config::session_init_timeout) (10 s).
 //! [`BindRequest::is_tls`](crate::BindRequest::is_tls) lets a [`Service`](crate::Service) refuse binds without TLS.
 //!
 //! # Replace a certificate while the server runs
 //!
 //! ```no_run
-//! use smpp_core::session::Config;
-//! use smpp_io_tokio::tls::{self, ServerTls};
-//! use smpp_io_tokio::{Listener, Server, Service};
+//! use smpp_proto::session::Config;
+//! use smpp_tokio::tls::{self, ServerTls};
+//! use smpp_tokio::{Listener, Server, Service};
 //!
 //! # async fn example(service: impl Service) -> Result<(), Box<dyn std::error::Error>> {
 //! let files = || tls::server_files("chain.pem".as_ref(), "key.pem".as_ref());
@@ -158,7 +158,7 @@
 //! | --- | --- |
 //! | [`Connector::connect`](crate::Connector::connect), [`Connector::bind`](crate::Connector::bind) | [`ConnectError`](crate::ConnectError) with [`ConnectErrorKind::Handshake`](crate::ConnectErrorKind::Handshake), or [`Tls`](crate::ConnectErrorKind::Tls) if there is no configuration |
 //! | [`AccountConnector::connect`](crate::account::AccountConnector::connect) | [`AccountError::Untrusted`](crate::account::AccountError::Untrusted) if every address was tried and the certificate of the last one was rejected, or if there is no TLS configuration; after other failures it is tried again, and [`AccountError::Timeout`](crate::account::AccountError::Timeout) has the last error |
-//! | a running account | [`LinkEvent::ConnectFailed`](smpp_core::account::LinkEvent::ConnectFailed) with `failure: Untrusted` or `Network` and the error as `detail`; the account goes on trying |
+//! | a running account | [`LinkEvent::ConnectFailed`](smpp_proto::account::LinkEvent::ConnectFailed) with `failure: Untrusted` or `Network` and the error as `detail`; the account goes on trying |
 //! | [`Server`](crate::Server) | [`ServerEvent::NotBound`](crate::ServerEvent::NotBound) with [`AcceptError::Tls`](crate::AcceptError::Tls) |
 //!
 //! # Test TLS on your machine
@@ -172,7 +172,7 @@
 //!
 //! # Blocking crate
 //!
-//! `smpp_io_std::tls` has the same functions, `system_roots` with the feature `native-roots`, which is on by default.
+//! `smpp_std::tls` has the same functions, `system_roots` with the feature `native-roots`, which is on by default.
 //! `Connector::tls`, `AccountConnector::tls` and `Listener::tls` take the same rustls types. Both crates have the same `ServerTls`,
 //! `TlsInfo`, `BindRequest::tls`, `ConnectError` and `TlsError`.
 //!

@@ -11,12 +11,12 @@
 //! use std::time::Duration;
 //!
 //! use bytes::Bytes;
-//! use smpp_core::session::{Config, Rate, Smsc};
-//! use smpp_core::sms::Receipt;
-//! use smpp_core::frame::Frame;
-//! use smpp_core::{COctets, CommandStatus, DeliverSm, Pdu, RegisteredDelivery, ShortMessage, SubmitSmResp, Tolerance};
-//! use smpp_core::server::BindLimits;
-//! use smpp_io_tokio::{
+//! use smpp_proto::session::{Config, Rate, Smsc};
+//! use smpp_proto::sms::Receipt;
+//! use smpp_proto::frame::Frame;
+//! use smpp_proto::{COctets, CommandStatus, DeliverSm, Pdu, RegisteredDelivery, ShortMessage, SubmitSmResp, Tolerance};
+//! use smpp_proto::server::BindLimits;
+//! use smpp_tokio::{
 //!     Admission, BindRequest, BoundSession, Inbound, Listener, Server, ServerEvent, ServerLimits, Service,
 //! };
 //! use tokio::sync::mpsc;
@@ -70,7 +70,7 @@
 //! #[tokio::main]
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!     let (due, mut receipts) = mpsc::channel::<Due>(10_000);
-//!     let tls = smpp_io_tokio::tls::server_files("chain.pem".as_ref(), "key.pem".as_ref())?;
+//!     let tls = smpp_tokio::tls::server_files("chain.pem".as_ref(), "key.pem".as_ref())?;
 //!     let config = Config { max_unanswered: 1_000, window: 100, ..Config::default() };
 //!     let server = Server::builder(Gateway { messages: AtomicU64::new(1), due })
 //!         .limits(ServerLimits { binds_per_account: 4, rate: Some(Rate::per_second(50)), ..ServerLimits::default() })
@@ -113,7 +113,7 @@
 //! | nothing within [`ServerLimits::decision_timeout`] (5 s), or it panics | `ESME_RBINDFAIL` |
 //! | `Ok`, but the account has as many binds as allowed | [`ServerLimits::binds_status`], by default `ESME_RALYBND` |
 //!
-//! `bind` may await a database. Compare passwords with [`Password::equals`](smpp_core::Password::equals): it takes
+//! `bind` may await a database. Compare passwords with [`Password::equals`](smpp_proto::Password::equals): it takes
 //! constant time. A bind counts for its system_id as it is; if you ignore the case of a system_id, name the account in one
 //! spelling with [`Admission::account`](crate::Admission), so that its limits, rate and deliveries are one. From accept to the bind response, TLS included, a connection has [`Config::session_init_timeout`] (10
 //! s).
@@ -184,8 +184,8 @@
 //! sends with `send-proxy` or `send-proxy-v2`, and which the load balancers of cloud providers can send. It comes before TLS.
 //!
 //! ```no_run
-//! use smpp_core::session::Config;
-//! use smpp_io_tokio::{Listener, ProxyProtocol, Server, Service, tls};
+//! use smpp_proto::session::Config;
+//! use smpp_tokio::{Listener, ProxyProtocol, Server, Service, tls};
 //!
 //! # async fn example(service: impl Service) -> Result<(), Box<dyn std::error::Error>> {
 //! let tls = tls::server_files("chain.pem".as_ref(), "key.pem".as_ref())?;
@@ -229,9 +229,9 @@
 //! without a [`Server`]. Then limits, registry and rates are yours.
 //!
 //! ```no_run
-//! use smpp_core::COctets;
-//! use smpp_core::session::Config;
-//! use smpp_io_tokio::{Inbound, Listener};
+//! use smpp_proto::COctets;
+//! use smpp_proto::session::Config;
+//! use smpp_tokio::{Inbound, Listener};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let listener = Listener::bind("127.0.0.1:2775", Config::default()).await?;
@@ -249,10 +249,10 @@
 //!
 //! # Blocking crate
 //!
-//! `smpp_io_std::Server` is the same server with the same names and limits: both drive
-//! [`smpp_core::server::Registry`]. It has two threads for each connection. The differences:
+//! `smpp_std::Server` is the same server with the same names and limits: both drive
+//! [`smpp_proto::server::Registry`]. It has two threads for each connection. The differences:
 //!
-//! | | `smpp_io_tokio` | `smpp_io_std` |
+//! | | `smpp_tokio` | `smpp_std` |
 //! | --- | --- | --- |
 //! | `Service::bind`, `Service::request` | `async`, in the task of the connection | in the thread of the connection |
 //! | a decision above [`ServerLimits::decision_timeout`] | is cancelled | goes on without effect; until it returns, its connection counts among those that are being closed |
@@ -274,12 +274,12 @@
 //! [`ServerLimits::unbound_octets`]: crate::ServerLimits::unbound_octets
 //! [`ServerLimits::unbound_pdu`]: crate::ServerLimits::unbound_pdu
 //! [`BoundSession::peer`]: crate::BoundSession::peer
-//! [`Config`]: smpp_core::session::Config
-//! [`Config::max_unanswered`]: smpp_core::session::Config::max_unanswered
-//! [`Config::tolerance`]: smpp_core::session::Config::tolerance
-//! [`Config::rate`]: smpp_core::session::Config::rate
-//! [`Config::session_init_timeout`]: smpp_core::session::Config::session_init_timeout
-//! [`Config::window`]: smpp_core::session::Config::window
+//! [`Config`]: smpp_proto::session::Config
+//! [`Config::max_unanswered`]: smpp_proto::session::Config::max_unanswered
+//! [`Config::tolerance`]: smpp_proto::session::Config::tolerance
+//! [`Config::rate`]: smpp_proto::session::Config::rate
+//! [`Config::session_init_timeout`]: smpp_proto::session::Config::session_init_timeout
+//! [`Config::window`]: smpp_proto::session::Config::window
 //! [`Listener`]: crate::Listener
 //! [`Server`]: crate::Server
 //! [`Server::deliver`]: crate::Server::deliver

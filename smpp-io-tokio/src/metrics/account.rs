@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use smpp_io_common::metrics::{AccountPublisher, AccountValues, MIN_INTERVAL};
+use smpp_common::metrics::{AccountPublisher, AccountValues, MIN_INTERVAL};
 use tokio::time::timeout;
 
 use crate::account::Account;
@@ -19,8 +19,8 @@ use crate::account::Account;
 /// ```no_run
 /// use std::time::Duration;
 ///
-/// # fn example(account: smpp_io_tokio::account::Account) {
-/// tokio::spawn(smpp_io_tokio::metrics::publish_account(&account, "8x8", Duration::from_secs(10)));
+/// # fn example(account: smpp_tokio::account::Account) {
+/// tokio::spawn(smpp_tokio::metrics::publish_account(&account, "8x8", Duration::from_secs(10)));
 /// # }
 /// ```
 ///

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use smpp_io_common::metrics::{MIN_INTERVAL, ServerPublisher};
+use smpp_common::metrics::{MIN_INTERVAL, ServerPublisher};
 use tokio::time::timeout;
 
 use crate::server::BindRegistry;
@@ -17,8 +17,8 @@ use crate::server::BindRegistry;
 /// ```no_run
 /// use std::time::Duration;
 ///
-/// # fn example(server: smpp_io_tokio::Server) {
-/// tokio::spawn(smpp_io_tokio::metrics::publish_server(server.binds(), "smsc", Duration::from_secs(10)));
+/// # fn example(server: smpp_tokio::Server) {
+/// tokio::spawn(smpp_tokio::metrics::publish_server(server.binds(), "smsc", Duration::from_secs(10)));
 /// # }
 /// ```
 ///

@@ -5,8 +5,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use smpp_core::session::Role;
-use smpp_io_common::metrics::{MIN_INTERVAL, SessionPublisher};
+use smpp_common::metrics::{MIN_INTERVAL, SessionPublisher};
+use smpp_proto::session::Role;
 use tokio::time::timeout;
 
 use crate::handle::Handle;
@@ -21,8 +21,8 @@ use crate::shared::Core;
 /// ```no_run
 /// use std::time::Duration;
 ///
-/// # fn example(client: smpp_io_tokio::Client) {
-/// tokio::spawn(smpp_io_tokio::metrics::publish(&client, "8x8", Duration::from_secs(10)));
+/// # fn example(client: smpp_tokio::Client) {
+/// tokio::spawn(smpp_tokio::metrics::publish(&client, "8x8", Duration::from_secs(10)));
 /// # }
 /// ```
 ///

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use smpp_core::server::RejectReason;
+use smpp_proto::server::RejectReason;
 
 use super::connection::ServerContext;
 use super::incoming::IncomingConnection;
@@ -13,8 +13,8 @@ use super::service::Service;
 /// service, and does not keep the server running: then [`serve`](Self::serve) returns [`RejectReason::Stopping`].
 ///
 /// ```no_run
-/// use smpp_core::session::Config;
-/// use smpp_io_tokio::{IncomingConnection, Server};
+/// use smpp_proto::session::Config;
+/// use smpp_tokio::{IncomingConnection, Server};
 ///
 /// # async fn accept_websocket() -> std::io::Result<(tokio::io::DuplexStream, std::net::SocketAddr)> {
 /// #     unimplemented!()

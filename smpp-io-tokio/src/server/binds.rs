@@ -5,10 +5,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use smpp_core::server::{
+use smpp_proto::server::{
     DeliverError, Delivery, DeliveryId, DeliveryNotSentReason, DeliveryOutcome, ServerStats,
 };
-use smpp_core::session::{NotSentReason, RequestError, Response};
+use smpp_proto::session::{NotSentReason, RequestError, Response};
 use tokio::sync::oneshot;
 
 use super::bound::BoundSession;
@@ -19,8 +19,8 @@ use super::registry::Registry;
 /// server running.
 ///
 /// ```no_run
-/// use smpp_core::{Address, DeliverSm, ShortMessage};
-/// use smpp_io_tokio::BindRegistry;
+/// use smpp_proto::{Address, DeliverSm, ShortMessage};
+/// use smpp_tokio::BindRegistry;
 ///
 /// # async fn example(binds: BindRegistry) -> Result<(), Box<dyn std::error::Error>> {
 /// let message = DeliverSm {

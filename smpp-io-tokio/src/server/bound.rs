@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use smpp_core::BindMode;
-use smpp_core::server::{AccountName, ConnectionId};
-use smpp_core::session::Stats;
+use smpp_proto::BindMode;
+use smpp_proto::server::{AccountName, ConnectionId};
+use smpp_proto::session::Stats;
 use tokio::time::Instant;
 
 use crate::handle::Peer;
@@ -25,7 +25,7 @@ impl fmt::Display for BindId {
 /// One bound ESME. Cheap to clone.
 ///
 /// ```no_run
-/// # fn example(server: &smpp_io_tokio::Server) {
+/// # fn example(server: &smpp_tokio::Server) {
 /// for bound in server.binds().list() {
 ///     let received = bound.stats().received.total().requests;
 ///     println!("{} from {}: {received}", bound.system_id().escape_ascii(), bound.peer_addr());

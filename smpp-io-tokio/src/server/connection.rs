@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use smpp_core::server::{Admission, BindRefusal, ConnectionId, RejectReason};
-use smpp_core::session::{CloseReason, Config, Observer, RateMeter, Smsc};
-use smpp_core::{COctets, CommandStatus, InterfaceVersion, Operation as _};
-use smpp_io_common::Arrival;
+use smpp_common::Arrival;
+use smpp_proto::server::{Admission, BindRefusal, ConnectionId, RejectReason};
+use smpp_proto::session::{CloseReason, Config, Observer, RateMeter, Smsc};
+use smpp_proto::{COctets, CommandStatus, InterfaceVersion, Operation as _};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 

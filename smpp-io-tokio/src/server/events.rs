@@ -1,6 +1,6 @@
 //! A receiver of the events of a server.
 
-use smpp_core::server::Event;
+use smpp_proto::server::Event;
 use tokio::sync::broadcast::{self, error::RecvError};
 
 /// The events of a server, in the order in which they happened: [`BindRegistry::events`](super::BindRegistry::events).
@@ -8,7 +8,7 @@ use tokio::sync::broadcast::{self, error::RecvError};
 /// A receiver that is too slow loses the oldest events: [`Event::Lagged`].
 ///
 /// ```no_run
-/// # async fn example(server: &smpp_io_tokio::Server) {
+/// # async fn example(server: &smpp_tokio::Server) {
 /// let mut events = server.binds().events();
 /// while let Some(event) = events.recv().await {
 ///     println!("{event}");

@@ -3,10 +3,10 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use smpp_core::server::{ProxyHeaderError, RejectReason};
-use smpp_core::session::{Config, Observer, Refusal, Smsc};
-use smpp_core::{Bind, BindResp, COctets, CommandStatus, InterfaceVersion, Tlv, Tlvs};
-use smpp_io_common::{Arrival, HeaderProgress, ProxyProtocol};
+use smpp_common::{Arrival, HeaderProgress, ProxyProtocol};
+use smpp_proto::server::{ProxyHeaderError, RejectReason};
+use smpp_proto::session::{Config, Observer, Refusal, Smsc};
+use smpp_proto::{Bind, BindResp, COctets, CommandStatus, InterfaceVersion, Tlv, Tlvs};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsAcceptor;
@@ -64,11 +64,11 @@ impl IncomingConnection {
     /// A client and a server in one process:
     ///
     /// ```
-    /// use smpp_core::session::{Config, Esme};
-    /// use smpp_core::{Bind, CommandStatus};
-    /// # use smpp_core::session::Smsc;
-    /// # use smpp_io_tokio::{Admission, BindRequest, BoundSession, Inbound, Service};
-    /// use smpp_io_tokio::{IncomingConnection, Server, start};
+    /// use smpp_proto::session::{Config, Esme};
+    /// use smpp_proto::{Bind, CommandStatus};
+    /// # use smpp_proto::session::Smsc;
+    /// # use smpp_tokio::{Admission, BindRequest, BoundSession, Inbound, Service};
+    /// use smpp_tokio::{IncomingConnection, Server, start};
     /// # struct AcceptAll;
     /// # impl Service for AcceptAll {
     /// #     async fn bind(&self, _: &BindRequest) -> Result<Admission, CommandStatus> {
@@ -173,7 +173,7 @@ impl IncomingConnection {
 
     /// Reads the header of the PROXY protocol if one is expected, completes the TLS handshake, and waits for the bind. From
     /// [`Listener::accept`](super::Listener::accept) to the response of the bind, all may take
-    /// [`session_init_timeout`](smpp_core::session::Config::session_init_timeout). Must be called within a tokio runtime.
+    /// [`session_init_timeout`](smpp_proto::session::Config::session_init_timeout). Must be called within a tokio runtime.
     ///
     /// # Errors
     ///
@@ -246,9 +246,9 @@ pub(super) async fn first_bind(
 /// A bind that waits for a decision. If it is dropped, it is refused with `ESME_RBINDFAIL`, and the connection ends.
 ///
 /// ```no_run
-/// use smpp_core::{COctets, CommandStatus};
-/// use smpp_io_tokio::{BindRequest, Inbox, Peer};
-/// use smpp_core::session::Smsc;
+/// use smpp_proto::{COctets, CommandStatus};
+/// use smpp_tokio::{BindRequest, Inbox, Peer};
+/// use smpp_proto::session::Smsc;
 ///
 /// async fn decide(request: BindRequest) -> Option<(Peer, Inbox<Smsc>)> {
 ///     println!("{} from {}", request.bind().system_id, request.peer_addr());
@@ -268,7 +268,7 @@ pub struct BindRequest {
 }
 
 impl BindRequest {
-    /// Returns the fields of the bind. [`Password::equals`](smpp_core::Password::equals) compares in constant time.
+    /// Returns the fields of the bind. [`Password::equals`](smpp_proto::Password::equals) compares in constant time.
     pub fn bind(&self) -> Bind<'_> {
         self.request.get()
     }
@@ -291,10 +291,10 @@ impl BindRequest {
     /// ```
     /// use std::collections::HashMap;
     ///
-    /// use smpp_core::session::Smsc;
-    /// use smpp_core::CommandStatus;
-    /// use smpp_io_tokio::tls::CertificateDer;
-    /// use smpp_io_tokio::{Admission, BindRequest, BoundSession, Inbound, Service};
+    /// use smpp_proto::session::Smsc;
+    /// use smpp_proto::CommandStatus;
+    /// use smpp_tokio::tls::CertificateDer;
+    /// use smpp_tokio::{Admission, BindRequest, BoundSession, Inbound, Service};
     ///
     /// struct Accounts {
     ///     /// The certificate of each system_id.

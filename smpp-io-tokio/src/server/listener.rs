@@ -5,8 +5,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 #[cfg(unix)]
 use std::path::Path;
 
-use smpp_core::session::Config;
-use smpp_io_common::ProxyProtocol;
+use smpp_common::ProxyProtocol;
+use smpp_proto::session::Config;
 #[cfg(unix)]
 use tokio::net::UnixListener;
 use tokio::net::{TcpListener, ToSocketAddrs};
@@ -22,9 +22,9 @@ pub(super) const NO_ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(I
 /// connections from it yourself:
 ///
 /// ```no_run
-/// use smpp_core::session::Config;
-/// use smpp_core::{COctets, CommandStatus};
-/// use smpp_io_tokio::{Inbound, Listener};
+/// use smpp_proto::session::Config;
+/// use smpp_proto::{COctets, CommandStatus};
+/// use smpp_tokio::{Inbound, Listener};
 ///
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// let listener = Listener::bind("0.0.0.0:2775", Config::default()).await?;
@@ -86,7 +86,7 @@ impl Listener {
     /// The file must not exist. Its permissions decide who may connect. It stays when the listener is dropped: remove it.
     ///
     /// ```no_run
-    /// # use smpp_io_tokio::{Listener, Server, Service};
+    /// # use smpp_tokio::{Listener, Server, Service};
     /// # fn example(service: impl Service) -> std::io::Result<Server> {
     /// let listener = Listener::bind_unix("/run/smsc.sock", Default::default())?;
     /// Server::builder(service).listen(listener).start()
@@ -116,7 +116,7 @@ impl Listener {
     /// To replace the certificate while the server runs, keep a clone of a [`ServerTls`]:
     ///
     /// ```no_run
-    /// use smpp_io_tokio::{Listener, tls};
+    /// use smpp_tokio::{Listener, tls};
     ///
     /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
     /// let files = || tls::server_files("chain.pem".as_ref(), "key.pem".as_ref());
@@ -141,7 +141,7 @@ impl Listener {
     /// [`RejectReason`](super::RejectReason).
     ///
     /// ```no_run
-    /// use smpp_io_tokio::{Listener, ProxyProtocol};
+    /// use smpp_tokio::{Listener, ProxyProtocol};
     ///
     /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
     /// let proxies = ProxyProtocol::from_trusted(["10.0.0.0/8".parse()?]);

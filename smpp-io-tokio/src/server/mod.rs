@@ -19,9 +19,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use smpp_core::server::{DeliverError, Delivery};
-use smpp_core::session::{CloseReason, Observer, RequestError, Response};
-use smpp_core::{COctets, InterfaceVersion};
+use smpp_proto::server::{DeliverError, Delivery};
+use smpp_proto::session::{CloseReason, Observer, RequestError, Response};
+use smpp_proto::{COctets, InterfaceVersion};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{sleep, timeout_at};
 
@@ -32,8 +32,8 @@ pub use events::Events;
 pub use incoming::{BindRequest, IncomingConnection};
 pub use listener::Listener;
 pub use service::{ServerEvent, Service};
-pub use smpp_core::server::{Admission, ProxyHeaderError, RejectReason};
-pub use smpp_io_common::ServerLimits;
+pub use smpp_common::ServerLimits;
+pub use smpp_proto::server::{Admission, ProxyHeaderError, RejectReason};
 pub use stream::ServerStream;
 
 use crate::clock::after;
@@ -49,16 +49,16 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const ABORT_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// A running SMSC. Its [`Service`] decides on binds and responds to requests, its [`ServerLimits`] bound connections and
-/// rates, and the [`Config`](smpp_core::session::Config) of each [`Listener`] sets the timeouts and bounds of the sessions.
+/// rates, and the [`Config`](smpp_proto::session::Config) of each [`Listener`] sets the timeouts and bounds of the sessions.
 ///
 /// The [crate documentation](crate#server) has a whole example with a service. Listening, delivering and shutting down:
 ///
 /// ```no_run
 /// use std::time::Duration;
 ///
-/// use smpp_core::session::Config;
-/// use smpp_core::{Address, DeliverSm, ShortMessage};
-/// use smpp_io_tokio::{Listener, Server, Service, tls};
+/// use smpp_proto::session::Config;
+/// use smpp_proto::{Address, DeliverSm, ShortMessage};
+/// use smpp_tokio::{Listener, Server, Service, tls};
 ///
 /// # async fn example(service: impl Service) -> Result<(), Box<dyn std::error::Error>> {
 /// let tls = tls::server_files("chain.pem".as_ref(), "key.pem".as_ref())?;
@@ -99,8 +99,8 @@ pub struct Server {
 /// Configures a [`Server`].
 ///
 /// ```no_run
-/// use smpp_core::session::Config;
-/// use smpp_io_tokio::{Listener, Server, ServerLimits, Service};
+/// use smpp_proto::session::Config;
+/// use smpp_tokio::{Listener, Server, ServerLimits, Service};
 ///
 /// # async fn example(service: impl Service) -> std::io::Result<Server> {
 /// Server::builder(service)
@@ -159,8 +159,8 @@ impl<S: Service> ServerBuilder<S> {
     /// ```no_run
     /// use std::net::SocketAddr;
     ///
-    /// use smpp_core::session::{Direction, Instant, ObservedPdu, Observer, RejectedPdu};
-    /// use smpp_io_tokio::{Server, ServerBuilder, Service};
+    /// use smpp_proto::session::{Direction, Instant, ObservedPdu, Observer, RejectedPdu};
+    /// use smpp_tokio::{Server, ServerBuilder, Service};
     ///
     /// struct PrintRejected(SocketAddr);
     ///
@@ -304,7 +304,7 @@ impl Server {
     }
 
     /// Shuts down the server gracefully, and returns how each session ended. The server stops listening, requests in
-    /// flight may complete within [`drain_timeout`](smpp_core::session::Config::drain_timeout), then each session
+    /// flight may complete within [`drain_timeout`](smpp_proto::session::Config::drain_timeout), then each session
     /// unbinds. Sessions that have not ended after `timeout` are aborted; it returns 100 ms later at most, also if a
     /// handler of the service blocks its thread.
     ///

@@ -1,4 +1,4 @@
-//! Drives the registry of `smpp-core`: its connections, binds, deliveries and events.
+//! Drives the registry of `smpp-proto`: its connections, binds, deliveries and events.
 
 use std::collections::{HashMap, VecDeque};
 use std::future::{Future, poll_fn};
@@ -6,14 +6,16 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
-use smpp_core::BindMode;
-use smpp_core::server::{
+use smpp_common::telemetry::ServerTelemetry;
+use smpp_common::{Arrival, ServerLimits};
+use smpp_proto::BindMode;
+use smpp_proto::server::{
     Admission, BindRefusal, ConnectionId, DeliverError, Delivery, DeliveryFrame, DeliveryId, DeliveryOutcome,
     DeliveryPdu, Event, RejectReason, ServerStats,
 };
-use smpp_core::session::{CloseReason, Config, Instant, RateMeter, RequestError, Response, UnansweredReason};
-use smpp_io_common::telemetry::ServerTelemetry;
-use smpp_io_common::{Arrival, ServerLimits};
+use smpp_proto::session::{
+    CloseReason, Config, Instant, RateMeter, RequestError, Response, UnansweredReason,
+};
 use tokio::runtime::Handle;
 use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, broadcast, oneshot};
@@ -60,7 +62,7 @@ pub(super) struct Registry {
 }
 
 struct State {
-    core: smpp_core::server::Registry,
+    core: smpp_proto::server::Registry,
     /// The connections, at the index of their id.
     connections: Vec<Option<Connection>>,
     /// The tasks that wait for the outcome of a delivery.
@@ -137,7 +139,7 @@ impl Registry {
             limits,
             clock: Clock::start(),
             state: Mutex::new(State {
-                core: smpp_core::server::Registry::new(limits.options()),
+                core: smpp_proto::server::Registry::new(limits.options()),
                 connections: Vec::new(),
                 waiting: HashMap::new(),
                 events: VecDeque::new(),
@@ -347,17 +349,17 @@ impl Registry {
         bind: (&[u8], BindMode),
         window: u16,
         decision: Result<&Admission, BindRefusal>,
-        bound: impl FnOnce(smpp_core::server::AccountName) -> BoundSession,
-    ) -> Result<BoundSession, smpp_core::CommandStatus> {
+        bound: impl FnOnce(smpp_proto::server::AccountName) -> BoundSession,
+    ) -> Result<BoundSession, smpp_proto::CommandStatus> {
         // What is left of it is dropped after the lock is released.
         let mut bound = Some(bound);
         self.with(|state| {
             let decided = state.core.decide(id, bind, window, decision);
             decided.map_err(|refusal| state.core.status_of(refusal))?;
             self.has_account_rates.store(state.core.has_account_rates(), Ordering::Relaxed);
-            let account = state.core.account(id).cloned().ok_or(smpp_core::CommandStatus::RBINDFAIL)?;
+            let account = state.core.account(id).cloned().ok_or(smpp_proto::CommandStatus::RBINDFAIL)?;
             let bound =
-                bound.take().map(|bound| bound(account)).ok_or(smpp_core::CommandStatus::RBINDFAIL)?;
+                bound.take().map(|bound| bound(account)).ok_or(smpp_proto::CommandStatus::RBINDFAIL)?;
             if let Some(slot) = state.connections.get_mut(id.index()) {
                 *slot = Some(Connection::Bound(bound.clone()));
             }
@@ -554,7 +556,7 @@ impl State {
                     _ => self.core.handle_refused(
                         now,
                         delivery,
-                        smpp_core::session::Refusal::Closed(CloseReason::Disconnected),
+                        smpp_proto::session::Refusal::Closed(CloseReason::Disconnected),
                     ),
                 }
             }

@@ -5,9 +5,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use smpp_core::server::{Admission, RejectReason};
-use smpp_core::session::Smsc;
-use smpp_core::{BindMode, CommandStatus};
+use smpp_proto::server::{Admission, RejectReason};
+use smpp_proto::session::Smsc;
+use smpp_proto::{BindMode, CommandStatus};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::bound::{BindId, BoundSession};
@@ -22,9 +22,9 @@ use crate::inbox::Inbound;
 /// [`request`](Self::request) refuses the request; other binds and requests are not affected.
 ///
 /// ```no_run
-/// use smpp_core::session::Smsc;
-/// use smpp_core::{COctets, CommandStatus, SubmitSmResp};
-/// use smpp_io_tokio::{Admission, BindRequest, BoundSession, Inbound, ServerEvent, Service};
+/// use smpp_proto::session::Smsc;
+/// use smpp_proto::{COctets, CommandStatus, SubmitSmResp};
+/// use smpp_tokio::{Admission, BindRequest, BoundSession, Inbound, ServerEvent, Service};
 ///
 /// struct Shop;
 ///
@@ -63,14 +63,14 @@ pub trait Service: Send + Sync + 'static {
     /// # Cancel safety
     ///
     /// The future is dropped at its next await if the ESME disconnects or the server stops. If the ESME has closed only its
-    /// own side of the connection, it is dropped [`drain_timeout`](smpp_core::session::Config::drain_timeout) later.
+    /// own side of the connection, it is dropped [`drain_timeout`](smpp_proto::session::Config::drain_timeout) later.
     fn bind(&self, request: &BindRequest) -> impl Future<Output = Result<Admission, CommandStatus>> + Send;
 
     /// Responds to a request of a bound ESME, now or later: the request can be stored or passed on. If it is dropped
     /// without a response, it is refused with a temporary error, so that the ESME keeps the message.
     ///
     /// The requests of a session are passed one after the other, each until its future waits for the first time. From
-    /// there on the futures run concurrently, [`max_unanswered`](smpp_core::session::Config::max_unanswered) at most. They
+    /// there on the futures run concurrently, [`max_unanswered`](smpp_proto::session::Config::max_unanswered) at most. They
     /// run in the task of the session, so they must not block the thread: pass work that takes long to
     /// [`spawn_blocking`](tokio::task::spawn_blocking) or a task of its own.
     ///

@@ -6,10 +6,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use smpp_core::session::RequestError;
-use smpp_core::session::{Config, Observer};
-use smpp_core::simulator::{Dialect, Faults, Rules};
-use smpp_core::{COctets, CommandStatus, Endpoint, MessageState, SubmitSm};
+use smpp_proto::session::RequestError;
+use smpp_proto::session::{Config, Observer};
+use smpp_proto::simulator::{Dialect, Faults, Rules};
+use smpp_proto::{COctets, CommandStatus, Endpoint, MessageState, SubmitSm};
 use tokio::task::JoinSet;
 
 use super::Certificate;
@@ -26,9 +26,9 @@ const NAME: &[u8] = b"8x8_demo";
 /// Settings of an [`TestSmsc`] that is not running yet.
 ///
 /// ```
-/// use smpp_core::simulator::Rules;
-/// use smpp_io_tokio::Connector;
-/// use smpp_io_tokio::testing::{Faults, TestSmsc};
+/// use smpp_proto::simulator::Rules;
+/// use smpp_tokio::Connector;
+/// use smpp_tokio::testing::{Faults, TestSmsc};
 ///
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// let smsc = TestSmsc::builder()

@@ -12,7 +12,7 @@ use crate::tls;
 /// A certificate for `localhost` with its private key, and the certificate authority that signed it.
 ///
 /// ```
-/// use smpp_io_tokio::testing::Certificate;
+/// use smpp_tokio::testing::Certificate;
 ///
 /// let certificate = Certificate::for_localhost()?;
 /// let (server, client) = (certificate.server_config(), certificate.client_config());

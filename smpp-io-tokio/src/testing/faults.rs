@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
-use smpp_core::SequenceNumber;
-use smpp_core::simulator::{FaultFilter, Faults, ResponseFault, Rng, StreamEnd};
+use smpp_proto::SequenceNumber;
+use smpp_proto::simulator::{FaultFilter, Faults, ResponseFault, Rng, StreamEnd};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};

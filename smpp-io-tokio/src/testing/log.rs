@@ -3,8 +3,8 @@
 use std::pin::pin;
 use std::sync::Arc;
 
-use smpp_core::CommandStatus;
-use smpp_core::simulator::{Log, LogEntry, LoggedBind, LoggedDelivery, LoggedMessage, NotLogged, Simulator};
+use smpp_proto::CommandStatus;
+use smpp_proto::simulator::{Log, LogEntry, LoggedBind, LoggedDelivery, LoggedMessage, NotLogged, Simulator};
 use tokio::time::timeout;
 
 use super::smsc::TestSmsc;
@@ -28,8 +28,8 @@ impl TestSmsc {
     /// Waits for the next message that the SMSC accepts, whole, and that was not returned before.
     ///
     /// ```
-    /// use smpp_core::{ShortMessage, SubmitSm, Address};
-    /// use smpp_io_tokio::testing::TestSmsc;
+    /// use smpp_proto::{ShortMessage, SubmitSm, Address};
+    /// use smpp_tokio::testing::TestSmsc;
     ///
     /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
     /// let smsc = TestSmsc::in_memory().await?;

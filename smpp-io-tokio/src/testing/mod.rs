@@ -1,13 +1,13 @@
 //! An SMSC inside the process, for tests of programs that use SMPP. Needs the feature `testing`.
 //!
-//! It runs on a free port, or in memory without one, follows the rules of [`smpp_core::simulator`] (by default those of 8x8)
+//! It runs on a free port, or in memory without one, follows the rules of [`smpp_proto::simulator`] (by default those of 8x8)
 //! and delivers receipts. The test sees what it received:
 //!
 //! ```
-//! use smpp_core::account::{Credentials, Message, Options};
-//! use smpp_core::provider::Provider;
-//! use smpp_core::{Address, SubmitSm};
-//! use smpp_io_tokio::testing::TestSmsc;
+//! use smpp_proto::account::{Credentials, Message, Options};
+//! use smpp_proto::provider::Provider;
+//! use smpp_proto::{Address, SubmitSm};
+//! use smpp_tokio::testing::TestSmsc;
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let smsc = TestSmsc::in_memory().await?;
@@ -29,7 +29,7 @@
 //! - Scripted answers: [`TestSmsc::script`]. Messages of phones: [`TestSmsc::deliver`]. Faults of all connections:
 //!   [`TestSmsc::set_faults`], and at once: [`TestSmsc::end_connections`].
 //!
-//! The manual has a chapter: [`testing_against_an_smsc`](crate::manual::testing_against_an_smsc). `smpp_io_std::testing` has an
+//! The manual has a chapter: [`testing_against_an_smsc`](crate::manual::testing_against_an_smsc). `smpp_std::testing` has an
 //! SMSC for blocking programs. It has the same names, without some of the builder: a
 //! [table](crate::manual::testing_against_an_smsc#blocking-crate) lists the differences.
 
@@ -42,7 +42,7 @@ mod smsc;
 
 pub use builder::{ACCOUNT, TestSmscBuilder, TestSmscEvent};
 pub use certificate::Certificate;
-pub use smpp_core::simulator::{
+pub use smpp_proto::simulator::{
     Answer, DeliverError, DeliveryFailure, Faults, Log, LogEntry, LoggedBind, LoggedDelivery, LoggedMessage,
     MoMessage, MoSegmentation, NotLogged, ResponseFault, StreamEnd, When,
 };

@@ -1,4 +1,4 @@
-//! The service of the SMSC: the simulator of `smpp-core` decides, a [`Server`](crate::Server) carries it out.
+//! The service of the SMSC: the simulator of `smpp-proto` decides, a [`Server`](crate::Server) carries it out.
 
 use std::collections::HashMap;
 use std::future::{Future, poll_fn};
@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::task::Poll;
 use std::time::SystemTime;
 
-use smpp_core::session::{Instant, RequestError, Smsc as Role};
-use smpp_core::simulator::{
+use smpp_proto::session::{Instant, RequestError, Smsc as Role};
+use smpp_proto::simulator::{
     self, Delivery, DeliveryFailure, DeliveryRoute, Dialect, Faults, ReceiptTiming, ResponseFault, Rng,
     Rules, Simulator, StreamEnd,
 };
-use smpp_core::{Bind, COctets, CommandStatus, NoBody, SequenceNumber, SubmitSm, SubmitSmResp, Tlvs};
+use smpp_proto::{Bind, COctets, CommandStatus, NoBody, SequenceNumber, SubmitSm, SubmitSmResp, Tlvs};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;

@@ -9,10 +9,12 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use rustls::{ClientConfig, ServerConfig};
-use smpp_core::account::Options;
-use smpp_core::session::Config;
-use smpp_core::simulator::{Answer, DeliverError, Faults, MoMessage, OriginateError, Rules, StreamEnd, When};
-use smpp_core::{Address, Bind, COctets, Endpoint, Password};
+use smpp_proto::account::Options;
+use smpp_proto::session::Config;
+use smpp_proto::simulator::{
+    Answer, DeliverError, Faults, MoMessage, OriginateError, Rules, StreamEnd, When,
+};
+use smpp_proto::{Address, Bind, COctets, Endpoint, Password};
 use tokio::io::{DuplexStream, duplex};
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
@@ -30,8 +32,8 @@ const MEMORY_BUFFER: usize = 64 * 1024;
 /// A running SMSC. Dropping it closes the listeners and every connection.
 ///
 /// ```
-/// use smpp_io_tokio::Connector;
-/// use smpp_io_tokio::testing::TestSmsc;
+/// use smpp_tokio::Connector;
+/// use smpp_tokio::testing::TestSmsc;
 ///
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// let smsc = TestSmsc::start().await?;
@@ -127,7 +129,7 @@ impl TestSmsc {
     /// with its certificate if it speaks TLS.
     ///
     /// ```
-    /// use smpp_io_tokio::testing::TestSmsc;
+    /// use smpp_tokio::testing::TestSmsc;
     ///
     /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
     /// let smsc = TestSmsc::builder().in_memory().tls().start().await?;
@@ -209,12 +211,12 @@ impl TestSmsc {
         self.server.binds()
     }
 
-    /// Scripts an answer to the messages that the rule names: see [`Simulator::script`](smpp_core::simulator::Simulator::script).
+    /// Scripts an answer to the messages that the rule names: see [`Simulator::script`](smpp_proto::simulator::Simulator::script).
     ///
     /// ```
-    /// use smpp_core::simulator::{Answer, ResponseFault, When};
-    /// use smpp_core::{CommandStatus, MessageState};
-    /// use smpp_io_tokio::testing::TestSmsc;
+    /// use smpp_proto::simulator::{Answer, ResponseFault, When};
+    /// use smpp_proto::{CommandStatus, MessageState};
+    /// use smpp_tokio::testing::TestSmsc;
     ///
     /// # async fn example() -> std::io::Result<()> {
     /// let smsc = TestSmsc::in_memory().await?;
@@ -238,8 +240,8 @@ impl TestSmsc {
     /// accepted all its segments. The text may have any length up to 255 segments, and any characters.
     ///
     /// ```
-    /// use smpp_io_tokio::Inbound;
-    /// use smpp_io_tokio::testing::TestSmsc;
+    /// use smpp_tokio::Inbound;
+    /// use smpp_tokio::testing::TestSmsc;
     ///
     /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
     /// let smsc = TestSmsc::in_memory().await?;
@@ -317,7 +319,7 @@ impl TestSmsc {
     /// for its response keeps its delay.
     ///
     /// ```
-    /// use smpp_io_tokio::testing::{Faults, TestSmsc};
+    /// use smpp_tokio::testing::{Faults, TestSmsc};
     ///
     /// # async fn example() -> std::io::Result<()> {
     /// let smsc = TestSmsc::start().await?;
@@ -330,7 +332,7 @@ impl TestSmsc {
         self.shared.faults.set(faults);
     }
 
-    /// Changes the rules of the messages that follow: see [`Simulator::change_rules`](smpp_core::simulator::Simulator::change_rules). The limits of binds and of rates, and
+    /// Changes the rules of the messages that follow: see [`Simulator::change_rules`](smpp_proto::simulator::Simulator::change_rules). The limits of binds and of rates, and
     /// the dialect, keep the values that the SMSC was started with.
     pub fn change_rules(&self, change: impl FnOnce(&mut Rules)) {
         self.shared.simulator().change_rules(|rules| {

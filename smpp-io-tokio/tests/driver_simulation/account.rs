@@ -3,14 +3,14 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use smpp_core::account::{
+use smpp_proto::account::{
     AccountEvent, Backoff, Binds, Credentials, LinkEvent, Message, Options, SegmentNotSentReason,
     SegmentOutcome, SendError,
 };
-use smpp_core::provider::Provider;
-use smpp_core::session::{CloseReason, Config, UnansweredReason};
-use smpp_core::{CommandId, RegisteredDelivery, SubmitSm};
-use smpp_io_tokio::account::{Account, AccountConnector, Arrival, Arrivals, Ticket};
+use smpp_proto::provider::Provider;
+use smpp_proto::session::{CloseReason, Config, UnansweredReason};
+use smpp_proto::{CommandId, RegisteredDelivery, SubmitSm};
+use smpp_tokio::account::{Account, AccountConnector, Arrival, Arrivals, Ticket};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::checks::Connection;

@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use smpp_core::CommandId;
-use smpp_core::session::{Config, Direction, ObservedPdu, Observer};
+use smpp_proto::CommandId;
+use smpp_proto::session::{Config, Direction, ObservedPdu, Observer};
 use tokio::time::Instant;
 
 use crate::network::Trace;
@@ -26,7 +26,7 @@ pub(crate) struct Connection {
 }
 
 impl Observer for Connection {
-    fn observe(&mut self, _: smpp_core::session::Instant, direction: Direction, pdu: ObservedPdu<'_>) {
+    fn observe(&mut self, _: smpp_proto::session::Instant, direction: Direction, pdu: ObservedPdu<'_>) {
         let header = pdu.header();
         self.pdus.lock().unwrap().push(Seen {
             at: Instant::now(),

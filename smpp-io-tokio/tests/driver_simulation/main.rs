@@ -8,7 +8,7 @@
 //! A failure prints its seed:
 //!
 //! ```text
-//! SEED=1234 cargo test -p smpp-io-tokio --test driver_simulation -- --nocapture
+//! SEED=1234 cargo test -p smpp-tokio --test driver_simulation -- --nocapture
 //! ```
 //!
 //! `SCENARIOS` sets the number of scenarios.

@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use smpp_core::session::{Esme, UnansweredReason};
-use smpp_core::{Bind, CommandId, SubmitSm};
-use smpp_io_tokio::{Connector, Inbound, Inbox, RequestError};
+use smpp_proto::session::{Esme, UnansweredReason};
+use smpp_proto::{Bind, CommandId, SubmitSm};
+use smpp_tokio::{Connector, Inbound, Inbox, RequestError};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::account::config;

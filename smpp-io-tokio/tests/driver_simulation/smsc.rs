@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use smpp_core::session::{Config, Smsc};
-use smpp_core::{COctets, CommandStatus, DeliverSm, EsmClass, ShortMessage, SubmitSm, SubmitSmResp};
-use smpp_io_tokio::{Inbound, InboundRequest, Peer, start};
+use smpp_proto::session::{Config, Smsc};
+use smpp_proto::{COctets, CommandStatus, DeliverSm, EsmClass, ShortMessage, SubmitSm, SubmitSmResp};
+use smpp_tokio::{Inbound, InboundRequest, Peer, start};
 use tokio::time::sleep;
 
 use crate::network::End;

@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use smpp_core::account::{Binds, Credentials, LinkState, Options};
-use smpp_core::provider::Provider;
-use smpp_core::session::Config;
-use smpp_io_tokio::account::{Account, AccountConnector};
+use smpp_proto::account::{Binds, Credentials, LinkState, Options};
+use smpp_proto::provider::Provider;
+use smpp_proto::session::Config;
+use smpp_tokio::account::{Account, AccountConnector};
 use tokio::io::DuplexStream;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout};

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use smpp_core::session::{Config, Request, Smsc};
-use smpp_core::{CommandStatus, SubmitSm};
-use smpp_io_tokio::account::Arrival;
-use smpp_io_tokio::{
+use smpp_proto::session::{Config, Request, Smsc};
+use smpp_proto::{CommandStatus, SubmitSm};
+use smpp_tokio::account::Arrival;
+use smpp_tokio::{
     Admission, BindRequest, BoundSession, Client, Inbound, Inbox, Listener, Peer, Server, Service, start,
 };
 use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
@@ -88,7 +88,7 @@ async fn inline_responses_accept_all_requests_of_a_burst() {
     let (peer, _inbox, mut far) = bound().await;
     peer.respond_inline(|request, responder| match request {
         Request::SubmitSm(_, reply) => {
-            responder.respond(reply, Ok(smpp_core::SubmitSmResp::default())).unwrap();
+            responder.respond(reply, Ok(smpp_proto::SubmitSmResp::default())).unwrap();
             None
         }
         other => Some(other),
@@ -127,7 +127,7 @@ async fn an_application_that_awaits_its_own_response_first_gets_it_after_backpre
         far.write_all(&pdu(SUBMIT_SM | RESPONSE, 2, b"id\0")).await.unwrap();
     };
     let application = async {
-        client.bind(&smpp_core::Bind::default()).await.unwrap();
+        client.bind(&smpp_proto::Bind::default()).await.unwrap();
         let start = Instant::now();
         let response = client.submit(&SubmitSm::default()).await.unwrap();
         assert_eq!(response.message_id(), b"id");

@@ -7,11 +7,11 @@ use std::sync::Mutex;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use smpp_core::account::{Credentials, Options};
-use smpp_core::provider::Provider;
-use smpp_core::session::{Config, Esme};
-use smpp_io_tokio::account::AccountConnector;
-use smpp_io_tokio::start;
+use smpp_proto::account::{Credentials, Options};
+use smpp_proto::provider::Provider;
+use smpp_proto::session::{Config, Esme};
+use smpp_tokio::account::AccountConnector;
+use smpp_tokio::start;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep, sleep, timeout};

@@ -6,13 +6,13 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use smpp_core::account::{AccountEvent, ConnectFailure, Credentials, LinkEvent, Options};
-use smpp_core::provider::Provider;
-use smpp_core::session::{Config, RequestError, UnansweredReason};
-use smpp_core::{Bind, CommandStatus, Endpoint, Pdu, SequenceNumber};
-use smpp_io_tokio::account::{AccountConnector, AccountError};
-use smpp_io_tokio::testing::Certificate;
-use smpp_io_tokio::{ConnectError, ConnectErrorKind, Connector, Listener, ReceivedInstead, TlsError};
+use smpp_proto::account::{AccountEvent, ConnectFailure, Credentials, LinkEvent, Options};
+use smpp_proto::provider::Provider;
+use smpp_proto::session::{Config, RequestError, UnansweredReason};
+use smpp_proto::{Bind, CommandStatus, Endpoint, Pdu, SequenceNumber};
+use smpp_tokio::account::{AccountConnector, AccountError};
+use smpp_tokio::testing::Certificate;
+use smpp_tokio::{ConnectError, ConnectErrorKind, Connector, Listener, ReceivedInstead, TlsError};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -296,7 +296,7 @@ async fn both_adapters_have_the_same_errors() {
     let endpoint: Endpoint = format!("smpp://127.0.0.1:{port}").parse().unwrap();
     let here: ConnectError = Connector::new().connect(&endpoint).await.unwrap_err();
     let blocking =
-        tokio::task::spawn_blocking(move || smpp_io_std::Connector::new().connect(&endpoint).unwrap_err());
+        tokio::task::spawn_blocking(move || smpp_std::Connector::new().connect(&endpoint).unwrap_err());
     let there: ConnectError = blocking.await.unwrap();
     assert_eq!(here.to_string(), there.to_string());
     assert!(matches!(here.kind, ConnectErrorKind::Connect(attempts) if attempts.len() == 1));

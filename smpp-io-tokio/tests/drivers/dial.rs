@@ -4,10 +4,10 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
-use smpp_core::session::{Config, Smsc};
-use smpp_core::{Bind, Endpoint};
-use smpp_io_tokio::testing::Certificate;
-use smpp_io_tokio::{ConnectErrorKind, Connector, Inbound, start};
+use smpp_proto::session::{Config, Smsc};
+use smpp_proto::{Bind, Endpoint};
+use smpp_tokio::testing::Certificate;
+use smpp_tokio::{ConnectErrorKind, Connector, Inbound, start};
 use tokio::io::{DuplexStream, duplex};
 use tokio_rustls::TlsAcceptor;
 

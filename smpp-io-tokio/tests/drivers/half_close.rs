@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use smpp_core::CommandStatus;
-use smpp_core::session::{CloseReason, Config, Smsc};
-use smpp_io_tokio::{
-    Admission, BindRequest, BoundSession, Client, Inbound, Listener, Server, Service, start,
-};
+use smpp_proto::CommandStatus;
+use smpp_proto::session::{CloseReason, Config, Smsc};
+use smpp_tokio::{Admission, BindRequest, BoundSession, Client, Inbound, Listener, Server, Service, start};
 use tokio::io::{AsyncWriteExt, duplex};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;

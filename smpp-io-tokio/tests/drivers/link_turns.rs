@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::task::Context;
 use std::time::Duration;
 
-use smpp_core::account::{Credentials, Message, Options, SegmentOutcome};
-use smpp_core::provider::Provider;
-use smpp_core::session::{Config, UnansweredReason};
-use smpp_core::{CommandStatus, SubmitSm};
-use smpp_io_tokio::account::{Account, AccountConnector, Arrival, Arrivals, SendError};
+use smpp_proto::account::{Credentials, Message, Options, SegmentOutcome};
+use smpp_proto::provider::Provider;
+use smpp_proto::session::{Config, UnansweredReason};
+use smpp_proto::{CommandStatus, SubmitSm};
+use smpp_tokio::account::{Account, AccountConnector, Arrival, Arrivals, SendError};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::peer::{DELIVER_SM, RESPONSE, ScriptedSmsc, messages, settle};

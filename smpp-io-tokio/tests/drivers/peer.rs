@@ -4,10 +4,10 @@ use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use smpp_core::account::{Credentials, Options};
-use smpp_core::provider::Provider;
-use smpp_core::session::Config;
-use smpp_io_tokio::account::AccountConnector;
+use smpp_proto::account::{Credentials, Options};
+use smpp_proto::provider::Provider;
+use smpp_proto::session::Config;
+use smpp_tokio::account::AccountConnector;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, duplex};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};

@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use smpp_core::session::{CloseReason, Config, Esme, NotSentReason, Rate, UnansweredReason};
-use smpp_core::{Bind, SubmitSm};
-use smpp_io_tokio::{Client, Inbox, RequestError, start};
+use smpp_proto::session::{CloseReason, Config, Esme, NotSentReason, Rate, UnansweredReason};
+use smpp_proto::{Bind, SubmitSm};
+use smpp_tokio::{Client, Inbox, RequestError, start};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, advance, sleep, timeout};

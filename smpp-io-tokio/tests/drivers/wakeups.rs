@@ -4,12 +4,12 @@ use std::future::pending;
 use std::io;
 use std::time::Duration;
 
-use smpp_core::account::{Binds, Credentials, Message, Options};
-use smpp_core::provider::Provider;
-use smpp_core::session::{CloseReason, Config, Smsc};
-use smpp_core::{CommandStatus, RegisteredDelivery, SubmitSm};
-use smpp_io_tokio::account::{Account, AccountConnector, Arrival, Arrivals, Unacknowledged};
-use smpp_io_tokio::{Admission, BindRequest, BoundSession, Inbound, Listener, Server, Service};
+use smpp_proto::account::{Binds, Credentials, Message, Options};
+use smpp_proto::provider::Provider;
+use smpp_proto::session::{CloseReason, Config, Smsc};
+use smpp_proto::{CommandStatus, RegisteredDelivery, SubmitSm};
+use smpp_tokio::account::{Account, AccountConnector, Arrival, Arrivals, Unacknowledged};
+use smpp_tokio::{Admission, BindRequest, BoundSession, Inbound, Listener, Server, Service};
 use tokio::io::{AsyncWriteExt, duplex};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
@@ -35,7 +35,7 @@ async fn bound(config: Config, answers: bool) -> (ScriptedSmsc, Account, Arrival
 async fn unacknowledged(
     smsc: &ScriptedSmsc,
     arrivals: &mut Arrivals,
-) -> Unacknowledged<smpp_core::account::InboundMessage> {
+) -> Unacknowledged<smpp_proto::account::InboundMessage> {
     smsc.send(0, messages(DELIVER_SM, 1));
     let Some(Arrival::Message(message)) = arrivals.recv().await else { panic!("no message") };
     sleep(Duration::from_secs(12)).await;
@@ -162,7 +162,7 @@ impl Service for StuckService {
     }
 }
 
-static BLOCKED: std::sync::OnceLock<smpp_io_tokio::BindId> = std::sync::OnceLock::new();
+static BLOCKED: std::sync::OnceLock<smpp_tokio::BindId> = std::sync::OnceLock::new();
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_shutdown_of_a_server_keeps_its_bound_whatever_a_handler_does() {

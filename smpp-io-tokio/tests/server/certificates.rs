@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use smpp_core::session::{Config, Smsc};
-use smpp_core::{CommandStatus, Endpoint};
-use smpp_io_tokio::testing::Certificate;
-use smpp_io_tokio::tls::{
+use smpp_proto::session::{Config, Smsc};
+use smpp_proto::{CommandStatus, Endpoint};
+use smpp_tokio::testing::Certificate;
+use smpp_tokio::tls::{
     self, CertificateDer, PrivateKeyDer, ProtocolVersion, RootCertStore, ServerTls, TlsInfo,
 };
-use smpp_io_tokio::{
+use smpp_tokio::{
     Admission, BindRequest, BoundSession, Client, ConnectError, Connector, Inbound, Listener, Server, Service,
 };
 use tokio::sync::mpsc;

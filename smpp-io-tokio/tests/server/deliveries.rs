@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
-use smpp_core::session::{CloseReason, Config, NotSentReason, RequestError, UnansweredReason};
-use smpp_core::{BindMode, CommandStatus};
-use smpp_io_tokio::{Inbound, ServerLimits};
+use smpp_proto::session::{CloseReason, Config, NotSentReason, RequestError, UnansweredReason};
+use smpp_proto::{BindMode, CommandStatus};
+use smpp_tokio::{Inbound, ServerLimits};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 

@@ -5,9 +5,9 @@ use std::io;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
-use smpp_core::session::{Config, Smsc};
-use smpp_core::{Bind, CommandStatus, Frame, Pdu, SequenceNumber, SubmitSm};
-use smpp_io_tokio::{Admission, BindRequest, BoundSession, Inbound, Listener, Server, ServerStream, Service};
+use smpp_proto::session::{Config, Smsc};
+use smpp_proto::{Bind, CommandStatus, Frame, Pdu, SequenceNumber, SubmitSm};
+use smpp_tokio::{Admission, BindRequest, BoundSession, Inbound, Listener, Server, ServerStream, Service};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;

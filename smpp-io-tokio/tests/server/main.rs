@@ -16,12 +16,12 @@ mod transports;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use smpp_core::session::{CloseReason, Config, Esme, Rate};
-use smpp_core::{
+use smpp_proto::session::{CloseReason, Config, Esme, Rate};
+use smpp_proto::{
     Address, Bind, BindMode, COctets, CommandStatus, Destination, Endpoint, List, Password, SubmitMulti,
 };
-use smpp_io_tokio::testing::Certificate;
-use smpp_io_tokio::{BoundSession, Client, Connector, Listener, Server, ServerLimits, start};
+use smpp_tokio::testing::Certificate;
+use smpp_tokio::{BoundSession, Client, Connector, Listener, Server, ServerLimits, start};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;

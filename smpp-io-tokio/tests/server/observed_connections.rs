@@ -2,9 +2,9 @@
 
 use std::net::SocketAddr;
 
-use smpp_core::session::{Config, Direction, Esme, Instant, ObservedPdu, Observer, RejectedPdu};
-use smpp_core::{COctets, CommandStatus, Frame, Pdu, SequenceNumber};
-use smpp_io_tokio::{Listener, Server, start};
+use smpp_proto::session::{Config, Direction, Esme, Instant, ObservedPdu, Observer, RejectedPdu};
+use smpp_proto::{COctets, CommandStatus, Frame, Pdu, SequenceNumber};
+use smpp_tokio::{Listener, Server, start};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;

@@ -1,11 +1,11 @@
 //! Observers of sessions that hold a handle, or that panic.
 
-use smpp_core::CommandStatus;
-use smpp_core::server::Delivery;
-use smpp_core::session::{
+use smpp_proto::CommandStatus;
+use smpp_proto::server::Delivery;
+use smpp_proto::session::{
     CloseReason, Config, Direction, Instant, ObservedPdu, Observer, Rate, RequestError, UnansweredReason,
 };
-use smpp_io_tokio::{Client, ServerLimits};
+use smpp_tokio::{Client, ServerLimits};
 use tokio::time::timeout;
 
 use crate::support::{TIMEOUT, TRX, bind, connect, deliver, delivered, esme, event, serve, submit};

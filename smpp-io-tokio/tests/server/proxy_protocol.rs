@@ -2,11 +2,11 @@
 
 use std::net::SocketAddr;
 
-use smpp_core::Endpoint;
-use smpp_core::server::Event;
-use smpp_core::session::{CloseReason, Config, Esme};
-use smpp_io_tokio::testing::Certificate;
-use smpp_io_tokio::{
+use smpp_proto::Endpoint;
+use smpp_proto::server::Event;
+use smpp_proto::session::{CloseReason, Config, Esme};
+use smpp_tokio::testing::Certificate;
+use smpp_tokio::{
     AcceptError, Client, Connector, Events, Inbox, IncomingConnection, Listener, ProxyHeaderError,
     ProxyProtocol, RejectReason, Server, ServerLimits, start,
 };
@@ -219,7 +219,7 @@ async fn a_listener_alone_reads_the_header_too() {
             match connection.bind_request().await {
                 Ok(request) => {
                     assert_eq!(request.peer_addr().to_string(), "192.0.2.1:40000");
-                    request.refuse(smpp_core::CommandStatus::RINVSYSID).await;
+                    request.refuse(smpp_proto::CommandStatus::RINVSYSID).await;
                 }
                 Err(error) => {
                     let expected = RejectReason::ProxyHeader(ProxyHeaderError::Malformed);

@@ -2,10 +2,12 @@
 
 use std::collections::HashSet;
 
-use smpp_core::server::{AccountName, Admission, BindLimits, DeliverError, Delivery, DeliveryOptions, Event};
-use smpp_core::session::{Config, Esme, NotSentReason, Rate, RequestError, Smsc};
-use smpp_core::{BindMode, CommandStatus, QuerySm};
-use smpp_io_tokio::{
+use smpp_proto::server::{
+    AccountName, Admission, BindLimits, DeliverError, Delivery, DeliveryOptions, Event,
+};
+use smpp_proto::session::{Config, Esme, NotSentReason, Rate, RequestError, Smsc};
+use smpp_proto::{BindMode, CommandStatus, QuerySm};
+use smpp_tokio::{
     BindRequest, BoundSession, Client, Events, Inbound, Inbox, Listener, Server, ServerLimits, Service,
 };
 use tokio::task::JoinSet;
@@ -212,7 +214,7 @@ async fn an_account_has_one_limit_however_it_is_spelled() {
 async fn futures_of(
     client: &Client,
     count: usize,
-    message: &smpp_core::SubmitSm<'_>,
+    message: &smpp_proto::SubmitSm<'_>,
 ) -> Vec<Result<(), RequestError>> {
     let mut outcomes = Vec::new();
     for _ in 0..count {

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use smpp_core::session::{CloseReason, Config, NotSentReason, RequestError, UnansweredReason};
-use smpp_core::{Bind, COctets, CommandStatus};
-use smpp_io_tokio::ServerLimits;
+use smpp_proto::session::{CloseReason, Config, NotSentReason, RequestError, UnansweredReason};
+use smpp_proto::{Bind, COctets, CommandStatus};
+use smpp_tokio::ServerLimits;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 

@@ -5,9 +5,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use smpp_core::session::{Config, Smsc};
-use smpp_core::{Bind, CommandStatus};
-use smpp_io_tokio::{
+use smpp_proto::session::{Config, Smsc};
+use smpp_proto::{Bind, CommandStatus};
+use smpp_tokio::{
     Admission, BindRequest, BoundSession, Inbound, Listener, Server, ServerEvent, ServerStream, Service,
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use smpp_core::server::BindLimits;
-use smpp_core::session::{Config, Esme, Rate, RequestError, Smsc};
-use smpp_core::{
+use smpp_proto::server::BindLimits;
+use smpp_proto::session::{Config, Esme, Rate, RequestError, Smsc};
+use smpp_proto::{
     Bind, BindMode, COctets, CommandStatus, DeliverSm, Password, ShortMessage, SubmitSm, SubmitSmResp,
 };
-use smpp_io_tokio::{
+use smpp_tokio::{
     Admission, BindRequest, BoundSession, Client, Inbound, InboundRequest, Inbox, Listener, Server,
     ServerEvent, ServerLimits, Service, start,
 };

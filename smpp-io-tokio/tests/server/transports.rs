@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use smpp_core::session::{Config, Esme};
-use smpp_io_tokio::{IncomingConnection, Listener, ProxyProtocol, RejectReason, Server, ServerLimits, start};
+use smpp_proto::session::{Config, Esme};
+use smpp_tokio::{IncomingConnection, Listener, ProxyProtocol, RejectReason, Server, ServerLimits, start};
 use tokio::io::{AsyncWriteExt, duplex};
 use tokio::net::UnixStream;
 

@@ -17,7 +17,7 @@
 //! # Example
 //!
 //! ```
-//! use smpp_core::sms::gsm7::{self, Language, Shifts};
+//! use smpp_proto::sms::gsm7::{self, Language, Shifts};
 //!
 //! let mut octets = Vec::new();
 //! gsm7::encode("@£€", &mut octets)?;
@@ -26,7 +26,7 @@
 //!
 //! let turkish = Shifts::single(Language::TURKISH);
 //! assert_eq!((gsm7::len("ğ"), turkish.len("ğ")), (None, Some(2)));
-//! # Ok::<(), smpp_core::sms::Unencodable>(())
+//! # Ok::<(), smpp_proto::sms::Unencodable>(())
 //! ```
 
 pub mod packed;

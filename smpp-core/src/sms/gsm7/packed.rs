@@ -7,7 +7,7 @@
 //! 23.040 §9.2.3.24).
 //!
 //! ```
-//! use smpp_core::sms::gsm7::packed;
+//! use smpp_proto::sms::gsm7::packed;
 //!
 //! let mut octets = Vec::new();
 //! packed::pack(b"hellohello", 0, &mut octets);

@@ -21,8 +21,8 @@ use crate::tlv::{NetworkErrorCode, Tlv};
 /// additional fields, so all values are returned as received. If TLVs have the same information, they take precedence.
 ///
 /// ```
-/// use smpp_core::sms::{Detection, MessageIdPolicy, Receipt};
-/// use smpp_core::{DeliverSm, EsmClass, MessageState, ShortMessage};
+/// use smpp_proto::sms::{Detection, MessageIdPolicy, Receipt};
+/// use smpp_proto::{DeliverSm, EsmClass, MessageState, ShortMessage};
 ///
 /// let text = b"id:bda7b1bd-4c04-4c1c-9b2e-1b2c3d4e5f60 sub:001 dlvrd:000 submit date:2611230102 \
 ///              done date:2611230103 stat:UNDELIV err:1 Text:Hello";
@@ -43,7 +43,7 @@ use crate::tlv::{NetworkErrorCode, Tlv};
 ///     None => println!("a mobile-originated message"),
 /// }
 /// # assert!(matches!(Receipt::of(&message, Detection::ByEsmClass), Some(Ok(_))));
-/// # Ok::<(), smpp_core::InvalidOctets>(())
+/// # Ok::<(), smpp_proto::InvalidOctets>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Receipt<'a> {
@@ -159,8 +159,8 @@ impl<'a> Receipt<'a> {
     /// octets, or with a NUL).
     ///
     /// ```
-    /// use smpp_core::sms::{Detection, IdSource, Receipt};
-    /// use smpp_core::{DeliverSm, ShortMessage, Tlvs};
+    /// use smpp_proto::sms::{Detection, IdSource, Receipt};
+    /// use smpp_proto::{DeliverSm, ShortMessage, Tlvs};
     ///
     /// let receipt = Receipt { id: b"7F00A1B2", stat: b"DELIVRD", err: Some(b"000"), ..Receipt::default() };
     /// let (mut text, tlvs) = (Vec::new(), receipt.tlvs().collect::<Vec<_>>());
@@ -173,7 +173,7 @@ impl<'a> Receipt<'a> {
     /// };
     /// let read = Receipt { id_source: IdSource::Tlv { in_text: receipt.id }, ..receipt };
     /// assert_eq!(Receipt::of(&message, Detection::ByEsmClass), Some(Ok(read)));
-    /// # Ok::<(), smpp_core::InvalidOctets>(())
+    /// # Ok::<(), smpp_proto::InvalidOctets>(())
     /// ```
     pub fn tlvs(&self) -> impl Iterator<Item = Tlv<'a>> + use<'a> {
         [

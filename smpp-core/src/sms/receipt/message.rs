@@ -53,9 +53,9 @@ pub struct ReceiptCarrier<'a> {
 /// mobile-originated message cannot forge a receipt. It must be fast: the account waits for it.
 ///
 /// ```
-/// use smpp_core::provider::ReceiptDialect;
-/// use smpp_core::sms::{Receipt, ReceiptCarrier, ReceiptParser};
-/// use smpp_core::{DeliverSm, EsmClass, MessageState, ShortMessage};
+/// use smpp_proto::provider::ReceiptDialect;
+/// use smpp_proto::sms::{Receipt, ReceiptCarrier, ReceiptParser};
+/// use smpp_proto::{DeliverSm, EsmClass, MessageState, ShortMessage};
 ///
 /// /// Reads `code,done date,id`.
 /// fn commas<'a>(message: &ReceiptCarrier<'a>) -> Option<Receipt<'a>> {

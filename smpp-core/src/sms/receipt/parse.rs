@@ -262,8 +262,8 @@ fn set<'a>(receipt: &mut Receipt<'a>, key: Key, Value { word, whole }: Value<'a>
         Key::Dlvrd => receipt.dlvrd = receipt.dlvrd.or_else(|| number(word)),
         Key::SubmitDate => receipt.submit_date = receipt.submit_date.or(Some(whole)),
         Key::DoneDate => receipt.done_date = receipt.done_date.or(Some(whole)),
-        Key::Err => receipt.err = receipt.err.or(Some(word)),
-        Key::Id | Key::Stat | Key::Text | Key::Other => {}
+        Key::Err if !word.is_empty() => receipt.err = receipt.err.or(Some(word)),
+        Key::Id | Key::Stat | Key::Err | Key::Text | Key::Other => {}
     }
 }
 

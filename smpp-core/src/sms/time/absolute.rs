@@ -13,12 +13,12 @@ use super::offset::UtcOffset;
 /// The format has no century: years are 2000 to 2099.
 ///
 /// ```
-/// use smpp_core::sms::time::{AbsoluteTime, LocalTime, UnixTime, UtcOffset};
+/// use smpp_proto::sms::time::{AbsoluteTime, LocalTime, UnixTime, UtcOffset};
 /// let singapore = UtcOffset::from_quarters(8 * 4)?;
 /// let time = AbsoluteTime::new(LocalTime::new(2026, 11, 23, 9, 2, 3)?, singapore)?;
 /// assert_eq!(time.to_unix(), UnixTime::from_secs(1_795_395_723));
 /// assert_eq!(time.encode().to_string(), "261123090203032+");
-/// # Ok::<(), smpp_core::sms::time::TimeError>(())
+/// # Ok::<(), smpp_proto::sms::time::TimeError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct AbsoluteTime {

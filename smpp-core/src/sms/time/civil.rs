@@ -18,7 +18,7 @@ pub(super) const DAY: i64 = 24 * HOUR;
 ///
 /// ```
 /// use std::time::SystemTime;
-/// use smpp_core::sms::time::UnixTime;
+/// use smpp_proto::sms::time::UnixTime;
 /// let now = UnixTime::from_duration(SystemTime::UNIX_EPOCH.elapsed()?);
 /// # assert!(now > UnixTime::EPOCH);
 /// # Ok::<(), std::time::SystemTimeError>(())
@@ -31,12 +31,12 @@ pub struct UnixTime(pub(super) i64);
 /// [`to_unix`](Self::to_unix) needs the offset from UTC.
 ///
 /// ```
-/// use smpp_core::sms::time::{LocalTime, UnixTime, UtcOffset};
+/// use smpp_proto::sms::time::{LocalTime, UnixTime, UtcOffset};
 /// let time = LocalTime::new(2026, 11, 23, 1, 2, 3)?;
 /// assert_eq!(time.to_unix(UtcOffset::UTC), UnixTime::from_secs(1_795_395_723));
 /// assert_eq!(time.to_string(), "2026-11-23T01:02:03");
 /// assert!(LocalTime::new(2026, 4, 31, 0, 0, 0).is_err(), "April has 30 days");
-/// # Ok::<(), smpp_core::sms::time::TimeError>(())
+/// # Ok::<(), smpp_proto::sms::time::TimeError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LocalTime {

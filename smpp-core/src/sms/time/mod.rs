@@ -14,8 +14,8 @@
 //!
 //! ```
 //! use core::time::Duration;
-//! use smpp_core::SubmitSm;
-//! use smpp_core::sms::time::{AbsoluteTime, RelativeTime, UnixTime, UtcOffset};
+//! use smpp_proto::SubmitSm;
+//! use smpp_proto::sms::time::{AbsoluteTime, RelativeTime, UnixTime, UtcOffset};
 //!
 //! let schedule = AbsoluteTime::from_unix(UnixTime::from_secs(1_798_135_200), UtcOffset::UTC)?.encode();
 //! let validity = RelativeTime::from_duration(Duration::from_secs(2 * 60 * 60))?.encode();
@@ -26,7 +26,7 @@
 //! };
 //! assert_eq!(message.schedule_delivery_time.as_bytes(), b"261224180000000+");
 //! assert_eq!(message.validity_period.as_bytes(), b"000000020000000R");
-//! # Ok::<(), smpp_core::sms::time::TimeError>(())
+//! # Ok::<(), smpp_proto::sms::time::TimeError>(())
 //! ```
 //!
 //! # Reading time fields
@@ -34,15 +34,15 @@
 //! As an SMSC does:
 //!
 //! ```
-//! # use smpp_core::SubmitSm;
-//! use smpp_core::sms::time::{TimeValue, UnixTime};
-//! # let validity = smpp_core::Time::new(b"000000020000000R").unwrap();
+//! # use smpp_proto::SubmitSm;
+//! use smpp_proto::sms::time::{TimeValue, UnixTime};
+//! # let validity = smpp_proto::Time::new(b"000000020000000R").unwrap();
 //! # let message = SubmitSm { validity_period: validity, ..SubmitSm::default() };
 //! let now = UnixTime::from_secs(1_798_135_200);
 //! let expires = TimeValue::read(message.validity_period)?.map(|validity| validity.to_unix(now));
 //! assert_eq!(expires, Some(UnixTime::from_secs(1_798_142_400)));
 //! assert_eq!(TimeValue::read(message.schedule_delivery_time)?, None, "at once");
-//! # Ok::<(), smpp_core::sms::time::TimeError>(())
+//! # Ok::<(), smpp_proto::sms::time::TimeError>(())
 //! ```
 //!
 //! # Dates of delivery receipts

@@ -14,12 +14,12 @@ use super::format::TimeText;
 ///
 /// ```
 /// use core::time::Duration;
-/// use smpp_core::sms::time::RelativeTime;
+/// use smpp_proto::sms::time::RelativeTime;
 /// let three_days = RelativeTime::from_duration(Duration::from_secs(3 * 24 * 60 * 60))?;
 /// let half_a_year = RelativeTime::new(0, 6, 0, 0, 0, 0)?;
 /// assert_eq!(three_days.encode().to_string(), "000003000000000R");
 /// assert_eq!(half_a_year.encode().to_string(), "000600000000000R");
-/// # Ok::<(), smpp_core::sms::time::TimeError>(())
+/// # Ok::<(), smpp_proto::sms::time::TimeError>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct RelativeTime {

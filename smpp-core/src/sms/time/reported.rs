@@ -15,8 +15,8 @@ use super::value::TimeValue;
 /// A time that an SMSC reports: a date of a [`Receipt`](crate::sms::Receipt), or the `final_date` of a `query_sm_resp`.
 ///
 /// ```
-/// use smpp_core::sms::Receipt;
-/// use smpp_core::sms::time::{ReportedTime, UnixTime, UtcOffset};
+/// use smpp_proto::sms::Receipt;
+/// use smpp_proto::sms::time::{ReportedTime, UnixTime, UtcOffset};
 ///
 /// let receipt = Receipt::parse(b"id:1 submit date:2611230902 done date:2026-11-23T01:02:03Z stat:DELIVRD")?;
 /// let [submitted, done] = [receipt.submit_date, receipt.done_date].map(|date| date.and_then(ReportedTime::parse));
@@ -24,7 +24,7 @@ use super::value::TimeValue;
 /// let singapore = UtcOffset::from_quarters(32).unwrap();
 /// assert_eq!(submitted.map(|time| time.to_unix(singapore)), Some(UnixTime::from_secs(1_795_395_720)));
 /// assert_eq!(done.map(|time| time.to_unix(singapore)), Some(UnixTime::from_secs(1_795_395_723)));
-/// # Ok::<(), smpp_core::sms::ReceiptError>(())
+/// # Ok::<(), smpp_proto::sms::ReceiptError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ReportedTime {

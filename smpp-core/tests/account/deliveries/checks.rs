@@ -1,8 +1,8 @@
 //! What must hold when the SMSC has an acknowledgement, and at the end.
 
-use smpp_core::MessageState;
-use smpp_core::account::InboundMessage;
-use smpp_core::session::Instant;
+use smpp_proto::MessageState;
+use smpp_proto::account::InboundMessage;
+use smpp_proto::session::Instant;
 
 use super::super::messages::Messages;
 use super::{Deliveries, Delivery, DeliveryKind, Received, ack_delay};

@@ -1,6 +1,6 @@
 //! The PDUs that deliver: deliver_sm, or data_sm.
 
-use smpp_core::{Address, COctets, DataSm, DeliverSm, ShortMessage, Tlv, Tlvs};
+use smpp_proto::{Address, COctets, DataSm, DeliverSm, ShortMessage, Tlv, Tlvs};
 
 use super::Deliveries;
 

@@ -1,6 +1,6 @@
 //! What a stop of the account does to the messages that wait.
 
-use smpp_core::account::StopCause;
+use smpp_proto::account::StopCause;
 
 use super::Messages;
 

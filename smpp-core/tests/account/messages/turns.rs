@@ -1,6 +1,6 @@
 //! In which order the segments are sent, and on which bind.
 
-use smpp_core::session::Instant;
+use smpp_proto::session::Instant;
 
 use super::super::log::ConnectionId;
 use super::stops::Abandoned;

@@ -4,7 +4,7 @@
 //! The models can judge what follows. The receiver closes the connection if the length is impossible. Otherwise it goes on, and
 //! cannot know the PDU for what it was: it is lost, and its sender hears at most that it was refused.
 
-use smpp_core::{Frame, SequenceNumber, Tolerance, frame};
+use smpp_proto::{Frame, SequenceNumber, Tolerance, frame};
 
 use super::super::context::Context;
 use super::super::harness::rng::Rng;

@@ -1,8 +1,8 @@
 //! What the SMSC originates, and how it delivers.
 
-use smpp_core::BindMode;
-use smpp_core::server::{DeliverError, Delivery};
-use smpp_core::session::{Instant, Readiness, State};
+use smpp_proto::BindMode;
+use smpp_proto::server::{DeliverError, Delivery};
+use smpp_proto::session::{Instant, Readiness, State};
 
 use super::super::context::Context;
 use super::super::deliveries::{DeliveryKind, DeliveryPdu};

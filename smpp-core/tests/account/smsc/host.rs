@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::rc::Rc;
 
-use smpp_core::server::{
+use smpp_proto::server::{
     Action, Admission, BindLimits, BindRefusal, ConnectionId as ServerId, DeliverError, Delivery,
     DeliveryOutcome, Event, Inbound as ServerInbound, Server,
 };
-use smpp_core::session::{self, CloseReason, Config, Instant, Refusal, Reply, Request};
-use smpp_core::{CommandStatus, Operation};
+use smpp_proto::session::{self, CloseReason, Config, Instant, Refusal, Reply, Request};
+use smpp_proto::{CommandStatus, Operation};
 
 use super::super::answers::{ReplyTo, Responder};
 use super::super::context::Context;

@@ -1,7 +1,7 @@
 //! The SMSC that is a server: what its adapter does, and what it reports.
 
-use smpp_core::CommandStatus;
-use smpp_core::server::DeliveryOutcome;
+use smpp_proto::CommandStatus;
+use smpp_proto::server::DeliveryOutcome;
 
 use super::super::context::Context;
 use super::super::messages::{Messages, Seen, Verdict};
@@ -67,7 +67,7 @@ impl Smsc {
         &mut self,
         context: &mut Context,
         messages: &Messages,
-        id: smpp_core::server::ConnectionId,
+        id: smpp_proto::server::ConnectionId,
     ) {
         let Self { connections, host, .. } = self;
         let Some(host) = host else { return };

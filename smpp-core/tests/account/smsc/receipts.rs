@@ -1,7 +1,7 @@
 //! The ids of messages, and their receipts.
 
-use smpp_core::sms::MessageIdPolicy;
-use smpp_core::{MessageState, RegisteredDelivery};
+use smpp_proto::sms::MessageIdPolicy;
+use smpp_proto::{MessageState, RegisteredDelivery};
 
 use super::super::context::Context;
 use super::super::deliveries::{DeliveryKind, RECIPIENTS};

@@ -5,8 +5,8 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use smpp_core::session::{Direction, Instant, ObservedPdu, Observer};
-use smpp_core::{CommandId, CommandStatus, Frame, Pdu, SequenceNumber, Tolerance};
+use smpp_proto::session::{Direction, Instant, ObservedPdu, Observer};
+use smpp_proto::{CommandId, CommandStatus, Frame, Pdu, SequenceNumber, Tolerance};
 
 use super::super::log::{ConnectionId, delivery_index, segment_of_pdu};
 use super::settings;

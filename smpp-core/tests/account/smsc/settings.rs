@@ -1,8 +1,8 @@
 //! What the seed decides about the server that is the SMSC.
 
-use smpp_core::server::{BindLimits, DeliveryOptions, Options};
-use smpp_core::session::{Config, Rate};
-use smpp_core::{CommandStatus, InterfaceVersion};
+use smpp_proto::server::{BindLimits, DeliveryOptions, Options};
+use smpp_proto::session::{Config, Rate};
+use smpp_proto::{CommandStatus, InterfaceVersion};
 
 use super::super::harness::rng::Rng;
 use super::super::harness::{span, ticks};

@@ -1,11 +1,11 @@
 //! The SMSC's side of a connection: a session of the scripted SMSC, or a connection of the server.
 
-use smpp_core::frame::Frame;
-use smpp_core::server;
-use smpp_core::session::{
+use smpp_proto::frame::Frame;
+use smpp_proto::server;
+use smpp_proto::session::{
     CloseReason, Event, Instant, Outcome, Reply, Request, Session, Smsc as Role, State,
 };
-use smpp_core::{AlertNotification, Bind, CommandStatus};
+use smpp_proto::{AlertNotification, Bind, CommandStatus};
 
 use super::host::ServerHost;
 

@@ -1,7 +1,7 @@
 //! The messages that the SMSC has accepted, and its answers to the requests about them.
 
-use smpp_core::session::{Instant, Request};
-use smpp_core::{COctets, CommandStatus, MessageState, Pdu};
+use smpp_proto::session::{Instant, Request};
+use smpp_proto::{COctets, CommandStatus, MessageState, Pdu};
 
 use super::super::answers::ReplyTo;
 use super::super::context::Context;

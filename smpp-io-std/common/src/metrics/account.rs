@@ -1,8 +1,8 @@
 //! The metrics of an account.
 
 use metrics::{Counter, SharedString, counter, gauge};
-use smpp_core::account::{Account, AccountStats, LinkState, LinkStats};
-use smpp_core::session::{Observer, State};
+use smpp_proto::account::{Account, AccountStats, LinkState, LinkStats};
+use smpp_proto::session::{Observer, State};
 
 use super::gauge::{GaugeShare, add, level};
 use super::traffic::{TrafficPublisher, with};

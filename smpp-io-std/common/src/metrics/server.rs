@@ -1,7 +1,7 @@
 //! The metrics of a server.
 
 use metrics::{Counter, Unit, counter, describe_counter, describe_gauge, gauge};
-use smpp_core::server::ServerStats;
+use smpp_proto::server::ServerStats;
 
 use super::gauge::{GaugeShare, add, level};
 use super::traffic::with;

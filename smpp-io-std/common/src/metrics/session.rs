@@ -1,7 +1,7 @@
 //! The metrics of a session.
 
 use metrics::gauge;
-use smpp_core::session::{Side, State, Stats};
+use smpp_proto::session::{Side, State, Stats};
 
 use super::gauge::GaugeShare;
 use super::traffic::{Labels, TrafficPublisher, with};

@@ -4,7 +4,7 @@ use metrics::{
     Counter, Histogram, Label, SharedString, Unit, counter, describe_counter, describe_gauge,
     describe_histogram, gauge, histogram,
 };
-use smpp_core::session::{self, Count, Kind, RequestCounts, Stats, Traffic};
+use smpp_proto::session::{self, Count, Kind, RequestCounts, Stats, Traffic};
 
 use super::gauge::{GaugeShare, add};
 

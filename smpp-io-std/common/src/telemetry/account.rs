@@ -1,11 +1,11 @@
 //! Logs the events of one account.
 
 #[cfg(feature = "tracing")]
-use smpp_core::account::LinkEvent;
-use smpp_core::account::{AccountEvent, Event};
+use smpp_proto::account::LinkEvent;
+use smpp_proto::account::{AccountEvent, Event};
 #[cfg(feature = "tracing")]
-use smpp_core::session::CloseReason;
-use smpp_core::session::Instant;
+use smpp_proto::session::CloseReason;
+use smpp_proto::session::Instant;
 #[cfg(feature = "tracing")]
 use tracing::{Level, debug, error, field, info, warn};
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use smpp_core::session::{Event, Histogram, RequestCounts, ResponseTimes};
+use smpp_proto::session::{Event, Histogram, RequestCounts, ResponseTimes};
 
 /// The requests of one session by outcome, and how long their responses took.
 #[derive(Clone, Debug, Default)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use smpp_core::session::Instant;
+use smpp_proto::session::Instant;
 
 /// How many events of a kind are logged at once.
 const BURST: u32 = 20;

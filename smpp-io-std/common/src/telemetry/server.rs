@@ -1,11 +1,11 @@
 //! Logs the events of one server.
 
-use smpp_core::server::Event;
+use smpp_proto::server::Event;
 #[cfg(feature = "tracing")]
-use smpp_core::server::NotBoundReason;
+use smpp_proto::server::NotBoundReason;
 #[cfg(feature = "tracing")]
-use smpp_core::session::CloseReason;
-use smpp_core::session::Instant;
+use smpp_proto::session::CloseReason;
+use smpp_proto::session::Instant;
 #[cfg(feature = "tracing")]
 use tracing::{Level, debug, field, info, warn};
 

@@ -3,8 +3,8 @@
 use std::io;
 use std::net::SocketAddr;
 
-use smpp_core::session::{Event, ResponseTimes, Side};
-use smpp_core::{COctets, CommandStatus};
+use smpp_proto::session::{Event, ResponseTimes, Side};
+use smpp_proto::{COctets, CommandStatus};
 
 #[cfg(feature = "metrics")]
 use super::counters::SessionCounters;

@@ -4,8 +4,8 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 
-use smpp_core::session::{CloseReason, Event, Outcome, Request, Response, Side, UnansweredReason};
-use smpp_core::{COctets, CommandStatus};
+use smpp_proto::session::{CloseReason, Event, Outcome, Request, Response, Side, UnansweredReason};
+use smpp_proto::{COctets, CommandStatus};
 use tracing::{Span, debug, field, info, info_span, warn};
 
 use super::TARGET;

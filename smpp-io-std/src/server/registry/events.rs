@@ -3,7 +3,7 @@
 use std::sync::{PoisonError, TryLockError};
 use std::time;
 
-use smpp_core::server::Event;
+use smpp_proto::server::Event;
 
 use super::Registry;
 use crate::account::Ended;

@@ -1,18 +1,18 @@
-//! An application with `smpp_io_std::account`.
+//! An application with `smpp_std::account`.
 
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use smpp_core::account::{
+use smpp_proto::account::{
     AccountEvent, DeliveryReceipt, Message, MessageRequest, MessageRequestError, NoMoreReceipts,
     ReceiptMatch, SendError, SubmitError, Unresolved,
 };
-use smpp_core::session::Response;
-use smpp_io_std::account::{Account, Arrivals, Events, Sent, Ticket};
+use smpp_proto::session::Response;
+use smpp_std::account::{Account, Arrivals, Events, Sent, Ticket};
 
 use super::{Accepted, App, Arrived, Start, same_in_both, same_methods};
 
-same_in_both!(smpp_io_std);
+same_in_both!(smpp_std);
 
 struct Blocking {
     account: Account,

@@ -5,13 +5,13 @@ pub(crate) mod tokio;
 
 use std::time::Duration;
 
-use smpp_core::CommandStatus;
-use smpp_core::account::{
+use smpp_proto::CommandStatus;
+use smpp_proto::account::{
     AccountCounters, AccountEvent, AckError, BindId, Binds, DeliveryReceipt, ExpectError, Expected, Message,
     MessageId, MessageKey, MessageRequest, MessageRequestError, NoMoreReceipts, Options, OptionsError,
     ReceiptMatch, SendError, SubmitError, Unresolved,
 };
-use smpp_core::session::{AcceptedResponse, Response};
+use smpp_proto::session::{AcceptedResponse, Response};
 
 /// What an account is started with.
 pub(crate) struct Settings {
@@ -140,8 +140,8 @@ macro_rules! same_methods {
     () => {
         fn try_submit(
             &mut self,
-            message: &smpp_core::account::Message,
-        ) -> Result<usize, smpp_core::account::SubmitError> {
+            message: &smpp_proto::account::Message,
+        ) -> Result<usize, smpp_proto::account::SubmitError> {
             self.tickets.push(Some(self.account.try_submit(message)?));
             self.sent.push(None);
             Ok(self.tickets.len() - 1)
@@ -160,32 +160,32 @@ macro_rules! same_methods {
             self.arrivals = None;
         }
 
-        fn counters(&self) -> smpp_core::account::AccountCounters {
+        fn counters(&self) -> smpp_proto::account::AccountCounters {
             self.account.stats().counters
         }
 
         fn expect(
             &mut self,
-            expected: smpp_core::account::Expected,
-        ) -> Result<(), smpp_core::account::ExpectError> {
+            expected: smpp_proto::account::Expected,
+        ) -> Result<(), smpp_proto::account::ExpectError> {
             self.account.expect(expected).map(|_| ())
         }
 
         fn set_binds(
             &mut self,
-            binds: smpp_core::account::Binds,
-        ) -> Result<(), smpp_core::account::OptionsError> {
+            binds: smpp_proto::account::Binds,
+        ) -> Result<(), smpp_proto::account::OptionsError> {
             self.account.set_binds(binds)
         }
 
-        fn options(&self) -> smpp_core::account::Options {
+        fn options(&self) -> smpp_proto::account::Options {
             self.account.options()
         }
 
         fn reconfigure(
             &mut self,
-            options: smpp_core::account::Options,
-        ) -> Result<(), smpp_core::account::OptionsError> {
+            options: smpp_proto::account::Options,
+        ) -> Result<(), smpp_proto::account::OptionsError> {
             self.account.reconfigure(options)
         }
 

@@ -1,20 +1,20 @@
-//! An application with `smpp_io_tokio::account`.
+//! An application with `smpp_tokio::account`.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use smpp_core::account::{
+use smpp_proto::account::{
     AccountEvent, DeliveryReceipt, Message, MessageRequest, MessageRequestError, NoMoreReceipts,
     ReceiptMatch, SendError, SubmitError, Unresolved,
 };
-use smpp_core::session::Response;
-use smpp_io_tokio::account::{Account, Arrivals, Events, Sent, Ticket};
+use smpp_proto::session::Response;
+use smpp_tokio::account::{Account, Arrivals, Events, Sent, Ticket};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 
 use super::{Accepted, App, Arrived, Start, same_in_both, same_methods};
 
-same_in_both!(smpp_io_tokio);
+same_in_both!(smpp_tokio);
 
 struct Tokio {
     account: Account,

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use smpp_core::account::{Binds, Message, MessageRequest, Options};
-use smpp_core::{
+use smpp_proto::account::{Binds, Message, MessageRequest, Options};
+use smpp_proto::{
     Address, COctets, CancelSm, CommandStatus, DataSm, Destination, EsmClass, List, MessageClass,
     MessageState, Pdu, QuerySm, QuerySmResp, ReplaceSm, ShortMessage, SubmitMulti, SubmitMultiResp, SubmitSm,
     Tag, Tlv, Tlvs, UnsuccessSme,

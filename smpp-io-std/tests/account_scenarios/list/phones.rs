@@ -1,7 +1,7 @@
 //! Messages from phones.
 
-use smpp_core::CommandStatus;
-use smpp_core::account::SegmentAckMode;
+use smpp_proto::CommandStatus;
+use smpp_proto::account::SegmentAckMode;
 
 use crate::Scenario;
 use crate::stage::{LONG, SHORT, options};

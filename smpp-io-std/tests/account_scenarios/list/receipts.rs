@@ -1,8 +1,8 @@
 //! Delivery receipts: where they arrive, how they are matched, and what changes.
 
-use smpp_core::account::{Expected, ReceiptDestination};
-use smpp_core::provider::ReceiptScope;
-use smpp_core::{CommandStatus, Tlvs};
+use smpp_proto::account::{Expected, ReceiptDestination};
+use smpp_proto::provider::ReceiptScope;
+use smpp_proto::{CommandStatus, Tlvs};
 
 use crate::Scenario;
 use crate::stage::{SHORT, options, receipted, text};

@@ -3,8 +3,8 @@
 use std::net::TcpStream;
 use std::time::Duration;
 
-use smpp_core::account::{Backoff, Binds, MessageRequest, Options, UnansweredPolicy};
-use smpp_core::{CommandStatus, QuerySm, Tlvs};
+use smpp_proto::account::{Backoff, Binds, MessageRequest, Options, UnansweredPolicy};
+use smpp_proto::{CommandStatus, QuerySm, Tlvs};
 
 use crate::Scenario;
 use crate::stage::{LONG, SHORT, closed, options, receipted, text};

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use smpp_core::account::{Binds, Expected, MessageRequest, Options};
-use smpp_core::{CommandStatus, QuerySm, Tlvs};
+use smpp_proto::account::{Binds, Expected, MessageRequest, Options};
+use smpp_proto::{CommandStatus, QuerySm, Tlvs};
 
 use crate::Scenario;
 use crate::drivers::Settings;

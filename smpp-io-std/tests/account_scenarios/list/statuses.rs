@@ -1,9 +1,9 @@
 //! What the account does when the SMSC refuses a message: the table of statuses.
 
-use smpp_core::CommandStatus;
-use smpp_core::account::{Binds, Message, MessageRequest, Options, Statuses};
-use smpp_core::provider::{StatusTable, SubmitAction};
-use smpp_core::{Address, QuerySm, SubmitSm};
+use smpp_proto::CommandStatus;
+use smpp_proto::account::{Binds, Message, MessageRequest, Options, Statuses};
+use smpp_proto::provider::{StatusTable, SubmitAction};
+use smpp_proto::{Address, QuerySm, SubmitSm};
 
 use crate::Scenario;
 use crate::smsc::Smsc;

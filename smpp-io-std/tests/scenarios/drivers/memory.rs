@@ -2,11 +2,11 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use smpp_core::session::{
+use smpp_proto::session::{
     CloseReason, Config, Esme, Event, Instant, NotSentReason, Refusal, Reply, Request, RequestError,
     Response, SentBy, Session,
 };
-use smpp_core::{CommandStatus, DeliverSm, DeliverSmResp, Operation, frame};
+use smpp_proto::{CommandStatus, DeliverSm, DeliverSmResp, Operation, frame};
 
 use super::Driver;
 use crate::common::{bind, message};

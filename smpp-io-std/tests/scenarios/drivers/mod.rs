@@ -9,8 +9,8 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::time::Duration;
 
-use smpp_core::CommandStatus;
-use smpp_core::session::{CloseReason, RequestError, Response};
+use smpp_proto::CommandStatus;
+use smpp_proto::session::{CloseReason, RequestError, Response};
 
 /// One session of an ESME, and its peer.
 pub(crate) trait Driver {

@@ -5,9 +5,9 @@ use std::net::TcpStream;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use smpp_core::session::{CloseReason, Config, Esme, NotSentReason, RequestError, Response, SentBy};
-use smpp_core::{CommandStatus, DeliverSmResp, Operation};
-use smpp_io_std::{Connection, End, Inbound, SentRequest};
+use smpp_proto::session::{CloseReason, Config, Esme, NotSentReason, RequestError, Response, SentBy};
+use smpp_proto::{CommandStatus, DeliverSmResp, Operation};
+use smpp_std::{Connection, End, Inbound, SentRequest};
 
 use super::{Driver, Peer};
 use crate::common::{bind, message};

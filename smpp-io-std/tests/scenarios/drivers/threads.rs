@@ -2,9 +2,9 @@
 
 use std::thread::{self, JoinHandle};
 
-use smpp_core::session::{CloseReason, Config, Esme, RequestError, Response};
-use smpp_core::{CommandStatus, DeliverSmResp};
-use smpp_io_std::{Client, Inbound, Inbox, start};
+use smpp_proto::session::{CloseReason, Config, Esme, RequestError, Response};
+use smpp_proto::{CommandStatus, DeliverSmResp};
+use smpp_std::{Client, Inbound, Inbox, start};
 
 use super::{Driver, Peer};
 use crate::common::{bind, message};

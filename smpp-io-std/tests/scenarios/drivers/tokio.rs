@@ -2,9 +2,9 @@
 
 use std::net::TcpStream;
 
-use smpp_core::session::{CloseReason, Config, Esme, RequestError, Response};
-use smpp_core::{CommandStatus, DeliverSmResp};
-use smpp_io_tokio::{Client, Inbound, Inbox, start};
+use smpp_proto::session::{CloseReason, Config, Esme, RequestError, Response};
+use smpp_proto::{CommandStatus, DeliverSmResp};
+use smpp_tokio::{Client, Inbound, Inbox, start};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 

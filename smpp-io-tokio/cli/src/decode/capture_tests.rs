@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use etherparse::PacketBuilder;
-use smpp_core::pcap::Capture;
-use smpp_core::session::{Config, Direction, Esme, Instant, Session};
-use smpp_core::{Bind, CommandStatus, Frame, Pdu, SequenceNumber, SubmitSm, Tolerance, frame};
+use smpp_proto::pcap::Capture;
+use smpp_proto::session::{Config, Direction, Esme, Instant, Session};
+use smpp_proto::{Bind, CommandStatus, Frame, Pdu, SequenceNumber, SubmitSm, Tolerance, frame};
 
 use super::capture;
 use super::connections::Options;
@@ -316,7 +316,7 @@ fn pcapng() {
 }
 
 #[test]
-fn a_capture_of_smpp_core_is_decoded() {
+fn a_capture_of_smpp_proto_is_decoded() {
     let file = Arc::new(Mutex::new(Vec::new()));
     let capture = Capture::new({
         let file = Arc::clone(&file);

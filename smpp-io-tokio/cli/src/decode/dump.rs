@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use smpp_core::frame::{Field, HEADER_LENGTH};
-use smpp_core::{CommandId, DecodeError, DecodeErrorKind, Frame, Header, Quirks, Tag, Tolerance};
+use smpp_proto::frame::{Field, HEADER_LENGTH};
+use smpp_proto::{CommandId, DecodeError, DecodeErrorKind, Frame, Header, Quirks, Tag, Tolerance};
 
 use super::message;
 use super::pdus::{Item, Pdus, Rest};
@@ -266,7 +266,7 @@ fn words(quirk: Quirks) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use smpp_core::{
+    use smpp_proto::{
         Address, Bind, CommandStatus, DataCoding, DeliverSm, EsmClass, MessageState, Password, Pdu,
         SequenceNumber, ShortMessage, Tlv, Tlvs,
     };
@@ -276,7 +276,7 @@ mod tests {
     /// Dumps these octets. Returns the text and whether all of them could be decoded.
     fn dump(octets: &[u8], tolerance: Tolerance) -> (String, bool) {
         let mut dump = Dump::new(Vec::new(), tolerance);
-        let mut pdus = Pdus::new(smpp_core::frame::DEFAULT_MAX_LENGTH, false);
+        let mut pdus = Pdus::new(smpp_proto::frame::DEFAULT_MAX_LENGTH, false);
         pdus.push(octets);
         dump.pdus(Place::Input, &mut pdus).unwrap();
         dump.rest(Place::Input, &pdus).unwrap();

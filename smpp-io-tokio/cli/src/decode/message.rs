@@ -1,8 +1,8 @@
 //! The content of a message: its user data header, its text, its receipt.
 
-use smpp_core::sms::udh::{self, Content, Element, Ports};
-use smpp_core::sms::{Alphabet, Codings, ConcatRef, Receipt};
-use smpp_core::{DataCoding, EsmClass, Pdu, Tlvs};
+use smpp_proto::sms::udh::{self, Content, Element, Ports};
+use smpp_proto::sms::{Alphabet, Codings, ConcatRef, Receipt};
+use smpp_proto::{DataCoding, EsmClass, Pdu, Tlvs};
 
 /// The message in a PDU.
 struct Message<'a> {
@@ -131,7 +131,7 @@ fn receipt(lines: &mut Lines, text: &[u8], tlvs: Tlvs<'_>, alphabet: Option<Alph
 
 #[cfg(test)]
 mod tests {
-    use smpp_core::{DeliverSm, ShortMessage, SubmitSm, Tag, Tlv};
+    use smpp_proto::{DeliverSm, ShortMessage, SubmitSm, Tag, Tlv};
 
     use super::*;
 
@@ -170,7 +170,7 @@ mod tests {
     #[test]
     fn a_receipt_in_ucs2_and_one_that_is_none() {
         let mut octets = Vec::new();
-        smpp_core::sms::ucs2::encode("id:1 stat:ENROUTE text:五", &mut octets);
+        smpp_proto::sms::ucs2::encode("id:1 stat:ENROUTE text:五", &mut octets);
         let receipt = DeliverSm {
             esm_class: EsmClass::DELIVERY_RECEIPT,
             data_coding: DataCoding::UCS2,

@@ -21,8 +21,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 #[cfg(feature = "web")]
-use smpp_core::Frame;
-use smpp_core::{Tolerance, frame};
+use smpp_proto::Frame;
+use smpp_proto::{Tolerance, frame};
 
 use crate::failure::{Failure, finish};
 use connections::Options;

@@ -1,6 +1,6 @@
 //! Splits the octets of one stream into PDUs.
 
-use smpp_core::{CommandId, Frame, FramingError, frame};
+use smpp_proto::{CommandId, Frame, FramingError, frame};
 
 /// The octets that show whether a header is plausible: `command_length` and `command_id`.
 pub(super) const PLAUSIBLE: usize = 8;
@@ -131,7 +131,7 @@ impl Pdus {
 
 #[cfg(test)]
 mod tests {
-    use smpp_core::{CommandStatus, Pdu, SequenceNumber};
+    use smpp_proto::{CommandStatus, Pdu, SequenceNumber};
 
     use super::*;
 

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use smpp_core::Frame;
+use smpp_proto::Frame;
 
 use super::dump::{Output, Place};
 use crate::failure::{Failure, finish};

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use smpp_core::session::NotSentReason;
-use smpp_core::{Endpoint, SubmitSm, Tlvs};
-use smpp_io_tokio::{Client, Connector, RequestError, Response};
+use smpp_proto::session::NotSentReason;
+use smpp_proto::{Endpoint, SubmitSm, Tlvs};
+use smpp_tokio::{Client, Connector, RequestError, Response};
 use tokio::task::JoinSet;
 use tokio::time;
 

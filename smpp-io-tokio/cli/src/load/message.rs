@@ -1,6 +1,6 @@
 //! The messages of the client and their ids at the server.
 
-use smpp_core::{Address, COctets, ShortMessage, SubmitSm, SubmitSmResp, Tag, Tlv};
+use smpp_proto::{Address, COctets, ShortMessage, SubmitSm, SubmitSmResp, Tag, Tlv};
 
 /// The longest short_message, in octets. Longer texts go into message_payload.
 const MAX_SHORT: usize = 254;

@@ -14,8 +14,8 @@ use std::thread;
 
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
-use smpp_core::session::{Config, Rate};
-use smpp_core::{Address, BindMode, Endpoint};
+use smpp_proto::session::{Config, Rate};
+use smpp_proto::{Address, BindMode, Endpoint};
 
 use crate::failure::{Failure, finish};
 use crate::{options, runtime};

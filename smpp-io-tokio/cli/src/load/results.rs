@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use serde_json::json;
-use smpp_core::account::SegmentOutcome;
-use smpp_core::session::{CloseReason, RequestError, Response};
+use smpp_proto::account::SegmentOutcome;
+use smpp_proto::session::{CloseReason, RequestError, Response};
 
 use super::Arguments;
 use crate::failure::Failure;
@@ -35,8 +35,8 @@ pub(super) struct Ended {
     text: String,
 }
 
-impl From<smpp_io_tokio::End> for Ended {
-    fn from(end: smpp_io_tokio::End) -> Self {
+impl From<smpp_tokio::End> for Ended {
+    fn from(end: smpp_tokio::End) -> Self {
         Self { reason: end.reason, text: end.to_string() }
     }
 }
@@ -207,8 +207,8 @@ fn coarse_cpu_time() -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use smpp_core::CommandStatus;
-    use smpp_core::session::NotSentReason;
+    use smpp_proto::CommandStatus;
+    use smpp_proto::session::NotSentReason;
 
     use super::*;
 

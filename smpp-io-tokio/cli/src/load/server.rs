@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use smpp_core::COctets;
-use smpp_core::session::{Config, Kind, Request};
-use smpp_io_tokio::{AcceptError, BindRequest, Inbound, Listener};
+use smpp_proto::COctets;
+use smpp_proto::session::{Config, Kind, Request};
+use smpp_tokio::{AcceptError, BindRequest, Inbound, Listener};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 

@@ -1,7 +1,7 @@
 //! The alphabet of `data_coding` 0, from messages that came back. No I/O.
 
-use smpp_core::DataCoding;
-use smpp_core::sms::{Alphabet, Codings, ucs2};
+use smpp_proto::DataCoding;
+use smpp_proto::sms::{Alphabet, Codings, ucs2};
 
 use super::finding::Finding;
 use super::plan::Purpose;

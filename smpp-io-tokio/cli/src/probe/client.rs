@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use smpp_core::session::{CloseReason, Config, Direction, Esme, ObservedPdu, Observer, RequestError, State};
-use smpp_core::{Address, BindMode, Endpoint, EnquireLink, InterfaceVersion, SubmitSm};
-use smpp_io_tokio::{Client, Connector, End, Inbound, Inbox};
+use smpp_proto::session::{CloseReason, Config, Direction, Esme, ObservedPdu, Observer, RequestError, State};
+use smpp_proto::{Address, BindMode, Endpoint, EnquireLink, InterfaceVersion, SubmitSm};
+use smpp_tokio::{Client, Connector, End, Inbound, Inbox};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{self, MissedTickBehavior};
 
@@ -63,7 +63,7 @@ struct Recorder {
 }
 
 impl Observer for Recorder {
-    fn observe(&mut self, _: smpp_core::session::Instant, direction: Direction, pdu: ObservedPdu<'_>) {
+    fn observe(&mut self, _: smpp_proto::session::Instant, direction: Direction, pdu: ObservedPdu<'_>) {
         lock(&self.record).observe(self.start.elapsed(), self.bind, direction, &pdu.octets());
     }
 }

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use smpp_core::provider::ReceiptRoute;
-use smpp_core::sms::time::{ReportedTime, UtcOffset};
-use smpp_core::sms::{Detection, IdFallback, IdSource, MessageIdPolicy, Receipt};
-use smpp_core::{CommandStatus, EsmClass, MessageState};
+use smpp_proto::provider::ReceiptRoute;
+use smpp_proto::sms::time::{ReportedTime, UtcOffset};
+use smpp_proto::sms::{Detection, IdFallback, IdSource, MessageIdPolicy, Receipt};
+use smpp_proto::{CommandStatus, EsmClass, MessageState};
 
 use super::finding::{Finding, ReceiptContent, SegmentReceipts, TlvUse};
 use super::ids::{Relation, Shape, describe};

@@ -3,9 +3,9 @@
 use std::fmt::Display;
 use std::time::Duration;
 
-use smpp_core::provider::ReceiptRoute;
-use smpp_core::sms::{Alphabet, Detection, IdFallback, IdNotation, MessageIdPolicy, NumericIds, Receipt};
-use smpp_core::{CommandStatus, Endpoint, MessageState};
+use smpp_proto::provider::ReceiptRoute;
+use smpp_proto::sms::{Alphabet, Detection, IdFallback, IdNotation, MessageIdPolicy, NumericIds, Receipt};
+use smpp_proto::{CommandStatus, Endpoint, MessageState};
 
 use super::finding::{Finding, ReceiptContent, SegmentReceipts, TlvUse};
 use super::findings::Findings;
@@ -132,7 +132,7 @@ fn provider(endpoint: &Endpoint, findings: &Findings) -> Vec<Field> {
         interface_version(findings),
         Field::new("max_binds", &findings.max_binds, |it| Value::some(it, it)),
         Field::new("rate", &findings.rate, |it| {
-            Value::some(it, format_args!("smpp_core::session::Rate::per_second({it})"))
+            Value::some(it, format_args!("smpp_proto::session::Rate::per_second({it})"))
         }),
         Field::new("window", &findings.window, |it| Value::some(it, it)),
         keep_alive(findings),
@@ -145,12 +145,12 @@ fn provider(endpoint: &Endpoint, findings: &Findings) -> Vec<Field> {
             None => Field::unknown("data_codings", &findings.accepted_codings.evidence),
         },
         Field::new("alphabets", &findings.alphabet, |it| {
-            let (toml, rust) = (alphabet(*it), format!("smpp_core::sms::Alphabet::{it:?}"));
+            let (toml, rust) = (alphabet(*it), format!("smpp_proto::sms::Alphabet::{it:?}"));
             match it {
                 Alphabet::Ucs2 => Value::new("[\"ucs2\"]", format_args!("&[{rust}]")),
                 _ => Value::new(
                     format_args!("[\"{toml}\", \"ucs2\"]"),
-                    format_args!("&[{rust}, smpp_core::sms::Alphabet::Ucs2]"),
+                    format_args!("&[{rust}, smpp_proto::sms::Alphabet::Ucs2]"),
                 ),
             }
         })
@@ -160,7 +160,7 @@ fn provider(endpoint: &Endpoint, findings: &Findings) -> Vec<Field> {
             }
         }),
         Field::new("long_messages", &findings.udh_segments, |_| {
-            Value::some("\"udh8\"", "smpp_core::provider::LongMessages::Udh8")
+            Value::some("\"udh8\"", "smpp_proto::provider::LongMessages::Udh8")
         }),
         match &findings.response_ids.value {
             Some(shape) => Field::unknown(
@@ -177,7 +177,7 @@ fn interface_version(findings: &Findings) -> Field {
     let takes_tlvs = matches!(findings.submit_tlvs.value, Some(TlvUse::GivenBack | TlvUse::Accepted));
     Field::new("interface_version", &findings.version, |stated| {
         let (toml, rust) = if *stated < 0x34 && !takes_tlvs { ("3.3", "V3_3") } else { ("3.4", "V3_4") };
-        Value::new(format_args!("\"{toml}\""), format_args!("smpp_core::InterfaceVersion::{rust}"))
+        Value::new(format_args!("\"{toml}\""), format_args!("smpp_proto::InterfaceVersion::{rust}"))
     })
     .with(|field| {
         if let Some(stated) = findings.version.value {
@@ -213,9 +213,9 @@ fn statuses(findings: &Findings) -> Field {
         if let Some(status) = status {
             toml_row = format!("{{ status = \"{}\", {toml} }}", status_name(status));
             let constant = match status.name().and_then(|name| name.strip_prefix("ESME_")) {
-                Some(name) => format!("smpp_core::CommandStatus::{name}"),
+                Some(name) => format!("smpp_proto::CommandStatus::{name}"),
                 None => {
-                    format!("smpp_core::CommandStatus({:#06x}_{:04x})", status.0 >> 16, status.0 & 0xFFFF)
+                    format!("smpp_proto::CommandStatus({:#06x}_{:04x})", status.0 >> 16, status.0 & 0xFFFF)
                 }
             };
             rust_row = format!("({constant}, {rust})");
@@ -223,12 +223,14 @@ fn statuses(findings: &Findings) -> Field {
         (toml_row, rust_row)
     };
     let pause =
-        "smpp_core::provider::SubmitAction::Pause { times: 10, delay: core::time::Duration::from_secs(1) }";
+        "smpp_proto::provider::SubmitAction::Pause { times: 10, delay: core::time::Duration::from_secs(1) }";
     let (submit_toml, submit_rust) = row(rate, "action = \"pause\", times = 10, delay = 1", pause);
-    let (bind_toml, bind_rust) = row(bind, "action = \"retry\"", "smpp_core::provider::BindAction::Retry");
+    let (bind_toml, bind_rust) = row(bind, "action = \"retry\"", "smpp_proto::provider::BindAction::Retry");
     let value = Value::new(
         format_args!("{{ submit = [{submit_toml}], bind = [{bind_toml}] }}"),
-        format_args!("smpp_core::provider::StatusTable {{ submit: &[{submit_rust}], bind: &[{bind_rust}] }}"),
+        format_args!(
+            "smpp_proto::provider::StatusTable {{ submit: &[{submit_rust}], bind: &[{bind_rust}] }}"
+        ),
     );
     let evidence = |found: bool, of: &str, evidence: &str| found.then(|| format!("{of}: {evidence}"));
     let evidence = [
@@ -270,7 +272,7 @@ fn codings(findings: &Findings) -> Vec<Field> {
         Field::new("smsc_default", &findings.alphabet, |it| {
             Value::new(
                 format_args!("\"{}\"", alphabet(*it)),
-                format_args!("smpp_core::sms::Alphabet::{it:?}"),
+                format_args!("smpp_proto::sms::Alphabet::{it:?}"),
             )
         }),
         Field::unknown("ia5", "data_coding 1 was not tested"),
@@ -290,14 +292,14 @@ const fn alphabet(alphabet: Alphabet) -> &'static str {
 fn receipts(findings: &Findings) -> Vec<Field> {
     vec![
         Field::new("registered_delivery", &findings.receipts, |_| {
-            Value::some(1, "smpp_core::RegisteredDelivery::RECEIPT")
+            Value::some(1, "smpp_proto::RegisteredDelivery::RECEIPT")
         }),
         Field::unknown("request_on_last_segment", "each message requested receipts in all its segments"),
         Field::new("scope", &findings.segment_receipts, |it| match it {
             SegmentReceipts::Each | SegmentReceipts::SharedId => {
-                Value::new("\"segment\"", "smpp_core::provider::ReceiptScope::Segment")
+                Value::new("\"segment\"", "smpp_proto::provider::ReceiptScope::Segment")
             }
-            _ => Value::new("\"message\"", "smpp_core::provider::ReceiptScope::Message"),
+            _ => Value::new("\"message\"", "smpp_proto::provider::ReceiptScope::Message"),
         }),
         Field::new("states", &findings.states, |states| {
             Value::new(state_names(states), format_args!("&[{}]", rust_states(states)))
@@ -316,9 +318,9 @@ fn receipts(findings: &Findings) -> Vec<Field> {
         ),
         Field::new("route", &findings.route, |route| match route {
             ReceiptRoute::SubmittingBind => {
-                Value::some("\"submitting_bind\"", "smpp_core::provider::ReceiptRoute::SubmittingBind")
+                Value::some("\"submitting_bind\"", "smpp_proto::provider::ReceiptRoute::SubmittingBind")
             }
-            _ => Value::some("\"any_bind\"", "smpp_core::provider::ReceiptRoute::AnyBind"),
+            _ => Value::some("\"any_bind\"", "smpp_proto::provider::ReceiptRoute::AnyBind"),
         }),
         Field::new("detection", &findings.detection, |detection| {
             let (toml, rust) = match detection {
@@ -326,7 +328,7 @@ fn receipts(findings: &Findings) -> Vec<Field> {
                 Detection::ByTlvs => ("by_tlvs", "ByTlvs"),
                 Detection::ByEsmClass => ("by_esm_class", "ByEsmClass"),
             };
-            Value::new(format_args!("\"{toml}\""), format_args!("smpp_core::sms::Detection::{rust}"))
+            Value::new(format_args!("\"{toml}\""), format_args!("smpp_proto::sms::Detection::{rust}"))
         }),
         Field::new("esm_classes", &findings.esm_classes, |classes| {
             // 0x04 and 0x20 are always receipts, and 0x00 is for `detection`.
@@ -334,7 +336,7 @@ fn receipts(findings: &Findings) -> Vec<Field> {
             types.retain(|class| ![0, 0x04, 0x20].contains(class));
             types.dedup();
             let toml: Vec<_> = types.iter().map(|class| format!("{class:#04x}")).collect();
-            let rust = toml.iter().map(|class| format!("smpp_core::EsmClass::from_bits_retain({class})"));
+            let rust = toml.iter().map(|class| format!("smpp_proto::EsmClass::from_bits_retain({class})"));
             let rust: Vec<_> = rust.collect();
             Value::new(format_args!("[{}]", toml.join(", ")), format_args!("&[{}]", rust.join(", ")))
         }),
@@ -345,12 +347,12 @@ fn receipts(findings: &Findings) -> Vec<Field> {
                 IdFallback::OtherId => ("other_id", "OtherId"),
                 IdFallback::OtherNotation => ("other_notation", "OtherNotation"),
             };
-            Value::new(format_args!("\"{toml}\""), format_args!("smpp_core::sms::IdFallback::{rust}"))
+            Value::new(format_args!("\"{toml}\""), format_args!("smpp_proto::sms::IdFallback::{rust}"))
         }),
         Field::new("offset", &findings.offset, |offset| {
             // In a constant, only the range of the number could fail, and it is within.
             let rust = format!(
-                "match smpp_core::sms::time::UtcOffset::from_quarters({}) {{ Ok(offset) => Some(offset), Err(_) => None }}",
+                "match smpp_proto::sms::time::UtcOffset::from_quarters({}) {{ Ok(offset) => Some(offset), Err(_) => None }}",
                 offset.quarters()
             );
             Value::new(format_args!("\"{offset}\""), rust)
@@ -359,7 +361,7 @@ fn receipts(findings: &Findings) -> Vec<Field> {
 }
 
 fn rust_states(states: &[MessageState]) -> String {
-    let states: Vec<_> = states.iter().map(|state| format!("smpp_core::MessageState::{state:?}")).collect();
+    let states: Vec<_> = states.iter().map(|state| format!("smpp_proto::MessageState::{state:?}")).collect();
     states.join(", ")
 }
 
@@ -370,10 +372,10 @@ fn message_ids(findings: &Findings) -> Field {
     Field::new("message_ids", if of_tlv { tlv } else { text }, |policy| {
         let MessageIdPolicy { ignore_case, numbers } = policy;
         let rust = match *policy {
-            MessageIdPolicy::EXACT => "smpp_core::sms::MessageIdPolicy::EXACT".into(),
-            MessageIdPolicy::IGNORE_CASE => "smpp_core::sms::MessageIdPolicy::IGNORE_CASE".into(),
+            MessageIdPolicy::EXACT => "smpp_proto::sms::MessageIdPolicy::EXACT".into(),
+            MessageIdPolicy::IGNORE_CASE => "smpp_proto::sms::MessageIdPolicy::IGNORE_CASE".into(),
             _ => format!(
-                "smpp_core::sms::MessageIdPolicy {{ ignore_case: {ignore_case}, numbers: {} }}",
+                "smpp_proto::sms::MessageIdPolicy {{ ignore_case: {ignore_case}, numbers: {} }}",
                 rust_numbers(*numbers)
             ),
         };
@@ -384,8 +386,8 @@ fn message_ids(findings: &Findings) -> Field {
 fn rust_numbers(numbers: Option<NumericIds>) -> String {
     let Some(NumericIds { submitted, receipted }) = numbers else { return "None".into() };
     format!(
-        "Some(smpp_core::sms::NumericIds {{ submitted: smpp_core::sms::IdNotation::{submitted:?}, receipted: \
-         smpp_core::sms::IdNotation::{receipted:?} }})"
+        "Some(smpp_proto::sms::NumericIds {{ submitted: smpp_proto::sms::IdNotation::{submitted:?}, receipted: \
+         smpp_proto::sms::IdNotation::{receipted:?} }})"
     )
 }
 

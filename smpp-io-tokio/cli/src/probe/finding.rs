@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use smpp_core::CommandStatus;
+use smpp_proto::CommandStatus;
 
 /// A conclusion with its evidence, or why there is none.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use smpp_core::provider::ReceiptRoute;
-use smpp_core::sms::time::UtcOffset;
-use smpp_core::sms::{Alphabet, Detection, IdFallback, MessageIdPolicy};
-use smpp_core::{CommandStatus, MessageState};
+use smpp_proto::provider::ReceiptRoute;
+use smpp_proto::sms::time::UtcOffset;
+use smpp_proto::sms::{Alphabet, Detection, IdFallback, MessageIdPolicy};
+use smpp_proto::{CommandStatus, MessageState};
 
 use super::finding::{Finding, ReceiptContent, SegmentReceipts, TlvUse};
 use super::ids::Shape;

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display};
 
-use smpp_core::sms::{IdNotation, MessageIdPolicy, NumericIds};
+use smpp_proto::sms::{IdNotation, MessageIdPolicy, NumericIds};
 
 /// Ids of one place, described.
 #[derive(Clone, Debug, PartialEq, Eq)]

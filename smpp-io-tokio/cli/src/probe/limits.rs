@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use smpp_core::session::Direction;
-use smpp_core::{CommandId, CommandStatus};
+use smpp_proto::session::Direction;
+use smpp_proto::{CommandId, CommandStatus};
 
 use super::finding::Finding;
 use super::plan::Purpose;

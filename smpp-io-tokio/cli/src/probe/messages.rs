@@ -1,7 +1,7 @@
 //! The messages of the probe. No I/O.
 
-use smpp_core::sms::{ConcatRef, Text, ucs2};
-use smpp_core::{Address, DataCoding, EsmClass, RegisteredDelivery, ShortMessage, SubmitSm, Tlv, Tlvs};
+use smpp_proto::sms::{ConcatRef, Text, ucs2};
+use smpp_proto::{Address, DataCoding, EsmClass, RegisteredDelivery, ShortMessage, SubmitSm, Tlv, Tlvs};
 
 use super::alphabet::{TELLING_OCTETS, TELLING_TEXT};
 use super::plan::Purpose;

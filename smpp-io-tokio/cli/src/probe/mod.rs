@@ -31,8 +31,8 @@ use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
 use clap::Parser;
-use smpp_core::sms::time::{LocalTime, UnixTime, UtcOffset};
-use smpp_core::{Address, Endpoint};
+use smpp_proto::sms::time::{LocalTime, UnixTime, UtcOffset};
+use smpp_proto::{Address, Endpoint};
 
 use crate::failure::{Failure, finish};
 use crate::output::line;
@@ -50,7 +50,7 @@ use record::Record;
 /// more than --budget messages and requests no more than --max-binds binds. What is delivered about other numbers it
 /// refuses with a temporary error, so that the SMSC delivers it again.
 ///
-/// The result is a provider for smpp-core as TOML and as Rust source, each value with its evidence; what was not found
+/// The result is a provider for smpp-proto as TOML and as Rust source, each value with its evidence; what was not found
 /// out is named. The password comes from the URL or, if that has none, from the environment variable SMPP_PASSWORD.
 ///
 /// The exit status is 0 if the probe ran, 2 if an argument is wrong or you did not agree, 1 otherwise.
@@ -198,7 +198,7 @@ fn title(endpoint: &Endpoint, now: UnixTime) -> Vec<String> {
     };
     let version = env!("CARGO_PKG_VERSION");
     vec![
-        format!("A provider for smpp-core, found out by `smpp probe` {version} at {endpoint}{date}."),
+        format!("A provider for smpp-proto, found out by `smpp probe` {version} at {endpoint}{date}."),
         "Each value has its evidence before it. Check what the provider's manual says otherwise.".into(),
     ]
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use smpp_core::sms::{Detection, IdSource, Receipt, ReceiptCarrier};
-use smpp_core::{DataCoding, EsmClass, MessageState, Tlvs};
+use smpp_proto::sms::{Detection, IdSource, Receipt, ReceiptCarrier};
+use smpp_proto::{DataCoding, EsmClass, MessageState, Tlvs};
 
 use super::record::{Delivered, Record};
 

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
-use smpp_core::session::Direction;
-use smpp_core::tlv::Tag;
-use smpp_core::{
+use smpp_proto::session::Direction;
+use smpp_proto::tlv::Tag;
+use smpp_proto::{
     Address, COctets, CommandId, CommandStatus, DataSm, DeliverSm, Frame, Pdu, Quirks, SubmitSm, Tolerance,
 };
 
@@ -283,7 +283,7 @@ pub(super) fn tag_name(tag: Tag) -> String {
 
 #[cfg(test)]
 mod tests {
-    use smpp_core::SequenceNumber;
+    use smpp_proto::SequenceNumber;
 
     use super::*;
 

@@ -25,18 +25,20 @@ impl Display for Rust<'_> {
         for line in &document.title {
             comment(f, "///", 0, line)?;
         }
-        f.write_str("pub const PROVIDER: smpp_core::provider::Provider = smpp_core::provider::Provider {\n")?;
+        f.write_str(
+            "pub const PROVIDER: smpp_proto::provider::Provider = smpp_proto::provider::Provider {\n",
+        )?;
         write_fields(f, 4, &document.provider)?;
         nested(
             f,
             "codings",
-            "smpp_core::sms::Codings",
-            "smpp_core::provider::Provider::UNSTATED.codings",
+            "smpp_proto::sms::Codings",
+            "smpp_proto::provider::Provider::UNSTATED.codings",
             &document.codings,
         )?;
-        let dialect = "smpp_core::provider::ReceiptDialect";
-        nested(f, "receipts", dialect, "smpp_core::provider::ReceiptDialect::UNSTATED", &document.receipts)?;
-        f.write_str("    ..smpp_core::provider::Provider::UNSTATED\n};\n")
+        let dialect = "smpp_proto::provider::ReceiptDialect";
+        nested(f, "receipts", dialect, "smpp_proto::provider::ReceiptDialect::UNSTATED", &document.receipts)?;
+        f.write_str("    ..smpp_proto::provider::Provider::UNSTATED\n};\n")
     }
 }
 

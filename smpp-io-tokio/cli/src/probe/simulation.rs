@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use smpp_core::session::{Direction, Instant};
-use smpp_core::simulator::{Delivery, ReceiptTiming, Rules, SimulatedBind, Simulator};
-use smpp_core::{
+use smpp_proto::session::{Direction, Instant};
+use smpp_proto::simulator::{Delivery, ReceiptTiming, Rules, SimulatedBind, Simulator};
+use smpp_proto::{
     Address, Bind, BindMode, COctets, CommandStatus, DeliverSmResp, Frame, Password, Pdu, SequenceNumber,
     SubmitSm, SubmitSmResp, Tlvs,
 };

@@ -1,6 +1,6 @@
 //! Conclusions about messages, their responses, and their segments that come back. No I/O.
 
-use smpp_core::CommandStatus;
+use smpp_proto::CommandStatus;
 
 use super::dialect::is_accepted;
 use super::finding::Finding;

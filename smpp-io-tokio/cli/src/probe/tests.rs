@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use smpp_core::provider::{BindAction, Provider, ReceiptRoute, ReceiptScope, SubmitAction};
-use smpp_core::simulator::{ReceiptTiming, Rules, StateWeights};
-use smpp_core::sms::time::UtcOffset;
-use smpp_core::sms::{Alphabet, Detection, IdFallback, IdNotation, MessageIdPolicy, NumericIds};
-use smpp_core::{CommandStatus, Endpoint, EsmClass, MessageState};
+use smpp_proto::provider::{BindAction, Provider, ReceiptRoute, ReceiptScope, SubmitAction};
+use smpp_proto::simulator::{ReceiptTiming, Rules, StateWeights};
+use smpp_proto::sms::time::UtcOffset;
+use smpp_proto::sms::{Alphabet, Detection, IdFallback, IdNotation, MessageIdPolicy, NumericIds};
+use smpp_proto::{CommandStatus, Endpoint, EsmClass, MessageState};
 
 use super::document::Document;
 use super::finding::{SegmentReceipts, TlvUse};
@@ -274,7 +274,7 @@ fn the_rate_and_its_status_are_found_out() {
     {
         let rules = Rules {
             dialect: format!("rate-status={status}").parse().unwrap(),
-            rate: Some(smpp_core::session::Rate::per_second(30)),
+            rate: Some(smpp_proto::session::Rate::per_second(30)),
             ..Rules::default()
         };
         let found = Findings::of(&run_with(rules.clone(), &generous()));
@@ -299,7 +299,7 @@ fn the_window_is_found_out_and_kept() {
     assert_eq!(found.rate_status.value, Some(CommandStatus::RTHROTTLED), "{}", found.rate.evidence);
     // A rate limit is not taken for a window.
     for rate in 5..9 {
-        let rules = Rules { rate: Some(smpp_core::session::Rate::per_second(rate)), ..Rules::default() };
+        let rules = Rules { rate: Some(smpp_proto::session::Rate::per_second(rate)), ..Rules::default() };
         let found = Findings::of(&run_with(rules, &generous()));
         assert_eq!(found.window.value, None, "{rate}: {}", found.window.evidence);
         assert_eq!(
@@ -354,7 +354,7 @@ const EVERYTHING: &str = "version=3.3,ids=hex,text-ids=dec12,tlv-ids=HEX10,recei
 
 fn document(record: &Record) -> Document {
     let endpoint: Endpoint = "smpps://shop:s3cret@smpp.example".parse().unwrap();
-    let title = vec!["A provider for smpp-core.".into()];
+    let title = vec!["A provider for smpp-proto.".into()];
     Document::new(&endpoint, title, &Findings::of(record))
 }
 
@@ -372,7 +372,7 @@ fn nothing() -> Document {
 fn a_status_without_a_name_is_written_as_a_number() {
     let rust = Rust(&document(&run("bind-status=0x00000450", &generous()))).to_string();
     assert!(
-        rust.contains("(smpp_core::CommandStatus(0x0000_0450), smpp_core::provider::BindAction::Retry)"),
+        rust.contains("(smpp_proto::CommandStatus(0x0000_0450), smpp_proto::provider::BindAction::Retry)"),
         "{rust}"
     );
 }

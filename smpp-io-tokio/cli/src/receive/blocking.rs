@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use smpp_core::CommandStatus;
-use smpp_io_std::{Client, Connector, Inbound};
+use smpp_proto::CommandStatus;
+use smpp_std::{Client, Connector, Inbound};
 
 use super::store::Store;
 use super::{Arguments, MODE, report_bound, report_stopped};

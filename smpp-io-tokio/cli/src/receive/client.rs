@@ -1,7 +1,7 @@
 //! The driving of `smpp receive` over tokio.
 
-use smpp_core::CommandStatus;
-use smpp_io_tokio::{Connector, Inbound};
+use smpp_proto::CommandStatus;
+use smpp_tokio::{Connector, Inbound};
 use tokio::task::block_in_place;
 
 use super::store::Store;

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use smpp_core::{BindMode, Endpoint};
+use smpp_proto::{BindMode, Endpoint};
 
 use crate::failure::{Failure, finish};
 use crate::{options, runtime};

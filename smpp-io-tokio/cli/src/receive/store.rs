@@ -7,8 +7,8 @@ use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
-use smpp_core::DeliverSm;
-use smpp_core::frame::HEADER_LENGTH;
+use smpp_proto::DeliverSm;
+use smpp_proto::frame::HEADER_LENGTH;
 
 use crate::failure::Failure;
 

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use smpp_core::session::Esme;
-use smpp_io_std::testing::TestSmsc;
-use smpp_io_std::{Connection, Connector, End, Inbound, Stream};
+use smpp_proto::session::Esme;
+use smpp_std::testing::TestSmsc;
+use smpp_std::{Connection, Connector, End, Inbound, Stream};
 
 use super::message::Message;
 use super::tracker::Tracker;

@@ -1,8 +1,8 @@
 //! The driving of `smpp send` over tokio.
 
-use smpp_core::session::{Esme, State};
-use smpp_io_tokio::testing::TestSmsc;
-use smpp_io_tokio::{Client, Connector, End, Inbound, Inbox};
+use smpp_proto::session::{Esme, State};
+use smpp_tokio::testing::TestSmsc;
+use smpp_tokio::{Client, Connector, End, Inbound, Inbox};
 use tokio::sync::watch;
 use tokio::time;
 

@@ -1,7 +1,7 @@
 //! The messages: texts, and the segments that they are split into.
 
-use smpp_core::sms::{ConcatRef, Submission, Text, TextOptions};
-use smpp_core::{Address, MessageClass, RegisteredDelivery, SubmitSm};
+use smpp_proto::sms::{ConcatRef, Submission, Text, TextOptions};
+use smpp_proto::{Address, MessageClass, RegisteredDelivery, SubmitSm};
 
 use super::Arguments;
 use crate::failure::Failure;

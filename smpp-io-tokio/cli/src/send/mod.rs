@@ -13,9 +13,9 @@ use std::time::Duration;
 
 use clap::Parser;
 use serde_json::json;
-use smpp_core::provider::Provider;
-use smpp_core::session::{Config, Response};
-use smpp_core::{BindMode, DataCoding, Endpoint};
+use smpp_proto::provider::Provider;
+use smpp_proto::session::{Config, Response};
+use smpp_proto::{BindMode, DataCoding, Endpoint};
 
 use crate::failure::Failure;
 use crate::report::Report;

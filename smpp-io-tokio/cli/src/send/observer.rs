@@ -6,9 +6,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use smpp_core::Endpoint;
-use smpp_core::pcap::Capture;
-use smpp_core::session::{Direction, Instant, ObservedPdu, Observer};
+use smpp_proto::Endpoint;
+use smpp_proto::pcap::Capture;
+use smpp_proto::session::{Direction, Instant, ObservedPdu, Observer};
 
 use super::Arguments;
 use crate::failure::Failure;

@@ -5,10 +5,10 @@ use std::io;
 use std::time::Duration;
 
 use serde_json::json;
-use smpp_core::provider::Provider;
-use smpp_core::session::{CloseReason, RequestError, Response};
-use smpp_core::sms::{Detection, Receipt};
-use smpp_core::{CommandStatus, DeliverSm, MessageState, RegisteredDelivery};
+use smpp_proto::provider::Provider;
+use smpp_proto::session::{CloseReason, RequestError, Response};
+use smpp_proto::sms::{Detection, Receipt};
+use smpp_proto::{CommandStatus, DeliverSm, MessageState, RegisteredDelivery};
 
 use super::message::Segment;
 use crate::failure::Failure;

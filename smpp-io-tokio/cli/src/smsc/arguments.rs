@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
-use smpp_core::session::Rate;
-use smpp_core::simulator::{Dialect, ReceiptTiming, Rules, StateWeights};
-use smpp_core::{Address, COctets, Password};
-use smpp_io_tokio::Network;
-use smpp_io_tokio::testing::Faults;
+use smpp_proto::session::Rate;
+use smpp_proto::simulator::{Dialect, ReceiptTiming, Rules, StateWeights};
+use smpp_proto::{Address, COctets, Password};
+use smpp_tokio::Network;
+use smpp_tokio::testing::Faults;
 
 use super::faults::FaultSettings;
 use crate::failure::Failure;
@@ -248,7 +248,8 @@ fn states(text: &str) -> Result<States, String> {
     if text == "none" {
         return Ok(None);
     }
-    let weights = text.parse().map_err(|error: smpp_core::simulator::StateWeightsError| error.to_string())?;
+    let weights =
+        text.parse().map_err(|error: smpp_proto::simulator::StateWeightsError| error.to_string())?;
     Ok(Some((text.into(), weights)))
 }
 

@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
-use smpp_core::CommandStatus;
-use smpp_core::session::CloseReason;
-use smpp_io_tokio::testing::TestSmscEvent;
-use smpp_io_tokio::{AcceptError, BoundSession, End, ProxyHeaderError, RejectReason, ServerEvent, Shutdown};
+use smpp_proto::CommandStatus;
+use smpp_proto::session::CloseReason;
+use smpp_tokio::testing::TestSmscEvent;
+use smpp_tokio::{AcceptError, BoundSession, End, ProxyHeaderError, RejectReason, ServerEvent, Shutdown};
 
 use super::listeners::ListenAddress;
 use crate::output;

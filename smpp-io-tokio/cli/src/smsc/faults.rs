@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use smpp_core::CommandStatus;
-use smpp_core::simulator::Dialect;
-use smpp_io_tokio::testing::Faults;
+use smpp_proto::CommandStatus;
+use smpp_proto::simulator::Dialect;
+use smpp_tokio::testing::Faults;
 
 /// The longest delay, in milliseconds.
 const MAX_DELAY: u64 = 24 * 60 * 60 * 1000;

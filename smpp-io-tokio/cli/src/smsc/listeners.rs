@@ -13,10 +13,10 @@ use std::sync::Arc;
 
 use rustls::ServerConfig;
 use serde_json::{Value, json};
-use smpp_core::session::Config;
-use smpp_io_tokio::testing::Certificate;
-use smpp_io_tokio::tls::{self, ServerTls};
-use smpp_io_tokio::{Listener, ProxyProtocol};
+use smpp_proto::session::Config;
+use smpp_tokio::testing::Certificate;
+use smpp_tokio::tls::{self, ServerTls};
+use smpp_tokio::{Listener, ProxyProtocol};
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
 

@@ -13,9 +13,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use smpp_core::Address;
-use smpp_core::simulator::OriginateError;
-use smpp_io_tokio::testing::{TestSmsc, TestSmscBuilder};
+use smpp_proto::Address;
+use smpp_proto::simulator::OriginateError;
+use smpp_tokio::testing::{TestSmsc, TestSmscBuilder};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::failure::{Failure, finish};

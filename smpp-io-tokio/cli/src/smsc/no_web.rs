@@ -2,8 +2,8 @@
 
 use std::future::{Ready, pending, ready};
 
-use smpp_io_tokio::Listener;
-use smpp_io_tokio::testing::{TestSmsc, TestSmscBuilder};
+use smpp_tokio::Listener;
+use smpp_tokio::testing::{TestSmsc, TestSmscBuilder};
 
 use super::Arguments;
 use super::events::EventPrinter;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use smpp_core::CommandStatus;
-use smpp_core::simulator::{ReceiptTiming, Rules, StateWeights};
+use smpp_proto::CommandStatus;
+use smpp_proto::simulator::{ReceiptTiming, Rules, StateWeights};
 
 use super::faults::{Fault, FaultSettings, NAMES, parse_status};
 
@@ -60,7 +60,7 @@ impl Settings {
                 "states" => {
                     let text = value.as_str().ok_or("states: write a text such as DELIVRD=90,UNDELIV=10")?;
                     updated.weights =
-                        text.parse().map_err(|error: smpp_core::simulator::StateWeightsError| {
+                        text.parse().map_err(|error: smpp_proto::simulator::StateWeightsError| {
                             format!("states: {error}")
                         })?;
                     text.clone_into(&mut updated.states);

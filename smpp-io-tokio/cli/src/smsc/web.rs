@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use serde_json::{Value, json};
-use smpp_core::Address;
-use smpp_io_tokio::testing::{StreamEnd, TestSmsc, TestSmscBuilder};
-use smpp_io_tokio::{BoundSession, Listener};
+use smpp_proto::Address;
+use smpp_tokio::testing::{StreamEnd, TestSmsc, TestSmscBuilder};
+use smpp_tokio::{BoundSession, Listener};
 use tokio::sync::mpsc;
 
 use super::Arguments;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use smpp_core::{CommandId, CommandStatus, EsmClass, Frame, Header, Pdu, Tolerance};
+use smpp_proto::{CommandId, CommandStatus, EsmClass, Frame, Header, Pdu, Tolerance};
 
 use super::seconds::{Seconds, millis};
 use crate::decode;
@@ -368,7 +368,7 @@ fn incoming(esm_class: EsmClass) -> &'static str {
     if esm_class.is_receipt() { "receipt" } else { "mo" }
 }
 
-fn address(digits: smpp_core::COctets<'_, 21>) -> String {
+fn address(digits: smpp_proto::COctets<'_, 21>) -> String {
     text_of(digits.as_bytes())
 }
 
@@ -378,7 +378,7 @@ fn text_of(octets: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use smpp_core::{Address, SequenceNumber, ShortMessage, SubmitSm, SubmitSmResp};
+    use smpp_proto::{Address, SequenceNumber, ShortMessage, SubmitSm, SubmitSmResp};
 
     use super::*;
 

@@ -6,9 +6,9 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant as Clock, SystemTime};
 
-use smpp_core::Frame;
-use smpp_core::pcap::Capture;
-use smpp_core::session::{Direction, Instant, ObservedPdu, Observer, RejectedPdu, RejectedPduReason};
+use smpp_proto::Frame;
+use smpp_proto::pcap::Capture;
+use smpp_proto::session::{Direction, Instant, ObservedPdu, Observer, RejectedPdu, RejectedPduReason};
 
 use super::log::{Log, Recorder};
 

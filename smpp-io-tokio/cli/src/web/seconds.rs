@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use smpp_core::{CommandId, CommandStatus};
+use smpp_proto::{CommandId, CommandStatus};
 
 /// Seconds that are kept.
 const KEPT: usize = 300;

@@ -12,13 +12,13 @@ use std::path::PathBuf;
 
 use clap::Parser;
 use serde_json::json;
-use smpp_core::session::{Config, Esme, Instant, RequestError, Stats};
-use smpp_core::sms::{Codings, ConcatRef, Pushed, Reassembler, ReassemblyLimits, Text};
-use smpp_core::{
+use smpp_proto::session::{Config, Esme, Instant, RequestError, Stats};
+use smpp_proto::sms::{Codings, ConcatRef, Pushed, Reassembler, ReassemblyLimits, Text};
+use smpp_proto::{
     Address, Bind, BindMode, COctets, CommandStatus, DeliverSm, Endpoint, EnquireLink, Password, SubmitSm,
 };
-use smpp_io_tokio::testing::Certificate;
-use smpp_io_tokio::{BindRequest, Client, Connector, Inbound, Inbox, Listener, tls};
+use smpp_tokio::testing::Certificate;
+use smpp_tokio::{BindRequest, Client, Connector, Inbound, Inbox, Listener, tls};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use smpp_core::DeliverSm;
-use smpp_core::Operation;
-use smpp_core::account::{
+use smpp_proto::DeliverSm;
+use smpp_proto::Operation;
+use smpp_proto::account::{
     AccountEvent, DeliveryReceipt, InboundMessage, LinkEvent, MessageKey, ReceiptMatch, SegmentOutcome,
 };
-use smpp_io_tokio::account::{Arrival, Unacknowledged};
+use smpp_tokio::account::{Arrival, Unacknowledged};
 use tokio::time;
 
 use super::Driver;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use async_nats::header::NATS_MESSAGE_ID;
 use async_nats::jetstream::{AckKind, Message as QueueMessage};
-use smpp_core::account::{Binds, LinkState, ReceiptDestination, SendError};
-use smpp_core::session::State;
+use smpp_proto::account::{Binds, LinkState, ReceiptDestination, SendError};
+use smpp_proto::session::State;
 use time::OffsetDateTime;
 use tokio::time::{Instant as Clock, sleep};
 
@@ -168,7 +168,7 @@ fn read_work(
     let id = message.headers.as_ref().and_then(|headers| headers.get(NATS_MESSAGE_ID));
     let id = id.map(async_nats::HeaderValue::as_str);
     let content = parse(&message.payload, id, priority, OffsetDateTime::now_utc()).map(|parsed| {
-        let now = smpp_core::session::Instant::after(start.elapsed());
+        let now = smpp_proto::session::Instant::after(start.elapsed());
         WorkContent {
             key: parsed.key,
             resend_when_uncertain: parsed.when_uncertain == WhenUncertain::Resend,

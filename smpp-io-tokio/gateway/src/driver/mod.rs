@@ -11,11 +11,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_nats::connection::State as NatsState;
-use smpp_core::account::{Message, MessageNumber};
-use smpp_core::provider::ReceiptDialect;
-use smpp_core::session::Instant;
-use smpp_core::sms::Codings;
-use smpp_io_tokio::account::{Account, AccountConnector, Arrivals, Events};
+use smpp_proto::account::{Message, MessageNumber};
+use smpp_proto::provider::ReceiptDialect;
+use smpp_proto::session::Instant;
+use smpp_proto::sms::Codings;
+use smpp_tokio::account::{Account, AccountConnector, Arrivals, Events};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::time::{self, sleep_until};
@@ -126,7 +126,7 @@ pub async fn run(settings: &Settings, stop: impl Future<Output = ()>) -> Result<
             }
         });
     if let Some(path) = &settings.ca {
-        let tls = smpp_io_tokio::tls::ca_file(path).map_err(|error| format!("--ca: {error}"))?;
+        let tls = smpp_tokio::tls::ca_file(path).map_err(|error| format!("--ca: {error}"))?;
         connector = connector.tls(tls);
     }
     let (account, arrivals) = connector.start().map_err(|error| error.to_string())?;

@@ -1,11 +1,11 @@
 //! The events that programs read.
 
 use serde_json::{Map, Value, json};
-use smpp_core::session::Instant;
-use smpp_core::sms::{
+use smpp_proto::session::Instant;
+use smpp_proto::sms::{
     Codings, MessageReference, Pushed, Reassembler, ReassemblyLimits, SegmentInfo, UserData,
 };
-use smpp_core::{Address, DataCoding, EsmClass, Tlvs};
+use smpp_proto::{Address, DataCoding, EsmClass, Tlvs};
 
 use super::from_hex;
 use crate::node::{Event, EventBody, IdOwner, Outcome, PhonePart};

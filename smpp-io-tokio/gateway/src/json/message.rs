@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use serde::Deserialize;
-use smpp_core::account::Message;
-use smpp_core::sms::time::RelativeTime;
-use smpp_core::{Address, InvalidOctets, MessageClass, RegisteredDelivery, SubmitSm, Time};
+use smpp_proto::account::Message;
+use smpp_proto::sms::time::RelativeTime;
+use smpp_proto::{Address, InvalidOctets, MessageClass, RegisteredDelivery, SubmitSm, Time};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -169,9 +169,9 @@ impl SendRequest {
             }
         };
         let message = message.key(key).priority(match priority {
-            Priority::High => smpp_core::account::Priority::High,
-            Priority::Normal => smpp_core::account::Priority::Normal,
-            Priority::Low => smpp_core::account::Priority::Low,
+            Priority::High => smpp_proto::account::Priority::High,
+            Priority::Normal => smpp_proto::account::Priority::Normal,
+            Priority::Low => smpp_proto::account::Priority::Low,
         });
         let when_uncertain = self.when_uncertain.unwrap_or_default();
         Ok(Parsed { key: key.into(), when_uncertain, deadline, message })
@@ -222,7 +222,7 @@ mod tests {
         assert_eq!((parsed.key.as_str(), parsed.when_uncertain), ("a-1", WhenUncertain::Resend));
         assert_eq!(parsed.deadline, Some(Duration::from_secs(60)));
         assert!(!parsed.message.asks_for_receipts());
-        let smpp_core::Pdu::SubmitSm(template) = parsed.message.pdu() else { panic!() };
+        let smpp_proto::Pdu::SubmitSm(template) = parsed.message.pdu() else { panic!() };
         assert_eq!(template.destination.digits.as_bytes(), b"6591234567");
         assert_eq!(template.validity_period.as_bytes(), b"000000010000000R");
         let least = read(r#"{"to":"6591234567","octets":"00ff"}"#, Some("b")).unwrap();

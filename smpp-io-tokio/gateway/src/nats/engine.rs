@@ -14,7 +14,7 @@ use async_nats::jetstream::{AckKind, Context};
 use futures_util::StreamExt;
 use serde::de::DeserializeOwned;
 use serde_json::json;
-use smpp_core::sms::Codings;
+use smpp_proto::sms::Codings;
 use time::OffsetDateTime;
 use tokio::time::timeout;
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use smpp_core::session::Instant;
+use smpp_proto::session::Instant;
 
 use super::protocol::{
     Command, DeliveryId, Event, EventBody, IdOwner, PhonePart, ReceiptDetails, Reply, Request, StoredParts,

@@ -46,7 +46,7 @@ mod work;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use smpp_core::session::Instant;
+use smpp_proto::session::Instant;
 
 use deliveries::Deliveries;
 use leases::{Leases, MemberPurpose};

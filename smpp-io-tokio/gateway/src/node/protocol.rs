@@ -65,7 +65,7 @@ pub struct WorkContent<M> {
     /// Whether the message is sent again if an earlier node may have sent it.
     pub resend_when_uncertain: bool,
     /// When it expires, if it does.
-    pub expires: Option<smpp_core::session::Instant>,
+    pub expires: Option<smpp_proto::session::Instant>,
     /// What [`Command::Submit`] hands out.
     pub body: M,
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use smpp_core::session::Instant;
+use smpp_proto::session::Instant;
 
 use super::*;
 

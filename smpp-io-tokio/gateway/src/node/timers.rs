@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use smpp_core::session::Instant;
+use smpp_proto::session::Instant;
 
 use super::protocol::{DeliveryId, ItemId};
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use smpp_core::session::Instant;
+use smpp_proto::session::Instant;
 
 use super::protocol::{
     AckToken, Attempt, Command, Ended, Event, EventBody, EventKind, IdOwner, Invalid, ItemId, Outcome,

@@ -11,14 +11,14 @@ use async_nats::jetstream::consumer::{AckPolicy, pull};
 use async_nats::jetstream::{self, Context};
 use futures_util::StreamExt;
 use serde_json::{Value, json};
-use smpp_core::session::Rate;
-use smpp_core::simulator::Rules;
 use smpp_gateway::demo::free_port;
 use smpp_gateway::names::Names;
 use smpp_gateway::nats::connect;
 use smpp_gateway::settings::NatsSettings;
-use smpp_io_tokio::testing::{Faults, TestSmsc, TestSmscEvent};
-use smpp_io_tokio::{Listener, ServerEvent};
+use smpp_proto::session::Rate;
+use smpp_proto::simulator::Rules;
+use smpp_tokio::testing::{Faults, TestSmsc, TestSmscEvent};
+use smpp_tokio::{Listener, ServerEvent};
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep};
@@ -405,7 +405,7 @@ async fn start_smsc(seen: &Arc<Mutex<Seen>>, address: SocketAddr) -> TestSmsc {
         .account(ACCOUNT.0, ACCOUNT.1)
         .rules(Rules { rate: Some(Rate::per_second(200)), seed: rand_seed(), ..Rules::default() })
         .faults(Faults { response_delay: Duration::from_millis(20), ..Faults::default() })
-        .listen(Listener::new(listener, smpp_core::session::Config::default()))
+        .listen(Listener::new(listener, smpp_proto::session::Config::default()))
         .subscribe(move |event| {
             let mut seen = seen.lock().unwrap();
             match event {

@@ -12,7 +12,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use smpp_core::{Address, MessageState};
+use smpp_proto::{Address, MessageState};
 use tokio::process::Child;
 use tokio::time::{Instant, sleep, timeout};
 

@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use smpp_core::session::Instant;
 use smpp_gateway::node::{
     AckToken, Attempt, Event, EventKind, IdOwner, PhonePart, Priority, Reply, Request, StoredParts,
 };
+use smpp_proto::session::Instant;
 
 /// How long an outcome is remembered.
 const REMEMBER: Duration = Duration::from_secs(24 * 3600);

@@ -14,8 +14,8 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use smpp_core::session::Instant;
 use smpp_gateway::node::{EventBody, Priority};
+use smpp_proto::session::Instant;
 
 use smsc::Phone;
 use world::{Action, Delivered, Fault, Message, World};

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use smpp_core::session::Instant;
 use smpp_gateway::node::{
     AcceptedPart, DeliveryId, Ended, EventKind, IdOwner, ItemId, Outcome, PhonePart, ReceiptDetails,
 };
+use smpp_proto::session::Instant;
 
 use super::world::{Action, Delivered, World};
 

@@ -4,11 +4,11 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::time::Duration;
 
-use smpp_core::session::Instant;
 use smpp_gateway::node::{
     AckToken, Attempt, Command, DeliveryId, Ended, IdOwner, Invalid, ItemId, Node, Options, Priority, Reply,
     Request, RequestId, Work, WorkContent,
 };
+use smpp_proto::session::Instant;
 
 use super::engine::Engine;
 use super::rng::Rng;

@@ -124,7 +124,7 @@ fn thread_time() -> u128 {
 }
 
 /// Prints the nanoseconds of each operation, without the time that other threads take from this one (on Linux):
-/// `cargo test --release -p smpp-core --lib receipt_tracker::tests::memory::figures -- --ignored --nocapture`.
+/// `cargo test --release -p smpp-proto --lib receipt_tracker::tests::memory::figures -- --ignored --nocapture`.
 #[test]
 #[ignore = "a measurement: it prints times and asserts nothing"]
 fn figures() {

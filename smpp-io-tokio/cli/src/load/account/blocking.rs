@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use smpp_io_std::account::{Account, AccountConnector, Sent, Ticket};
+use smpp_std::account::{Account, AccountConnector, Sent, Ticket};
 
 use super::{INTERVAL, Load, TIMEOUT, is_bound, is_delivered, not_all_bound, segment};
 use crate::failure::Failure;

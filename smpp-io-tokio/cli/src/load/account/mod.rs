@@ -7,14 +7,14 @@ use std::net::TcpListener;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use smpp_core::account::{
+use smpp_common::in_place_smsc::InPlaceSmsc;
+use smpp_proto::account::{
     Binds, Credentials, LinkState, Message, NoMoreReceipts, Options, ReceiptOptions, SegmentOutcome,
     SendError,
 };
-use smpp_core::provider::{LongMessages, Provider};
-use smpp_core::session::State;
-use smpp_core::{MessageState, RegisteredDelivery, ShortMessage, SubmitSm, Tlvs};
-use smpp_io_common::in_place_smsc::InPlaceSmsc;
+use smpp_proto::provider::{LongMessages, Provider};
+use smpp_proto::session::State;
+use smpp_proto::{MessageState, RegisteredDelivery, ShortMessage, SubmitSm, Tlvs};
 
 use super::{Arguments, message};
 use crate::failure::Failure;

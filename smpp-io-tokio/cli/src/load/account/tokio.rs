@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use smpp_io_tokio::account::{Account, AccountConnector, Sent};
+use smpp_tokio::account::{Account, AccountConnector, Sent};
 use tokio::task::JoinSet;
 use tokio::time;
 

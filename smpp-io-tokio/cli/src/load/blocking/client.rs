@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use smpp_core::session::Esme;
-use smpp_core::{SubmitSm, Tlvs};
-use smpp_io_std::{Client, Connection, Connector, PendingResponse, RequestError, Response, Stream};
+use smpp_proto::session::Esme;
+use smpp_proto::{SubmitSm, Tlvs};
+use smpp_std::{Client, Connection, Connector, PendingResponse, RequestError, Response, Stream};
 
 use crate::failure::Failure;
 use crate::load::results::{Ended, Results};

@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::thread;
 use std::time::Instant;
 
-use smpp_core::{CommandStatus, Pdu, SequenceNumber, SubmitSm, Tlvs};
+use smpp_proto::{CommandStatus, Pdu, SequenceNumber, SubmitSm, Tlvs};
 
 use super::client::nanos;
 use crate::failure::Failure;

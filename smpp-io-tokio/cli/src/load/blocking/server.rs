@@ -7,9 +7,9 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use smpp_core::session::{Config, Smsc};
-use smpp_core::{BindResp, CommandStatus};
-use smpp_io_std::{
+use smpp_proto::session::{Config, Smsc};
+use smpp_proto::{BindResp, CommandStatus};
+use smpp_std::{
     Admission, BindRequest, BoundSession, Connection, End, HandleRoute, Inbound, Listener, Server,
     ServerLimits, Service,
 };

@@ -26,8 +26,8 @@
 // - mo_one_segment_at_a_time: not found out: no message in several segments came back: --to is no number of
 // the account, or it needs more --wait
 
-/// A provider for smpp-core.
-pub const PROVIDER: smpp_core::provider::Provider = smpp_core::provider::Provider {
+/// A provider for smpp-proto.
+pub const PROVIDER: smpp_proto::provider::Provider = smpp_proto::provider::Provider {
     // the host, for want of a name
     name: "smpp.example",
     // from --url
@@ -47,12 +47,12 @@ pub const PROVIDER: smpp_core::provider::Provider = smpp_core::provider::Provide
     // alphabets: not found out: no message that would show it was accepted
     // long_messages: not found out: not tested; a larger --budget tests it
     // max_message_id: not found out: no response had a message_id
-    codings: smpp_core::sms::Codings {
+    codings: smpp_proto::sms::Codings {
         // smsc_default: not found out: no message that would show it was accepted
         // ia5: not found out: data_coding 1 was not tested
-        ..smpp_core::provider::Provider::UNSTATED.codings
+        ..smpp_proto::provider::Provider::UNSTATED.codings
     },
-    receipts: smpp_core::provider::ReceiptDialect {
+    receipts: smpp_proto::provider::ReceiptDialect {
         // registered_delivery: not found out: no receipt arrived: it may need more --wait
         // request_on_last_segment: not found out: each message requested receipts in all its segments
         // scope: not found out: no segments were accepted
@@ -65,7 +65,7 @@ pub const PROVIDER: smpp_core::provider::Provider = smpp_core::provider::Provide
         // message_ids: not found out: no receipt arrived: it may need more --wait
         // id_fallback: not found out: no receipt arrived: it may need more --wait
         // offset: not found out: no receipt arrived: it may need more --wait
-        ..smpp_core::provider::ReceiptDialect::UNSTATED
+        ..smpp_proto::provider::ReceiptDialect::UNSTATED
     },
-    ..smpp_core::provider::Provider::UNSTATED
+    ..smpp_proto::provider::Provider::UNSTATED
 };

@@ -244,7 +244,7 @@
 //! | several binds, reconnect | [`account`] | | `account`: see the table in [`account`] |
 //!
 //! An [`Inbound`] of an inbox is `Inbound<HandleRoute<R>>` here and `Inbound<R>` there. Both crates
-//! return the same types: [`RequestError`] for a request, [`End`] for a session, [`ConnectError`] and [`TlsError`].
+//! return the same types: [`RequestError`] for a request, [`End`] for a session, [`ConnectError`] and [`tls::TlsError`].
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
@@ -280,6 +280,7 @@ mod sync;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod tls;
+#[cfg(feature = "rustls")]
 mod tls_stream;
 mod transport;
 mod waiter;
@@ -287,7 +288,7 @@ mod waiting_threads;
 
 pub use connect::Connector;
 pub use connection::Connection;
-pub use error::{AcceptError, ConnectError, ConnectErrorKind, DialTarget, End, ReceivedInstead, TlsError};
+pub use error::{AcceptError, ConnectError, ConnectErrorKind, DialTarget, End, ReceivedInstead};
 pub use handle::{Client, Handle, Peer};
 pub use handle_route::HandleRoute;
 pub use inbound::{Inbound, InboundRequest, ReplyRoute};
@@ -304,6 +305,7 @@ pub use smpp_proto;
 pub use smpp_proto::session::{NotSentReason, RefusedResponse, RequestError, Response};
 pub use start::start;
 pub use stream::Stream;
+#[cfg(feature = "rustls")]
 pub use tls_stream::TlsStream;
 pub use transport::{Duplex, Transport};
 

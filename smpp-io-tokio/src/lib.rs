@@ -239,7 +239,7 @@ mod wait;
 mod wait_queue;
 
 pub use connect::Connector;
-pub use error::{AcceptError, ConnectError, ConnectErrorKind, DialTarget, End, TlsError};
+pub use error::{AcceptError, ConnectError, ConnectErrorKind, DialTarget, End};
 pub use handle::{Client, Handle, Peer};
 pub use inbox::{Inbound, InboundRequest, Inbox};
 pub use responder::Responder;

@@ -8,7 +8,7 @@ use smpp_proto::server::RejectReason;
 use smpp_proto::session::CloseReason;
 
 use crate::end::End;
-use crate::tls_error::TlsError;
+use crate::tls::TlsError;
 
 /// Why an accepted connection did not send a bind.
 #[derive(Clone, Debug)]

@@ -10,7 +10,7 @@ use smpp_proto::account::ConnectFailure;
 use smpp_proto::diagnosis::{ReceivedInstead, refused_bind_advice};
 use smpp_proto::session::{CloseReason, NotSentReason, RequestError, UnansweredReason};
 
-use crate::tls_error::TlsError;
+use crate::tls::TlsError;
 
 /// Connecting or binding failed. `Display` says what failed, at which endpoint, and what to do. It includes the texts of the
 /// errors inside, so [`source`](Error::source) returns `None`.

@@ -1,11 +1,12 @@
 //! Handshakes in memory: which certificates a client trusts, and the texts of the errors.
+#![cfg(any(feature = "ring", feature = "aws-lc-rs"))]
 
 use std::sync::Arc;
 
 use rcgen::{BasicConstraints, Certificate, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls::pki_types::{PrivatePkcs8KeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection};
-use smpp_common::{TlsError, tls};
+use smpp_common::tls::{self, TlsError};
 
 /// As made by tools with one command: an authority that is its own server certificate; and one that is no authority.
 const SELF_SIGNED: [IsCa; 2] = [IsCa::Ca(BasicConstraints::Unconstrained), IsCa::NoCa];

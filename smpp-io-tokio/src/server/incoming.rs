@@ -9,10 +9,9 @@ use smpp_proto::session::{Config, Observer, Refusal, Smsc};
 use smpp_proto::{Bind, BindResp, COctets, CommandStatus, InterfaceVersion, Tlv, Tlvs};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::time::{Instant, timeout_at};
-use tokio_rustls::TlsAcceptor;
 
 use super::registry::Slot;
-use super::stream::{ServerStream, Socket};
+use super::stream::{ServerStream, Socket, accept_tls};
 use crate::clock::after;
 use crate::driver::Driver;
 use crate::error::{AcceptError, End};
@@ -102,6 +101,7 @@ impl IncomingConnection {
     }
 
     /// Uses TLS: see [`Listener::tls`](super::Listener::tls).
+    #[cfg(feature = "rustls")]
     #[must_use]
     pub fn tls(self, tls: impl Into<ServerTls>) -> Self {
         Self { tls: Some(tls.into()), ..self }
@@ -210,12 +210,9 @@ impl IncomingConnection {
         let (stream, tls) = match tls {
             None => (ServerStream::plain(socket, slot), None),
             Some(tls) => {
-                let accepting = Box::pin(TlsAcceptor::from(tls.config()).accept(socket));
+                let accepting = Box::pin(accept_tls(&tls, socket, slot));
                 match timeout_at(deadline, accepting).await {
-                    Ok(Ok(stream)) => {
-                        let info = TlsInfo::of(stream.get_ref().1);
-                        (ServerStream::tls(stream, slot), Some(Arc::new(info)))
-                    }
+                    Ok(Ok((stream, info))) => (stream, Some(Arc::new(info))),
                     Ok(Err(error)) => return Err(AcceptError::Tls(Arc::new(error.into()))),
                     Err(_) => return Err(AcceptError::Timeout),
                 }
@@ -314,6 +311,7 @@ impl BindRequest {
     ///     async fn request(&self, _: &BoundSession, _: Inbound<Smsc>) {}
     /// }
     /// ```
+    #[cfg(feature = "rustls")]
     pub fn tls(&self) -> Option<&TlsInfo> {
         self.origin.tls.as_deref()
     }

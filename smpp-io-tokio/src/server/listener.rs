@@ -128,6 +128,7 @@ impl Listener {
     /// # Ok(())
     /// # }
     /// ```
+    #[cfg(feature = "rustls")]
     #[must_use]
     pub fn tls(self, tls: impl Into<ServerTls>) -> Self {
         Self { tls: Some(tls.into()), ..self }

@@ -9,12 +9,12 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
-use tokio_rustls::server::TlsStream;
 
 #[cfg(feature = "testing")]
 use super::bound::BindId;
 use super::registry::Slot;
 use crate::dial::BoxedTransport;
+use crate::tls::{ServerTls, TlsInfo};
 
 /// The transport of a connection, or TLS over it after the handshake. [`Service::transport`](super::Service::transport) may
 /// wrap it. The connection counts for the limits of the server until the stream is dropped.
@@ -27,7 +27,8 @@ pub struct ServerStream {
 
 enum Io {
     Plain(Socket),
-    Tls(Box<TlsStream<Socket>>),
+    #[cfg(feature = "rustls")]
+    Tls(Box<tokio_rustls::server::TlsStream<Socket>>),
 }
 
 /// What octets travel through.
@@ -42,10 +43,6 @@ pub(super) enum Socket {
 impl ServerStream {
     pub(super) const fn plain(io: Socket, slot: Option<Arc<Slot>>) -> Self {
         Self { io: Io::Plain(io), slot }
-    }
-
-    pub(super) fn tls(io: TlsStream<Socket>, slot: Option<Arc<Slot>>) -> Self {
-        Self { io: Io::Tls(Box::new(io)), slot }
     }
 
     /// Returns the TCP socket, for example to set its options; `None` if the transport is another one.
@@ -75,9 +72,32 @@ impl ServerStream {
     fn socket(&self) -> &Socket {
         match &self.io {
             Io::Plain(io) => io,
+            #[cfg(feature = "rustls")]
             Io::Tls(io) => io.get_ref().0,
         }
     }
+}
+
+/// Makes the TLS handshake of a server.
+#[cfg(feature = "rustls")]
+pub(super) async fn accept_tls(
+    tls: &ServerTls,
+    socket: Socket,
+    slot: Option<Arc<Slot>>,
+) -> io::Result<(ServerStream, TlsInfo)> {
+    let stream = tokio_rustls::TlsAcceptor::from(tls.config()).accept(socket).await?;
+    let info = TlsInfo::of(stream.get_ref().1);
+    Ok((ServerStream { io: Io::Tls(Box::new(stream)), slot }, info))
+}
+
+/// Stands for the handshake in a program without TLS: it has no configuration of a server.
+#[cfg(not(feature = "rustls"))]
+pub(super) async fn accept_tls(
+    tls: &ServerTls,
+    _: Socket,
+    _: Option<Arc<Slot>>,
+) -> io::Result<(ServerStream, TlsInfo)> {
+    match *tls {}
 }
 
 /// Implements the traits of transports for an enum of them.
@@ -125,7 +145,15 @@ macro_rules! transport {
     };
 }
 
-transport!(ServerStream, |this| &mut this.io, [Io::Plain, Io::Tls]);
+transport!(
+    ServerStream,
+    |this| &mut this.io,
+    [
+        Io::Plain,
+        #[cfg(feature = "rustls")]
+        Io::Tls
+    ]
+);
 transport!(
     Socket,
     |this| this,

@@ -2,8 +2,11 @@
 //!
 //! A [`Connector`](crate::Connector) and an [`AccountConnector`](crate::account::AccountConnector) trust the root
 //! certificates of the operating system unless they are given a configuration; a [`Listener`](crate::Listener) accepts TLS
-//! once it is given one. Any `rustls` configuration works, for example one with a client certificate; the functions here
-//! build the usual ones.
+//! once it is given one. Any [`rustls`] configuration works; the functions here build the usual ones. Features choose the cryptography
+//! library and the roots: the [manual](crate::manual::tls) has them, with mutual TLS and the exchange of certificates at run time.
+//!
+//! Every type of rustls in the API of this crate is in this module. A later minor version of this crate may need a later version of
+//! rustls; use the one that is re-exported here.
 //!
 //! ```no_run
 //! use smpp_proto::session::Config;

@@ -125,7 +125,7 @@ pub fn client_with_certificate(
 }
 
 /// Makes a server with this certificate chain and its private key, which requires a certificate from every client that one of
-/// `client_roots` has signed. [`TlsInfo`] has the certificate: the server still decides which system_id it may bind as.
+/// `client_roots` has signed. [`TlsInfo`](super::TlsInfo) has the certificate: the server still decides which system_id it may bind as.
 ///
 /// ```no_run
 /// # use smpp_common::tls::{self, TlsError};

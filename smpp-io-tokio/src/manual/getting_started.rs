@@ -180,7 +180,7 @@
 //! # Try it without a provider
 //!
 //! ```sh
-//! cargo run --release --bin smpp -- smsc --listen 127.0.0.1:2775 --account shop:s3cret
+//! cargo run --bin smpp -- smsc --listen 127.0.0.1:2775 --account shop:s3cret
 //! ```
 //!
 //! Then connect to `smpp://shop:s3cret@127.0.0.1:2775`. More:

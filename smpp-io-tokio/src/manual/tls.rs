@@ -243,7 +243,7 @@
 //! # Test TLS on your machine
 //!
 //! ```sh
-//! cargo run --release --bin smpp -- smsc --tls-listen 127.0.0.1:2776 --tls-ca ca.pem --account shop:s3cret
+//! cargo run --bin smpp -- smsc --tls-listen 127.0.0.1:2776 --tls-ca ca.pem --account shop:s3cret
 //! ```
 //!
 //! makes a certificate for `localhost` and writes its authority to `ca.pem`: connect to `smpps://localhost` with

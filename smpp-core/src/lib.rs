@@ -234,6 +234,8 @@ pub mod account;
 pub mod arbitrary;
 pub mod diagnosis;
 mod endpoint;
+#[cfg(test)]
+mod error_tests;
 pub mod frame;
 mod header;
 mod open_enum;

@@ -16,8 +16,8 @@ const MAX_NAMES: usize = 5;
 #[cfg(feature = "rustls")]
 const SECONDS_PER_DAY: u64 = 86_400;
 
-/// A TLS handshake failed, or a certificate or key could not be used. `Display` includes the texts of the errors inside, so
-/// [`source`](Error::source) returns `None`.
+/// A TLS handshake failed, or a certificate or key could not be used. `Display` includes the text of the error inside, which
+/// [`source`](Error::source) returns.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum TlsError {
@@ -164,7 +164,21 @@ impl fmt::Display for TlsError {
     }
 }
 
-impl Error for TlsError {}
+impl Error for TlsError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            // The error of a certificate is no `Error` itself.
+            #[cfg(feature = "rustls")]
+            Self::Certificate(CertificateError::Other(error)) => Some(&*error.0),
+            #[cfg(feature = "rustls")]
+            Self::Protocol(error) => Some(error),
+            Self::Io(error) => Some(error),
+            #[cfg(feature = "rustls")]
+            Self::Pem { error, .. } => Some(error),
+            _ => None,
+        }
+    }
+}
 
 /// The text of [`TlsError::NoRoots`].
 const NO_ROOTS: &str = if cfg!(any(feature = "native-roots", feature = "platform-verifier")) {

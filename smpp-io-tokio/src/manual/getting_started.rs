@@ -168,12 +168,32 @@
 //!
 //! It also has `Connection`, one session in the caller's own thread with no other thread. It sends and responds to
 //! `enquire_link` only while you are in one of its methods: call `recv` often enough. The blocking `Server` has two
-//! threads for each connection; it is meant for tests, gateways and some hundreds of binds. Its limits have no rate,
-//! and it has no `tracing` or `metrics` features.
+//! threads for each connection; it is meant for tests, gateways and some hundreds of binds.
+//!
+//! # Settings from a file
+//!
+//! With the feature `serde` of `smpp-proto`, [`Options`](smpp_proto::account::Options) and [`Provider`] are read from TOML, JSON or
+//! any other format of `serde`: `toml::from_str(text)`. Durations are written `"30s"`; a key that does not exist is an error. The module
+//! `settings` of `smpp-proto` describes the keys, and the example `account_from_file` reads this:
+//!
+//! ```toml
+//! system_id = "shop"
+//! password = "s3cret"
+//! provider = "8x8"
+//! endpoints = ["smpps://smpp.8x8.com:2776"]
+//! binds = { transceivers = 2 }
+//! rate = 80
+//!
+//! [session]
+//! enquire_link_interval = "20s"
+//!
+//! [receipts]
+//! max_age = "48h"
+//! ```
 //!
 //! # Programs to read
 //!
-//! One subject each, with `cargo run --example`: `account`, `receive`, `outbox` (messages and receipts in a database),
+//! One subject each, with `cargo run --example`: `account`, `account_from_file`, `receive`, `outbox` (messages and receipts in a database),
 //! `session`, `server`, `observe`, `local_address` and `socks_proxy` in `smpp-tokio`; `blocking`, `blocking_account` and
 //! `blocking_receive` in `smpp-std`; `mio`, `smol` and `proxy` in `smpp-proto`.
 //!

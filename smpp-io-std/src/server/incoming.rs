@@ -1,5 +1,6 @@
 //! A connection that was accepted, until its session starts: PROXY protocol and TLS handshake.
 
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -31,6 +32,15 @@ pub struct IncomingConnection {
     config: Config,
     accepted: Instant,
     observer: Option<Box<dyn Observer + Send>>,
+}
+
+impl fmt::Debug for IncomingConnection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IncomingConnection")
+            .field("address", &self.address)
+            .field("tls", &self.tls.is_some())
+            .finish_non_exhaustive()
+    }
 }
 
 /// Where a session comes from.

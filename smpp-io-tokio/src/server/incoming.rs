@@ -1,5 +1,6 @@
 //! A connection that was accepted, until the bind is decided: PROXY protocol, TLS handshake, session, bind.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -34,6 +35,15 @@ pub struct IncomingConnection {
     /// The end of `session_init_timeout`.
     deadline: Instant,
     observer: Option<Box<dyn Observer + Send>>,
+}
+
+impl fmt::Debug for IncomingConnection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IncomingConnection")
+            .field("address", &self.address)
+            .field("tls", &self.tls.is_some())
+            .finish_non_exhaustive()
+    }
 }
 
 /// Where a session comes from.

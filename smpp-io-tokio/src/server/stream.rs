@@ -1,5 +1,6 @@
 //! The transport of one connection to a server.
 
+use std::fmt;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -23,6 +24,13 @@ pub struct ServerStream {
     /// Held for its drop.
     #[cfg_attr(not(feature = "testing"), expect(dead_code, reason = "held for its drop"))]
     slot: Option<Arc<Slot>>,
+}
+
+impl fmt::Debug for ServerStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let is_tls = !matches!(self.io, Io::Plain(_));
+        f.debug_struct("ServerStream").field("tls", &is_tls).finish_non_exhaustive()
+    }
 }
 
 enum Io {

@@ -233,6 +233,8 @@ extern crate alloc;
 pub mod account;
 #[cfg(feature = "arbitrary")]
 pub mod arbitrary;
+#[cfg(not(test))]
+mod auto_traits;
 pub mod diagnosis;
 mod endpoint;
 #[cfg(test)]

@@ -259,6 +259,8 @@
 )]
 
 pub mod account;
+#[cfg(test)]
+mod auto_traits;
 mod background;
 mod buffer;
 mod connect;

@@ -227,6 +227,8 @@
 )]
 
 pub mod account;
+#[cfg(test)]
+mod auto_traits;
 mod clock;
 mod connect;
 mod dial;

@@ -28,7 +28,7 @@ pub(super) struct SessionTrace {
 
 /// Counts the events of a kind that a peer can repeat without a bound. The first is emitted, then the second, the fourth,
 /// the eighth and so on, with their number.
-#[derive(Default, Debug)]
+#[derive(Debug, Default)]
 struct Repeated(u64);
 
 impl Repeated {

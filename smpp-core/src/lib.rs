@@ -233,8 +233,12 @@ extern crate alloc;
 pub mod account;
 #[cfg(feature = "arbitrary")]
 pub mod arbitrary;
+#[cfg(not(test))]
+mod auto_traits;
 pub mod diagnosis;
 mod endpoint;
+#[cfg(test)]
+mod error_tests;
 pub mod frame;
 mod header;
 mod open_enum;

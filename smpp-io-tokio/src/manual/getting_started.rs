@@ -26,17 +26,20 @@
 //! [`smpp_tokio::smpp_proto`](crate::smpp_proto); then the first package alone is enough. The examples of
 //! this manual use `smpp-proto` as a dependency of its own; with `smpp-tokio` alone, write
 //! `smpp_tokio::smpp_proto` instead of `smpp_proto`. Without async: `smpp-std`. Rust 1.88 or later and a C
-//! compiler (for the TLS library, [`rustls`] with the provider `ring`) are all that a build needs. The crates contain
-//! no `unsafe` code.
+//! compiler (for the TLS library, [`rustls`](crate::tls::rustls) with the provider `ring`) are all that a build needs; without
+//! TLS, Rust alone. The crates contain no `unsafe` code.
 //!
-//! Optional features of `smpp-tokio`, all off by default:
+//! Features of `smpp-tokio`; those of `smpp-std` are the same, without `stream`:
 //!
-//! | feature | adds |
-//! | --- | --- |
-//! | `tracing` | spans and log events: [`observability`](super::observability) |
-//! | `metrics` | counters, gauges and a histogram for the facade `metrics` |
-//! | `stream` | [`Arrivals`], [`Events`](crate::account::Events) and [`Inbox`] are `Stream`s of `futures-core` |
-//! | `testing` | an SMSC for tests: [`testing_against_an_smsc`](super::testing_against_an_smsc) |
+//! | feature | default | adds |
+//! | --- | --- | --- |
+//! | `rustls`, `ring`, `native-roots` | yes | TLS with the certificate authorities of the operating system: [`tls`](super::tls) |
+//! | `aws-lc-rs`, `fips`, `platform-verifier`, `webpki-roots` | no | [other choices](super::tls#choose-the-cryptography-library-and-the-roots) of the same |
+//! | `tracing` | no | spans and log events: [`observability`](super::observability) |
+//! | `metrics` | no | counters, gauges and a histogram for the facade `metrics` |
+//! | `stream` | no | [`Arrivals`], [`Events`](crate::account::Events) and [`Inbox`] are `Stream`s of `futures-core` |
+//! | `testing` | no | an SMSC for tests: [`testing_against_an_smsc`](super::testing_against_an_smsc) |
+//! | `full` | no | all but `aws-lc-rs` and `fips` |
 //!
 //! # An account in 40 lines
 //!

@@ -86,7 +86,8 @@ fn the_errors_of_an_account_name_the_endpoint_and_the_advice() {
         let stranger = TestSmsc::builder().tls().start().unwrap();
         let options = Options::new(Credentials::new("shop", "secret"), &Provider::UNSTATED);
         let connector = AccountConnector::new(&smsc.endpoint(), options).tls(stranger.client_tls());
-        let Err(AccountError::Untrusted(text)) = connector.connect() else { panic!() };
+        let Err(AccountError::Untrusted(failure)) = connector.connect() else { panic!() };
+        let text = failure.to_string();
         let endpoint = smsc.endpoint().to_string();
         for part in
             ["the TLS handshake with", &endpoint, "the peer's certificate was rejected", "; trust the"]

@@ -263,7 +263,7 @@ pub use server::{
     Listener, ProxyHeaderError, QueuedDelivery, RejectReason, Server, ServerBuilder, ServerEvent,
     ServerLimits, ServerStream, Service, Shutdown,
 };
-pub use smpp_common::{Network, NetworkError, ProxyProtocol};
+pub use smpp_common::{LastFailure, Network, NetworkError, ProxyProtocol};
 pub use smpp_proto;
 pub use smpp_proto::diagnosis::ReceivedInstead;
 pub use smpp_proto::session::{NotSentReason, RefusedResponse, RequestError, Response};

@@ -15,6 +15,7 @@ mod dial_target;
 mod end;
 #[cfg(feature = "in-place-smsc")]
 pub mod in_place_smsc;
+mod last_failure;
 #[cfg(feature = "metrics")]
 pub mod metrics;
 mod network;
@@ -30,6 +31,7 @@ pub use certificate::Certificate;
 pub use connect_error::{ConnectError, ConnectErrorKind};
 pub use dial_target::{DialTarget, unresolved};
 pub use end::End;
+pub use last_failure::LastFailure;
 pub use network::{Network, NetworkError};
 pub use proxy_protocol::{Arrival, HeaderProgress, ProxyHeaderReader, ProxyProtocol};
 pub use seed::seeded;

@@ -6,6 +6,7 @@ use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
+use smpp_common::LastFailure;
 use smpp_proto::Endpoint;
 use smpp_proto::account::{Credentials, Expected, LinkId, Options};
 use smpp_proto::session::Observer;
@@ -228,9 +229,9 @@ impl AccountConnector {
     }
 }
 
-/// Returns the text of the error of a connection to this endpoint.
-pub(super) fn connect_error(endpoint: &Endpoint, kind: ConnectErrorKind) -> String {
-    ConnectError { endpoint: endpoint.to_string(), kind }.to_string()
+/// Returns the failure of a connection to this endpoint.
+pub(super) fn connect_error(endpoint: &Endpoint, kind: ConnectErrorKind) -> LastFailure {
+    ConnectError { endpoint: endpoint.to_string(), kind }.into()
 }
 
 impl fmt::Debug for AccountConnector {

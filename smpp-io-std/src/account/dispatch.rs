@@ -1,8 +1,10 @@
 //! What follows each call of the account: its events reach the threads that wait, its actions start, its output is
 //! written.
 
+use std::io;
 use std::sync::Arc;
 
+use smpp_common::LastFailure;
 use smpp_proto::account::{Action, ConnectFailure, Event, LinkEvent};
 use smpp_proto::session::Instant;
 
@@ -101,7 +103,7 @@ impl Shared {
             Event::Closed { .. } => self.end(state),
             _ => {}
         }
-        state.telemetry.record(now, &event, state.last_error.as_deref());
+        state.telemetry.record(now, &event, state.last_error.as_ref());
         state.router.handle_event(now, &mut state.account, event);
     }
 
@@ -145,7 +147,7 @@ impl Shared {
             let detail = format!("cannot start a thread for a connection: {error}");
             state.account.handle_resolved(now, link, Err(&detail));
             state.account.handle_connect_failed(now, link, ConnectFailure::Network, &detail);
-            state.last_error = Some(detail);
+            state.last_error = Some(LastFailure::Transport(Arc::new(io::Error::new(error.kind(), detail))));
         }
     }
 
@@ -192,7 +194,6 @@ impl Shared {
                     break;
                 }
                 Written::Failed(error) => {
-                    state.last_error = Some(error.to_string());
                     state.set_transport_error(link, error);
                     state.set_output(index, OutputMode::Failed);
                     self.resumed.notify_all();

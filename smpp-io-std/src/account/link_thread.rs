@@ -270,7 +270,6 @@ impl LinkThread {
         reader.received.keep_last(remaining);
         reader.held = remaining > 0 && !state.account.wants_input(link);
         if let Read::Failed(error) = read {
-            state.last_error = Some(error.to_string());
             state.set_transport_error(link, error);
         }
         if is_lost {

@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
+use smpp_common::LastFailure;
 use smpp_proto::account::{Action, ConnectFailure, LinkId, LinkState};
 use smpp_proto::session::{Instant, State};
 
@@ -201,8 +202,10 @@ impl AccountState {
 
     /// Records the error of the transport, unless it has failed before.
     pub(super) fn set_transport_error(&mut self, link: LinkId, error: io::Error) {
+        let error = Arc::new(error);
+        self.last_error = Some(LastFailure::Transport(Arc::clone(&error)));
         if let Some(task) = self.links.get_mut(link.index()) {
-            task.transport_error.get_or_insert(Arc::new(error));
+            task.transport_error.get_or_insert(error);
         }
     }
 

@@ -184,7 +184,7 @@ impl Shared {
                     return Err(AccountError::Refused { status, response });
                 }
                 Some(Err(FirstBindError::Untrusted)) => {
-                    return Err(AccountError::Untrusted(state.last_error.take().unwrap_or_default()));
+                    return Err(AccountError::untrusted(state.last_error.take()));
                 }
                 None if until <= self.now() => {
                     return Err(AccountError::Timeout { after: timeout, last: state.last_error.take() });

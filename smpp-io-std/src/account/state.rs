@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
+use smpp_common::LastFailure;
 use smpp_common::telemetry::AccountTelemetry;
 use smpp_proto::Endpoint;
 use smpp_proto::account::{
@@ -65,7 +66,7 @@ pub(super) struct AccountState {
     /// Until when the background thread sleeps if no thread wakes it.
     pub(super) background_sleeps_until: Option<Instant>,
     /// The last error of a connection.
-    pub(super) last_error: Option<String>,
+    pub(super) last_error: Option<LastFailure>,
 }
 
 impl AccountState {

@@ -2,8 +2,11 @@
 
 use std::error::Error;
 use std::fmt;
+use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
+use smpp_common::LastFailure;
 use smpp_proto::account::{ExpectError, OptionsError};
 use smpp_proto::diagnosis::refused_bind_advice;
 use smpp_proto::session::{RefusedResponse, RequestError};
@@ -26,16 +29,23 @@ pub enum AccountError {
         /// The bind response, with its TLVs.
         response: RefusedResponse,
     },
-    /// Every address was tried, and the certificate of the last one was rejected, or there is no TLS configuration. Holds
-    /// the error text.
-    Untrusted(String),
+    /// Every address was tried, and the certificate of the last one was rejected, or there is no TLS configuration.
+    Untrusted(LastFailure),
     /// No bind succeeded within the timeout.
     Timeout {
         /// The timeout: see [`AccountConnector::bind_timeout`](super::AccountConnector::bind_timeout).
         after: Duration,
         /// The last failure.
-        last: Option<String>,
+        last: Option<LastFailure>,
     },
+}
+
+impl AccountError {
+    /// Returns the error of a server that is not trusted, from the last failure.
+    pub(super) fn untrusted(failure: Option<LastFailure>) -> Self {
+        let unknown = || io::Error::other("the server is not trusted");
+        Self::Untrusted(failure.unwrap_or_else(|| LastFailure::Transport(Arc::new(unknown()))))
+    }
 }
 
 impl fmt::Display for AccountError {
@@ -48,7 +58,7 @@ impl fmt::Display for AccountError {
                 let refused = RequestError::Refused { status: *status, response: response.clone() };
                 write!(f, "bind {refused}; {}", refused_bind_advice(*status))
             }
-            Self::Untrusted(error) => f.write_str(error),
+            Self::Untrusted(failure) => failure.fmt(f),
             Self::Timeout { after, last } => {
                 write!(f, "no bind succeeded within {after:?}")?;
                 last.as_ref().map_or(Ok(()), |last| write!(f, "; last failure: {last}"))
@@ -63,7 +73,9 @@ impl Error for AccountError {
             Self::Url(error) => Some(error),
             Self::Options(error) => Some(error),
             Self::Expect(error) => Some(error),
-            Self::Refused { .. } | Self::Untrusted(_) | Self::Timeout { .. } => None,
+            Self::Untrusted(failure) => Some(failure.error()),
+            Self::Timeout { last, .. } => last.as_ref().map(LastFailure::error),
+            Self::Refused { .. } => None,
         }
     }
 }
@@ -71,6 +83,12 @@ impl Error for AccountError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::{ConnectError, ConnectErrorKind};
+    use crate::tls::TlsError;
+
+    fn tls() -> ConnectErrorKind {
+        ConnectErrorKind::Tls(TlsError::NoRoots)
+    }
 
     #[test]
     fn an_error_returns_its_cause() {
@@ -80,6 +98,19 @@ mod tests {
         assert!(AccountError::Url(url).source().is_some_and(<dyn Error>::is::<EndpointError>));
         assert!(options.source().is_some_and(<dyn Error>::is::<OptionsError>));
         assert!(expect.source().is_some_and(<dyn Error>::is::<ExpectError>));
-        assert!(AccountError::Untrusted("no root".into()).source().is_none());
+        let failure =
+            || LastFailure::from(ConnectError { endpoint: "smpps://smsc:2776".into(), kind: tls() });
+        for error in [
+            AccountError::Untrusted(failure()),
+            AccountError::Timeout { after: Duration::from_secs(60), last: Some(failure()) },
+        ] {
+            let causes = std::iter::successors(error.source(), |&cause| cause.source());
+            assert_eq!(
+                causes.filter(|cause| cause.is::<ConnectError>() || cause.is::<TlsError>()).count(),
+                2
+            );
+            assert!(error.to_string().contains("no trusted certificate authority"), "{error}");
+        }
+        assert!(AccountError::Timeout { after: Duration::ZERO, last: None }.source().is_none());
     }
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use smpp_common::LastFailure;
 use smpp_proto::Endpoint;
 use smpp_proto::account::{ConnectFailure, LinkId, LinkState};
 use smpp_proto::session;
@@ -98,7 +99,7 @@ pub(super) async fn catch_panic(shared: &Shared, link: LinkId, task: impl Future
     let unused = shared.lock().begin_turn(link);
     drop(unused);
     shared.with_now(|inner, now| {
-        inner.last_error = Some(PANICKED.into());
+        inner.last_error = Some(LastFailure::Transport(Arc::new(io::Error::other(PANICKED))));
         let (account, failure) = (&mut inner.account, ConnectFailure::Network);
         match account.link_state(link) {
             Some(LinkState::Resolving) => account.handle_resolved(now, link, Err(PANICKED)),
@@ -262,8 +263,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> LinkDriver<'_, S> {
         let consumed = input.len() - rest.len();
         pump.consume(consumed, scratch);
         if let Some(error) = progress.error {
-            inner.last_error = Some(error.to_string());
-            inner.transport_error = Some(Arc::new(error));
+            let error = Arc::new(error);
+            inner.last_error = Some(LastFailure::Transport(Arc::clone(&error)));
+            inner.transport_error = Some(error);
             account.handle_disconnect(now, link);
         } else if pump.is_at_end() && account.wants_input(link) {
             // The session has read all that the SMSC sent before it closed its side.

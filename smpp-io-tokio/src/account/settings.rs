@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 
+use smpp_common::LastFailure;
 use smpp_proto::Endpoint;
 use smpp_proto::account::{Expected, LinkId, Options};
 use smpp_proto::session::Observer;
@@ -35,7 +36,7 @@ pub(crate) struct Settings {
     pub(super) observer: Option<Box<dyn Fn(LinkId) -> BoxedObserver + Send + Sync>>,
 }
 
-/// Returns the text of the error of a connection to this endpoint.
-pub(super) fn connect_error(endpoint: &Endpoint, kind: ConnectErrorKind) -> String {
-    ConnectError { endpoint: endpoint.to_string(), kind }.to_string()
+/// Returns the failure of a connection to this endpoint.
+pub(super) fn connect_error(endpoint: &Endpoint, kind: ConnectErrorKind) -> LastFailure {
+    ConnectError { endpoint: endpoint.to_string(), kind }.into()
 }

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use smpp_common::LastFailure;
 use smpp_common::telemetry::AccountTelemetry;
 use smpp_proto::CommandId;
 use smpp_proto::account::{
@@ -73,7 +74,7 @@ pub(crate) struct Inner {
     /// lock is released.
     state_changed: bool,
     /// The last error of a connection.
-    pub(super) last_error: Option<String>,
+    pub(super) last_error: Option<LastFailure>,
     /// The error of a transport that has just failed, until the events of the failure are dispatched.
     pub(super) transport_error: Option<Arc<io::Error>>,
 }
@@ -303,8 +304,8 @@ impl Shared {
                 Some((Err(FirstBindError::Refused { status, response }), _)) => {
                     return Err(AccountError::Refused { status, response });
                 }
-                Some((Err(FirstBindError::Untrusted), error)) => {
-                    return Err(AccountError::Untrusted(error.unwrap_or_default()));
+                Some((Err(FirstBindError::Untrusted), failure)) => {
+                    return Err(AccountError::untrusted(failure));
                 }
                 None => settled.await,
             }
@@ -516,7 +517,7 @@ impl Inner {
                 let kind = ConnectErrorKind::bind(error.clone(), *received, self.transport_error.take());
                 self.last_error = self.account.endpoint(*link).map(|endpoint| connect_error(endpoint, kind));
             }
-            self.telemetry.record(now, &event, self.last_error.as_deref());
+            self.telemetry.record(now, &event, self.last_error.as_ref());
             self.router.handle_event(now, &mut self.account, event);
         }
         for event in self.router.take_lost() {

@@ -256,7 +256,7 @@
 //! | `Url`, `Options` | the URL or the options are wrong | fix them |
 //! | `Expect(error)` | the messages of [`AccountConnector::expect`](crate::account::AccountConnector::expect) are invalid, or have more segments than `receipts.capacity` | fix them, or raise the capacity |
 //! | `Refused { status, response }` | the SMSC rejected the credentials | fix them; do not repeat, it may lock the account |
-//! | `Untrusted(text)` | every address was tried, and the certificate of the last one was rejected | see [`tls`](super::tls) |
+//! | `Untrusted(failure)` | every address was tried, and the certificate of the last one was rejected | see [`tls`](super::tls) |
 //! | `Thread(error)` (only `smpp-std`) | the operating system cannot start a thread | check the limit on threads |
 //! | `Timeout` | no bind within [`bind_timeout`](crate::account::AccountConnector::bind_timeout); `last` says what was in the way | network, allow-list, `ESME_RALYBND`: try again |
 //!

@@ -11,6 +11,7 @@ use tracing::{Level, debug, error, field, info, warn};
 
 #[cfg(feature = "tracing")]
 use super::limiter::LogLimiter;
+use crate::last_failure::LastFailure;
 
 /// The span of one account, and the limits of its log.
 #[derive(Debug)]
@@ -35,7 +36,7 @@ impl AccountTelemetry {
     }
 
     /// Logs an event of the account; `error` is the text of the last failure of a connection.
-    pub fn record(&mut self, now: Instant, event: &Event, error: Option<&str>) {
+    pub fn record(&mut self, now: Instant, event: &Event, error: Option<&LastFailure>) {
         #[cfg(feature = "tracing")]
         if let Some(event) = AccountEvent::new(event) {
             self.trace(now, &event, error);
@@ -54,13 +55,13 @@ impl AccountTelemetry {
 
     /// Logs an event with the text of its `Display`, unless there are too many of its kind.
     #[cfg(feature = "tracing")]
-    fn trace(&mut self, now: Instant, event: &AccountEvent, error: Option<&str>) {
+    fn trace(&mut self, now: Instant, event: &AccountEvent, error: Option<&LastFailure>) {
         let kind = event.kind();
         let Some(suppressed) = self.limiter.pass(now, kind) else { return };
         let suppressed = (suppressed > 0).then_some(suppressed);
         let link = event.link().map(field::display);
         let number = event.message().map(field::display);
-        let error = error.filter(|_| is_failure(event));
+        let error = error.filter(|_| is_failure(event)).map(field::display);
         let span = &self.span;
         macro_rules! log {
             ($log:ident) => {

@@ -273,7 +273,7 @@
 //!
 //! /// Returns the error of the operating system.
 //! fn os_error(error: &ConnectError) -> Option<&io::Error> {
-//!     let mut causes = std::iter::successors(error.source(), |cause| cause.source());
+//!     let mut causes = std::iter::successors(error.source(), |&cause| cause.source());
 //!     causes.find_map(|cause| cause.downcast_ref())
 //! }
 //! ```

@@ -16,7 +16,7 @@ use smpp_tokio::testing::{TestSmsc, TestSmscEvent};
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::names::Names;
+use crate::names::{Names, event_kind};
 use crate::nats;
 use crate::settings::NatsSettings;
 use crate::status::status;
@@ -179,7 +179,7 @@ async fn read_outcomes(
     let end = Instant::now() + LIMIT;
     while !is_complete(&told) && Instant::now() < end {
         let Ok(Some(Ok(event))) = timeout(Duration::from_secs(20), events.next()).await else { break };
-        let kind = event.subject.rsplit('.').next().unwrap_or_default().to_owned();
+        let kind = event_kind(&event.subject).to_owned();
         let value: Value = serde_json::from_slice(&event.payload).unwrap_or_default();
         let Some(key) = value.get("key").and_then(Value::as_str) else { continue };
         let entry = told.entry(key.to_owned()).or_default();

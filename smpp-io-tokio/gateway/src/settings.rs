@@ -131,7 +131,10 @@ pub struct Settings {
     /// Hours that the key of a message with an outcome is remembered, so that it is not sent again
     #[arg(long, env = "SMPP_GATEWAY_KEY_HOURS", default_value_t = 24, value_name = "HOURS")]
     pub key_hours: u32,
-    /// Seconds that NATS remembers the ids of events and of published messages
+    /// Seconds that a part of a message from a phone waits for the next one; then what there is of the message is told
+    #[arg(long, env = "SMPP_GATEWAY_PART_SECONDS", default_value_t = 3_600, value_name = "SECONDS")]
+    pub part_seconds: u32,
+    /// Seconds that NATS remembers the ids of published messages
     #[arg(long, env = "SMPP_GATEWAY_DUPLICATE_SECONDS", default_value_t = 120, value_name = "SECONDS")]
     pub duplicate_seconds: u32,
     /// Seconds that a lease of a bind lives; a node without NATS gives up its binds after two thirds of it
@@ -220,7 +223,8 @@ impl Settings {
             rate: (self.rate > 0).then_some(self.rate),
             lookup: seconds(self.lookup_seconds),
             answer: seconds(self.lookup_seconds) + Duration::from_secs(15),
-            deduplicated: seconds(self.duplicate_seconds) / 2,
+            part_age: seconds(self.part_seconds),
+            housekeeping: (seconds(self.part_seconds) / 4).min(Duration::from_secs(60)),
             ..node::Options::default()
         }
     }
@@ -237,15 +241,14 @@ impl Settings {
             event_age: hours(self.event_hours),
             receipt_age: hours(self.receipt_hours),
             duplicate_window: seconds(self.duplicate_seconds),
-            part_age: PART_AGE,
             lease: seconds(self.lease_seconds),
             ack_wait: seconds(self.ack_seconds),
         }
     }
 }
 
-/// How long a part of a message from a phone waits for the others, and the digests of those that are told are kept.
-pub const PART_AGE: Duration = Duration::from_secs(3_600);
+/// How long a part of a message from a phone is remembered that was told, so that it is not told again.
+pub const TOLD_AGE: Duration = Duration::from_secs(3_600);
 
 /// Returns this many seconds, at least one.
 pub fn seconds(count: u32) -> Duration {

@@ -70,7 +70,13 @@ fn message_json(parts: &[PhonePart], codings: Codings) -> Value {
         value.insert("to".into(), json!(first.to));
         value.insert("data_coding".into(), json!(first.data_coding));
     }
-    value.insert("parts".into(), json!(parts.len()));
+    let total = parts.first().map_or(1, |first| first.total);
+    value.insert("parts".into(), json!(total));
+    let is_there = |number: &u8| parts.iter().any(|part| part.number == *number);
+    let missing: Vec<u8> = (1..=total).filter(|number| !is_there(number)).collect();
+    if !missing.is_empty() {
+        value.insert("missing".into(), json!(missing));
+    }
     if let Some(text) = phone_text(parts, codings) {
         value.insert("text".into(), json!(text));
     } else {
@@ -80,7 +86,7 @@ fn message_json(parts: &[PhonePart], codings: Codings) -> Value {
     Value::Object(value)
 }
 
-/// Returns the text of a message from a phone; `None` if it is none.
+/// Returns the text of a message from a phone, or of the parts that are there; `None` if it is none.
 pub fn phone_text(parts: &[PhonePart], codings: Codings) -> Option<String> {
     let octets: Option<Vec<Vec<u8>>> = parts.iter().map(|part| from_hex(&part.octets)).collect();
     let octets = octets?;
@@ -89,7 +95,7 @@ pub fn phone_text(parts: &[PhonePart], codings: Codings) -> Option<String> {
     let nobody = Address::<21>::default();
     for (part, octets) in parts.iter().zip(&octets) {
         let mut user_data = user_data(part, octets);
-        if parts.len() == 1 {
+        if part.total == 1 {
             return user_data.text(codings);
         }
         let reference = MessageReference::Sar(0);
@@ -99,7 +105,7 @@ pub fn phone_text(parts: &[PhonePart], codings: Codings) -> Option<String> {
             return message.text(codings);
         }
     }
-    None
+    reassembler.evict()?.text(codings)
 }
 
 /// Returns the user data of a part. A header that is malformed is shown as part of the text.
@@ -123,8 +129,7 @@ mod tests {
             reason: None,
             ..Outcome::new(EventKind::Accepted, "")
         };
-        let event =
-            Event { id: String::new(), body: EventBody::Outcome { key: "k".into(), outcome: accepted } };
+        let event = Event::outcome("k", 1, accepted);
         let expected = r#"{"accepted":[{"id":"7f","part":1}],"key":"k","parts":1}"#;
         assert_eq!(event_json(&event, Codings::default()).to_string(), expected);
         let receipt = ReceiptDetails {
@@ -133,9 +138,10 @@ mod tests {
             is_final: true,
             stat: "DELIVRD".into(),
             err: None,
+            digest: "d".into(),
         };
         let owner = Some(IdOwner { key: "k".into(), part: 1, parts: 2 });
-        let event = Event { id: String::new(), body: EventBody::Receipt { owner, receipt } };
+        let event = Event::receipt(owner, receipt);
         let expected =
             r#"{"final":true,"id":"7f","key":"k","part":1,"parts":2,"stat":"DELIVRD","state":"DELIVERED"}"#;
         assert_eq!(event_json(&event, Codings::default()).to_string(), expected);
@@ -157,5 +163,24 @@ mod tests {
         // U+1F600, a surrogate pair.
         let parts = [part(1_u8, "0041d83d"), part(2, "de00")];
         assert_eq!(phone_text(&parts, Codings::default()).as_deref(), Some("A\u{1f600}"));
+    }
+
+    #[test]
+    fn a_message_of_which_parts_are_missing_says_which() {
+        let part = |number: u8, octets: &str| PhonePart {
+            group: "g".into(),
+            number,
+            total: 3,
+            digest: String::new(),
+            from: "+65".into(),
+            to: "8x8".into(),
+            data_coding: 0,
+            esm_class: 0x40,
+            octets: format!("050003010{total}0{number}{octets}", total = 3),
+        };
+        let body = EventBody::Message { parts: vec![part(1, "4142"), part(3, "4344")] };
+        let event = Event { about: "g".into(), detail: "1".into(), body };
+        let expected = r#"{"data_coding":0,"from":"+65","missing":[2],"parts":3,"text":"ABCD","to":"8x8"}"#;
+        assert_eq!(event_json(&event, Codings::default()).to_string(), expected);
     }
 }

@@ -16,8 +16,9 @@ use crate::names::Names;
 use crate::node::Priority;
 use crate::settings::NatsSettings;
 
-/// The most octets of parts of messages from phones. Beyond it the oldest are dropped.
-const PART_OCTETS: i64 = 64 << 20;
+/// The most octets of parts of messages from phones. Beyond it further ones are refused, and the SMSC keeps them. Before that the
+/// oldest are told without those that are missing.
+pub(super) const PART_OCTETS: i64 = 64 << 20;
 
 /// The name under which the bucket of the leases says how many binds there are.
 const MAX_BINDS: &str = "max_binds";
@@ -43,8 +44,6 @@ pub struct StreamSettings {
     pub receipt_age: Duration,
     /// How long NATS remembers ids of published messages and events.
     pub duplicate_window: Duration,
-    /// How long a part of a message from a phone waits for the others.
-    pub part_age: Duration,
     /// How long a lease lives.
     pub lease: Duration,
     /// How long the queue waits for an acknowledgement.
@@ -183,7 +182,7 @@ pub async fn create_streams(
         &context,
         Config {
             name: names.stream("EVENT"),
-            subjects: vec![names.event("*")],
+            subjects: vec![names.events()],
             max_age: settings.event_age,
             max_bytes: settings.event_octets,
             ..base()
@@ -194,12 +193,9 @@ pub async fn create_streams(
         &context,
         Config {
             name: names.stream("PARTS"),
-            subjects: vec![names.part("*", "*")],
+            subjects: vec![names.group("*")],
             max_messages_per_subject: 1,
-            max_age: settings.part_age,
-            duplicate_window: settings.duplicate_window.min(settings.part_age),
             max_bytes: PART_OCTETS,
-            discard: DiscardPolicy::Old,
             allow_message_ttl: true,
             ..base()
         },
@@ -257,9 +253,22 @@ async fn create(context: &Context, config: Config) -> Result<Stream, NatsError> 
     let what = format!("the stream {}", config.name);
     let stream = context.get_or_create_stream(config.clone()).await;
     let stream = stream.map_err(|error| NatsError::new(&what, error))?;
+    compare_subjects(&what, &stream.cached_info().config, &config)?;
     compare_times(&what, &stream.cached_info().config, &config)?;
     compare_binds(&what, &stream.cached_info().config, &config)?;
     Ok(stream)
+}
+
+/// Compares the subjects. Without the right ones nothing is stored.
+fn compare_subjects(what: &str, found: &Config, wanted: &Config) -> Result<(), NatsError> {
+    if found.subjects == wanted.subjects {
+        return Ok(());
+    }
+    let (found, wanted) = (found.subjects.join(", "), wanted.subjects.join(", "));
+    Err(NatsError::settings(format!(
+        "{what} has the subjects {found}, and this version needs {wanted}. Stop all nodes, change it with the command `nats`, \
+         and start them again"
+    )))
 }
 
 /// Compares what must be the same on all nodes.
@@ -315,6 +324,14 @@ mod tests {
         assert!(compare_binds("the stream S", &config(None), &config(Some("4"))).is_ok());
         let error = compare_binds("the stream S", &config(Some("4")), &config(Some("5"))).unwrap_err();
         assert!(error.is_final() && error.to_string().contains("--max-binds 4"), "{error}");
+    }
+
+    #[test]
+    fn a_stream_with_other_subjects_is_refused() {
+        let config = |subject: &str| Config { subjects: vec![subject.to_owned()], ..Config::default() };
+        assert!(compare_subjects("the stream S", &config("a.>"), &config("a.>")).is_ok());
+        let error = compare_subjects("the stream S", &config("a.*"), &config("a.>")).unwrap_err();
+        assert!(error.is_final() && error.to_string().contains("a.>"), "{error}");
     }
 
     #[test]

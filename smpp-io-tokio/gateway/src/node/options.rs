@@ -30,8 +30,10 @@ pub struct Options {
     /// How long a receipt or a message from a phone waits to be stored at most; then it is refused with a temporary error.
     /// Default 25 s.
     pub answer: Duration,
-    /// How long the engine certainly remembers the id of an event: half of its window. Default 60 s.
-    pub deduplicated: Duration,
+    /// How long a message from a phone waits for its next part, before what there is of it is told. Default 1 h.
+    pub part_age: Duration,
+    /// How often the node that has the first lease looks for such messages, and for keys to forget. Default 60 s.
+    pub housekeeping: Duration,
     /// How many receipts and messages from phones the node stores at a time. Default 1,000.
     pub deliveries: usize,
     /// How many receipts wait for an id that nobody knows yet. Beyond it such a receipt is refused with a temporary error, so
@@ -52,7 +54,8 @@ impl Default for Options {
             retry: Duration::from_millis(200),
             lookup: Duration::from_secs(10),
             answer: Duration::from_secs(25),
-            deduplicated: Duration::from_secs(60),
+            part_age: Duration::from_secs(3_600),
+            housekeeping: Duration::from_secs(60),
             deliveries: 1_000,
             lookups: 200,
         }

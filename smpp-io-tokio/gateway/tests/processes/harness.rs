@@ -12,7 +12,7 @@ use async_nats::jetstream::{self, Context};
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 use smpp_gateway::demo::free_port;
-use smpp_gateway::names::Names;
+use smpp_gateway::names::{Names, event_kind};
 use smpp_gateway::nats::connect;
 use smpp_gateway::settings::NatsSettings;
 use smpp_proto::session::Rate;
@@ -199,24 +199,40 @@ impl World {
         self.servers[0].port
     }
 
-    /// Returns all events that are stored: kind, id and content.
+    /// Returns all events that are stored: kind, id and content. What NATS does not answer in time is asked again.
     pub(crate) async fn events(&self) -> Vec<(String, String, Value)> {
-        let stream = self.context.get_stream(self.names.stream("EVENT")).await.unwrap();
+        let end = Instant::now() + Duration::from_secs(60);
+        loop {
+            match self.read_events().await {
+                Ok(events) => return events,
+                Err(error) => assert!(Instant::now() < end, "{error}"),
+            }
+            sleep(Duration::from_millis(500)).await;
+        }
+    }
+
+    async fn read_events(&self) -> Result<Vec<(String, String, Value)>, async_nats::Error> {
+        let stream = self.context.get_stream(self.names.stream("EVENT")).await?;
         let config = pull::Config { ack_policy: AckPolicy::None, ..pull::Config::default() };
-        let consumer = stream.create_consumer(config).await.unwrap();
+        let consumer = stream.create_consumer(config).await?;
         let mut left = consumer.cached_info().num_pending;
         let mut events = Vec::new();
         while left > 0 {
-            let mut batch = consumer.fetch().max_messages(1_000).messages().await.unwrap();
+            let mut batch = consumer.fetch().max_messages(1_000).messages().await?;
+            let before = left;
             while let Some(event) = batch.next().await {
-                let event = event.unwrap();
+                let event = event?;
                 left = left.saturating_sub(1);
-                let kind = event.subject.rsplit('.').next().unwrap().to_owned();
-                let id = event.headers.as_ref().and_then(|it| it.get("Nats-Msg-Id")).unwrap().to_string();
-                events.push((kind, id, serde_json::from_slice(&event.payload).unwrap()));
+                let kind = event_kind(&event.subject).to_owned();
+                let id = event.headers.as_ref().and_then(|it| it.get("Nats-Msg-Id"));
+                let id = id.ok_or("an event without an id")?.to_string();
+                events.push((kind, id, serde_json::from_slice(&event.payload)?));
+            }
+            if left == before {
+                return Err("no events came".into());
             }
         }
-        events
+        Ok(events)
     }
 
     /// Waits until the queue is empty and each receipt is there, then compares the events with what the SMSC has seen,
@@ -234,9 +250,8 @@ impl World {
             }
             sleep(Duration::from_millis(500)).await;
         }
-        let stream = self.context.get_stream(self.names.stream("SEND")).await.unwrap();
         let end = Instant::now() + Duration::from_secs(20);
-        while stream.get_info().await.unwrap().state.messages > 0 {
+        while self.queued().await.unwrap_or(u64::MAX) > 0 {
             assert!(Instant::now() < end, "messages are left in the queue");
             sleep(Duration::from_millis(200)).await;
         }
@@ -269,6 +284,12 @@ impl World {
         assert_eq!(seen.throttled, 0, "messages came too fast");
         println!("{} messages: {counts:?}; at most {} binds", self.published, seen.most_binds);
         counts
+    }
+
+    /// Returns how many messages are in the queue.
+    async fn queued(&self) -> Result<u64, async_nats::Error> {
+        let stream = self.context.get_stream(self.names.stream("SEND")).await?;
+        Ok(stream.cached_info().state.messages)
     }
 
     /// Returns the outcomes and the number of receipts of each key.

@@ -42,12 +42,19 @@ pub(crate) struct Receipt {
     pub(crate) is_delivered: bool,
 }
 
+/// A message from a phone, or a part of one.
 pub(crate) struct Phone {
+    /// The number of the message.
+    pub(crate) message: usize,
     pub(crate) group: String,
     pub(crate) number: u8,
     pub(crate) total: u8,
     pub(crate) digest: String,
-    pub(crate) is_delivered: bool,
+    /// When it was first delivered, and when it was acknowledged.
+    pub(crate) arrived: Option<Instant>,
+    pub(crate) acknowledged: Option<Instant>,
+    /// It never arrives.
+    pub(crate) is_lost: bool,
 }
 
 #[derive(Default)]
@@ -63,14 +70,14 @@ impl Smsc {
     pub(crate) fn is_delivered(&self, what: Delivered) -> bool {
         match what {
             Delivered::Receipt(index) => self.receipts[index].is_delivered,
-            Delivered::Phone(index) => self.phones[index].is_delivered,
+            Delivered::Phone(index) => self.phones[index].acknowledged.is_some(),
         }
     }
 
-    pub(crate) fn delivered(&mut self, what: Delivered) {
+    fn delivered(&mut self, now: Instant, what: Delivered) {
         match what {
             Delivered::Receipt(index) => self.receipts[index].is_delivered = true,
-            Delivered::Phone(index) => self.phones[index].is_delivered = true,
+            Delivered::Phone(index) => self.phones[index].acknowledged = Some(now),
         }
     }
 }
@@ -222,12 +229,14 @@ impl World {
                     is_final: true,
                     stat: "DELIVRD".into(),
                     err: None,
+                    digest: "d".into(),
                 };
                 let it = &mut self.runs[run];
                 let owner = it.known_ids.get(smsc_id).cloned();
                 it.node.handle_receipt(now, id, owner, vec![smsc_id.clone()], details);
             }
             Delivered::Phone(index) => {
+                self.smsc.phones[index].arrived.get_or_insert(self.now);
                 let Phone { group, number, total, digest, .. } = &self.smsc.phones[index];
                 let part = PhonePart {
                     group: group.clone(),
@@ -250,7 +259,7 @@ impl World {
         // If the connection has ended, the SMSC delivers it again already.
         let Some((what, _)) = self.runs[run].deliveries.remove(&id) else { return };
         if accept {
-            self.smsc.delivered(what);
+            self.smsc.delivered(self.now, what);
         } else {
             self.count("delivery refused");
             self.after(Duration::from_secs(2), Action::Deliver(what));

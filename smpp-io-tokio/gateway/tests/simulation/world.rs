@@ -136,16 +136,18 @@ impl World {
             rate: rng.chance(500).then(|| rng.within(1, 20) as u32),
             lookup: Duration::from_secs(5),
             answer: Duration::from_secs(12),
-            deduplicated: if rng.chance(500) { rng.millis(1_500, 10_000) } else { Duration::from_secs(60) },
+            part_age: if rng.chance(500) { rng.millis(3_000, 30_000) } else { Duration::from_secs(3_600) },
+            housekeeping: rng.millis(500, 5_000),
             ..Options::default()
         };
+        let remember = if rng.chance(500) { rng.millis(2_000, 20_000) } else { Duration::from_secs(86_400) };
         Self {
             now: Instant::ZERO + Duration::from_secs(1),
             rng,
             actions: BinaryHeap::new(),
             pending: BTreeMap::new(),
             last_action: 0,
-            engine: Engine::new(lease, ack_wait, options.deduplicated * 2),
+            engine: Engine::new(lease, ack_wait, remember),
             options,
             messages: Vec::new(),
             runs: Vec::new(),
@@ -386,10 +388,7 @@ impl World {
                 return;
             }
             if self.rng.chance(30) {
-                there = self.rng.millis(100, 30_000);
-                if matches!(request, Request::Publish(_)) {
-                    there = there.min(self.options.deduplicated);
-                }
+                there = self.rng.millis(100, 30_000).min(self.engine.remember);
                 self.count("request late");
             }
             match self.rng.within(0, 999) {
@@ -439,7 +438,8 @@ impl World {
                 body: index,
             })
         };
-        let work = Work { priority: message.priority, sequence: index as u64 + 1, token, content };
+        let work =
+            Work { priority: message.priority, sequence: index as u64 + 1, published: 0, token, content };
         let node = &mut self.runs[run].node;
         node.handle_work(self.now, work);
         let most = 3 * self.options.prefetch;
@@ -578,12 +578,11 @@ impl World {
         it.next_start = start + Duration::from_secs(1) / rate / u32::from(self.options.max_binds);
     }
 
-    /// The node reaches the engine again. What waited on the connection arrives, events only if they are not too old.
+    /// The node reaches the engine again. What waited on the connection arrives, if that takes no longer than keys are remembered.
     fn heal(&mut self, run: usize) {
         self.runs[run].is_cut = false;
         for (sent, id, request) in std::mem::take(&mut self.runs[run].unsent) {
-            let is_old = self.now - sent > self.options.deduplicated;
-            if !is_old || !matches!(request, Request::Publish(_)) {
+            if self.now - sent <= self.engine.remember {
                 self.after(Duration::ZERO, Action::Apply(run, id, request, None));
             }
         }

@@ -223,6 +223,7 @@ impl Settings {
             rate: (self.rate > 0).then_some(self.rate),
             lookup: seconds(self.lookup_seconds),
             answer: seconds(self.lookup_seconds) + Duration::from_secs(15),
+            remember: hours(self.key_hours),
             part_age: seconds(self.part_seconds),
             housekeeping: (seconds(self.part_seconds) / 4).min(Duration::from_secs(60)),
             ..node::Options::default()

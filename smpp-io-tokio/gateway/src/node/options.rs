@@ -30,6 +30,8 @@ pub struct Options {
     /// How long a receipt or a message from a phone waits to be stored at most; then it is refused with a temporary error.
     /// Default 25 s.
     pub answer: Duration,
+    /// How long the key of a message is remembered after its outcome. Default 24 h.
+    pub remember: Duration,
     /// How long a message from a phone waits for its next part, before what there is of it is told. Default 1 h.
     pub part_age: Duration,
     /// How often the node that has the first lease looks for such messages, and for keys to forget. Default 60 s.
@@ -54,6 +56,7 @@ impl Default for Options {
             retry: Duration::from_millis(200),
             lookup: Duration::from_secs(10),
             answer: Duration::from_secs(25),
+            remember: Duration::from_secs(24 * 3_600),
             part_age: Duration::from_secs(3_600),
             housekeeping: Duration::from_secs(60),
             deliveries: 1_000,

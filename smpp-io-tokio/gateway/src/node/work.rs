@@ -83,6 +83,8 @@ struct Item<M> {
     sequence: u64,
     /// When it was published, by the engine's clock.
     published: i64,
+    /// When the node took it.
+    taken: Instant,
     token: AckToken,
     key: String,
     resend_when_uncertain: bool,
@@ -164,6 +166,7 @@ impl<M> Node<M> {
             priority,
             sequence,
             published,
+            taken: now,
             token,
             key: key.clone(),
             resend_when_uncertain,
@@ -326,6 +329,10 @@ impl<M> Node<M> {
     fn write(&mut self, id: ItemId) {
         let instance = self.instance.clone();
         let Some(item) = self.work.items.get_mut(&id) else { return };
+        if item.revision == 0 && self.now - item.taken >= self.options.remember / 2 {
+            // Perhaps another node has told the outcome long ago, and it is forgotten. If not, the queue still has the message.
+            return self.lost(id);
+        }
         item.stage = Stage::Writing;
         if let Some(outcome) = &mut item.outcome {
             outcome.possible_duplicate = item.sent_before > 0;

@@ -16,7 +16,7 @@ pub(crate) fn is_done(world: &World) -> bool {
     let is_fair =
         targets.iter().max().zip(targets.iter().min()).is_some_and(|(most, least)| most - least <= 1);
     world.engine.queue.len() == world.messages.len()
-        && world.engine.queue.iter().all(|it| it.is_deleted)
+        && world.engine.queue.iter().all(|it| it.left.is_some())
         && alive().all(|run| run.node.in_hand() == (0, 0))
         && world.smsc.receipts.iter().all(|it| it.is_delivered)
         && world.smsc.phones.iter().all(|it| it.is_lost || it.acknowledged.is_some())
@@ -31,7 +31,7 @@ pub(crate) fn check(world: &mut World) {
             (run.instance.clone(), run.target, run.node.leases(), run.node.in_hand(), run.node.keys_in_hand())
         };
         let nodes: Vec<_> = world.runs.iter().filter(|run| run.is_alive).map(of).collect();
-        let left = world.engine.queue.iter().filter(|it| !it.is_deleted).count();
+        let left = world.engine.queue.iter().filter(|it| it.left.is_none()).count();
         format!("{left} messages left, of {}; {nodes:?}", world.messages.len())
     };
     assert!(is_done(world), "not everything is done: {}", describe());
@@ -88,13 +88,15 @@ fn check_messages(world: &mut World) {
             continue;
         }
         let of_key = outcomes.get(key).map_or(&[][..], Vec::as_slice);
-        let recorded = world.engine.recorded.get(key).map_or(&[][..], Vec::as_slice);
-        assert_eq!(of_key.len(), recorded.len(), "{key} has the outcomes {of_key:?}, recorded {recorded:?}");
-        assert!(!of_key.is_empty(), "{key} has no outcome");
+        let recorded = world.engine.recorded.get(key).into_iter().flatten();
+        let recorded: Vec<_> = recorded.filter(|(at, _)| is_queued(world, key, *at)).collect();
         let mut sequences: Vec<u64> = of_key.iter().map(|(sequence, _)| *sequence).collect();
         sequences.sort_unstable();
+        let expected: Vec<u64> = recorded.iter().map(|(_, sequence)| *sequence).collect();
+        assert_eq!(sequences, expected, "{key} has the outcomes {of_key:?}, recorded {recorded:?}");
+        assert!(!of_key.is_empty(), "{key} has no outcome");
         // Those that follow the first are of messages that were published once the key was forgotten.
-        for (sequence, before) in sequences.iter().skip(1).zip(recorded) {
+        for (sequence, (before, _)) in sequences.iter().skip(1).zip(recorded) {
             let published = world.engine.queue[*sequence as usize - 1].published;
             assert!(published >= *before + world.engine.remember, "{key} was sent again: {of_key:?}");
             used_again += 1;
@@ -117,9 +119,16 @@ fn check_messages(world: &mut World) {
         }
     }
     *world.counts.entry("key used again").or_default() += used_again;
-    for (key, (_, _, attempt)) in &world.engine.attempts {
-        assert!(attempt.outcome.is_some(), "{key} is in doubt: {attempt:?}");
+    for (key, (_, written, attempt)) in &world.engine.attempts {
+        let is_late = !is_queued(world, key, *written);
+        assert!(attempt.outcome.is_some() || is_late, "{key} is in doubt: {attempt:?}");
     }
+}
+
+/// Returns whether the queue had a message of this key then. Otherwise what a request has written that arrived late means nothing.
+fn is_queued(world: &World, key: &str, at: Instant) -> bool {
+    let of_key = world.messages.iter().zip(&world.engine.queue).filter(|(message, _)| message.key == key);
+    of_key.into_iter().any(|(_, queued)| queued.left.is_none_or(|left| left >= at))
 }
 
 /// Each receipt is told at its key once, unless nobody could know the key in time.

@@ -25,8 +25,8 @@ pub(crate) struct Engine {
     pub(crate) attempts: BTreeMap<String, (u64, Instant, Attempt)>,
     /// The ids, and when each was first stored.
     pub(crate) ids: BTreeMap<String, (IdOwner, Instant)>,
-    /// When each outcome was recorded, by key.
-    pub(crate) recorded: BTreeMap<String, Vec<Instant>>,
+    /// When each outcome was recorded, and the sequence number of its message, by key.
+    pub(crate) recorded: BTreeMap<String, Vec<(Instant, u64)>>,
     last_attempt: Instant,
     pub(crate) groups: BTreeMap<String, (u64, Instant, Group)>,
     revision: u64,
@@ -38,7 +38,8 @@ pub(crate) struct Queued {
     pub(crate) published: Instant,
     /// When it may be delivered.
     pub(crate) ready: Instant,
-    pub(crate) is_deleted: bool,
+    /// When it left the queue.
+    pub(crate) left: Option<Instant>,
 }
 
 impl Engine {
@@ -69,12 +70,12 @@ impl Engine {
 
     /// Publishes a message; its index is its sequence number.
     pub(crate) fn publish(&mut self, now: Instant, priority: Priority) {
-        self.queue.push(Queued { priority, published: now, ready: now, is_deleted: false });
+        self.queue.push(Queued { priority, published: now, ready: now, left: None });
     }
 
     /// Delivers a message of the queue, if one is ready.
     pub(crate) fn deliver(&mut self, now: Instant, priority: Priority) -> Option<(AckToken, usize)> {
-        let is_ready = |it: &Queued| it.priority == priority && !it.is_deleted && it.ready <= now;
+        let is_ready = |it: &Queued| it.priority == priority && it.left.is_none() && it.ready <= now;
         let index = self.queue.iter().position(is_ready)?;
         self.queue[index].ready = now + self.ack_wait;
         self.deliveries.push(index);
@@ -94,8 +95,9 @@ impl Engine {
         self.queued(token).ready = now + Duration::from_millis(500);
     }
 
-    pub(crate) fn delete(&mut self, token: AckToken) {
-        self.queued(token).is_deleted = true;
+    pub(crate) fn delete(&mut self, now: Instant, token: AckToken) {
+        let queued = self.queued(token);
+        queued.left.get_or_insert(now);
     }
 
     /// Returns how many leases the node holds.
@@ -154,7 +156,7 @@ impl Engine {
                 }
                 let revision = self.next_revision();
                 if attempt.outcome.is_some() {
-                    self.recorded.entry(key.clone()).or_default().push(now);
+                    self.recorded.entry(key.clone()).or_default().push((now, attempt.sequence));
                 }
                 self.last_attempt = now;
                 self.attempts.insert(key, (revision, now, attempt));
@@ -171,7 +173,7 @@ impl Engine {
                 return Reply::Owner(ids.iter().find_map(|id| self.ids.get(id)).map(|(it, _)| it.clone()));
             }
             Request::Publish(event) => return self.store_event(now, *event),
-            Request::Acknowledge(token) | Request::Terminate(token) => self.delete(token),
+            Request::Acknowledge(token) | Request::Terminate(token) => self.delete(now, token),
             Request::ReadGroup { group } => {
                 let found = self.groups.get(&group);
                 return Reply::Group(found.map(|(revision, _, group)| (*revision, group.clone())));
@@ -190,7 +192,7 @@ impl Engine {
                 return Reply::Groups(old.map(|(name, (revision, ..))| (name.clone(), *revision)).collect());
             }
             Request::ForgetKeys => {
-                let queued = self.queue.iter().filter(|it| !it.is_deleted).map(|it| it.published);
+                let queued = self.queue.iter().filter(|it| it.left.is_none()).map(|it| it.published);
                 let oldest = queued.min().unwrap_or(self.last_attempt).min(self.last_attempt);
                 let remember = self.remember;
                 self.attempts.retain(|_, (_, at, _)| *at + remember >= oldest);

@@ -136,18 +136,18 @@ impl World {
             rate: rng.chance(500).then(|| rng.within(1, 20) as u32),
             lookup: Duration::from_secs(5),
             answer: Duration::from_secs(12),
+            remember: if rng.chance(500) { rng.millis(15_000, 60_000) } else { Duration::from_secs(86_400) },
             part_age: if rng.chance(500) { rng.millis(3_000, 30_000) } else { Duration::from_secs(3_600) },
             housekeeping: rng.millis(500, 5_000),
             ..Options::default()
         };
-        let remember = if rng.chance(500) { rng.millis(2_000, 20_000) } else { Duration::from_secs(86_400) };
         Self {
             now: Instant::ZERO + Duration::from_secs(1),
             rng,
             actions: BinaryHeap::new(),
             pending: BTreeMap::new(),
             last_action: 0,
-            engine: Engine::new(lease, ack_wait, remember),
+            engine: Engine::new(lease, ack_wait, options.remember),
             options,
             messages: Vec::new(),
             runs: Vec::new(),
@@ -286,7 +286,7 @@ impl World {
             Action::Work(run, token, message) => self.work(run, token, message),
             Action::Queue(QueueCommand::InProgress, token) => self.engine.in_progress(now, token),
             Action::Queue(QueueCommand::GiveBack, token) => self.engine.give_back(now, token),
-            Action::Queue(QueueCommand::Delete, token) => self.engine.delete(token),
+            Action::Queue(QueueCommand::Delete, token) => self.engine.delete(now, token),
             Action::Open(run) => self.open(run),
             Action::Bound(run, id) => {
                 let connection = self.runs[run].connections.iter_mut().find(|it| it.id == id);
@@ -388,7 +388,7 @@ impl World {
                 return;
             }
             if self.rng.chance(30) {
-                there = self.rng.millis(100, 30_000).min(self.engine.remember);
+                there = self.rng.millis(100, 30_000).min(self.engine.remember / 2);
                 self.count("request late");
             }
             match self.rng.within(0, 999) {
@@ -578,11 +578,12 @@ impl World {
         it.next_start = start + Duration::from_secs(1) / rate / u32::from(self.options.max_binds);
     }
 
-    /// The node reaches the engine again. What waited on the connection arrives, if that takes no longer than keys are remembered.
+    /// The node reaches the engine again. What waited on the connection arrives, if that takes no longer than keys are
+    /// remembered.
     fn heal(&mut self, run: usize) {
         self.runs[run].is_cut = false;
         for (sent, id, request) in std::mem::take(&mut self.runs[run].unsent) {
-            if self.now - sent <= self.engine.remember {
+            if self.now - sent <= self.engine.remember / 2 {
                 self.after(Duration::ZERO, Action::Apply(run, id, request, None));
             }
         }

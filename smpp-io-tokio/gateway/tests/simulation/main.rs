@@ -55,6 +55,13 @@ fn scenario(seed: u64, verbose: bool) -> BTreeMap<&'static str, u64> {
     }
     world.run_until(Instant::ZERO + Duration::from_secs(faulty));
     world.calm();
+    if world.engine.remember < Duration::from_secs(600) && world.rng.chance(300) {
+        // The key of the first message is used again, perhaps after it is forgotten.
+        let message = Message { expires: None, ..world.messages[0].clone() };
+        world.messages.push(message);
+        let delay = world.engine.remember + world.rng.millis(0, 60_000);
+        world.after(delay, Action::Publish(world.messages.len() - 1));
+    }
     // Until nothing is left to do, and the binds are shared out.
     for _ in 0..30 {
         let end = world.now + Duration::from_secs(10);

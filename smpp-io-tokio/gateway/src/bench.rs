@@ -98,6 +98,7 @@ impl Bench<'_> {
         let settings = NatsSettings {
             servers: url.clone(),
             credentials: None,
+            nkey: None,
             token: None,
             ca: None,
             certificate: None,

@@ -64,8 +64,15 @@ async fn in_folder(messages: usize, nats_server: &Path, folder: &Path) -> Result
     let smsc_url = format!("smpp://{}@{}", ACCOUNT.0, smsc.local_addr());
     let mut first = start_node("one", &url, &smsc_url)?;
     let _second = start_node("two", &url, &smsc_url)?;
-    let settings =
-        NatsSettings { servers: url, credentials: None, token: None, ca: None, certificate: None, key: None };
+    let settings = NatsSettings {
+        servers: url,
+        credentials: None,
+        nkey: None,
+        token: None,
+        ca: None,
+        certificate: None,
+        key: None,
+    };
     let client = nats::connect(&settings, "demo").await.map_err(|error| error.to_string())?;
     let context = jetstream::new(client);
     let names = Names::new(ACCOUNT.0);

@@ -28,9 +28,12 @@ pub struct NatsSettings {
         value_name = "URL"
     )]
     pub servers: String,
-    /// A file with the credentials of NATS (JWT and seed)
+    /// A file with the credentials of NATS (JWT and seed), as `nsc` writes it
     #[arg(long = "nats-credentials", env = "SMPP_GATEWAY_NATS_CREDENTIALS", value_name = "FILE")]
     pub credentials: Option<PathBuf>,
+    /// A file with the seed of an nkey
+    #[arg(long = "nats-nkey", env = "SMPP_GATEWAY_NATS_NKEY", value_name = "FILE")]
+    pub nkey: Option<PathBuf>,
     /// The token of NATS
     #[arg(
         long = "nats-token",

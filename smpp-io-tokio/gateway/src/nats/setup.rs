@@ -70,6 +70,14 @@ pub async fn connect(settings: &NatsSettings, name: &str) -> Result<Client, Nats
             .await
             .map_err(|error| NatsError::new("the credentials of NATS", error))?;
     }
+    if let Some(path) = &settings.nkey {
+        let seed =
+            std::fs::read_to_string(path).map_err(|error| NatsError::new("the nkey of NATS", error))?;
+        // Lines that are no seed are comments.
+        let seed = seed.lines().map(str::trim).find(|line| line.starts_with('S'));
+        let seed = seed.ok_or_else(|| NatsError::new("the nkey of NATS", "the file has no seed"))?;
+        options = options.nkey(seed.to_owned());
+    }
     if let Some(token) = &settings.token {
         options = options.token(token.clone());
     }

@@ -289,3 +289,33 @@ fn receipts_that_nobody_knows_leave_room_for_others() {
     };
     assert_eq!(node.in_hand(), (0, 2));
 }
+
+#[test]
+fn a_node_that_was_cut_off_for_as_long_as_keys_are_remembered_writes_nothing_about_what_it_has() {
+    for (hours, is_written) in [(11, true), (13, false)] {
+        let mut node = bound(1);
+        let content =
+            WorkContent { key: "key".into(), resend_when_uncertain: false, expires: None, body: () };
+        let work = Work {
+            priority: Priority::Normal,
+            sequence: 1,
+            published: 0,
+            token: AckToken(1),
+            content: Ok(content),
+        };
+        node.handle_work(at(1), work);
+        let (id, _) = request(&mut node);
+        let later = hours * 3_600_000;
+        node.handle_reply(at(later), id, Reply::Failed);
+        node.handle_timeout(at(later + 200));
+        let (id, read) = requests(&mut node).pop().unwrap();
+        assert!(matches!(read, Request::ReadAttempt { .. }), "{read:?}");
+        // Nobody has written it, or another node has long ago, and it is forgotten.
+        node.handle_reply(at(later + 201), id, Reply::Attempt(None));
+        let all = commands(&mut node);
+        let writes = |it: &Command<()>| matches!(it, Command::Request(_, Request::WriteAttempt { .. }));
+        assert_eq!(all.iter().any(writes), is_written, "{all:?}");
+        let is_abandoned = all.iter().any(|it| matches!(it, Command::Abandon(AckToken(1))));
+        assert_eq!(is_abandoned, !is_written, "{all:?}");
+    }
+}

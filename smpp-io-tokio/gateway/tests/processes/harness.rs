@@ -66,15 +66,19 @@ impl World {
         Self::with_servers(folder, servers).await
     }
 
-    /// Starts a NATS server that wants TLS, and a user with a password. The folder has the certificate of its issuer, `ca.pem`.
-    pub(crate) async fn start_secured(name: &str) -> Self {
+    /// Starts a NATS server that lets not everybody in. `guard` writes what it needs into the folder, and returns the arguments of
+    /// the server, and how the test reaches it at the port.
+    pub(crate) async fn start_guarded(
+        name: &str,
+        guard: impl FnOnce(&Path, u16) -> (Vec<String>, NatsSettings),
+    ) -> Self {
         let folder = std::env::temp_dir().join(format!("smpp-gateway-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
-        write_certificates(&folder);
-        let server = NatsServer::secured(&folder);
-        let mut settings = nats_settings(format!("tls://shop:s3cret@127.0.0.1:{}", server.port));
-        settings.ca = Some(folder.join("ca.pem"));
-        Self::with_settings(folder, vec![server], settings).await
+        let port = free_port().unwrap();
+        let (more, settings) = guard(&folder, port);
+        let mut arguments = arguments(port, &folder);
+        arguments.extend(more);
+        Self::with_settings(folder, vec![NatsServer::new(port, arguments)], settings).await
     }
 
     async fn with_servers(folder: PathBuf, servers: Vec<NatsServer>) -> Self {
@@ -322,16 +326,6 @@ impl NatsServer {
         Self::new(port, arguments(port, folder))
     }
 
-    fn secured(folder: &Path) -> Self {
-        let port = free_port().unwrap();
-        let file = |name: &str| folder.join(name).to_string_lossy().into_owned();
-        let mut arguments = arguments(port, folder);
-        arguments.extend(["--tls".to_owned(), "--tlscert".to_owned(), file("server.pem")]);
-        arguments.extend(["--tlskey".to_owned(), file("server.key")]);
-        arguments.extend(["--user", "shop", "--pass", "s3cret"].map(str::to_owned));
-        Self::new(port, arguments)
-    }
-
     fn cluster(folder: &Path) -> Vec<Self> {
         let routes: Vec<u16> = (0..3).map(|_| free_port().unwrap()).collect();
         let url = |port: &u16| format!("nats://127.0.0.1:{port}");
@@ -372,23 +366,6 @@ fn spawn_nats(arguments: &[String]) -> Child {
     command.kill_on_drop(true).spawn().expect("the variable NATS_SERVER names the program of a NATS server")
 }
 
-/// Writes the certificate of an issuer, and that of a server on this machine with its key.
-fn write_certificates(folder: &Path) {
-    let openssl = |arguments: &[&str]| {
-        let mut command = std::process::Command::new("openssl");
-        let output = command.args(arguments).current_dir(folder).output().expect("openssl is installed");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    };
-    let key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"];
-    let issuer = ["-x509", "-subj", "/CN=issuer", "-keyout", "ca.key", "-out", "ca.pem"];
-    openssl(&[&["req"][..], &key, &issuer].concat());
-    let names = "subjectAltName=IP:127.0.0.1,DNS:localhost";
-    let server = ["-x509", "-CA", "ca.pem", "-CAkey", "ca.key", "-subj", "/CN=localhost", "-addext", names];
-    let kind =
-        ["-addext", "basicConstraints=critical,CA:FALSE", "-keyout", "server.key", "-out", "server.pem"];
-    openssl(&[&["req"][..], &key, &server, &kind].concat());
-}
-
 fn urls(servers: &[NatsServer]) -> String {
     servers.iter().map(|server| format!("nats://127.0.0.1:{}", server.port)).collect::<Vec<_>>().join(",")
 }
@@ -407,7 +384,15 @@ fn program() -> PathBuf {
 }
 
 pub(crate) fn nats_settings(servers: String) -> NatsSettings {
-    NatsSettings { servers, credentials: None, token: None, ca: None, certificate: None, key: None }
+    NatsSettings {
+        servers,
+        credentials: None,
+        nkey: None,
+        token: None,
+        ca: None,
+        certificate: None,
+        key: None,
+    }
 }
 
 fn recipient(number: usize) -> String {

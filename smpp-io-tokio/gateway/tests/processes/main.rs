@@ -4,6 +4,8 @@
 //! `NATS_SERVER` names the program of the server, `KILLS` how many nodes are killed (10), `LOG=1` shows the logs of the nodes.
 //! `.ci/gateway` installs the server and runs all.
 
+mod access;
+mod events;
 mod harness;
 mod limits;
 mod proxy;

@@ -215,6 +215,22 @@ impl Settings {
         Ok(options)
     }
 
+    /// Checks what depends on each other.
+    ///
+    /// # Errors
+    ///
+    /// What does not fit.
+    pub fn check(&self) -> Result<(), String> {
+        if self.event_hours > self.key_hours {
+            return Ok(());
+        }
+        let (events, keys) = (self.event_hours, self.key_hours);
+        Err(format!(
+            "--event-hours {events} must be more than --key-hours {keys}: a message that is published again under a key that is \
+             remembered would be told again"
+        ))
+    }
+
     /// Returns the settings of the node's logic.
     pub fn node_options(&self) -> node::Options {
         node::Options {
@@ -354,6 +370,18 @@ mod tests {
         let error = with_file(arguments.chain([path.clone().into()]).collect(), |_| false).unwrap_err();
         std::fs::remove_file(path).unwrap();
         assert!(error.contains("line 2") && !error.contains("s3cret"), "{error}");
+    }
+
+    #[test]
+    fn events_are_kept_for_longer_than_keys() {
+        let settings = |hours: &str| {
+            let command = Settings::augment_args(clap::Command::new("run"));
+            let arguments = ["run", "--url=smpp://shop@localhost", "--event-hours", hours];
+            <Settings as clap::FromArgMatches>::from_arg_matches(&command.get_matches_from(arguments))
+                .unwrap()
+        };
+        assert_eq!(settings("25").check(), Ok(()));
+        assert!(settings("24").check().unwrap_err().contains("--event-hours 24"));
     }
 
     #[test]

@@ -99,6 +99,7 @@ struct Driver {
 ///
 /// [`RunError`] if the settings are wrong, or NATS does not allow what the node needs.
 pub async fn run(settings: &Settings, stop: impl Future<Output = ()>) -> Result<(), RunError> {
+    settings.check()?;
     let options = settings.account()?;
     let endpoint = settings.endpoint()?;
     let names = Names::new(&options.credentials.system_id);

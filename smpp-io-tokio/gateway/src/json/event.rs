@@ -119,7 +119,7 @@ fn user_data<'a>(part: &PhonePart, octets: &'a [u8]) -> UserData<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::node::{AcceptedPart, EventKind, ReceiptDetails};
+    use crate::node::{AcceptedPart, EventKind, Invalid, ReceiptDetails};
 
     #[test]
     fn events_are_flat_objects() {
@@ -182,5 +182,69 @@ mod tests {
         let event = Event { about: "g".into(), detail: "1".into(), body };
         let expected = r#"{"data_coding":0,"from":"+65","missing":[2],"parts":3,"text":"ABCD","to":"8x8"}"#;
         assert_eq!(event_json(&event, Codings::default()).to_string(), expected);
+    }
+
+    /// Checks the fields of an object against a schema: those that it must have, and that it has no others.
+    fn check(schema: &Value, of_kind: &Value, value: &Value) {
+        let of_kind = match of_kind.get("$ref").and_then(Value::as_str) {
+            Some(reference) => &schema["$defs"][reference.rsplit('/').next().unwrap()],
+            None => of_kind,
+        };
+        let fields = value.as_object().unwrap();
+        for field in fields.keys() {
+            assert!(of_kind["properties"].get(field).is_some(), "the schema has no {field}: {value}");
+        }
+        for field in of_kind["required"].as_array().unwrap() {
+            assert!(fields.contains_key(field.as_str().unwrap()), "{field} is missing: {value}");
+        }
+    }
+
+    #[test]
+    fn the_schema_of_events_has_their_fields() {
+        let schema: Value = serde_json::from_str(crate::json::EVENT_SCHEMA).unwrap();
+        let outcome = Outcome {
+            parts: 2,
+            accepted: vec![AcceptedPart { part: 1, id: "7f".into(), normalised: "027f".into() }],
+            status: Some(88),
+            possible_duplicate: true,
+            ..Outcome::new(EventKind::Refused, "throttled")
+        };
+        let receipt = ReceiptDetails {
+            id: "7f".into(),
+            state: "DELIVERED".into(),
+            is_final: true,
+            stat: "DELIVRD".into(),
+            err: Some("000".into()),
+            digest: String::new(),
+        };
+        let owner = IdOwner { key: "k".into(), part: 1, parts: 2 };
+        let part = |total| PhonePart {
+            group: String::new(),
+            number: 1,
+            total,
+            digest: String::new(),
+            from: "+65".into(),
+            to: "8x8".into(),
+            data_coding: 4,
+            esm_class: 0,
+            octets: "00".into(),
+        };
+        let message = |total| EventBody::Message { parts: vec![part(total)] };
+        let invalid =
+            Invalid { key: Some("k".into()), field: Some("to".into()), reason: "not a number".into() };
+        let new = |body| Event { about: "a".into(), detail: "d".into(), body };
+        let events = [
+            Event::outcome("k", 1, outcome),
+            Event::receipt(Some(owner), receipt.clone()),
+            Event::receipt(None, receipt),
+            new(message(1)),
+            new(message(2)),
+            new(EventBody::Invalid(invalid)),
+        ];
+        for event in events {
+            let of_kind = &schema["properties"][event.kind().name()];
+            check(&schema, of_kind, &event_json(&event, Codings::default()));
+        }
+        check(&schema, &schema["properties"]["node"], &node_event_json("n", "started", ""));
     }
 }

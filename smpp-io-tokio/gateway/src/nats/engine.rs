@@ -18,14 +18,11 @@ use smpp_proto::sms::Codings;
 use time::OffsetDateTime;
 use tokio::time::timeout;
 
-use super::NatsError;
 use super::setup::{PART_OCTETS, context};
+use super::{CLOCK_SKEW, NatsError};
 use crate::json::event_json;
 use crate::names::{Names, token};
 use crate::node::{AckToken, Attempt, EventKind, Group, Priority, Reply, Request};
-
-/// How far the clocks of the servers of a cluster may differ.
-const CLOCK_SKEW: Duration = Duration::from_secs(10);
 
 /// How many parts of messages from phones are looked at for old ones at a time.
 const OLD_GROUPS: usize = 200;

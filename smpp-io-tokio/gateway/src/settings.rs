@@ -146,8 +146,9 @@ pub struct Settings {
     /// Seconds until NATS delivers a message of a node that has died to another
     #[arg(long, env = "SMPP_GATEWAY_ACK_SECONDS", default_value_t = 30, value_name = "SECONDS")]
     pub ack_seconds: u32,
-    /// Seconds that a node looks for the message of a receipt before it is told as unmatched
-    #[arg(long, env = "SMPP_GATEWAY_LOOKUP_SECONDS", default_value_t = 10, value_name = "SECONDS")]
+    /// Seconds that a node looks for the message of a receipt before it is told as unmatched; less than the SMSC waits for
+    /// the answer
+    #[arg(long, env = "SMPP_GATEWAY_LOOKUP_SECONDS", default_value_t = 5, value_name = "SECONDS")]
     pub lookup_seconds: u32,
     /// Seconds that a graceful stop may take
     #[arg(long, env = "SMPP_GATEWAY_STOP_SECONDS", default_value_t = 30, value_name = "SECONDS")]

@@ -45,6 +45,7 @@ pub struct Engine {
     attempts: Stream,
     ids: Stream,
     parts: Stream,
+    events: Stream,
     queues: Vec<Consumer<pull::Config>>,
     ackers: Mutex<BTreeMap<AckToken, Arc<Acker>>>,
 }
@@ -83,6 +84,7 @@ impl Engine {
             attempts: stream(names.bucket_stream("ATTEMPTS")).await?,
             ids: stream(names.bucket_stream("IDS")).await?,
             parts: stream(names.stream("PARTS")).await?,
+            events: stream(names.stream("EVENT")).await?,
             send,
             queues,
             client,
@@ -213,6 +215,10 @@ impl Engine {
             Request::Publish(event) => {
                 let content = event_json(&event, self.codings);
                 self.store_event(event.kind().name(), &event.about, &event.detail, &content).await
+            }
+            Request::FindEvent(event) => {
+                let subject = self.names.event(event.kind().name(), &event.about, &event.detail);
+                Ok(Reply::Found(last(&self.events, &subject).await?.is_some()))
             }
             Request::Acknowledge(token) => self.acknowledge(token, AckKind::Ack).await,
             Request::Terminate(token) => self.acknowledge(token, AckKind::Term).await,

@@ -31,7 +31,14 @@ struct Waiting {
 #[derive(Clone, Debug)]
 enum Stage {
     /// A receipt whose message is looked for.
-    Lookup { ids: Vec<String>, receipt: ReceiptDetails },
+    Lookup {
+        ids: Vec<String>,
+        receipt: ReceiptDetails,
+        /// It is known that the receipt was not told before as one whose message nobody knows.
+        is_new: bool,
+    },
+    /// Nobody knows its message yet. If it was told so before, the SMSC has delivered it again because the answer took too long.
+    Checking { ids: Vec<String>, receipt: ReceiptDetails },
     /// The event is being stored.
     Publishing(Event),
     /// A part of a message.
@@ -55,7 +62,8 @@ impl Deliveries {
 
     /// Returns how many receipts wait for their ids.
     fn lookups(&self) -> usize {
-        self.waiting.values().filter(|it| matches!(it.stage, Stage::Lookup { .. })).count()
+        let is_lookup = |it: &&Waiting| matches!(it.stage, Stage::Lookup { .. } | Stage::Checking { .. });
+        self.waiting.values().filter(is_lookup).count()
     }
 }
 
@@ -78,7 +86,7 @@ impl<M> Node<M> {
         self.now = now;
         let stage = match owner {
             Some(owner) => Stage::Publishing(Event::receipt(Some(owner), receipt)),
-            None => Stage::Lookup { ids, receipt },
+            None => Stage::Lookup { ids, receipt, is_new: false },
         };
         self.start(Task::Delivery(delivery), stage);
     }
@@ -117,6 +125,9 @@ impl<M> Node<M> {
         waiting.is_pending = true;
         let request = match &waiting.stage {
             Stage::Lookup { ids, .. } => Request::FindId { ids: ids.clone() },
+            Stage::Checking { receipt, .. } => {
+                Request::FindEvent(Box::new(Event::receipt(None, receipt.clone())))
+            }
             Stage::Publishing(event) => Request::Publish(Box::new(event.clone())),
             Stage::Group(group) => group.request(),
         };
@@ -139,6 +150,18 @@ impl<M> Node<M> {
         let Some(waiting) = self.deliveries.waiting.get_mut(&task) else { return };
         waiting.is_pending = false;
         match (&mut waiting.stage, reply) {
+            (Stage::Lookup { ids, receipt, is_new: false }, Reply::Owner(None)) => {
+                waiting.stage = Stage::Checking { ids: std::mem::take(ids), receipt: receipt.clone() };
+                return self.advance_delivery(task);
+            }
+            (Stage::Checking { .. }, Reply::Found(true)) => return self.answer(task, true),
+            (Stage::Checking { ids, receipt }, Reply::Found(false)) => {
+                let (ids, receipt) = (std::mem::take(ids), receipt.clone());
+                waiting.stage = Stage::Lookup { ids, receipt, is_new: true };
+                if !has_room {
+                    return self.answer(task, false);
+                }
+            }
             (Stage::Lookup { receipt, .. }, Reply::Owner(owner)) => {
                 if owner.is_some() || now - waiting.arrived >= lookup {
                     waiting.stage = Stage::Publishing(Event::receipt(owner, receipt.clone()));

@@ -25,10 +25,11 @@ pub struct Options {
     /// How long the node waits before it repeats a request that failed. Default 200 ms.
     pub retry: Duration,
     /// How long the node looks for the id of a receipt that nobody knows yet, before the receipt is told as unmatched: the
-    /// response of the message may be in the hands of another node. Default 10 s.
+    /// response of the message may be in the hands of another node. An SMSC that waits less for the answer delivers the receipt
+    /// again. Default 5 s.
     pub lookup: Duration,
     /// How long a receipt or a message from a phone waits to be stored at most; then it is refused with a temporary error.
-    /// Default 25 s.
+    /// Default 20 s.
     pub answer: Duration,
     /// How long the key of a message is remembered after its outcome. Default 24 h.
     pub remember: Duration,
@@ -54,8 +55,8 @@ impl Default for Options {
             rate: Some(50),
             max_resends: 3,
             retry: Duration::from_millis(200),
-            lookup: Duration::from_secs(10),
-            answer: Duration::from_secs(25),
+            lookup: Duration::from_secs(5),
+            answer: Duration::from_secs(20),
             remember: Duration::from_secs(24 * 3_600),
             part_age: Duration::from_secs(3_600),
             housekeeping: Duration::from_secs(60),

@@ -206,6 +206,8 @@ pub enum Request {
     },
     /// Store an event, unless one of the same [identity](Event::identity) is stored: [`Reply::Done`], or [`Reply::Conflict`] if it is.
     Publish(Box<Event>),
+    /// Look for an event: [`Reply::Found`].
+    FindEvent(Box<Event>),
     /// Acknowledge a message, so that the queue deletes it: [`Reply::Done`] once the engine has confirmed that.
     Acknowledge(AckToken),
     /// Tell the queue never to deliver the message again: [`Reply::Done`] once that has been sent.
@@ -260,6 +262,8 @@ pub enum Reply {
     Attempt(Option<(u64, Attempt)>),
     /// The part of the message that has the id.
     Owner(Option<IdOwner>),
+    /// Whether the event is stored.
+    Found(bool),
     /// The group: its revision, and what it says.
     Group(Option<(u64, Group)>),
     /// The names of groups, each with its revision.

@@ -282,6 +282,8 @@ fn receipts_that_nobody_knows_leave_room_for_others() {
         node.handle_receipt(at(1), DeliveryId(number), None, vec![number.to_string()], receipt);
         let (id, _) = request(&mut node);
         node.handle_reply(at(2), id, Reply::Owner(None));
+        let (id, _) = request(&mut node);
+        node.handle_reply(at(3), id, Reply::Found(false));
         answers.extend(commands(&mut node));
     }
     let [Command::Answer { delivery: DeliveryId(2), accept: false }] = answers[..] else {
@@ -318,4 +320,26 @@ fn a_node_that_was_cut_off_for_as_long_as_keys_are_remembered_writes_nothing_abo
         let is_abandoned = all.iter().any(|it| matches!(it, Command::Abandon(AckToken(1))));
         assert_eq!(is_abandoned, !is_written, "{all:?}");
     }
+}
+
+#[test]
+fn a_receipt_that_was_told_as_unmatched_is_acknowledged_at_once_when_it_comes_again() {
+    let mut node: Node<()> = bound(1);
+    let receipt = ReceiptDetails {
+        id: "7f".into(),
+        state: "DELIVERED".into(),
+        is_final: true,
+        stat: "DELIVRD".into(),
+        err: None,
+        digest: "d".into(),
+    };
+    node.handle_receipt(at(1), DeliveryId(1), None, vec!["7f".into()], receipt);
+    let (id, _) = request(&mut node);
+    node.handle_reply(at(2), id, Reply::Owner(None));
+    let (id, find) = request(&mut node);
+    let Request::FindEvent(event) = find else { panic!("{find:?}") };
+    assert_eq!(event.identity(), (EventKind::Unmatched, "7f", "DELIVRD-d"));
+    node.handle_reply(at(3), id, Reply::Found(true));
+    let all = commands(&mut node);
+    assert!(matches!(all[..], [Command::Answer { delivery: DeliveryId(1), accept: true }]), "{all:?}");
 }

@@ -173,6 +173,10 @@ impl Engine {
                 return Reply::Owner(ids.iter().find_map(|id| self.ids.get(id)).map(|(it, _)| it.clone()));
             }
             Request::Publish(event) => return self.store_event(now, *event),
+            Request::FindEvent(event) => {
+                let (kind, about, detail) = event.identity();
+                return Reply::Found(self.identities.contains(&(kind, about.into(), detail.into())));
+            }
             Request::Acknowledge(token) | Request::Terminate(token) => self.delete(now, token),
             Request::ReadGroup { group } => {
                 let found = self.groups.get(&group);

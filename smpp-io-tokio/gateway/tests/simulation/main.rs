@@ -155,8 +155,16 @@ fn whatever_dies_each_message_has_one_outcome() {
     }
     println!("{counts:#?}");
     if count >= 500 {
-        for what in ["killed", "cut", "drained", "closed by force", "cancelled", "redelivered", "reply lost"]
-        {
+        for what in [
+            "killed",
+            "cut",
+            "drained",
+            "closed by force",
+            "cancelled",
+            "redelivered",
+            "reply lost",
+            "answered too late",
+        ] {
             assert!(counts.get(what).is_some_and(|count| *count > 10), "too rare: {what}");
         }
         for kind in ["accepted", "refused", "expired", "uncertain", "unmatched", "possible duplicate"] {

@@ -63,6 +63,8 @@ pub(crate) struct Smsc {
     pub(crate) accepted: Vec<usize>,
     pub(crate) receipts: Vec<Receipt>,
     pub(crate) phones: Vec<Phone>,
+    /// How long it waits for an answer before it delivers again.
+    pub(crate) patience: Duration,
     last_id: u64,
 }
 
@@ -217,7 +219,7 @@ impl World {
         let (run, connection) = bound[self.rng.index(bound.len())];
         self.last_delivery += 1;
         let id = DeliveryId(self.last_delivery);
-        self.runs[run].deliveries.insert(id, (what, connection));
+        self.runs[run].deliveries.insert(id, (what, connection, self.now));
         match what {
             Delivered::Receipt(index) => {
                 let now = self.now;
@@ -257,8 +259,11 @@ impl World {
 
     pub(crate) fn answered(&mut self, run: usize, id: DeliveryId, accept: bool) {
         // If the connection has ended, the SMSC delivers it again already.
-        let Some((what, _)) = self.runs[run].deliveries.remove(&id) else { return };
-        if accept {
+        let Some((what, _, since)) = self.runs[run].deliveries.remove(&id) else { return };
+        if self.now - since > self.smsc.patience {
+            self.count("answered too late");
+            self.after(Duration::from_secs(2), Action::Deliver(what));
+        } else if accept {
             self.smsc.delivered(self.now, what);
         } else {
             self.count("delivery refused");
@@ -269,9 +274,9 @@ impl World {
     pub(crate) fn redeliver(&mut self, run: usize, closed: &BTreeSet<u64>) {
         let deliveries = &mut self.runs[run].deliveries;
         let gone: Vec<DeliveryId> =
-            deliveries.iter().filter(|(_, (_, on))| closed.contains(on)).map(|(id, _)| *id).collect();
+            deliveries.iter().filter(|(_, (_, on, _))| closed.contains(on)).map(|(id, _)| *id).collect();
         for id in gone {
-            if let Some((what, _)) = self.runs[run].deliveries.remove(&id) {
+            if let Some((what, ..)) = self.runs[run].deliveries.remove(&id) {
                 self.count("redelivered");
                 let delay = self.rng.millis(100, 3_000);
                 self.after(delay, Action::Deliver(what));

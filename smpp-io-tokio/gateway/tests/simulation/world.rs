@@ -43,7 +43,8 @@ pub(crate) struct Run {
     pub(crate) submissions: BTreeMap<ItemId, Submission>,
     /// The ids of responses.
     pub(crate) known_ids: BTreeMap<String, IdOwner>,
-    pub(crate) deliveries: BTreeMap<DeliveryId, (Delivered, u64)>,
+    /// What the SMSC has delivered, on which connection and when.
+    pub(crate) deliveries: BTreeMap<DeliveryId, (Delivered, u64, Instant)>,
     wake_at: Option<Instant>,
 }
 
@@ -141,6 +142,10 @@ impl World {
             housekeeping: rng.millis(500, 5_000),
             ..Options::default()
         };
+        // Sometimes less than it takes to look for the message of a receipt.
+        let patience = Duration::from_secs(if rng.chance(500) { 4 } else { 60 });
+        let mut smsc = Smsc::default();
+        smsc.patience = patience;
         Self {
             now: Instant::ZERO + Duration::from_secs(1),
             rng,
@@ -152,7 +157,7 @@ impl World {
             messages: Vec::new(),
             runs: Vec::new(),
             slots: Vec::new(),
-            smsc: Smsc::default(),
+            smsc,
             lingering: 0,
             last_connection: 0,
             last_delivery: 0,

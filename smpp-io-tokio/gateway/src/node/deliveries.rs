@@ -154,7 +154,6 @@ impl<M> Node<M> {
                 waiting.stage = Stage::Checking { ids: std::mem::take(ids), receipt: receipt.clone() };
                 return self.advance_delivery(task);
             }
-            (Stage::Checking { .. }, Reply::Found(true)) => return self.answer(task, true),
             (Stage::Checking { ids, receipt }, Reply::Found(false)) => {
                 let (ids, receipt) = (std::mem::take(ids), receipt.clone());
                 waiting.stage = Stage::Lookup { ids, receipt, is_new: true };
@@ -171,7 +170,8 @@ impl<M> Node<M> {
                     return self.answer(task, false);
                 }
             }
-            (Stage::Publishing(_), Reply::Done(_) | Reply::Conflict) => return self.answer(task, true),
+            (Stage::Publishing(_), Reply::Done(_) | Reply::Conflict)
+            | (Stage::Checking { .. }, Reply::Found(true)) => return self.answer(task, true),
             (Stage::Group(group), Reply::Failed) => group.failed(),
             (Stage::Group(group), reply) => {
                 let decided = || {

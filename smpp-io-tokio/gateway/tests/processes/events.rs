@@ -78,7 +78,8 @@ async fn engine(world: &World) -> Engine {
     let settings = <Settings as clap::FromArgMatches>::from_arg_matches(&command.get_matches_from(arguments));
     create_streams(&client, &names, &settings.unwrap().streams()).await.unwrap();
     let second = seconds(1);
-    Engine::open(client, names, "me".into(), seconds(5), (second, second), Codings::default()).await.unwrap()
+    let opened = Engine::open(client, names, "me".into(), seconds(5), (second, second), Codings::default());
+    Box::pin(opened).await.unwrap()
 }
 
 fn attempt(sequence: u64) -> Attempt {

@@ -64,11 +64,15 @@ pub(crate) struct Smsc {
     pub(crate) receipts: Vec<Receipt>,
     pub(crate) phones: Vec<Phone>,
     /// How long it waits for an answer before it delivers again.
-    pub(crate) patience: Duration,
+    patience: Duration,
     last_id: u64,
 }
 
 impl Smsc {
+    pub(crate) fn new(patience: Duration) -> Self {
+        Self { patience, ..Self::default() }
+    }
+
     pub(crate) fn is_delivered(&self, what: Delivered) -> bool {
         match what {
             Delivered::Receipt(index) => self.receipts[index].is_delivered,

@@ -41,9 +41,8 @@ pub(crate) struct Run {
     pub(crate) target: u16,
     pub(crate) connections: Vec<Connection>,
     pub(crate) submissions: BTreeMap<ItemId, Submission>,
-    /// The ids of responses.
+    /// The ids of responses, and what the SMSC has delivered, on which connection and when.
     pub(crate) known_ids: BTreeMap<String, IdOwner>,
-    /// What the SMSC has delivered, on which connection and when.
     pub(crate) deliveries: BTreeMap<DeliveryId, (Delivered, u64, Instant)>,
     wake_at: Option<Instant>,
 }
@@ -143,9 +142,7 @@ impl World {
             ..Options::default()
         };
         // Sometimes less than it takes to look for the message of a receipt.
-        let patience = Duration::from_secs(if rng.chance(500) { 4 } else { 60 });
-        let mut smsc = Smsc::default();
-        smsc.patience = patience;
+        let smsc = Smsc::new(Duration::from_secs(if rng.chance(500) { 4 } else { 60 }));
         Self {
             now: Instant::ZERO + Duration::from_secs(1),
             rng,
@@ -583,8 +580,7 @@ impl World {
         it.next_start = start + Duration::from_secs(1) / rate / u32::from(self.options.max_binds);
     }
 
-    /// The node reaches the engine again. What waited on the connection arrives, if that takes no longer than keys are
-    /// remembered.
+    /// The node reaches the engine again. What waited on the connection arrives, unless that would take too long.
     fn heal(&mut self, run: usize) {
         self.runs[run].is_cut = false;
         for (sent, id, request) in std::mem::take(&mut self.runs[run].unsent) {

@@ -204,6 +204,7 @@ impl Bench<'_> {
             receipt_octets: 0,
             event_age: hour,
             receipt_age: hour,
+            key_age: hour,
             duplicate_window: Duration::from_secs(120),
             lease: Duration::from_secs(9),
             ack_wait: Duration::from_secs(300),

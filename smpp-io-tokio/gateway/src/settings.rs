@@ -261,6 +261,7 @@ impl Settings {
             receipt_octets: i64::from(self.receipt_mib) << 20,
             event_age: hours(self.event_hours),
             receipt_age: hours(self.receipt_hours),
+            key_age: hours(self.key_hours),
             duplicate_window: seconds(self.duplicate_seconds),
             lease: seconds(self.lease_seconds),
             ack_wait: seconds(self.ack_seconds),

@@ -20,8 +20,9 @@ use crate::settings::NatsSettings;
 /// oldest are told without those that are missing.
 pub(super) const PART_OCTETS: i64 = 64 << 20;
 
-/// The name under which the bucket of the leases says how many binds there are.
+/// What a bucket says in its metadata about options that must be the same on all nodes: names as in the file of settings.
 const MAX_BINDS: &str = "max_binds";
+const KEY_HOURS: &str = "key_hours";
 
 /// How the streams are created. Those that exist must have the same times; their sizes stay as they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +43,9 @@ pub struct StreamSettings {
     pub event_age: Duration,
     /// How long the id of a message is remembered, so that a receipt finds its key.
     pub receipt_age: Duration,
-    /// How long NATS remembers ids of published messages and events.
+    /// How long a key is remembered after its outcome.
+    pub key_age: Duration,
+    /// How long NATS remembers ids of published messages.
     pub duplicate_window: Duration,
     /// How long a lease lives.
     pub lease: Duration,
@@ -220,6 +223,8 @@ pub async fn create_streams(
         let mut metadata = HashMap::new();
         if part == "BINDS" {
             metadata.insert(MAX_BINDS.to_owned(), settings.max_binds.to_string());
+        } else if part == "ATTEMPTS" {
+            metadata.insert(KEY_HOURS.to_owned(), (settings.key_age.as_secs() / 3_600).to_string());
         }
         create(
             &context,
@@ -263,7 +268,7 @@ async fn create(context: &Context, config: Config) -> Result<Stream, NatsError> 
     let stream = stream.map_err(|error| NatsError::new(&what, error))?;
     compare_subjects(&what, &stream.cached_info().config, &config)?;
     compare_times(&what, &stream.cached_info().config, &config)?;
-    compare_binds(&what, &stream.cached_info().config, &config)?;
+    compare_options(&what, &stream.cached_info().config, &config)?;
     Ok(stream)
 }
 
@@ -285,17 +290,20 @@ fn compare_times(what: &str, found: &Config, wanted: &Config) -> Result<(), Nats
     compare(what, "duplicate_window", found.duplicate_window, wanted.duplicate_window)
 }
 
-/// Compares the number of binds. A stream that an earlier version has created says nothing about it.
-fn compare_binds(what: &str, found: &Config, wanted: &Config) -> Result<(), NatsError> {
-    match (found.metadata.get(MAX_BINDS), wanted.metadata.get(MAX_BINDS)) {
-        (Some(binds), Some(wanted)) if binds != wanted => Err(NatsError::settings(format!(
-            "{what} was created with --max-binds {binds}, and this node has --max-binds {wanted}: with different numbers the \
-             SMSC would see more binds than allowed. Start the node with the number of the others, or stop all nodes, change it \
-             with `nats stream edit {} --metadata {MAX_BINDS}={wanted}`, and start them with the new one",
-            found.name
-        ))),
-        _ => Ok(()),
+/// Compares the options that a bucket knows. One that an earlier version has created says nothing about them.
+fn compare_options(what: &str, found: &Config, wanted: &Config) -> Result<(), NatsError> {
+    for (name, wanted) in &wanted.metadata {
+        let option = name.replace('_', "-");
+        if let Some(known) = found.metadata.get(name).filter(|known| *known != wanted) {
+            return Err(NatsError::settings(format!(
+                "{what} was created with --{option} {known}, and this node has --{option} {wanted}: with different numbers the SMSC would see \
+                 more binds than allowed, or keys would be forgotten too early. Start the node with the number of the others, or stop \
+                 all nodes, change it with `nats stream edit {} --metadata {name}={wanted}`, and start them with the new one",
+                found.name
+            )));
+        }
     }
+    Ok(())
 }
 
 fn compare(what: &str, field: &str, found: Duration, wanted: Duration) -> Result<(), NatsError> {
@@ -328,9 +336,9 @@ mod tests {
             metadata: binds.map(|binds| (MAX_BINDS.to_owned(), binds.to_owned())).into_iter().collect(),
             ..Config::default()
         };
-        assert!(compare_binds("the stream S", &config(Some("4")), &config(Some("4"))).is_ok());
-        assert!(compare_binds("the stream S", &config(None), &config(Some("4"))).is_ok());
-        let error = compare_binds("the stream S", &config(Some("4")), &config(Some("5"))).unwrap_err();
+        assert!(compare_options("the stream S", &config(Some("4")), &config(Some("4"))).is_ok());
+        assert!(compare_options("the stream S", &config(None), &config(Some("4"))).is_ok());
+        let error = compare_options("the stream S", &config(Some("4")), &config(Some("5"))).unwrap_err();
         assert!(error.is_final() && error.to_string().contains("--max-binds 4"), "{error}");
     }
 

@@ -71,6 +71,7 @@ async fn a_node_whose_leases_would_live_longer_does_not_start() {
         ("--ack-seconds", "60"),
         ("--duplicate-seconds", "9"),
         ("--max-binds", "5"),
+        ("--key-hours", "2"),
     ] {
         let mut command = world.command(None);
         let ended = timeout(seconds(20), command.args([option, count]).stderr(Stdio::piped()).output());

@@ -204,6 +204,7 @@
 //! - [`provider`]: providers as data. It uses `pdu`, `session` and `sms`.
 //! - [`account`]: several binds of one customer. It uses `session`, `sms` and `provider`.
 //! - [`server`]: all connections of an SMSC. It uses `session`.
+//! - `settings`, feature `serde`: options, configurations and providers as a file. It uses `account`, `session` and `provider`.
 //! - [`simulator`]: an SMSC for tests. It uses `pdu`, `session`, `sms` and `provider`.
 //!
 //! The protocol is SMPP 3.4 (Issue 1.2), with the PDUs and TLVs that 5.0 adds. Sections are cited as `SMPP 3.4 §4.4.1`.
@@ -219,7 +220,7 @@
 //! | `time`, `chrono`, `jiff` | conversion of times from and to the types of these crates |
 //! | `arbitrary` | valid PDUs for fuzzing and property tests |
 //! | `pcap` | a capture of a session as a file for Wireshark |
-//! | `serde` | serialization of PDUs; passwords are hidden |
+//! | `serde` | serialization of PDUs, passwords hidden; options of accounts, configurations and providers from a file: `settings` |
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
@@ -232,8 +233,12 @@ extern crate alloc;
 pub mod account;
 #[cfg(feature = "arbitrary")]
 pub mod arbitrary;
+#[cfg(not(test))]
+mod auto_traits;
 pub mod diagnosis;
 mod endpoint;
+#[cfg(test)]
+mod error_tests;
 pub mod frame;
 mod header;
 mod open_enum;
@@ -245,6 +250,8 @@ pub mod provider;
 mod serialize;
 pub mod server;
 pub mod session;
+#[cfg(feature = "serde")]
+pub mod settings;
 pub mod simulator;
 pub mod sms;
 mod table;

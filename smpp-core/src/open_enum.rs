@@ -30,6 +30,16 @@ macro_rules! open_enum {
                     _ => None,
                 }
             }
+
+            /// Returns the value with this name, in any case.
+            #[cfg(feature = "serde")]
+            #[allow(dead_code, reason = "files state not all of these types")]
+            pub(crate) fn from_name(name: &str) -> Option<Self> {
+                [$((stringify!($value), Self::$value),)+]
+                    .into_iter()
+                    .find(|(known, _)| known.eq_ignore_ascii_case(name))
+                    .map(|(_, value)| value)
+            }
         }
 
         impl Default for $name {

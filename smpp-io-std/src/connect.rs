@@ -2,20 +2,19 @@
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::ClientConfig;
 use smpp_proto::session::{Config, Esme};
 use smpp_proto::{Bind, Endpoint};
 
 use crate::connection::Connection;
-use crate::dial::{ClientTls, Dialer, tcp};
+use crate::dial::{Dialer, tcp};
 use crate::error::{ConnectError, ConnectErrorKind, DialTarget, unresolved};
 use crate::handle::Client;
 use crate::inbox::Inbox;
 use crate::start::{Surroundings, start_with};
 use crate::stream::Stream;
+use crate::tls::ClientTls;
 use crate::transport::Duplex;
 
 /// Connects an ESME to an SMSC: with a timeout, trusted certificate authorities, and a session configuration.
@@ -70,11 +69,12 @@ impl Connector {
         Self { config, ..self }
     }
 
-    /// Sets the TLS configuration, instead of the certificate authorities that the operating system trusts. Make one with
-    /// [`tls`](crate::tls), or bring your own.
+    /// Sets the TLS configuration for `smpps` endpoints. Default: trust the root certificates of the operating system, or what the
+    /// features say: [`ClientTls`]. See [`tls`](crate::tls).
+    #[cfg(feature = "rustls")]
     #[must_use]
-    pub fn tls(self, tls: Arc<ClientConfig>) -> Self {
-        Self { tls: ClientTls::new(tls), ..self }
+    pub fn tls(self, tls: impl Into<ClientTls>) -> Self {
+        Self { tls: tls.into(), ..self }
     }
 
     /// Sets the timeout for the TCP connection to each address, and for the TLS handshake. Default 10 s. The time for
@@ -179,7 +179,7 @@ impl Connector {
         let tls = endpoint.tls.then(|| self.tls.config()).transpose().map_err(ConnectErrorKind::Tls)?;
         let (address, stream) = self.first_connection(endpoint)?;
         let Some(config) = tls else { return Ok((address, stream)) };
-        let tls = stream.connect_tls(&endpoint.host, config, self.timeout);
+        let tls = stream.connect_tls(&endpoint.host, &config, self.timeout);
         let tls = tls.map_err(|error| ConnectErrorKind::Handshake(address, error))?;
         Ok((address, tls))
     }

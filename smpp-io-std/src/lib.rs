@@ -29,7 +29,7 @@
 //!
 //! For tasks that span several types (error handling, rate limits, graceful shutdown, logging), see the manual in
 //! `smpp_tokio::manual`: it applies here as well. To open it, run
-//! `cargo doc --no-deps --all-features -p smpp-tokio --open` in the repository and select the module `manual`.
+//! `cargo doc --no-deps --features full -p smpp-tokio --open` in the repository and select the module `manual`.
 //!
 //! ## Account
 //!
@@ -192,14 +192,20 @@
 //!
 //! # Features
 //!
-//! | feature | default | |
+//! | feature | default | adds |
 //! | --- | --- | --- |
-//! | `native-roots` | yes | [`tls::system_roots`]: trusts the certificate authorities that the operating system trusts. Without it, give a TLS configuration to [`Connector::tls`] |
+//! | `rustls` | yes | TLS: the module [`tls`]. Without it, `smpps://` fails with an error that says so |
+//! | `ring` | yes | the cryptography library of TLS |
+//! | `aws-lc-rs`, `fips` | no | another one, used instead of `ring`; `fips`: its module that is certified for FIPS 140-3. The process's default provider of rustls goes before all of them |
+//! | `native-roots` | yes | trusts the certificate authorities of the operating system: `tls::system_roots` |
+//! | `platform-verifier` | no | the operating system verifies certificates: `tls::platform_verifier` |
+//! | `webpki-roots` | no | trusts Mozilla's certificate authorities, compiled in: `tls::webpki_roots` |
 //! | `metrics` | no | the module `metrics`: counters, gauges and a histogram of sessions, accounts and servers, for the facade `metrics` |
 //! | `tracing` | no | a span for each session (`smpp`), account (`smpp_account`) and server (`smpp_server`), and log events for what happens on it |
 //! | `testing` | no | the module `testing`: an SMSC inside the process, for tests |
+//! | `full` | no | all of these but `aws-lc-rs` and `fips` |
 //!
-//! TLS (rustls with ring) is always included.
+//! Without TLS: `default-features = false`. With `aws-lc-rs` alone: also `features = ["aws-lc-rs", "native-roots"]`.
 //!
 //! # Observability
 //!
@@ -244,7 +250,7 @@
 //! | several binds, reconnect | [`account`] | | `account`: see the table in [`account`] |
 //!
 //! An [`Inbound`] of an inbox is `Inbound<HandleRoute<R>>` here and `Inbound<R>` there. Both crates
-//! return the same types: [`RequestError`] for a request, [`End`] for a session, [`ConnectError`] and [`TlsError`].
+//! return the same types: [`RequestError`] for a request, [`End`] for a session, [`ConnectError`] and [`tls::TlsError`].
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
@@ -253,6 +259,8 @@
 )]
 
 pub mod account;
+#[cfg(test)]
+mod auto_traits;
 mod background;
 mod buffer;
 mod connect;
@@ -280,6 +288,7 @@ mod sync;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod tls;
+#[cfg(feature = "rustls")]
 mod tls_stream;
 mod transport;
 mod waiter;
@@ -287,7 +296,7 @@ mod waiting_threads;
 
 pub use connect::Connector;
 pub use connection::Connection;
-pub use error::{AcceptError, ConnectError, ConnectErrorKind, DialTarget, End, ReceivedInstead, TlsError};
+pub use error::{AcceptError, ConnectError, ConnectErrorKind, DialTarget, End, ReceivedInstead};
 pub use handle::{Client, Handle, Peer};
 pub use handle_route::HandleRoute;
 pub use inbound::{Inbound, InboundRequest, ReplyRoute};
@@ -304,6 +313,7 @@ pub use smpp_proto;
 pub use smpp_proto::session::{NotSentReason, RefusedResponse, RequestError, Response};
 pub use start::start;
 pub use stream::Stream;
+#[cfg(feature = "rustls")]
 pub use tls_stream::TlsStream;
 pub use transport::{Duplex, Transport};
 

@@ -6,9 +6,8 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::ClientConfig;
-
-use crate::error::TlsError;
+use crate::tls::{ClientConfig, TlsError};
+#[cfg(feature = "rustls")]
 use crate::tls_stream::TlsStream;
 use crate::transport::{Duplex, Transport, delegate_duplex};
 
@@ -17,6 +16,7 @@ pub enum Stream {
     /// Plain TCP.
     Tcp(TcpStream),
     /// TLS over TCP, or over a transport of the application.
+    #[cfg(feature = "rustls")]
     Tls(Box<TlsStream>),
     /// A transport that the function given to [`Connector::dial`](crate::Connector::dial) has made.
     Dialed(Box<dyn Duplex>),
@@ -24,10 +24,11 @@ pub enum Stream {
 
 impl Stream {
     /// Makes the client's TLS handshake over the stream.
+    #[cfg(feature = "rustls")]
     pub(crate) fn connect_tls(
         self,
         host: &str,
-        config: Arc<ClientConfig>,
+        config: &Arc<ClientConfig>,
         timeout: Duration,
     ) -> Result<Self, TlsError> {
         let transport: Box<dyn Duplex> = match self {
@@ -35,12 +36,25 @@ impl Stream {
             Self::Tls(tls) => tls,
             Self::Dialed(transport) => transport,
         };
-        Ok(Self::Tls(Box::new(TlsStream::connect_boxed(transport, host, config, timeout)?)))
+        Ok(Self::Tls(Box::new(TlsStream::connect_boxed(transport, host, Arc::clone(config), timeout)?)))
+    }
+
+    /// Stands for the handshake in a program without TLS: it has no configuration of a client.
+    #[cfg(not(feature = "rustls"))]
+    pub(crate) fn connect_tls(
+        self,
+        _: &str,
+        config: &Arc<ClientConfig>,
+        _: Duration,
+    ) -> Result<Self, TlsError> {
+        drop(self);
+        match **config {}
     }
 
     fn duplex(&self) -> &dyn Duplex {
         match self {
             Self::Tcp(stream) => stream,
+            #[cfg(feature = "rustls")]
             Self::Tls(stream) => stream.as_ref(),
             Self::Dialed(stream) => stream.as_ref(),
         }
@@ -51,6 +65,7 @@ impl fmt::Debug for Stream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp(stream) => f.debug_tuple("Tcp").field(stream).finish(),
+            #[cfg(feature = "rustls")]
             Self::Tls(stream) => f.debug_tuple("Tls").field(stream).finish(),
             Self::Dialed(_) => f.debug_tuple("Dialed").finish_non_exhaustive(),
         }

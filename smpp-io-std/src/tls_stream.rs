@@ -8,11 +8,9 @@ use std::io::{self, Read, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
-use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, ServerConfig, ServerConnection};
-
-use crate::error::TlsError;
-use crate::tls::TlsInfo;
+use crate::tls::rustls::pki_types::ServerName;
+use crate::tls::rustls::{self, ClientConnection, ServerConnection};
+use crate::tls::{ClientConfig, ClientTls, ServerTls, TlsError, TlsInfo};
 use crate::transport::{Duplex, MIN_WAIT, Transport, is_pause};
 
 /// The most octets that one record carries. A write takes no more, so that at most one record is ever taken from the
@@ -86,14 +84,14 @@ impl TlsStream {
     ///
     /// [`TlsError::ServerName`] if `host` is neither a DNS name nor an IP address, [`TlsError::Certificate`] if the
     /// certificate was rejected, [`TlsError::Protocol`] if the peer does not speak TLS or offers nothing in common, and
-    /// [`TlsError::Io`] if the connection failed or `timeout` passed.
+    /// [`TlsError::Io`] if the connection failed or `timeout` passed. [`ClientTls::config`] has those of a default configuration.
     pub fn connect(
         transport: impl Duplex + 'static,
         host: &str,
-        config: Arc<ClientConfig>,
+        tls: impl Into<ClientTls>,
         timeout: Duration,
     ) -> Result<Self, TlsError> {
-        Self::connect_boxed(Box::new(transport), host, config, timeout)
+        Self::connect_boxed(Box::new(transport), host, tls.into().config()?, timeout)
     }
 
     pub(crate) fn connect_boxed(
@@ -114,10 +112,10 @@ impl TlsStream {
     /// connection failed or `timeout` passed.
     pub fn accept(
         transport: impl Duplex + 'static,
-        config: Arc<ServerConfig>,
+        tls: impl Into<ServerTls>,
         timeout: Duration,
     ) -> Result<Self, TlsError> {
-        handshake(Box::new(transport), ServerConnection::new(config)?.into(), timeout)
+        handshake(Box::new(transport), ServerConnection::new(tls.into().config())?.into(), timeout)
     }
 
     /// Returns what the handshake with a client has agreed on; `None` on the client side.

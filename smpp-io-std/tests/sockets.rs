@@ -13,9 +13,10 @@ use smpp_proto::{
     BindResp, COctets, CommandStatus, DeliverSm, DeliverSmResp, Endpoint, EsmClass, Pdu, ShortMessage,
     SubmitSmResp,
 };
+use smpp_std::tls::{self, TlsError};
 use smpp_std::{
     ConnectErrorKind, Connection, Connector, End, Inbound, NotSentReason, ReceivedInstead, RequestError,
-    TlsError, TlsStream, Transport, tls,
+    TlsStream, Transport,
 };
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -3,21 +3,20 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::ClientConfig;
 use smpp_proto::session::{Config, Esme};
 use smpp_proto::{Bind, Endpoint};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::lookup_host;
 use tokio::time::Instant;
 
-use crate::dial::{ClientTls, Dialer, handshake, in_time, tcp};
+use crate::dial::{Dialer, handshake, in_time, tcp, tls_config};
 use crate::error::{ConnectError, ConnectErrorKind, DialTarget, unresolved};
 use crate::handle::Client;
 use crate::inbox::Inbox;
 use crate::start::start_connected;
+use crate::tls::ClientTls;
 
 /// Connects client sessions over TCP or TLS.
 ///
@@ -77,10 +76,11 @@ impl Connector {
         Self { config, ..self }
     }
 
-    /// Sets the TLS configuration for `smpps` endpoints. Default: trust the root certificates of the operating system.
-    /// See [`tls`](crate::tls).
+    /// Sets the TLS configuration for `smpps` endpoints. Default: trust the root certificates of the operating system, or what the
+    /// features say: [`ClientTls`]. See [`tls`](crate::tls).
+    #[cfg(feature = "rustls")]
     #[must_use]
-    pub fn tls(self, tls: Arc<ClientConfig>) -> Self {
+    pub fn tls(self, tls: impl Into<ClientTls>) -> Self {
         Self { tls: tls.into(), ..self }
     }
 
@@ -208,7 +208,7 @@ impl Connector {
             return Ok(start_connected(stream, address, self.config));
         }
         // Before connecting, so that the error about a missing authority does not depend on the network.
-        let config = self.tls.config().await.map_err(ConnectErrorKind::Tls)?;
+        let config = tls_config(&self.tls).await.map_err(ConnectErrorKind::Tls)?;
         let (stream, address) = self.first_connection(endpoint, dial).await?;
         let stream = handshake(config, &endpoint.host, stream, Instant::now() + self.timeout).await;
         let stream = stream.map_err(|error| ConnectErrorKind::Handshake(address, error))?;

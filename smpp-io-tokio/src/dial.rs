@@ -7,18 +7,13 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use rustls::ClientConfig;
-use rustls::pki_types::ServerName;
 use smpp_proto::Endpoint;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::sync::OnceCell;
 use tokio::time::{Instant, timeout_at};
-use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
 
-use crate::error::{DialTarget, TlsError};
-use crate::tls;
+use crate::error::DialTarget;
+use crate::tls::{ClientConfig, ClientTls, TlsError};
 
 /// A transport of any type.
 pub(crate) trait Transport: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -56,40 +51,43 @@ impl fmt::Debug for Dialer {
     }
 }
 
-/// The TLS configuration of a connector: that of the application, or the system's roots. These are loaded once, so that
-/// later connections resume TLS sessions.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct ClientTls(Arc<OnceCell<Arc<ClientConfig>>>);
-
-impl From<Arc<ClientConfig>> for ClientTls {
-    fn from(config: Arc<ClientConfig>) -> Self {
-        Self(Arc::new(OnceCell::new_with(Some(config))))
+/// Returns the TLS configuration of a connector.
+pub(crate) async fn tls_config(tls: &ClientTls) -> Result<Arc<ClientConfig>, TlsError> {
+    if let Some(config) = tls.loaded() {
+        return Ok(config);
     }
-}
-
-impl ClientTls {
-    pub(crate) async fn config(&self) -> Result<Arc<ClientConfig>, TlsError> {
-        // Reading the files of the system blocks the thread.
-        let load = || async {
-            let loading = tokio::task::spawn_blocking(tls::system_roots);
-            loading.await.unwrap_or_else(|error| Err(TlsError::Io(error.into())))
-        };
-        self.0.get_or_try_init(load).await.map(Arc::clone)
-    }
+    // Reading the files of the system blocks the thread.
+    let tls = tls.clone();
+    let loading = tokio::task::spawn_blocking(move || tls.config());
+    loading.await.unwrap_or_else(|error| Err(TlsError::Io(error.into())))
 }
 
 /// Performs the TLS handshake until the deadline, and verifies the certificate for the host.
+#[cfg(feature = "rustls")]
 pub(crate) async fn handshake<S>(
     config: Arc<ClientConfig>,
     host: &str,
     stream: S,
     deadline: Instant,
-) -> Result<TlsStream<S>, TlsError>
+) -> Result<tokio_rustls::client::TlsStream<S>, TlsError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
+    use crate::tls::rustls::pki_types::ServerName;
+
     let name = ServerName::try_from(host.to_owned()).map_err(|_| TlsError::ServerName)?;
-    Ok(in_time(deadline, TlsConnector::from(config).connect(name, stream)).await?)
+    Ok(in_time(deadline, tokio_rustls::TlsConnector::from(config).connect(name, stream)).await?)
+}
+
+/// Stands for the handshake in a program without TLS: it has no configuration of a client.
+#[cfg(not(feature = "rustls"))]
+pub(crate) async fn handshake<S>(
+    config: Arc<ClientConfig>,
+    _: &str,
+    _: S,
+    _: Instant,
+) -> Result<S, TlsError> {
+    match *config {}
 }
 
 /// Returns the result of `work`, or the error `TimedOut` once the deadline has passed.
@@ -106,18 +104,4 @@ pub(crate) async fn tcp(address: SocketAddr) -> io::Result<TcpStream> {
     // With Nagle's algorithm each response would be delayed. If the option cannot be set, the connection still works.
     let _ = stream.set_nodelay(true);
     Ok(stream)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn the_roots_of_the_system_are_loaded_once() {
-        let tls = ClientTls::default();
-        // A system may have none.
-        if let (Ok(first), Ok(second)) = (tls.config().await, tls.clone().config().await) {
-            assert!(Arc::ptr_eq(&first, &second));
-        }
-    }
 }

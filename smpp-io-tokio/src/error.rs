@@ -2,4 +2,4 @@
 
 #[doc(inline)]
 pub(crate) use smpp_common::unresolved;
-pub use smpp_common::{AcceptError, ConnectError, ConnectErrorKind, DialTarget, End, TlsError};
+pub use smpp_common::{AcceptError, ConnectError, ConnectErrorKind, DialTarget, End};

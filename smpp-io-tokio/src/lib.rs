@@ -205,8 +205,21 @@
 //!
 //! # Features
 //!
-//! All are off by default. `tracing`: spans and log events. `metrics`: the module `metrics`, for the `metrics` facade.
-//! `stream`: receivers are `Stream`s. `testing`: the module `testing`, an SMSC inside the process for tests.
+//! | feature | default | adds |
+//! | --- | --- | --- |
+//! | `rustls` | yes | TLS: the module [`tls`]. Without it, `smpps://` fails with an error that says so |
+//! | `ring` | yes | the cryptography library of TLS |
+//! | `aws-lc-rs`, `fips` | no | another one, used instead of `ring`; `fips`: its module that is certified for FIPS 140-3. The process's default provider of rustls goes before all of them |
+//! | `native-roots` | yes | trusts the certificate authorities of the operating system: `tls::system_roots` |
+//! | `platform-verifier` | no | the operating system verifies certificates: `tls::platform_verifier` |
+//! | `webpki-roots` | no | trusts Mozilla's certificate authorities, compiled in: `tls::webpki_roots` |
+//! | `metrics` | no | the module `metrics`: counters, gauges and a histogram of sessions, accounts and servers, for the facade `metrics` |
+//! | `tracing` | no | a span for each session (`smpp`), account (`smpp_account`) and server (`smpp_server`), and log events for what happens on it |
+//! | `stream` | no | receivers are `Stream`s of `futures-core` |
+//! | `testing` | no | the module `testing`: an SMSC inside the process, for tests |
+//! | `full` | no | all of these but `aws-lc-rs` and `fips` |
+//!
+//! Without TLS: `default-features = false`. With `aws-lc-rs` alone: also `features = ["aws-lc-rs", "native-roots"]`.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
     not(test),
@@ -214,6 +227,8 @@
 )]
 
 pub mod account;
+#[cfg(test)]
+mod auto_traits;
 mod clock;
 mod connect;
 mod dial;
@@ -239,7 +254,7 @@ mod wait;
 mod wait_queue;
 
 pub use connect::Connector;
-pub use error::{AcceptError, ConnectError, ConnectErrorKind, DialTarget, End, TlsError};
+pub use error::{AcceptError, ConnectError, ConnectErrorKind, DialTarget, End};
 pub use handle::{Client, Handle, Peer};
 pub use inbox::{Inbound, InboundRequest, Inbox};
 pub use responder::Responder;

@@ -2,8 +2,11 @@
 //!
 //! A [`Connector`](crate::Connector) and an [`AccountConnector`](crate::account::AccountConnector) trust the root
 //! certificates of the operating system unless they are given a configuration; a [`Listener`](crate::Listener) accepts TLS
-//! once it is given one. Any `rustls` configuration works, for example one with a client certificate; the functions here
-//! build the usual ones.
+//! once it is given one. Any [`rustls`] configuration works; the functions here build the usual ones. Features choose the cryptography
+//! library and the roots: the [manual](crate::manual::tls) has them, with mutual TLS and the exchange of certificates at run time.
+//!
+//! Every type of rustls in the API of this crate is in this module. A later minor version of this crate may need a later version of
+//! rustls; use the one that is re-exported here.
 //!
 //! ```no_run
 //! use smpp_proto::session::Config;
@@ -20,12 +23,31 @@
 //! # }
 //! ```
 
+#[cfg(feature = "rustls")]
 #[doc(inline)]
-pub use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+pub use self::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+#[cfg(feature = "rustls")]
 #[doc(inline)]
-pub use rustls::{ProtocolVersion, RootCertStore};
+pub use self::rustls::{ProtocolVersion, RootCertStore};
+pub(crate) use smpp_common::tls::ClientConfig;
+#[doc(inline)]
+pub use smpp_common::tls::TlsError;
+#[cfg(feature = "platform-verifier")]
+#[doc(inline)]
+pub use smpp_common::tls::platform_verifier;
+#[cfg(feature = "rustls")]
+pub use smpp_common::tls::rustls;
+#[cfg(feature = "native-roots")]
+#[doc(inline)]
+pub use smpp_common::tls::system_roots;
+#[cfg(feature = "webpki-roots")]
+#[doc(inline)]
+pub use smpp_common::tls::webpki_roots;
+#[cfg(not(feature = "rustls"))]
+pub(crate) use smpp_common::tls::{ClientTls, ServerTls, TlsInfo};
+#[cfg(feature = "rustls")]
 #[doc(inline)]
 pub use smpp_common::tls::{
-    ServerTls, TlsInfo, ca_file, ca_pem, client, client_with_certificate, server, server_files,
-    server_verifying_clients, system_roots,
+    ClientTls, ServerTls, TlsInfo, ca_file, ca_pem, client, client_with_certificate, provider, server,
+    server_files, server_verifying_clients,
 };

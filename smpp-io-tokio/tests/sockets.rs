@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ClientConfig;
+use rustls::pki_types::pem::PemObject;
 use smpp_proto::session::CloseReason;
 use smpp_proto::sms::Receipt;
 use smpp_proto::{
@@ -11,7 +12,8 @@ use smpp_proto::{
     ShortMessage, SubmitSm,
 };
 use smpp_tokio::testing::{ACCOUNT, TestSmsc};
-use smpp_tokio::{ConnectError, ConnectErrorKind, Connector, Inbound, RequestError, TlsError, tls};
+use smpp_tokio::tls::{self, CertificateDer, RootCertStore, TlsError};
+use smpp_tokio::{ConnectError, ConnectErrorKind, Connector, Inbound, RequestError};
 
 fn trusting(smsc: &TestSmsc) -> Connector {
     Connector::new().tls(smsc.client_tls())
@@ -117,11 +119,13 @@ async fn certificates_are_verified_for_issuer_and_host_name() {
 #[tokio::test]
 async fn tls_1_2_and_1_3_are_supported() {
     let smsc = TestSmsc::builder().tls().start().await.unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(smsc.certificate().ca_pem().as_bytes()).unwrap()).unwrap();
     for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let only = ClientConfig::builder_with_provider(provider).with_protocol_versions(&[version]).unwrap();
-        let only = only.with_root_certificates(smsc.certificate().roots()).with_no_client_auth();
-        let connector = Connector::new().tls(only.into());
+        let only = ClientConfig::builder_with_provider(tls::provider().unwrap());
+        let only = only.with_protocol_versions(&[version]).unwrap();
+        let only = only.with_root_certificates(roots.clone()).with_no_client_auth();
+        let connector = Connector::new().tls(Arc::new(only));
         let (client, _inbox) =
             connector.connect(&endpoint("localhost", smsc.local_addr().port(), true)).await.unwrap();
         client.bind(&bind(BindMode::Transceiver, ACCOUNT.1)).await.unwrap();

@@ -61,7 +61,7 @@ async fn read_pdu(stream: &mut (impl AsyncRead + Unpin)) -> Option<Frame<Vec<u8>
 #[tokio::test]
 async fn requests_in_a_written_record_are_not_reported_as_never_sent() {
     let certificate = Certificate::for_localhost().unwrap();
-    let server = TlsAcceptor::from(certificate.server_config());
+    let server = TlsAcceptor::from(certificate.server_tls().config());
     let (near, far) = duplex(1 << 20);
     let peer = tokio::spawn(async move {
         let mut stream = server.accept(far).await.unwrap();
@@ -78,7 +78,7 @@ async fn requests_in_a_written_record_are_not_reported_as_never_sent() {
     });
 
     let left = Arc::new(AtomicUsize::new(usize::MAX));
-    let connector = TlsConnector::from(certificate.client_config());
+    let connector = TlsConnector::from(certificate.client_tls().config().unwrap());
     let transport = FailingTransport { io: near, left: Arc::clone(&left) };
     let stream = connector.connect("localhost".try_into().unwrap(), transport).await.unwrap();
     let (client, _inbox) = start::<Esme, _>(stream, Config { window: 400, ..Config::default() });

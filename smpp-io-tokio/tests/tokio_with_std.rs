@@ -60,12 +60,12 @@ async fn a_blocking_client_and_a_tokio_server() {
 #[tokio::test]
 async fn a_tokio_client_and_a_blocking_server() {
     let certificate = Certificate::for_localhost().unwrap();
-    let client_tls = certificate.client_config();
+    let client_tls = certificate.client_tls();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let server = thread::spawn(move || {
         let (stream, _) = listener.accept().unwrap();
-        let stream = TlsStream::accept(stream, certificate.server_config(), TIMEOUT).unwrap();
+        let stream = TlsStream::accept(stream, certificate.server_tls(), TIMEOUT).unwrap();
         let mut connection = Connection::<Smsc, _>::new(stream, Config::default()).unwrap();
         let inbound = connection.recv(Some(TIMEOUT)).unwrap();
         let Some(smpp_std::Inbound::Bind(request)) = inbound else { panic!("no bind") };

@@ -80,7 +80,17 @@ impl fmt::Display for SubmitError {
     }
 }
 
-impl core::error::Error for SubmitError {}
+impl core::error::Error for SubmitError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Text(error) => Some(error),
+            Self::Segments(error) => Some(error),
+            Self::DataCoding(error) => Some(error),
+            Self::Template(field) => Some(field),
+            _ => None,
+        }
+    }
+}
 
 /// Why the `data_coding` or the message class that a message states cannot be sent. A `data_coding` of 0 states nothing: the
 /// account chooses it.
@@ -159,7 +169,14 @@ impl fmt::Display for DataCodingError {
     }
 }
 
-impl core::error::Error for DataCodingError {}
+impl core::error::Error for DataCodingError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Unencodable { unencodable, .. } => Some(unencodable),
+            _ => None,
+        }
+    }
+}
 
 /// A field of a template that describes another content than the text or octets of the message. The account does not drop it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -266,7 +283,15 @@ impl fmt::Display for SendError {
     }
 }
 
-impl core::error::Error for SendError {}
+impl core::error::Error for SendError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::NotAccepted(error) => Some(error),
+            Self::Failed { outcome, .. } => outcome.result().err().map(|outcome| outcome as _),
+            Self::DriverGone => None,
+        }
+    }
+}
 
 /// Why no further receipt of a message will arrive. Adapters return it to the caller that waits for receipts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -353,4 +378,11 @@ impl fmt::Display for AckError {
     }
 }
 
-impl core::error::Error for AckError {}
+impl core::error::Error for AckError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::BindEnded(refusal) => Some(refusal),
+            _ => None,
+        }
+    }
+}

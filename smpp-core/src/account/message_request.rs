@@ -162,7 +162,15 @@ impl fmt::Display for MessageRequestError {
     }
 }
 
-impl core::error::Error for MessageRequestError {}
+impl core::error::Error for MessageRequestError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::NeverSent(reason) => Some(reason),
+            Self::Unanswered(reason) => Some(reason),
+            Self::Refused { .. } | Self::Nacked(_) | Self::DriverGone => None,
+        }
+    }
+}
 
 /// Why a [`MessageRequest`] was never sent: repeating it is safe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -206,4 +214,11 @@ impl fmt::Display for RequestNotSentReason {
     }
 }
 
-impl core::error::Error for RequestNotSentReason {}
+impl core::error::Error for RequestNotSentReason {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Request(reason) => Some(reason),
+            _ => None,
+        }
+    }
+}

@@ -68,4 +68,11 @@ impl fmt::Display for OptionsError {
     }
 }
 
-impl core::error::Error for OptionsError {}
+impl core::error::Error for OptionsError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::BindField { error, .. } => Some(error),
+            _ => None,
+        }
+    }
+}

@@ -433,7 +433,15 @@ impl fmt::Display for SegmentOutcome {
     }
 }
 
-impl core::error::Error for SegmentOutcome {}
+impl core::error::Error for SegmentOutcome {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::NeverSent(reason) => Some(reason),
+            Self::Unanswered(reason) => Some(reason),
+            Self::Accepted { .. } | Self::Refused { .. } | Self::Nacked(_) => None,
+        }
+    }
+}
 
 /// Why the account never sent a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -467,6 +475,15 @@ impl fmt::Display for SegmentNotSentReason {
             Self::Stopped => "the account has stopped: the SMSC refuses its credentials, or its messages",
             Self::BindEnded => "the bind that the message names has ended",
         })
+    }
+}
+
+impl core::error::Error for SegmentNotSentReason {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Request(reason) => Some(reason),
+            _ => None,
+        }
     }
 }
 

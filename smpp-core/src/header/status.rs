@@ -33,6 +33,17 @@ macro_rules! statuses {
                 }
             }
 
+            /// Returns the status with this name, in any case, with or without `ESME_`.
+            #[cfg(feature = "serde")]
+            pub(crate) fn from_name(name: &str) -> Option<Self> {
+                let is_prefixed = name.get(..5).is_some_and(|prefix| prefix.eq_ignore_ascii_case("ESME_"));
+                let name = if is_prefixed { name.get(5..)? } else { name };
+                [$((stringify!($name), Self::$name),)+]
+                    .into_iter()
+                    .find(|(known, _)| known.eq_ignore_ascii_case(name))
+                    .map(|(_, status)| status)
+            }
+
             /// Returns the meaning of the status in one line.
             pub const fn meaning(self) -> &'static str {
                 match self {

@@ -123,7 +123,14 @@ impl fmt::Display for RejectReason {
     }
 }
 
-impl core::error::Error for RejectReason {}
+impl core::error::Error for RejectReason {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::ProxyHeader(error) => Some(error),
+            _ => None,
+        }
+    }
+}
 
 /// Why the header of the PROXY protocol, which a proxy sends before the octets of the client, cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -183,6 +190,15 @@ impl fmt::Display for NotBoundReason {
             Self::Session(reason) => return reason.fmt(f),
             Self::Closed => "the connection was closed",
         })
+    }
+}
+
+impl core::error::Error for NotBoundReason {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Session(reason) => Some(reason),
+            _ => None,
+        }
     }
 }
 

@@ -62,4 +62,11 @@ impl fmt::Display for CloseReason {
     }
 }
 
-impl core::error::Error for CloseReason {}
+impl core::error::Error for CloseReason {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Framing(error) => Some(error),
+            _ => None,
+        }
+    }
+}

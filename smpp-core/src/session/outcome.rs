@@ -169,6 +169,16 @@ impl fmt::Display for UnansweredReason {
     }
 }
 
+impl core::error::Error for UnansweredReason {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Timeout => None,
+            Self::Closed(reason) => Some(reason),
+            Self::Unreadable(error) => Some(error),
+        }
+    }
+}
+
 impl fmt::Display for RequestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -195,7 +205,15 @@ pub(crate) fn fmt_refused(
     }
 }
 
-impl core::error::Error for RequestError {}
+impl core::error::Error for RequestError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::NeverSent(reason) => Some(reason),
+            Self::Unanswered(reason) => Some(reason),
+            Self::Refused { .. } | Self::Nacked(_) => None,
+        }
+    }
+}
 
 impl fmt::Display for NotSentReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -208,6 +226,15 @@ impl fmt::Display for NotSentReason {
             Self::TooLong => Refusal::TooLong.fmt(f),
             Self::Closed(reason) => Refusal::Closed(*reason).fmt(f),
             Self::NoBind => f.write_str("no bind can send it: retry when one is bound"),
+        }
+    }
+}
+
+impl core::error::Error for NotSentReason {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Closing(reason) | Self::Closed(reason) => Some(reason),
+            _ => None,
         }
     }
 }

@@ -86,7 +86,14 @@ impl fmt::Display for Refusal {
     }
 }
 
-impl core::error::Error for Refusal {}
+impl core::error::Error for Refusal {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Closing(reason) | Self::Closed(reason) => Some(reason),
+            _ => None,
+        }
+    }
+}
 
 impl<T: fmt::Debug> fmt::Display for Refused<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -94,4 +101,8 @@ impl<T: fmt::Debug> fmt::Display for Refused<T> {
     }
 }
 
-impl<T: fmt::Debug> core::error::Error for Refused<T> {}
+impl<T: fmt::Debug> core::error::Error for Refused<T> {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        Some(&self.reason)
+    }
+}

@@ -146,7 +146,16 @@ impl fmt::Display for OriginateError {
     }
 }
 
-impl core::error::Error for OriginateError {}
+impl core::error::Error for OriginateError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Text(error) => Some(error),
+            Self::Encoding(error) => Some(error),
+            Self::Address(error) => Some(error),
+            Self::NoAccount | Self::Full => None,
+        }
+    }
+}
 
 /// A simulated SMSC: its accounts, their binds, and their pending deliveries. [`Rules`] bounds them.
 pub struct Simulator {

@@ -69,4 +69,12 @@ impl fmt::Display for DeliverError {
     }
 }
 
-impl core::error::Error for DeliverError {}
+impl core::error::Error for DeliverError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::NotSent(error) => Some(error),
+            Self::Failed(error) => Some(error),
+            Self::Timeout(error) => Some(error),
+        }
+    }
+}

@@ -374,7 +374,14 @@ impl fmt::Display for SegmentError {
     }
 }
 
-impl core::error::Error for SegmentError {}
+impl core::error::Error for SegmentError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::MalformedHeader(malformed) => Some(malformed),
+            _ => None,
+        }
+    }
+}
 
 #[cfg(test)]
 mod tests;

@@ -444,7 +444,14 @@ impl fmt::Display for TextError {
     }
 }
 
-impl core::error::Error for TextError {}
+impl core::error::Error for TextError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Unencodable(unencodable) => Some(unencodable),
+            _ => None,
+        }
+    }
+}
 
 impl From<Unencodable> for TextError {
     fn from(unencodable: Unencodable) -> Self {

@@ -8,7 +8,7 @@ use smpp_proto::server::RejectReason;
 use smpp_proto::session::CloseReason;
 
 use crate::end::End;
-use crate::tls_error::TlsError;
+use crate::tls::TlsError;
 
 /// Why an accepted connection did not send a bind.
 #[derive(Clone, Debug)]
@@ -45,4 +45,42 @@ impl fmt::Display for AcceptError {
     }
 }
 
-impl Error for AcceptError {}
+impl Error for AcceptError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Rejected(reason) => Some(reason),
+            Self::Tls(error) => Some(&**error),
+            Self::Timeout => None,
+            Self::Ended(end) => Some(end),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use smpp_proto::FramingError;
+
+    use super::*;
+
+    #[test]
+    fn an_error_returns_its_cause() {
+        let reset = || io::Error::from(io::ErrorKind::ConnectionReset);
+        let kind = |error: &(dyn Error + 'static)| error.downcast_ref::<io::Error>().map(io::Error::kind);
+        let tls = AcceptError::Tls(Arc::new(TlsError::Io(reset())));
+        assert_eq!(tls.source().and_then(Error::source).and_then(kind), Some(io::ErrorKind::ConnectionReset));
+        let end = |reason, error| AcceptError::Ended(End { reason, error });
+        let failed = end(CloseReason::Disconnected, Some(Arc::new(reset())));
+        assert_eq!(
+            failed.source().and_then(Error::source).and_then(kind),
+            Some(io::ErrorKind::ConnectionReset)
+        );
+        let framing = FramingError { length: 7, limit: 100 };
+        let malformed = end(CloseReason::Framing(framing), None);
+        let cause = malformed.source().and_then(Error::source).and_then(|cause| cause.downcast_ref());
+        assert_eq!(cause, Some(&framing));
+        assert!(AcceptError::Rejected(RejectReason::Connections).source().is_some());
+        assert!(AcceptError::Timeout.source().is_none());
+    }
+}

@@ -10,10 +10,10 @@ use smpp_proto::account::ConnectFailure;
 use smpp_proto::diagnosis::{ReceivedInstead, refused_bind_advice};
 use smpp_proto::session::{CloseReason, NotSentReason, RequestError, UnansweredReason};
 
-use crate::tls_error::TlsError;
+use crate::tls::TlsError;
 
-/// Connecting or binding failed. `Display` says what failed, at which endpoint, and what to do. It includes the texts of the
-/// errors inside, so [`source`](Error::source) returns `None`.
+/// Connecting or binding failed. `Display` says what failed, at which endpoint, and what to do, with the texts of the errors inside;
+/// [`source`](Error::source) returns the error inside, for example that of the operating system. Print one of them.
 ///
 /// ```
 /// # use smpp_common::{ConnectError, ConnectErrorKind};
@@ -169,7 +169,19 @@ impl fmt::Display for Unanswered<'_> {
     }
 }
 
-impl Error for ConnectError {}
+/// The cause: of several addresses, the error of the last.
+impl Error for ConnectError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match &self.kind {
+            ConnectErrorKind::Resolve(error) | ConnectErrorKind::Socket(error) => Some(error),
+            ConnectErrorKind::Tls(error) | ConnectErrorKind::Handshake(_, error) => Some(error),
+            ConnectErrorKind::Connect(attempts) => attempts.last().map(|(_, error)| error as _),
+            ConnectErrorKind::Bind(error)
+            | ConnectErrorKind::BindUnanswered { error, transport: None, .. } => Some(error),
+            ConnectErrorKind::BindUnanswered { transport: Some(error), .. } => Some(&**error),
+        }
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -182,7 +194,7 @@ mod tests {
 
     fn text(kind: ConnectErrorKind) -> String {
         let error = ConnectError { endpoint: "smpp://smsc:2775".into(), kind };
-        assert!(error.source().is_none(), "the text includes that of the error inside");
+        assert!(error.source().is_some(), "{error}");
         error.to_string()
     }
 
@@ -242,6 +254,37 @@ mod tests {
         );
         let text = text(kind);
         assert!(text.contains("ESME_RINVPASWD") && text.ends_with("; check the password"), "{text}");
+    }
+
+    #[test]
+    fn an_error_returns_its_cause() {
+        let address = SocketAddr::from(([127, 0, 0, 1], 2776));
+        let os_error = |code| io::Error::from_raw_os_error(code);
+        let error = |kind| ConnectError { endpoint: "smpps://smsc:2776".into(), kind };
+        let code = |error: &(dyn Error + 'static)| {
+            let source = error.source().and_then(|source| source.downcast_ref::<io::Error>());
+            source.and_then(io::Error::raw_os_error)
+        };
+        assert_eq!(code(&error(ConnectErrorKind::Resolve(os_error(2)))), Some(2));
+        assert_eq!(code(&error(ConnectErrorKind::Socket(os_error(24)))), Some(24));
+        let attempts = vec![(address, os_error(111)), (address, os_error(113))];
+        assert_eq!(code(&error(ConnectErrorKind::Connect(attempts))), Some(113), "of the last address");
+        let handshake = error(ConnectErrorKind::Handshake(address, TlsError::Io(os_error(104))));
+        assert_eq!(handshake.source().map(code), Some(Some(104)));
+        assert!(
+            error(ConnectErrorKind::Tls(TlsError::NoRoots))
+                .source()
+                .is_some_and(|tls| tls.source().is_none())
+        );
+
+        let unsent = RequestError::NeverSent(NotSentReason::Closed(CloseReason::Disconnected));
+        let bind = error(ConnectErrorKind::bind(unsent.clone(), None, None));
+        assert_eq!(bind.source().and_then(|source| source.downcast_ref()), Some(&unsent));
+        let unanswered = |transport| {
+            error(ConnectErrorKind::bind(unsent.clone(), Some(ReceivedInstead::Nothing), transport))
+        };
+        assert_eq!(unanswered(None).source().and_then(|source| source.downcast_ref()), Some(&unsent));
+        assert_eq!(code(&unanswered(Some(Arc::new(os_error(104))))), Some(104), "of the transport");
     }
 
     #[test]

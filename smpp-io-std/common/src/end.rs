@@ -23,4 +23,11 @@ impl fmt::Display for End {
     }
 }
 
-impl Error for End {}
+impl Error for End {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match &self.error {
+            Some(error) => Some(&**error),
+            None => self.reason.source(),
+        }
+    }
+}

@@ -8,6 +8,8 @@
 )]
 
 mod accept_error;
+#[cfg(feature = "testing")]
+mod certificate;
 mod connect_error;
 mod dial_target;
 mod end;
@@ -19,12 +21,12 @@ mod network;
 mod proxy_protocol;
 mod seed;
 mod server_limits;
-mod server_tls;
 pub mod telemetry;
 pub mod tls;
-mod tls_error;
 
 pub use accept_error::AcceptError;
+#[cfg(feature = "testing")]
+pub use certificate::Certificate;
 pub use connect_error::{ConnectError, ConnectErrorKind};
 pub use dial_target::{DialTarget, unresolved};
 pub use end::End;
@@ -32,4 +34,3 @@ pub use network::{Network, NetworkError};
 pub use proxy_protocol::{Arrival, HeaderProgress, ProxyHeaderReader, ProxyProtocol};
 pub use seed::seeded;
 pub use server_limits::ServerLimits;
-pub use tls_error::TlsError;

@@ -1,11 +1,13 @@
 //! Handshakes in memory: which certificates a client trusts, and the texts of the errors.
+#![cfg(any(feature = "ring", feature = "aws-lc-rs"))]
 
+use std::error::Error;
 use std::sync::Arc;
 
 use rcgen::{BasicConstraints, Certificate, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls::pki_types::{PrivatePkcs8KeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection};
-use smpp_common::{TlsError, tls};
+use smpp_common::tls::{self, TlsError};
 
 /// As made by tools with one command: an authority that is its own server certificate; and one that is no authority.
 const SELF_SIGNED: [IsCa; 2] = [IsCa::Ca(BasicConstraints::Unconstrained), IsCa::NoCa];
@@ -153,7 +155,9 @@ fn a_server_that_offers_only_tls_1_1_is_named() {
     let hello = [&[0x16, 3, 2, 0, 42, 2, 0, 0, 38, 3, 2][..], &[7; 32], &[0, 0, 0x2F, 0]].concat();
     for records in [&alert[..], &hello] {
         let error = respond(&mut client(&trusting, "localhost"), |out| out.extend_from_slice(records));
-        assert_eq!(error.unwrap_err().to_string(), "the peer offers neither TLS 1.2 nor TLS 1.3");
+        let error = error.unwrap_err();
+        assert_eq!(error.to_string(), "the peer offers neither TLS 1.2 nor TLS 1.3");
+        assert!(error.source().is_some_and(<dyn Error>::is::<rustls::Error>));
     }
 }
 
@@ -165,6 +169,7 @@ fn pem_data_without_a_certificate_are_refused() {
     ] {
         let error = tls::ca_file(path.as_ref()).unwrap_err();
         assert!(error.to_string().starts_with(text), "{error}");
+        assert!(error.source().is_some_and(<dyn Error>::is::<rustls::pki_types::pem::Error>));
         assert!(tls::server_files(path.as_ref(), path.as_ref()).is_err());
     }
     let error = tls::ca_pem(b"").unwrap_err();

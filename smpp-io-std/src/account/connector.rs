@@ -4,16 +4,15 @@
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::ClientConfig;
 use smpp_proto::Endpoint;
 use smpp_proto::account::{Credentials, Expected, LinkId, Options};
 use smpp_proto::session::Observer;
 
-use crate::dial::{ClientTls, Dialer};
+use crate::dial::Dialer;
 use crate::error::{ConnectError, ConnectErrorKind, DialTarget, unresolved};
+use crate::tls::ClientTls;
 use crate::transport::Duplex;
 
 /// The observer of the PDUs of one bind.
@@ -101,11 +100,12 @@ impl AccountConnector {
         }
     }
 
-    /// Sets the TLS configuration, instead of the certificate authorities that the operating system trusts. Create one with
-    /// [`tls`](crate::tls), or pass your own.
+    /// Sets the TLS configuration for `smpps` endpoints. Default: trust the root certificates of the operating system, or what the
+    /// features say: [`ClientTls`]. See [`tls`](crate::tls).
+    #[cfg(feature = "rustls")]
     #[must_use]
-    pub fn tls(self, tls: Arc<ClientConfig>) -> Self {
-        Self { tls: ClientTls::new(tls), ..self }
+    pub fn tls(self, tls: impl Into<ClientTls>) -> Self {
+        Self { tls: tls.into(), ..self }
     }
 
     /// Sets a function that makes the connection to an address, instead of TCP: from a local address, with socket options of

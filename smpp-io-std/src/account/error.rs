@@ -63,7 +63,17 @@ impl fmt::Display for AccountError {
     }
 }
 
-impl Error for AccountError {}
+impl Error for AccountError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Url(error) => Some(error),
+            Self::Thread(error) => Some(error),
+            Self::Options(error) => Some(error),
+            Self::Expect(error) => Some(error),
+            Self::Refused { .. } | Self::Untrusted(_) | Self::Timeout { .. } => None,
+        }
+    }
+}
 
 /// The account or the server has ended, and every delivery or event was fetched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,3 +86,21 @@ impl fmt::Display for Ended {
 }
 
 impl Error for Ended {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_returns_its_cause() {
+        let url = "http://smsc".parse::<smpp_proto::Endpoint>().unwrap_err();
+        let options = AccountError::Options(OptionsError::NoEndpoint);
+        let expect = AccountError::Expect(ExpectError::Full);
+        assert!(AccountError::Url(url).source().is_some_and(<dyn Error>::is::<EndpointError>));
+        assert!(options.source().is_some_and(<dyn Error>::is::<OptionsError>));
+        assert!(expect.source().is_some_and(<dyn Error>::is::<ExpectError>));
+        let thread = AccountError::Thread(io::Error::from_raw_os_error(11));
+        assert!(thread.source().is_some_and(<dyn Error>::is::<io::Error>));
+        assert!(AccountError::Untrusted("no root".into()).source().is_none());
+    }
+}

@@ -152,7 +152,7 @@ impl LinkThread {
         }
         if let Some(config) = tls {
             let left = timeout.saturating_sub(began.elapsed());
-            let secured = stream.connect_tls(&endpoint.host, config, left);
+            let secured = stream.connect_tls(&endpoint.host, &config, left);
             stream = secured.map_err(|error| ConnectErrorKind::Handshake(address, error))?;
         }
         stream.set_transmit_timeout(Some(WRITE_TIMEOUT)).map_err(ConnectErrorKind::Socket)?;

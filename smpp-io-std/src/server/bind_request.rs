@@ -14,6 +14,7 @@ use crate::handle::Peer;
 use crate::handle_route::HandleRoute;
 use crate::inbound::{Inbound, InboundRequest};
 use crate::inbox::Inbox;
+#[cfg(feature = "rustls")]
 use crate::tls::TlsInfo;
 
 /// How long a connection whose bind is refused may take to send the response before it is aborted.
@@ -159,6 +160,7 @@ impl BindRequest {
     ///     fn request(&self, _: &BoundSession, _: Inbound<HandleRoute<Smsc>>) {}
     /// }
     /// ```
+    #[cfg(feature = "rustls")]
     pub fn tls(&self) -> Option<&TlsInfo> {
         self.pending.origin.tls.as_deref()
     }

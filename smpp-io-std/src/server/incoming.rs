@@ -1,5 +1,6 @@
 //! A connection that was accepted, until its session starts: PROXY protocol and TLS handshake.
 
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,13 +12,12 @@ use smpp_proto::session::{CloseReason, Config, Observer, Smsc};
 
 use super::bind_request::{BindRequest, first_bind};
 use super::stream::{ServerStream, Socket};
-use crate::error::{AcceptError, End, TlsError};
+use crate::error::{AcceptError, End};
 use crate::handle::Peer;
 use crate::inbox::Inbox;
 use crate::session_hook::SessionHook;
 use crate::start::{Surroundings, start_with};
-use crate::tls::{ServerTls, TlsInfo};
-use crate::tls_stream::TlsStream;
+use crate::tls::{ServerTls, TlsError, TlsInfo};
 use crate::transport::{Duplex, MIN_WAIT, is_pause};
 
 /// An accepted connection, before the PROXY protocol, the TLS handshake and the bind. [`Listener`](crate::Listener) has an example.
@@ -32,6 +32,15 @@ pub struct IncomingConnection {
     config: Config,
     accepted: Instant,
     observer: Option<Box<dyn Observer + Send>>,
+}
+
+impl fmt::Debug for IncomingConnection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IncomingConnection")
+            .field("address", &self.address)
+            .field("tls", &self.tls.is_some())
+            .finish_non_exhaustive()
+    }
 }
 
 /// Where a session comes from.
@@ -105,6 +114,7 @@ impl IncomingConnection {
     }
 
     /// Uses TLS: see [`Listener::tls`](crate::Listener::tls).
+    #[cfg(feature = "rustls")]
     #[must_use]
     pub fn tls(self, tls: impl Into<ServerTls>) -> Self {
         Self { tls: Some(tls.into()), ..self }
@@ -215,14 +225,11 @@ impl IncomingConnection {
         let Self { socket, address, tls, mut config, accepted, observer, .. } = self;
         let left = |timeout: Duration| timeout.saturating_sub(accepted.elapsed());
         let (stream, tls) = match tls {
-            None => (ServerStream::new(socket, None), None),
+            None => (ServerStream::plain(socket), None),
             Some(tls) => {
                 let timeout = left(config.session_init_timeout);
-                match TlsStream::accept(Arc::clone(&socket), tls.config(), timeout) {
-                    Ok(stream) => {
-                        let info = stream.server_info().map(Arc::new);
-                        (ServerStream::new(socket, Some(Box::new(stream))), info)
-                    }
+                match ServerStream::accept_tls(socket, &tls, timeout) {
+                    Ok((stream, info)) => (stream, info.map(Arc::new)),
                     Err(TlsError::Io(error)) if error.kind() == io::ErrorKind::TimedOut => {
                         return Err(AcceptError::Timeout);
                     }

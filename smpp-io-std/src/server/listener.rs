@@ -143,6 +143,7 @@ impl Listener {
     /// server_tls.replace(files()?);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[cfg(feature = "rustls")]
     #[must_use]
     pub fn tls(self, tls: impl Into<ServerTls>) -> Self {
         Self { tls: Some(tls.into()), ..self }

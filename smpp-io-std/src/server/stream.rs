@@ -5,8 +5,11 @@ use std::net::TcpStream;
 #[cfg(unix)]
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::bound::BindId;
+use crate::tls::{ServerTls, TlsError, TlsInfo};
+#[cfg(feature = "rustls")]
 use crate::tls_stream::TlsStream;
 use crate::transport::{Duplex, delegate_duplex};
 
@@ -14,6 +17,7 @@ use crate::transport::{Duplex, delegate_duplex};
 /// it.
 pub struct ServerStream {
     socket: Arc<Socket>,
+    #[cfg(feature = "rustls")]
     tls: Option<Box<TlsStream>>,
     /// The id that the bind of the connection will have; `None` without a server.
     #[cfg(feature = "testing")]
@@ -41,13 +45,36 @@ impl Socket {
 }
 
 impl ServerStream {
-    pub(super) const fn new(socket: Arc<Socket>, tls: Option<Box<TlsStream>>) -> Self {
+    pub(super) const fn plain(socket: Arc<Socket>) -> Self {
         Self {
             socket,
-            tls,
+            #[cfg(feature = "rustls")]
+            tls: None,
             #[cfg(feature = "testing")]
             bind_id: None,
         }
+    }
+
+    /// Makes the TLS handshake of a server.
+    #[cfg(feature = "rustls")]
+    pub(super) fn accept_tls(
+        socket: Arc<Socket>,
+        tls: &ServerTls,
+        timeout: Duration,
+    ) -> Result<(Self, Option<TlsInfo>), TlsError> {
+        let stream = TlsStream::accept(Arc::clone(&socket), tls.clone(), timeout)?;
+        let info = stream.server_info();
+        Ok((Self { tls: Some(Box::new(stream)), ..Self::plain(socket) }, info))
+    }
+
+    /// Stands for the handshake in a program without TLS: it has no configuration of a server.
+    #[cfg(not(feature = "rustls"))]
+    pub(super) fn accept_tls(
+        _: Arc<Socket>,
+        tls: &ServerTls,
+        _: Duration,
+    ) -> Result<(Self, Option<TlsInfo>), TlsError> {
+        match *tls {}
     }
 
     /// Sets the id that the bind of the connection will have.
@@ -88,10 +115,11 @@ impl ServerStream {
     }
 
     fn duplex(&self) -> &dyn Duplex {
-        match &self.tls {
-            Some(tls) => tls.as_ref(),
-            None => self.socket.duplex(),
+        #[cfg(feature = "rustls")]
+        if let Some(tls) = &self.tls {
+            return tls.as_ref();
         }
+        self.socket.duplex()
     }
 }
 
@@ -100,6 +128,9 @@ delegate_duplex!(Socket);
 
 impl fmt::Debug for ServerStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ServerStream").field("tls", &self.tls.is_some()).finish_non_exhaustive()
+        let mut shown = f.debug_struct("ServerStream");
+        #[cfg(feature = "rustls")]
+        shown.field("tls", &self.tls.is_some());
+        shown.finish_non_exhaustive()
     }
 }

@@ -171,7 +171,7 @@ impl TestSmscBuilder {
             .interface_version(version);
         if listeners.is_empty() && !in_memory {
             let listener = Listener::bind("127.0.0.1:0", config)?;
-            listeners.push(if tls { listener.tls(certificate.server_config()) } else { listener });
+            listeners.push(if tls { listener.tls(certificate.server_tls()) } else { listener });
         }
         let builder = match self.observer {
             Some(observer) => builder.observe(observer),
@@ -192,7 +192,7 @@ impl TestSmscBuilder {
         };
         let due = Arc::clone(&shared);
         thread::Builder::new().name("smsc".into()).spawn(move || due.run())?;
-        let memory = in_memory.then(|| (tls.then(|| certificate.server_config()), config));
+        let memory = in_memory.then(|| (tls.then(|| certificate.server_tls()), config));
         Ok(TestSmsc::new(server, shared, endpoint, certificate, memory, wait_limit))
     }
 }

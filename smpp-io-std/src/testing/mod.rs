@@ -37,7 +37,6 @@
 //! | `TestSmscBuilder::subscribe` and `TestSmscEvent` | yes | no: use the log, or a [`Server`](crate::Server) of your own |
 
 mod builder;
-mod certificate;
 mod faults;
 mod log;
 mod service;
@@ -45,7 +44,8 @@ mod smsc;
 mod socket;
 
 pub use builder::{ACCOUNT, TestSmscBuilder};
-pub use certificate::Certificate;
+#[doc(inline)]
+pub use smpp_common::Certificate;
 pub use smpp_proto::simulator::{
     Answer, DeliverError, DeliveryFailure, Faults, Log, LogEntry, LoggedBind, LoggedDelivery, LoggedMessage,
     MoMessage, MoSegmentation, NotLogged, ResponseFault, StreamEnd, When,

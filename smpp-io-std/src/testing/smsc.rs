@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
-use rustls::{ClientConfig, ServerConfig};
 use smpp_proto::account::Options;
 use smpp_proto::session::Config;
 use smpp_proto::simulator::{
@@ -20,6 +19,7 @@ use super::builder::TestSmscBuilder;
 use super::service::Shared;
 use super::socket::{self, MemoryStream};
 use crate::account::AccountConnector;
+use crate::tls::{ClientTls, ServerTls};
 use crate::{Acceptor, BindRegistry, Connector, DialTarget, IncomingConnection, Server, Shutdown};
 
 /// A running SMSC. Dropping it closes the listener and every connection.
@@ -58,7 +58,7 @@ impl Drop for Connections {
 #[derive(Clone)]
 struct Memory {
     acceptor: Acceptor,
-    tls: Option<Arc<ServerConfig>>,
+    tls: Option<ServerTls>,
     config: Config,
     /// The port of the last client: it makes the addresses of clients different.
     last_port: Arc<AtomicU16>,
@@ -72,7 +72,7 @@ impl Memory {
         let address = SocketAddr::from(([127, 0, 0, 1], port));
         let connection = IncomingConnection::in_memory(far, address, self.config);
         let connection = match &self.tls {
-            Some(tls) => connection.tls(Arc::clone(tls)),
+            Some(tls) => connection.tls(tls.clone()),
             None => connection,
         };
         // An SMSC that is full or has ended closes its end: the client sees that.
@@ -110,7 +110,7 @@ impl TestSmsc {
         shared: Arc<Shared>,
         endpoint: Endpoint,
         certificate: Certificate,
-        memory: Option<(Option<Arc<ServerConfig>>, Config)>,
+        memory: Option<(Option<ServerTls>, Config)>,
         wait_limit: Duration,
     ) -> Self {
         let memory = memory.map(|(tls, config)| {
@@ -187,8 +187,8 @@ impl TestSmsc {
     }
 
     /// Returns a client configuration that trusts the certificate, for [`Connector::tls`](crate::Connector::tls).
-    pub fn client_tls(&self) -> Arc<ClientConfig> {
-        self.certificate.client_config()
+    pub fn client_tls(&self) -> ClientTls {
+        self.certificate.client_tls()
     }
 
     /// Scripts an answer to the messages that the rule names: see [`Simulator::script`](smpp_proto::simulator::Simulator::script).

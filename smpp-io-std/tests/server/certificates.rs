@@ -3,13 +3,10 @@
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use smpp_proto::session::{Config, Smsc};
 use smpp_proto::{CommandStatus, Endpoint};
 use smpp_std::testing::Certificate;
-use smpp_std::tls::{
-    self, CertificateDer, PrivateKeyDer, ProtocolVersion, RootCertStore, ServerTls, TlsInfo,
-};
+use smpp_std::tls::{self, CertificateDer, ClientTls, ProtocolVersion, TlsInfo};
 use smpp_std::{
     Admission, BindRequest, BoundSession, Client, ConnectError, Connector, HandleRoute, Inbound, Listener,
     Server, Service,
@@ -17,31 +14,31 @@ use smpp_std::{
 
 use super::support::{TIMEOUT, TRX, bind, submit, test_service};
 
-fn connect(tls: Arc<rustls::ClientConfig>, port: u16) -> Result<Client, ConnectError> {
+fn connect(tls: impl Into<ClientTls>, port: u16) -> Result<Client, ConnectError> {
     Ok(Connector::new().tls(tls).start(&Endpoint::tls("localhost", port))?.0)
 }
 
 #[test]
 fn a_certificate_is_replaced_while_the_server_runs() {
     let [before, after] = [(), ()].map(|()| Certificate::for_localhost().unwrap());
-    let tls = ServerTls::new(before.server_config());
+    let tls = before.server_tls();
     let (service, test) = test_service();
     let listener = Listener::bind("127.0.0.1:0", Config::default()).unwrap().tls(tls.clone());
     let server = Server::builder(service).listen(listener).start().unwrap();
     let port = server.local_addrs()[0].port();
     let _events = test.echo();
-    let client = connect(before.client_config(), port).unwrap();
+    let client = connect(before.client_tls(), port).unwrap();
     bind(&client, "shop", "secret", TRX).unwrap();
-    assert!(connect(after.client_config(), port).is_err());
+    assert!(connect(after.client_tls(), port).is_err());
 
-    let replaced = tls.replace(after.server_config());
-    assert!(Arc::ptr_eq(&replaced, &before.server_config()));
+    let replaced = tls.replace(after.server_tls().config());
+    assert!(Arc::ptr_eq(&replaced, &before.server_tls().config()));
     // The session that exists goes on, and later connections use the new certificate.
     let sent = client.submit(&submit(b"still there")).unwrap();
     assert_eq!(sent.message_id(), b"still there");
-    let error = connect(before.client_config(), port).unwrap_err();
+    let error = connect(before.client_tls(), port).unwrap_err();
     assert!(error.to_string().contains("the peer's certificate was rejected"), "{error}");
-    let second = connect(after.client_config(), port).unwrap();
+    let second = connect(after.client_tls(), port).unwrap();
     bind(&second, "shop", "secret", TRX).unwrap();
     assert_eq!(server.binds().list().len(), 2);
 }
@@ -64,58 +61,48 @@ impl Service for Certificates {
     fn request(&self, _: &BoundSession, _: Inbound<HandleRoute<Smsc>>) {}
 }
 
-/// Makes a certificate that the authority signs.
-fn issue(
-    name: &str,
-    authority: &CertifiedIssuer<'_, KeyPair>,
-) -> (CertificateDer<'static>, PrivateKeyDer<'static>) {
-    let key = KeyPair::generate().unwrap();
-    let parameters = CertificateParams::new([name.into()]).unwrap();
-    let certificate = parameters.signed_by(&key, authority).unwrap();
-    (certificate.der().clone(), PrivateKeyDer::try_from(key.serialize_der()).unwrap())
-}
-
 #[test]
 fn a_system_id_is_accepted_only_with_its_certificate() {
-    let mut parameters = CertificateParams::default();
-    parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority = CertifiedIssuer::self_signed(parameters, KeyPair::generate().unwrap()).unwrap();
-    let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from(authority.der().to_vec())).unwrap();
-    let (server_certificate, server_key) = issue("localhost", &authority);
-    let (shop, shop_key) = issue("shop", &authority);
-    let (other, other_key) = issue("other", &authority);
+    let certificate = Certificate::for_localhost().unwrap();
+    let roots = certificate.roots();
+    let (server_chain, server_key) = certificate.issue("localhost").unwrap();
+    let [(shop, shop_key), (other, other_key)] =
+        ["shop", "other"].map(|name| certificate.issue(name).unwrap());
 
-    let config = tls::server_verifying_clients(vec![server_certificate], server_key, roots.clone()).unwrap();
+    let config = tls::server_verifying_clients(server_chain, server_key, roots.clone()).unwrap();
     let mut config = Arc::unwrap_or_clone(config);
     config.alpn_protocols = vec![b"smpp".to_vec()];
     let (seen, infos) = mpsc::channel();
     let listener = Listener::bind("127.0.0.1:0", Config::default()).unwrap().tls(Arc::new(config));
-    let server = Server::builder(Certificates { shop: shop.clone(), seen: Mutex::new(seen) })
+    let server = Server::builder(Certificates { shop: shop[0].clone(), seen: Mutex::new(seen) })
         .listen(listener)
         .start()
         .unwrap();
     let port = server.local_addrs()[0].port();
 
-    let client = |chain: &CertificateDer<'static>, key| {
-        let config = tls::client_with_certificate(roots.clone(), vec![chain.clone()], key).unwrap();
+    let client = |chain: &[CertificateDer<'static>], key| {
+        let config = tls::client_with_certificate(roots.clone(), chain.to_vec(), key).unwrap();
         let mut config = Arc::unwrap_or_clone(config);
         config.alpn_protocols = vec![b"http/1.1".to_vec(), b"smpp".to_vec()];
         Arc::new(config)
     };
-    let with_shop = connect(client(&shop, shop_key), port).unwrap();
+    let (client_tls, endpoint) = (ClientTls::new(client(&shop, shop_key)), Endpoint::tls("localhost", port));
+    let connector = Connector::new().tls(client_tls.clone());
+    let with_shop = connector.start(&endpoint).unwrap().0;
     bind(&with_shop, "shop", "secret", TRX).unwrap();
     let info = infos.recv_timeout(TIMEOUT).unwrap();
-    assert_eq!(info.client_certificates, [shop]);
+    assert_eq!(info.client_certificates, shop);
     assert_eq!((info.server_name.as_deref(), info.alpn.as_deref()), (Some("localhost"), Some(&b"smpp"[..])));
     assert_eq!(info.version, ProtocolVersion::TLSv1_3);
     let shown = "TlsInfo { version: TLSv1_3, server_name: Some(\"localhost\"), alpn: Some(\"smpp\"), client_certificates: 1 }";
     assert_eq!(format!("{info:?}"), shown);
 
-    let with_other = connect(client(&other, other_key), port).unwrap();
+    // A client's certificate is replaced while its connector is in use.
+    client_tls.replace(client(&other, other_key));
+    let with_other = connector.start(&endpoint).unwrap().0;
     let error = bind(&with_other, "shop", "secret", TRX).unwrap_err();
     assert_eq!(error.status(), Some(CommandStatus::RINVSYSID));
-    assert_eq!(infos.recv_timeout(TIMEOUT).unwrap().client_certificate(), Some(&other));
+    assert_eq!(infos.recv_timeout(TIMEOUT).unwrap().client_certificate(), Some(&other[0]));
 
     // Without a certificate there is no bind. With TLS 1.3 the client sees it after its handshake.
     let without = connect(tls::client(roots).unwrap(), port).unwrap();

@@ -20,7 +20,7 @@ fn binds_are_listed() {
         let (service, test) = test_service();
         let certificate = Certificate::for_localhost().unwrap();
         let secure = Listener::bind("127.0.0.1:0", Config::default()).unwrap();
-        let secure = secure.tls(certificate.server_config());
+        let secure = secure.tls(certificate.server_tls());
         let plain = Listener::bind("127.0.0.1:0", Config::default()).unwrap();
         let name = COctets::new(b"our_smsc").unwrap();
         let server = Server::builder(service).system_id(name).listen(plain).listen(secure).start().unwrap();
@@ -36,7 +36,7 @@ fn binds_are_listed() {
             system_id: None,
             password: None,
         };
-        let connector = Connector::new().tls(certificate.client_config());
+        let connector = Connector::new().tls(certificate.client_tls());
         let (client, _inbox) = connector.start(&endpoint).unwrap();
         let password = Password::new(b"secret").unwrap();
         let answer = client.bind(&Bind { password, ..Bind::default() }).unwrap();
@@ -188,7 +188,7 @@ fn a_client_that_does_not_bind_in_time_is_closed() {
         let (service, test) = test_service();
         let certificate = Certificate::for_localhost().unwrap();
         let config = Config { session_init_timeout: Duration::from_millis(300), ..Config::default() };
-        let secure = Listener::bind("127.0.0.1:0", config).unwrap().tls(certificate.server_config());
+        let secure = Listener::bind("127.0.0.1:0", config).unwrap().tls(certificate.server_tls());
         let plain = Listener::bind("127.0.0.1:0", config).unwrap();
         let server = Server::builder(service).listen(plain).listen(secure).start().unwrap();
         let [plain, secure] = *server.local_addrs() else { panic!() };

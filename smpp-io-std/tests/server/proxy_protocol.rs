@@ -80,11 +80,11 @@ fn tls_begins_after_the_header() {
     let certificate = Certificate::for_localhost().unwrap();
     let (service, test) = test_service();
     let listener = Listener::bind("127.0.0.1:0", Config::default()).unwrap();
-    let listener = listener.tls(certificate.server_config()).proxy_protocol(trusted("127.0.0.1"));
+    let listener = listener.tls(certificate.server_tls()).proxy_protocol(trusted("127.0.0.1"));
     let server = Server::builder(service).listen(listener).start().unwrap();
     let _events = test.echo();
     for header in [V1, V2] {
-        let connector = Connector::new().tls(certificate.client_config()).dial(move |target| {
+        let connector = Connector::new().tls(certificate.client_tls()).dial(move |target| {
             let mut stream = TcpStream::connect(target.address)?;
             stream.write_all(header)?;
             Ok(stream)

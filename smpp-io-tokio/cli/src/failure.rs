@@ -3,11 +3,12 @@
 use std::fmt::Display;
 use std::process::ExitCode;
 
-use rustls::CertificateError;
 use smpp_proto::diagnosis::ReceivedInstead;
 use smpp_proto::session::RequestError;
 use smpp_proto::{BindMode, CommandStatus};
-use smpp_tokio::{ConnectError, ConnectErrorKind, TlsError};
+use smpp_tokio::tls::TlsError;
+use smpp_tokio::tls::rustls::{self, CertificateError};
+use smpp_tokio::{ConnectError, ConnectErrorKind};
 
 use crate::output::printable;
 

@@ -2,11 +2,9 @@
 
 use std::env;
 use std::path::Path;
-use std::sync::Arc;
 
-use rustls::ClientConfig;
 use smpp_proto::{Bind, BindMode, COctets, Endpoint, Password};
-use smpp_tokio::tls;
+use smpp_tokio::tls::{self, ClientTls};
 
 use crate::failure::Failure;
 
@@ -50,7 +48,7 @@ pub(crate) fn bind(endpoint: &Endpoint, mode: BindMode) -> Result<Bind<'_>, Fail
 }
 
 /// Returns the TLS configuration that trusts the authorities of --ca; `None` without --ca.
-pub(crate) fn trust(endpoint: &Endpoint, ca: Option<&Path>) -> Result<Option<Arc<ClientConfig>>, Failure> {
+pub(crate) fn trust(endpoint: &Endpoint, ca: Option<&Path>) -> Result<Option<ClientTls>, Failure> {
     let Some(ca) = ca else { return Ok(None) };
     if !endpoint.tls {
         return Err(Failure::usage("--ca with smpp://, which is without TLS", "Write smpps:// for TLS."));
@@ -58,5 +56,5 @@ pub(crate) fn trust(endpoint: &Endpoint, ca: Option<&Path>) -> Result<Option<Arc
     let trust = tls::ca_file(ca).map_err(|error| {
         Failure::usage(format_args!("--ca: {error}"), "Give a PEM file with the authority's certificate.")
     })?;
-    Ok(Some(trust))
+    Ok(Some(trust.into()))
 }

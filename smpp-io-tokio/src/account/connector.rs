@@ -7,7 +7,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::ClientConfig;
 use smpp_proto::Endpoint;
 use smpp_proto::account::{Credentials, Expected, LinkId, Options};
 use smpp_proto::session::Observer;
@@ -21,8 +20,9 @@ use super::error::AccountError;
 use super::handle::Account;
 use super::settings::Settings;
 use super::shared::Shared;
-use crate::dial::{ClientTls, Dialer};
+use crate::dial::Dialer;
 use crate::error::{DialTarget, unresolved};
+use crate::tls::ClientTls;
 
 /// Configures an account beyond its [`Options`], and connects it.
 ///
@@ -102,10 +102,11 @@ impl AccountConnector {
         Self { settings, bind_timeout: Duration::from_secs(60) }
     }
 
-    /// Sets the TLS configuration for `smpps` endpoints. Default: trust the root certificates of the operating system.
-    /// See [`tls`](crate::tls).
+    /// Sets the TLS configuration for `smpps` endpoints. Default: trust the root certificates of the operating system, or what the
+    /// features say: [`ClientTls`]. See [`tls`](crate::tls).
+    #[cfg(feature = "rustls")]
     #[must_use]
-    pub fn tls(mut self, tls: Arc<ClientConfig>) -> Self {
+    pub fn tls(mut self, tls: impl Into<ClientTls>) -> Self {
         self.settings.tls = tls.into();
         self
     }

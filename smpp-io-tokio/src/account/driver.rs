@@ -131,7 +131,7 @@ mod tests {
     use crate::account::settings::Settings;
     use crate::account::shared::Inner;
     use crate::account::ticket::Ticket;
-    use crate::dial::ClientTls;
+    use crate::tls::ClientTls;
     use crate::wait::WakeList;
 
     fn shared() -> Arc<Shared> {

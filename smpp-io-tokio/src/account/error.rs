@@ -1,5 +1,6 @@
 //! Why an account could not be started.
 
+use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
@@ -56,4 +57,29 @@ impl fmt::Display for AccountError {
     }
 }
 
-impl std::error::Error for AccountError {}
+impl Error for AccountError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Url(error) => Some(error),
+            Self::Options(error) => Some(error),
+            Self::Expect(error) => Some(error),
+            Self::Refused { .. } | Self::Untrusted(_) | Self::Timeout { .. } => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_returns_its_cause() {
+        let url = "http://smsc".parse::<smpp_proto::Endpoint>().unwrap_err();
+        let options = AccountError::Options(OptionsError::NoEndpoint);
+        let expect = AccountError::Expect(ExpectError::Full);
+        assert!(AccountError::Url(url).source().is_some_and(<dyn Error>::is::<EndpointError>));
+        assert!(options.source().is_some_and(<dyn Error>::is::<OptionsError>));
+        assert!(expect.source().is_some_and(<dyn Error>::is::<ExpectError>));
+        assert!(AccountError::Untrusted("no root".into()).source().is_none());
+    }
+}

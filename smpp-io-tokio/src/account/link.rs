@@ -19,7 +19,7 @@ use tokio::time::{self, Instant};
 use super::settings::{Settings, connect_error};
 use super::shared::Shared;
 use crate::clock::Timer;
-use crate::dial::{BoxedTransport, handshake, in_time, tcp};
+use crate::dial::{BoxedTransport, handshake, in_time, tcp, tls_config};
 use crate::error::ConnectErrorKind;
 use crate::pump::{self, Progress, Pump};
 use crate::wait::WakeList;
@@ -137,8 +137,11 @@ async fn dial(
     let Attempt { endpoint, timeout, .. } = attempt;
     let deadline = Instant::now() + *timeout;
     // Before connecting, so that the error about a missing authority does not depend on the network.
-    let config =
-        if endpoint.tls { Some(settings.tls.config().await.map_err(ConnectErrorKind::Tls)?) } else { None };
+    let config = if endpoint.tls {
+        Some(tls_config(&settings.tls).await.map_err(ConnectErrorKind::Tls)?)
+    } else {
+        None
+    };
     let stream = match &settings.dialer {
         Some(dialer) => in_time(deadline, dialer.dial(endpoint, address)).await.map(Transport::Other),
         None => in_time(deadline, tcp(address)).await.map(Transport::Tcp),

@@ -9,8 +9,9 @@ use smpp_proto::Endpoint;
 use smpp_proto::account::{Expected, LinkId, Options};
 use smpp_proto::session::Observer;
 
-use crate::dial::{ClientTls, Dialer};
+use crate::dial::Dialer;
 use crate::error::{ConnectError, ConnectErrorKind};
+use crate::tls::ClientTls;
 
 /// The observer of the PDUs of one bind.
 pub(super) type BoxedObserver = Box<dyn Observer + Send>;

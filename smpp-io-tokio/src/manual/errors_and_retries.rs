@@ -260,6 +260,24 @@
 //! | `Thread(error)` (only `smpp-std`) | the operating system cannot start a thread | check the limit on threads |
 //! | `Timeout` | no bind within [`bind_timeout`](crate::account::AccountConnector::bind_timeout); `last` says what was in the way | network, allow-list, `ESME_RALYBND`: try again |
 //!
+//! # The cause of an error
+//!
+//! Every error that has a cause returns it: `source()` of the trait `Error`. The text of an error has the text of its cause, so that one line
+//! of a log is enough; a reporter that prints the whole chain repeats it.
+//!
+//! ```
+//! use std::error::Error;
+//! use std::io;
+//!
+//! use smpp_tokio::ConnectError;
+//!
+//! /// Returns the error of the operating system.
+//! fn os_error(error: &ConnectError) -> Option<&io::Error> {
+//!     let mut causes = std::iter::successors(error.source(), |cause| cause.source());
+//!     causes.find_map(|cause| cause.downcast_ref())
+//! }
+//! ```
+//!
 //! # What the account retries by itself
 //!
 //! | event | what the account does |

@@ -26,17 +26,20 @@
 //! [`smpp_tokio::smpp_proto`](crate::smpp_proto); then the first package alone is enough. The examples of
 //! this manual use `smpp-proto` as a dependency of its own; with `smpp-tokio` alone, write
 //! `smpp_tokio::smpp_proto` instead of `smpp_proto`. Without async: `smpp-std`. Rust 1.88 or later and a C
-//! compiler (for the TLS library, [`rustls`] with the provider `ring`) are all that a build needs. The crates contain
-//! no `unsafe` code.
+//! compiler (for the TLS library, [`rustls`](crate::tls::rustls) with the provider `ring`) are all that a build needs; without
+//! TLS, Rust alone. The crates contain no `unsafe` code.
 //!
-//! Optional features of `smpp-tokio`, all off by default:
+//! Features of `smpp-tokio`; those of `smpp-std` are the same, without `stream`:
 //!
-//! | feature | adds |
-//! | --- | --- |
-//! | `tracing` | spans and log events: [`observability`](super::observability) |
-//! | `metrics` | counters, gauges and a histogram for the facade `metrics` |
-//! | `stream` | [`Arrivals`], [`Events`](crate::account::Events) and [`Inbox`] are `Stream`s of `futures-core` |
-//! | `testing` | an SMSC for tests: [`testing_against_an_smsc`](super::testing_against_an_smsc) |
+//! | feature | default | adds |
+//! | --- | --- | --- |
+//! | `rustls`, `ring`, `native-roots` | yes | TLS with the certificate authorities of the operating system: [`tls`](super::tls) |
+//! | `aws-lc-rs`, `fips`, `platform-verifier`, `webpki-roots` | no | [other choices](super::tls#choose-the-cryptography-library-and-the-roots) of the same |
+//! | `tracing` | no | spans and log events: [`observability`](super::observability) |
+//! | `metrics` | no | counters, gauges and a histogram for the facade `metrics` |
+//! | `stream` | no | [`Arrivals`], [`Events`](crate::account::Events) and [`Inbox`] are `Stream`s of `futures-core` |
+//! | `testing` | no | an SMSC for tests: [`testing_against_an_smsc`](super::testing_against_an_smsc) |
+//! | `full` | no | all but `aws-lc-rs` and `fips` |
 //!
 //! # An account in 40 lines
 //!
@@ -165,19 +168,39 @@
 //!
 //! It also has `Connection`, one session in the caller's own thread with no other thread. It sends and responds to
 //! `enquire_link` only while you are in one of its methods: call `recv` often enough. The blocking `Server` has two
-//! threads for each connection; it is meant for tests, gateways and some hundreds of binds. Its limits have no rate,
-//! and it has no `tracing` or `metrics` features.
+//! threads for each connection; it is meant for tests, gateways and some hundreds of binds.
+//!
+//! # Settings from a file
+//!
+//! With the feature `serde` of `smpp-proto`, [`Options`](smpp_proto::account::Options) and [`Provider`] are read from TOML, JSON or
+//! any other format of `serde`: `toml::from_str(text)`. Durations are written `"30s"`; a key that does not exist is an error. The module
+//! `settings` of `smpp-proto` describes the keys, and the example `account_from_file` reads this:
+//!
+//! ```toml
+//! system_id = "shop"
+//! password = "s3cret"
+//! provider = "8x8"
+//! endpoints = ["smpps://smpp.8x8.com:2776"]
+//! binds = { transceivers = 2 }
+//! rate = 80
+//!
+//! [session]
+//! enquire_link_interval = "20s"
+//!
+//! [receipts]
+//! max_age = "48h"
+//! ```
 //!
 //! # Programs to read
 //!
-//! One subject each, with `cargo run --example`: `account`, `receive`, `outbox` (messages and receipts in a database),
+//! One subject each, with `cargo run --example`: `account`, `account_from_file`, `receive`, `outbox` (messages and receipts in a database),
 //! `session`, `server`, `observe`, `local_address` and `socks_proxy` in `smpp-tokio`; `blocking`, `blocking_account` and
 //! `blocking_receive` in `smpp-std`; `mio`, `smol` and `proxy` in `smpp-proto`.
 //!
 //! # Try it without a provider
 //!
 //! ```sh
-//! cargo run --release --bin smpp -- smsc --listen 127.0.0.1:2775 --account shop:s3cret
+//! cargo run --bin smpp -- smsc --listen 127.0.0.1:2775 --account shop:s3cret
 //! ```
 //!
 //! Then connect to `smpp://shop:s3cret@127.0.0.1:2775`. More:

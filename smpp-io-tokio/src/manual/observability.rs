@@ -253,7 +253,7 @@
 //! # }
 //! ```
 //!
-//! If Wireshark does not show SMPP, use "Decode As". `cargo run --release --bin smpp -- decode session.pcap` prints
+//! If Wireshark does not show SMPP, use "Decode As". `cargo run --bin smpp -- decode session.pcap` prints
 //! each PDU field by field.
 //!
 //! # Blocking crate

@@ -1,6 +1,6 @@
 //! What is tested, and how do I run those tests myself?
 //!
-//! **Short answer.** `cargo test --workspace --all-features` runs everything that needs only Rust and a C compiler, but few
+//! **Short answer.** `cargo test --workspace --features full` runs everything that needs only Rust and a C compiler, but few
 //! random scenarios; `.ci/run` runs everything. The tests compare with tables written from the specification, with other
 //! SMPP software, with simple models, and with thousands of random scenarios over faulty links, each of which can be
 //! replayed by its seed.
@@ -64,9 +64,9 @@
 //! | a quiet session of the blocking adapter sleeps in one read, and keeps deadlines that are set meanwhile | `cargo test -p smpp-std --test long_reads` |
 //! | late responses, memory of quiet binds, and the shutdown of a server with observers that block, in the blocking adapter | `cargo test -p smpp-std --test late_responses --test idle_memory --test server_shutdown` |
 //! | a receiver (`smpp receive`) that is killed again and again acknowledges nothing that is not on disk | `cargo test -p smpp-cli --test receive` |
-//! | the example `outbox`, killed a hundred times under load: no message is lost or sent twice, what is in doubt is marked, every receipt reaches its row | `cargo build -p smpp-tokio --all-features --example outbox`, then `cargo test -p smpp-tokio --all-features --test outbox -- --include-ignored` |
+//! | the example `outbox`, killed a hundred times under load: no message is lost or sent twice, what is in doubt is marked, every receipt reaches its row | `cargo build -p smpp-tokio --features full --example outbox`, then `cargo test -p smpp-tokio --features full --test outbox -- --include-ignored` |
 //! | `smpp probe` finds out the dialects of a simulated SMSC, within its budget, and the Rust source that it writes compiles | `cargo test -p smpp-cli` |
-//! | logs and metrics, and that they hold no texts, numbers or passwords | `cargo test -p smpp-tokio --all-features --test observability` |
+//! | logs and metrics, and that they hold no texts, numbers or passwords | `cargo test -p smpp-tokio --features full --test observability` |
 //! | an idle bind of a [`Server`](crate::Server) below 2½ KiB of heap; allocations for a request | `cargo test -p smpp-tokio --test allocations` |
 //! | a capture is read back, checksums and sequence numbers included | `cargo test -p smpp-proto --features pcap --test pcap` |
 //!
@@ -104,4 +104,4 @@
 //! smsc.request(Instant::ZERO, &smpp_proto::SubmitSm::default(), ()); // an SMSC does not send submit_sm
 //! ```
 //!
-//! - Every example in this manual and in the README compiles: `cargo test -p smpp-tokio --doc --all-features`.
+//! - Every example in this manual and in the README compiles: `cargo test -p smpp-tokio --doc --features full`.

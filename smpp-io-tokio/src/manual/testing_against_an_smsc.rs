@@ -176,7 +176,7 @@
 //! # An SMSC on your machine
 //!
 //! ```sh
-//! cargo run --release --bin smpp -- smsc --listen 127.0.0.1:2775 --account shop:s3cret
+//! cargo run --bin smpp -- smsc --listen 127.0.0.1:2775 --account shop:s3cret
 //! ```
 //!
 //! Connect any client to `smpp://shop:s3cret@127.0.0.1:2775`. Defaults: four binds for an account, 50 messages a second
@@ -200,7 +200,7 @@
 //! # See what your program sends, in a browser
 //!
 //! ```sh
-//! cargo run --release --bin smpp -- smsc --account shop:s3cret --web 127.0.0.1:8080
+//! cargo run --bin smpp -- smsc --account shop:s3cret --web 127.0.0.1:8080
 //! ```
 //!
 //! The page lists binds, and messages and receipts as they arrive, with search, and shows each PDU field by field with its

@@ -1,5 +1,6 @@
 //! The list of the binds of a server, and deliveries to them.
 
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -42,6 +43,12 @@ use super::registry::Registry;
 #[derive(Clone)]
 pub struct BindRegistry {
     pub(super) registry: Arc<Registry>,
+}
+
+impl fmt::Debug for BindRegistry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BindRegistry").field("stats", &self.stats()).finish()
+    }
 }
 
 /// A delivery in the queue of an account. The future completes with its outcome.

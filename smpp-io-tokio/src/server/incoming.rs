@@ -1,5 +1,6 @@
 //! A connection that was accepted, until the bind is decided: PROXY protocol, TLS handshake, session, bind.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -9,10 +10,9 @@ use smpp_proto::session::{Config, Observer, Refusal, Smsc};
 use smpp_proto::{Bind, BindResp, COctets, CommandStatus, InterfaceVersion, Tlv, Tlvs};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::time::{Instant, timeout_at};
-use tokio_rustls::TlsAcceptor;
 
 use super::registry::Slot;
-use super::stream::{ServerStream, Socket};
+use super::stream::{ServerStream, Socket, accept_tls};
 use crate::clock::after;
 use crate::driver::Driver;
 use crate::error::{AcceptError, End};
@@ -35,6 +35,15 @@ pub struct IncomingConnection {
     /// The end of `session_init_timeout`.
     deadline: Instant,
     observer: Option<Box<dyn Observer + Send>>,
+}
+
+impl fmt::Debug for IncomingConnection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IncomingConnection")
+            .field("address", &self.address)
+            .field("tls", &self.tls.is_some())
+            .finish_non_exhaustive()
+    }
 }
 
 /// Where a session comes from.
@@ -102,6 +111,7 @@ impl IncomingConnection {
     }
 
     /// Uses TLS: see [`Listener::tls`](super::Listener::tls).
+    #[cfg(feature = "rustls")]
     #[must_use]
     pub fn tls(self, tls: impl Into<ServerTls>) -> Self {
         Self { tls: Some(tls.into()), ..self }
@@ -210,12 +220,9 @@ impl IncomingConnection {
         let (stream, tls) = match tls {
             None => (ServerStream::plain(socket, slot), None),
             Some(tls) => {
-                let accepting = Box::pin(TlsAcceptor::from(tls.config()).accept(socket));
+                let accepting = Box::pin(accept_tls(&tls, socket, slot));
                 match timeout_at(deadline, accepting).await {
-                    Ok(Ok(stream)) => {
-                        let info = TlsInfo::of(stream.get_ref().1);
-                        (ServerStream::tls(stream, slot), Some(Arc::new(info)))
-                    }
+                    Ok(Ok((stream, info))) => (stream, Some(Arc::new(info))),
                     Ok(Err(error)) => return Err(AcceptError::Tls(Arc::new(error.into()))),
                     Err(_) => return Err(AcceptError::Timeout),
                 }
@@ -314,6 +321,7 @@ impl BindRequest {
     ///     async fn request(&self, _: &BoundSession, _: Inbound<Smsc>) {}
     /// }
     /// ```
+    #[cfg(feature = "rustls")]
     pub fn tls(&self) -> Option<&TlsInfo> {
         self.origin.tls.as_deref()
     }

@@ -50,6 +50,7 @@ pub(super) const NO_ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(I
 /// }
 /// # }
 /// ```
+#[derive(Debug)]
 pub struct Listener {
     socket: ListeningSocket,
     tls: Option<ServerTls>,
@@ -57,6 +58,7 @@ pub struct Listener {
     config: Config,
 }
 
+#[derive(Debug)]
 enum ListeningSocket {
     Tcp(TcpListener),
     #[cfg(unix)]
@@ -128,6 +130,7 @@ impl Listener {
     /// # Ok(())
     /// # }
     /// ```
+    #[cfg(feature = "rustls")]
     #[must_use]
     pub fn tls(self, tls: impl Into<ServerTls>) -> Self {
         Self { tls: Some(tls.into()), ..self }

@@ -14,6 +14,7 @@ mod registry;
 mod service;
 mod stream;
 
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -96,6 +97,12 @@ pub struct Server {
     timers: JoinHandle<()>,
 }
 
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("addresses", &self.addresses).finish_non_exhaustive()
+    }
+}
+
 /// Configures a [`Server`].
 ///
 /// ```no_run
@@ -117,6 +124,12 @@ pub struct ServerBuilder<S> {
     version: Option<InterfaceVersion>,
     observer: Option<ObserverFactory>,
     listeners: Vec<Listener>,
+}
+
+impl<S> fmt::Debug for ServerBuilder<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerBuilder").field("limits", &self.limits).finish_non_exhaustive()
+    }
 }
 
 /// The result of [`Server::shutdown`].

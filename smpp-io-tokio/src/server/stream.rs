@@ -1,5 +1,6 @@
 //! The transport of one connection to a server.
 
+use std::fmt;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -9,12 +10,12 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
-use tokio_rustls::server::TlsStream;
 
 #[cfg(feature = "testing")]
 use super::bound::BindId;
 use super::registry::Slot;
 use crate::dial::BoxedTransport;
+use crate::tls::{ServerTls, TlsInfo};
 
 /// The transport of a connection, or TLS over it after the handshake. [`Service::transport`](super::Service::transport) may
 /// wrap it. The connection counts for the limits of the server until the stream is dropped.
@@ -25,9 +26,17 @@ pub struct ServerStream {
     slot: Option<Arc<Slot>>,
 }
 
+impl fmt::Debug for ServerStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let is_tls = !matches!(self.io, Io::Plain(_));
+        f.debug_struct("ServerStream").field("tls", &is_tls).finish_non_exhaustive()
+    }
+}
+
 enum Io {
     Plain(Socket),
-    Tls(Box<TlsStream<Socket>>),
+    #[cfg(feature = "rustls")]
+    Tls(Box<tokio_rustls::server::TlsStream<Socket>>),
 }
 
 /// What octets travel through.
@@ -42,10 +51,6 @@ pub(super) enum Socket {
 impl ServerStream {
     pub(super) const fn plain(io: Socket, slot: Option<Arc<Slot>>) -> Self {
         Self { io: Io::Plain(io), slot }
-    }
-
-    pub(super) fn tls(io: TlsStream<Socket>, slot: Option<Arc<Slot>>) -> Self {
-        Self { io: Io::Tls(Box::new(io)), slot }
     }
 
     /// Returns the TCP socket, for example to set its options; `None` if the transport is another one.
@@ -75,9 +80,32 @@ impl ServerStream {
     fn socket(&self) -> &Socket {
         match &self.io {
             Io::Plain(io) => io,
+            #[cfg(feature = "rustls")]
             Io::Tls(io) => io.get_ref().0,
         }
     }
+}
+
+/// Makes the TLS handshake of a server.
+#[cfg(feature = "rustls")]
+pub(super) async fn accept_tls(
+    tls: &ServerTls,
+    socket: Socket,
+    slot: Option<Arc<Slot>>,
+) -> io::Result<(ServerStream, TlsInfo)> {
+    let stream = tokio_rustls::TlsAcceptor::from(tls.config()).accept(socket).await?;
+    let info = TlsInfo::of(stream.get_ref().1);
+    Ok((ServerStream { io: Io::Tls(Box::new(stream)), slot }, info))
+}
+
+/// Stands for the handshake in a program without TLS: it has no configuration of a server.
+#[cfg(not(feature = "rustls"))]
+pub(super) async fn accept_tls(
+    tls: &ServerTls,
+    _: Socket,
+    _: Option<Arc<Slot>>,
+) -> io::Result<(ServerStream, TlsInfo)> {
+    match *tls {}
 }
 
 /// Implements the traits of transports for an enum of them.
@@ -125,7 +153,15 @@ macro_rules! transport {
     };
 }
 
-transport!(ServerStream, |this| &mut this.io, [Io::Plain, Io::Tls]);
+transport!(
+    ServerStream,
+    |this| &mut this.io,
+    [
+        Io::Plain,
+        #[cfg(feature = "rustls")]
+        Io::Tls
+    ]
+);
 transport!(
     Socket,
     |this| this,

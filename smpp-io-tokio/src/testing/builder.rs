@@ -192,7 +192,7 @@ impl TestSmscBuilder {
         let config = config(&rules.dialect);
         if listeners.is_empty() && !in_memory {
             let listener = Listener::bind("127.0.0.1:0", config).await?;
-            listeners.push(if tls { listener.tls(certificate.server_config()) } else { listener });
+            listeners.push(if tls { listener.tls(certificate.server_tls()) } else { listener });
         }
         // The server counts binds and messages, so that the simulator does not have to.
         let limits = ServerLimits {
@@ -232,7 +232,7 @@ impl TestSmscBuilder {
             system_id: Some(system_id),
             password: Some(password),
         };
-        let memory = in_memory.then(|| (tls.then(|| certificate.server_config()), config));
+        let memory = in_memory.then(|| (tls.then(|| certificate.server_tls()), config));
         Ok(TestSmsc::new(server, shared, deliveries, endpoint, certificate, memory, self.wait_limit))
     }
 }

@@ -34,14 +34,14 @@
 //! [table](crate::manual::testing_against_an_smsc#blocking-crate) lists the differences.
 
 mod builder;
-mod certificate;
 mod faults;
 mod log;
 mod service;
 mod smsc;
 
 pub use builder::{ACCOUNT, TestSmscBuilder, TestSmscEvent};
-pub use certificate::Certificate;
+#[doc(inline)]
+pub use smpp_common::Certificate;
 pub use smpp_proto::simulator::{
     Answer, DeliverError, DeliveryFailure, Faults, Log, LogEntry, LoggedBind, LoggedDelivery, LoggedMessage,
     MoMessage, MoSegmentation, NotLogged, ResponseFault, StreamEnd, When,

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
-use rustls::{ClientConfig, ServerConfig};
 use smpp_proto::account::Options;
 use smpp_proto::session::Config;
 use smpp_proto::simulator::{
@@ -24,6 +23,7 @@ use super::builder::TestSmscBuilder;
 use super::service::Shared;
 use crate::account::AccountConnector;
 use crate::error::DialTarget;
+use crate::tls::{ClientTls, ServerTls};
 use crate::{Acceptor, BindRegistry, Connector, IncomingConnection, Server, Shutdown};
 
 /// The octets that one end of a connection in memory may write before the other end reads.
@@ -60,7 +60,7 @@ pub struct TestSmsc {
 struct Memory {
     acceptor: Acceptor,
     runtime: Handle,
-    tls: Option<Arc<ServerConfig>>,
+    tls: Option<ServerTls>,
     config: Config,
     /// The port of the last client: it makes the addresses of clients different.
     last_port: Arc<AtomicU16>,
@@ -74,7 +74,7 @@ impl Memory {
         let address = SocketAddr::from(([127, 0, 0, 1], port));
         let connection = IncomingConnection::new(far, address, self.config);
         let connection = match &self.tls {
-            Some(tls) => connection.tls(Arc::clone(tls)),
+            Some(tls) => connection.tls(tls.clone()),
             None => connection,
         };
         // The client may run elsewhere.
@@ -115,7 +115,7 @@ impl TestSmsc {
         deliveries: JoinSet<()>,
         endpoint: Endpoint,
         certificate: Certificate,
-        memory: Option<(Option<Arc<ServerConfig>>, Config)>,
+        memory: Option<(Option<ServerTls>, Config)>,
         wait_limit: Duration,
     ) -> Self {
         let memory = memory.map(|(tls, config)| {
@@ -202,8 +202,8 @@ impl TestSmsc {
     }
 
     /// Returns a client configuration that trusts the certificate, for [`Connector::tls`](crate::Connector::tls).
-    pub fn client_tls(&self) -> Arc<ClientConfig> {
-        self.certificate.client_config()
+    pub fn client_tls(&self) -> ClientTls {
+        self.certificate.client_tls()
     }
 
     /// Returns the bound sessions.

@@ -12,7 +12,8 @@ use smpp_proto::session::{Config, RequestError, UnansweredReason};
 use smpp_proto::{Bind, CommandStatus, Endpoint, Pdu, SequenceNumber};
 use smpp_tokio::account::{AccountConnector, AccountError};
 use smpp_tokio::testing::Certificate;
-use smpp_tokio::{ConnectError, ConnectErrorKind, Connector, Listener, ReceivedInstead, TlsError};
+use smpp_tokio::tls::TlsError;
+use smpp_tokio::{ConnectError, ConnectErrorKind, Connector, Listener, ReceivedInstead};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -91,7 +92,7 @@ async fn the_error_of_a_bind_keeps_that_of_the_operating_system() {
 async fn a_server_that_offers_only_tls_1_1_is_named() {
     // It answers with the alert protocol_version.
     let (endpoint, serving) = answering("smpps", vec![0x15, 3, 2, 0, 2, 2, 70]).await;
-    let connector = Connector::new().tls(Certificate::for_localhost().unwrap().client_config());
+    let connector = Connector::new().tls(Certificate::for_localhost().unwrap().client_tls());
     let error = connector.connect(&endpoint).await.unwrap_err();
     assert!(matches!(error.kind, ConnectErrorKind::Handshake(_, TlsError::Protocol(_))), "{error}");
     assert!(error.to_string().contains("the peer offers neither TLS 1.2 nor TLS 1.3"), "{error}");
@@ -101,7 +102,7 @@ async fn a_server_that_offers_only_tls_1_1_is_named() {
 #[tokio::test]
 async fn plain_smpp_on_a_tls_port_is_named() {
     let (endpoint, serving) = answering("smpps", other_response()).await;
-    let connector = Connector::new().tls(Certificate::for_localhost().unwrap().client_config());
+    let connector = Connector::new().tls(Certificate::for_localhost().unwrap().client_tls());
     let error = connector.connect(&endpoint).await.unwrap_err();
     assert!(error.to_string().contains("the peer does not speak TLS on this port"), "{error}");
     serving.await.unwrap();
@@ -135,7 +136,7 @@ async fn a_silent_peer_is_named() {
     );
 
     let secure: Endpoint = "smpps://192.0.2.1".parse().unwrap();
-    let connector = silent().tls(Certificate::for_localhost().unwrap().client_config());
+    let connector = silent().tls(Certificate::for_localhost().unwrap().client_tls());
     let error = connector.connect(&secure).await.unwrap_err();
     let ConnectErrorKind::Handshake(_, TlsError::Io(os_error)) = &error.kind else { panic!("{error}") };
     assert_eq!(os_error.kind(), io::ErrorKind::TimedOut);
@@ -207,7 +208,7 @@ async fn an_account_keeps_the_error_of_the_operating_system() {
         let refused = || io::Error::from_raw_os_error(111);
         let connector = || {
             account(url)
-                .tls(Certificate::for_localhost().unwrap().client_config())
+                .tls(Certificate::for_localhost().unwrap().client_tls())
                 .dial(move |_| async move { Err::<DuplexStream, _>(refused()) })
         };
         let (error, event) = (failing(connector()).await, first_failure(connector()).await);
@@ -254,7 +255,7 @@ async fn an_account_names_the_step_that_timed_out() {
     for (url, step) in [("smpp://192.0.2.1", "the bind to"), ("smpps://192.0.2.1", "the TLS handshake with")]
     {
         let open = Arc::new(Mutex::new(Vec::new()));
-        let connector = account(url).tls(Certificate::for_localhost().unwrap().client_config());
+        let connector = account(url).tls(Certificate::for_localhost().unwrap().client_tls());
         let connector = connector.dial(move |_| {
             let (near, far) = duplex(1 << 16);
             open.lock().unwrap().push(far);
@@ -263,7 +264,7 @@ async fn an_account_names_the_step_that_timed_out() {
         let error = failing(connector).await;
         assert!(error.to_string().contains(step), "{error}");
     }
-    let hanging = account("smpps://192.0.2.1").tls(Certificate::for_localhost().unwrap().client_config());
+    let hanging = account("smpps://192.0.2.1").tls(Certificate::for_localhost().unwrap().client_tls());
     let hanging = hanging.dial(|_| std::future::pending::<io::Result<DuplexStream>>());
     let error = failing(hanging).await;
     assert!(

@@ -37,10 +37,10 @@ async fn a_connector_uses_the_transport_of_the_application() {
 #[tokio::test]
 async fn tls_runs_over_the_transport_of_the_application() {
     let certificate = Certificate::for_localhost().unwrap();
-    let server = certificate.server_config();
-    let connector = Connector::new().tls(certificate.client_config()).dial(move |_| {
+    let server = certificate.server_tls();
+    let connector = Connector::new().tls(certificate.client_tls()).dial(move |_| {
         let (near, far) = duplex(1 << 16);
-        let acceptor = TlsAcceptor::from(Arc::clone(&server));
+        let acceptor = TlsAcceptor::from(server.config());
         tokio::spawn(async move {
             let stream = acceptor.accept(far).await.unwrap();
             let (_peer, mut inbox) = start::<Smsc, _>(stream, Config::default());

@@ -91,7 +91,7 @@ async fn binds_are_listed() {
     let certificate = Certificate::for_localhost().unwrap();
     let config = Config::default();
     let secure = Listener::bind("127.0.0.1:0", config).await.unwrap();
-    let secure = secure.tls(certificate.server_config());
+    let secure = secure.tls(certificate.server_tls());
     let plain = Listener::bind("127.0.0.1:0", config).await.unwrap();
     let name = COctets::new(b"our_smsc").unwrap();
     let server = Server::builder(service).system_id(name).listen(plain).listen(secure).start().unwrap();
@@ -107,7 +107,7 @@ async fn binds_are_listed() {
         system_id: None,
         password: None,
     };
-    let connector = Connector::new().tls(certificate.client_config());
+    let connector = Connector::new().tls(certificate.client_tls());
     let (client, _inbox) = connector.connect(&endpoint).await.unwrap();
     let answer =
         client.bind(&Bind { password: Password::new(b"secret").unwrap(), ..Bind::default() }).await.unwrap();
@@ -199,7 +199,7 @@ async fn a_client_that_does_not_bind_in_time_is_closed() {
     let certificate = Certificate::for_localhost().unwrap();
     let config = Config { session_init_timeout: Duration::from_millis(300), ..Config::default() };
     let secure = Listener::bind("127.0.0.1:0", config).await.unwrap();
-    let secure = secure.tls(certificate.server_config());
+    let secure = secure.tls(certificate.server_tls());
     let plain = Listener::bind("127.0.0.1:0", config).await.unwrap();
     let server = Server::builder(service).listen(plain).listen(secure).start().unwrap();
     let [plain, secure] = *server.local_addrs() else { panic!() };

@@ -359,6 +359,22 @@ fn a_send_error_says_whether_resending_is_safe() {
     assert!(!failed(vec![accepted, never_sent]));
 }
 
+#[test]
+fn the_cause_of_a_send_error_is_the_outcome_of_a_segment() {
+    use core::error::Error;
+
+    let outcome = SegmentOutcome::NeverSent(SegmentNotSentReason::Expired);
+    let segments = vec![accepted(b"1"), outcome.clone()];
+    let error = SendError::Failed {
+        message: MessageNumber(1),
+        key: None,
+        outcome: MessageOutcome { segments: segments.into() },
+    };
+    let segment = error.source().unwrap();
+    assert_eq!(segment.downcast_ref(), Some(&outcome));
+    assert_eq!(segment.source().unwrap().downcast_ref(), Some(&SegmentNotSentReason::Expired));
+}
+
 /// Each bind gets a segment: the outcome says which.
 #[test]
 fn the_outcome_of_each_segment_has_the_bind_that_sent_it() {

@@ -14,6 +14,7 @@ const NO_LABEL: (&str, &str) = ("", "");
 const LINK_STATES: [&str; 4] = ["idle", "connecting", "bound", "closing"];
 
 /// What the metrics of an account show at one time.
+#[derive(Debug)]
 pub struct AccountValues {
     states: [u32; LINK_STATES.len()],
     stats: AccountStats,
@@ -39,6 +40,7 @@ fn count(states: &mut [u32; LINK_STATES.len()], state: LinkState) {
 }
 
 /// The metrics of one account.
+#[derive(Debug)]
 pub struct AccountPublisher {
     account: SharedString,
     states: [GaugeShare; LINK_STATES.len()],

@@ -3,6 +3,7 @@
 use metrics::{Counter, Gauge};
 
 /// The share of one publisher in a gauge that several publishers add to.
+#[derive(Debug)]
 pub(super) struct GaugeShare {
     gauge: Gauge,
     added: f64,

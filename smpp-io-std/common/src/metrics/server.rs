@@ -65,6 +65,7 @@ pub(super) fn describe() {
 }
 
 /// The metrics of one server.
+#[derive(Debug)]
 pub struct ServerPublisher {
     gauges: Vec<GaugeShare>,
     counters: Vec<Counter>,

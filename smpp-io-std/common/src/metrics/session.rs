@@ -8,6 +8,7 @@ use super::traffic::{Labels, TrafficPublisher, with};
 use crate::telemetry::SessionCounters;
 
 /// The metrics of one session.
+#[derive(Debug)]
 pub struct SessionPublisher {
     open: GaugeShare,
     bound: GaugeShare,

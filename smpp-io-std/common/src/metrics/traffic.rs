@@ -51,6 +51,7 @@ pub(super) fn with(common: &Labels, more: &Labels) -> Vec<Label> {
 }
 
 /// Publishes the counters of sessions.
+#[derive(Debug)]
 pub(super) struct TrafficPublisher {
     in_flight: GaugeShare,
     unanswered: GaugeShare,
@@ -71,8 +72,10 @@ pub(super) struct TrafficPublisher {
 }
 
 /// The PDUs of one direction, by kind.
+#[derive(Debug)]
 struct Directed([KindCounters; KINDS]);
 
+#[derive(Debug)]
 struct KindCounters {
     requests: Counter,
     responses: Counter,

@@ -13,6 +13,7 @@ use tracing::{Level, debug, error, field, info, warn};
 use super::limiter::LogLimiter;
 
 /// The span of one account, and the limits of its log.
+#[derive(Debug)]
 pub struct AccountTelemetry {
     #[cfg(feature = "tracing")]
     span: tracing::Span,

@@ -11,13 +11,13 @@ const BURST: u32 = 20;
 const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Lets 20 events of each kind pass at once, then one per second, and counts the others.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct LogLimiter {
     /// The kinds that have occurred: there are few.
     kinds: Vec<(&'static str, Bucket)>,
 }
 
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Bucket {
     /// When all events that have passed are paid for, one per interval.
     paid: Instant,

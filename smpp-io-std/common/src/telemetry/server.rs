@@ -13,6 +13,7 @@ use tracing::{Level, debug, field, info, warn};
 use super::limiter::LogLimiter;
 
 /// The span of one server, and the limits of its log.
+#[derive(Debug)]
 pub struct ServerTelemetry {
     #[cfg(feature = "tracing")]
     span: tracing::Span,

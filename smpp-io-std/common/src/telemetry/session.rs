@@ -12,6 +12,7 @@ use super::counters::SessionCounters;
 use super::trace::SessionTrace;
 
 /// The span and the counters of one session.
+#[derive(Debug)]
 pub struct SessionTelemetry {
     #[cfg(feature = "tracing")]
     trace: SessionTrace,

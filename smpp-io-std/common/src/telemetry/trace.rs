@@ -18,6 +18,7 @@ const MAX_STATUS_TEXT: usize = 256;
 
 /// The span of one session, and how often the peer has caused an event. The span is never entered: events name it as their
 /// parent.
+#[derive(Debug)]
 pub(super) struct SessionTrace {
     span: Span,
     malformed: Repeated,
@@ -27,7 +28,7 @@ pub(super) struct SessionTrace {
 
 /// Counts the events of a kind that a peer can repeat without a bound. The first is emitted, then the second, the fourth,
 /// the eighth and so on, with their number.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Repeated(u64);
 
 impl Repeated {

@@ -437,6 +437,22 @@ fn the_rust_source_is_a_provider() {
 }
 
 #[test]
+fn the_toml_is_the_same_provider() {
+    #[derive(serde::Deserialize)]
+    struct File {
+        provider: Provider,
+    }
+
+    for (toml, expected) in [
+        (include_str!("golden/everything.toml"), golden::everything::PROVIDER),
+        (include_str!("golden/nothing.toml"), golden::nothing::PROVIDER),
+    ] {
+        let file: File = toml::from_str(toml).unwrap();
+        assert_eq!(file.provider, expected);
+    }
+}
+
+#[test]
 fn the_provider_reads_the_receipts_that_it_was_found_out_from() {
     let record = run(EVERYTHING, &generous());
     let dialect = golden::everything::PROVIDER.receipts;

@@ -9,9 +9,7 @@ use std::os::unix::fs::FileTypeExt as _;
 #[cfg(unix)]
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use rustls::ServerConfig;
 use serde_json::{Value, json};
 use smpp_proto::session::Config;
 use smpp_tokio::testing::Certificate;
@@ -109,7 +107,7 @@ impl Listeners {
         #[cfg(unix)]
         let mut reloaded = None;
         if !arguments.tls_listen.is_empty() {
-            let tls = ServerTls::new(server_config(arguments)?);
+            let tls = server_tls(arguments)?;
             for address in &arguments.tls_listen {
                 listeners.push(with_proxies(listen(address, config).await?).tls(tls.clone()));
             }
@@ -141,9 +139,9 @@ impl Listening {
     pub(super) async fn reload(&mut self, arguments: &Arguments, printer: &EventPrinter) {
         if let Some((certificate, hangup)) = &mut self.reloaded {
             while hangup.recv().await.is_some() {
-                let error = match server_config(arguments) {
-                    Ok(config) => {
-                        certificate.replace(config);
+                let error = match server_tls(arguments) {
+                    Ok(tls) => {
+                        certificate.replace(tls.config());
                         None
                     }
                     Err(failure) => Some(failure.what),
@@ -162,9 +160,9 @@ impl Listening {
 }
 
 /// Returns the configuration with the certificate of the arguments, or with one made now.
-fn server_config(arguments: &Arguments) -> Result<Arc<ServerConfig>, Failure> {
+fn server_tls(arguments: &Arguments) -> Result<ServerTls, Failure> {
     if let (Some(cert), Some(key)) = (&arguments.cert, &arguments.key) {
-        return tls::server_files(cert, key).map_err(|error| {
+        return tls::server_files(cert, key).map(ServerTls::new).map_err(|error| {
             Failure::other(format_args!("--cert and --key cannot be used for TLS: {error}"))
         });
     }
@@ -173,7 +171,7 @@ fn server_config(arguments: &Arguments) -> Result<Arc<ServerConfig>, Failure> {
         std::fs::write(path, certificate.ca_pem())
             .map_err(|error| Failure::other(format_args!("--tls-ca {}: {error}", path.display())))?;
     }
-    Ok(certificate.server_config())
+    Ok(certificate.server_tls())
 }
 
 async fn listen(address: &str, config: Config) -> Result<Listener, Failure> {

@@ -45,7 +45,7 @@ impl Token {
     /// Draws a token.
     pub(super) fn random() -> Result<Self, &'static str> {
         let mut octets = [0; TOKEN];
-        let provider = rustls::crypto::ring::default_provider();
+        let provider = smpp_tokio::tls::provider().map_err(|_| "there is no cryptography library")?;
         provider
             .secure_random
             .fill(&mut octets)

@@ -130,7 +130,7 @@ async fn smsc(tls_ca: Option<PathBuf>) -> Result<(), Failure> {
     if let Some(path) = tls_ca {
         let certificate = Certificate::for_localhost()?;
         std::fs::write(path, certificate.ca_pem())?;
-        listener = listener.tls(certificate.server_config());
+        listener = listener.tls(certificate.server_tls());
     }
     println!("listening on {} for shop", listener.local_addr()?);
     loop {

@@ -1,5 +1,6 @@
 //! The messages that programs publish to be sent.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -45,6 +46,13 @@ pub struct SendRequest {
     pub deadline: Option<String>,
     /// What happens if it is uncertain whether the SMSC has it. Default: it is reported.
     pub when_uncertain: Option<WhenUncertain>,
+}
+
+/// Without addresses, text and key.
+impl fmt::Debug for SendRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SendRequest").finish_non_exhaustive()
+    }
 }
 
 /// What happens to a message of which it is uncertain whether the SMSC has accepted it.

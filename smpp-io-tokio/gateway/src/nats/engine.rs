@@ -1,6 +1,7 @@
 //! The requests of a node, carried out in JetStream.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -48,6 +49,12 @@ pub struct Engine {
     events: Stream,
     queues: Vec<Consumer<pull::Config>>,
     ackers: Mutex<BTreeMap<AckToken, Arc<Acker>>>,
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("instance", &self.instance).finish_non_exhaustive()
+    }
 }
 
 /// The reply to a request, or that it is not known what became of it.

@@ -1,56 +1,9 @@
-//! The TLS configuration of a server while it runs, and what a handshake has agreed on.
+//! What a handshake has agreed on.
 
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
 
 use rustls::pki_types::CertificateDer;
-use rustls::{ProtocolVersion, ServerConfig, ServerConnection};
-
-/// The TLS configuration of one or more listeners. It can be replaced while they run, for example when a certificate is renewed.
-/// Clones share it.
-///
-/// ```no_run
-/// # use smpp_common::{TlsError, tls};
-/// use smpp_common::tls::ServerTls;
-///
-/// let files = || tls::server_files("chain.pem".as_ref(), "key.pem".as_ref());
-/// let server_tls = ServerTls::new(files()?);
-/// // Give a clone of `server_tls` to a listener. Later:
-/// server_tls.replace(files()?);
-/// # Ok::<(), TlsError>(())
-/// ```
-#[derive(Clone)]
-pub struct ServerTls(Arc<RwLock<Arc<ServerConfig>>>);
-
-impl ServerTls {
-    /// Uses this configuration until another one replaces it.
-    pub fn new(config: Arc<ServerConfig>) -> Self {
-        Self(Arc::new(RwLock::new(config)))
-    }
-
-    /// Uses this configuration for handshakes that begin from now on, and returns the one before. Connections that exist stay as
-    /// they are. TLS sessions of the configuration before cannot be resumed: their clients make a full handshake.
-    pub fn replace(&self, config: Arc<ServerConfig>) -> Arc<ServerConfig> {
-        std::mem::replace(&mut self.0.write().unwrap_or_else(PoisonError::into_inner), config)
-    }
-
-    /// Returns the configuration.
-    pub fn config(&self) -> Arc<ServerConfig> {
-        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-impl From<Arc<ServerConfig>> for ServerTls {
-    fn from(config: Arc<ServerConfig>) -> Self {
-        Self::new(config)
-    }
-}
-
-impl fmt::Debug for ServerTls {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ServerTls").finish_non_exhaustive()
-    }
-}
+use rustls::{ProtocolVersion, ServerConnection};
 
 /// What the TLS handshake with a client has agreed on, and the certificates that the client has shown.
 #[derive(Clone, PartialEq, Eq)]

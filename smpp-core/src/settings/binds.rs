@@ -1,0 +1,78 @@
+//! How many binds, in which modes, at which endpoints.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
+
+use crate::account::Binds;
+use crate::endpoint::Endpoint;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Group {
+    transceivers: Option<u16>,
+    transmitters: Option<u16>,
+    receivers: Option<u16>,
+    pairs: Option<u16>,
+    endpoints: Option<Vec<String>>,
+}
+
+impl Group {
+    fn add_to<E: de::Error>(self, mut binds: Binds) -> Result<Binds, E> {
+        let Self { transceivers, transmitters, receivers, pairs, endpoints } = self;
+        let endpoints = endpoints.as_deref().map(self::endpoints).transpose()?;
+        let of_modes = [
+            transceivers.map(Binds::transceivers),
+            transmitters.map(Binds::transmitters),
+            receivers.map(Binds::receivers),
+            pairs.map(Binds::pairs),
+        ];
+        for group in of_modes.into_iter().flatten() {
+            binds = binds.and(match &endpoints {
+                Some(endpoints) => group.at(endpoints.iter().cloned()),
+                None => group,
+            });
+        }
+        Ok(binds)
+    }
+}
+
+impl<'de> Deserialize<'de> for Binds {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Groups;
+
+        impl<'de> Visitor<'de> for Groups {
+            type Value = Binds;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a table such as { transceivers = 2 }, or a list of such tables")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Binds, A::Error> {
+                Group::deserialize(MapAccessDeserializer::new(map))?.add_to(Binds::NONE)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Binds, A::Error> {
+                let mut binds = Binds::NONE;
+                while let Some(group) = list.next_element::<Group>()? {
+                    binds = group.add_to(binds)?;
+                }
+                Ok(binds)
+            }
+        }
+
+        deserializer.deserialize_any(Groups)
+    }
+}
+
+/// Parses URLs. The error does not show them: a URL may have a password.
+pub(super) fn endpoints<E: de::Error>(urls: &[String]) -> Result<Vec<Endpoint>, E> {
+    let parse = |(index, url): (usize, &String)| {
+        url.parse().map_err(|error| E::custom(format_args!("URL {} of endpoints: {error}", index + 1)))
+    };
+    urls.iter().enumerate().map(parse).collect()
+}

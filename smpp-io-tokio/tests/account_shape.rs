@@ -95,6 +95,12 @@ async fn a_group_without_an_endpoint_is_an_error() {
 }
 
 #[tokio::test]
+async fn nobody_waits_for_a_bind_that_is_not_requested() {
+    let error = Account::connect("smpp://shop:s3cret@127.0.0.1:9", options(Binds::NONE)).await.unwrap_err();
+    assert!(matches!(error, AccountError::Options(OptionsError::NoBinds)), "{error}");
+}
+
+#[tokio::test]
 async fn an_account_is_reconfigured_while_it_runs() {
     let first =
         TestSmsc::builder().account(ACCOUNT.0, ACCOUNT.1).account("other", "n3w").start().await.unwrap();

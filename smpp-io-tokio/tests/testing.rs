@@ -14,8 +14,8 @@ use smpp_proto::{
     SequenceNumber, ShortMessage, SubmitSm,
 };
 use smpp_tokio::testing::{
-    Answer, DeliverError, DeliveryFailure, Faults, LogEntry, MoMessage, MoSegmentation, ResponseFault,
-    StreamEnd, TestSmsc, When,
+    ACCOUNT, Answer, DeliverError, DeliveryFailure, Faults, LogEntry, MoMessage, MoSegmentation,
+    ResponseFault, StreamEnd, TestSmsc, When,
 };
 use smpp_tokio::{Client, Inbound, Inbox};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -210,6 +210,21 @@ async fn a_half_closed_connection_can_be_closed_and_reset_afterwards() {
         let ended = async { while peer.write_all(&request).await.is_ok() {} };
         timeout(Duration::from_secs(30), ended).await.expect("the connection stays open");
     }
+}
+
+// A worker thread runs the task first that it has spawned last.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn segments_of_a_phone_arrive_in_their_order() {
+    let (smsc, _client, mut inbox) = in_memory().await;
+    let (phone, program) = (Address::international("6591234567").unwrap(), Address::sender("8888").unwrap());
+    let count = smsc.originate(ACCOUNT.0, phone, program, &"a long text ".repeat(60)).unwrap();
+    let mut numbers = Vec::new();
+    while numbers.len() < count {
+        let Some(Inbound::DeliverSm(message)) = inbox.recv().await else { panic!("the session has ended") };
+        numbers.push(message.get().user_data().unwrap().segment.unwrap().number);
+        message.accept().unwrap();
+    }
+    assert_eq!(numbers, (1..=5).collect::<Vec<_>>());
 }
 
 #[tokio::test(start_paused = true)]

@@ -200,6 +200,15 @@ impl Options {
     }
 
     /// Checks a number of binds against `max_binds`.
+    /// Checks that a bind is requested, so that a caller can wait for the first.
+    ///
+    /// # Errors
+    ///
+    /// [`OptionsError::NoBinds`].
+    pub fn check_waits_for_bind(&self) -> Result<(), OptionsError> {
+        if self.binds.count() == 0 { Err(OptionsError::NoBinds) } else { Ok(()) }
+    }
+
     pub(super) fn check_binds(&self, binds: &Binds) -> Result<(), OptionsError> {
         let count = binds.groups().iter().fold(0_u32, |count, group| count + u32::from(group.count()));
         if count > u32::from(self.max_binds) {

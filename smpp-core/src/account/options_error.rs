@@ -37,6 +37,8 @@ pub enum OptionsError {
     /// A group of [`Options::binds`](super::Options::binds) has no endpoint, and
     /// [`Options::endpoints`](super::Options::endpoints) is empty.
     NoEndpoint,
+    /// [`Options::binds`](super::Options::binds) requests no bind, and the caller waits for the first.
+    NoBinds,
 }
 
 impl fmt::Display for OptionsError {
@@ -63,6 +65,9 @@ impl fmt::Display for OptionsError {
             }
             Self::NoEndpoint => f.write_str(
                 "a group of binds has no endpoint: set the option endpoints, or give the group its own with Binds::at",
+            ),
+            Self::NoBinds => f.write_str(
+                "the option binds requests no bind, so none can be waited for: request one, or start the account without waiting",
             ),
         }
     }

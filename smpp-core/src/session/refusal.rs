@@ -65,6 +65,9 @@ pub enum Readiness {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::State(State::Open) => {
+                write!(f, "the operation is not allowed while the session is {}: bind first", State::Open)
+            }
             Self::State(state) => write!(f, "the operation is not allowed while the session is {state}"),
             Self::Closing(CloseReason::Unbound) => {
                 f.write_str("the session is shutting down: this side unbinds")

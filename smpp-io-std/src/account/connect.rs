@@ -15,9 +15,10 @@ impl AccountConnector {
     ///
     /// # Errors
     ///
-    /// As [`start`](Self::start); also [`AccountError::Refused`], [`AccountError::Untrusted`], and [`AccountError::Timeout`]
+    /// As [`start`](Self::start); also [`OptionsError::NoBinds`](smpp_proto::account::OptionsError::NoBinds), [`AccountError::Refused`], [`AccountError::Untrusted`], and [`AccountError::Timeout`]
     /// if there is no bind within [`bind_timeout`](Self::bind_timeout) (60 s). Then the account is shut down.
     pub fn connect(self) -> Result<(Account, Arrivals), AccountError> {
+        self.options.check_waits_for_bind().map_err(AccountError::Options)?;
         let timeout = self.bind_timeout;
         let (account, arrivals) = self.start()?;
         account.shared().wait_for_first_bind(timeout)?;
@@ -42,7 +43,7 @@ impl AccountConnector {
 impl Account {
     /// Starts an account at `smpp[s]://[SYSTEM_ID[:PASSWORD]@]HOST[:PORT]` and waits for its first bind, at most 60 s. A
     /// service that must survive an SMSC that is down at its start uses [`AccountConnector::start`]. An
-    /// [`AccountConnector`] has more settings.
+    /// [`AccountConnector`] has more settings. A system_id and a password in the URL replace those of the options.
     ///
     /// # Errors
     ///

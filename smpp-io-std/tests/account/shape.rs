@@ -9,7 +9,7 @@ use smpp_proto::{BindMode, Endpoint};
 use smpp_std::account::{Account, AccountConnector, AccountError};
 use smpp_std::testing::{ACCOUNT, TestSmsc};
 
-use super::{SECOND, alone, fast, text, until};
+use super::{SECOND, alone, fast, options, text, until};
 
 /// Returns the mode and the port of each bind.
 fn bound(account: &Account) -> Vec<(BindMode, u16)> {
@@ -111,4 +111,10 @@ fn a_stopped_account_resumes() {
         account.send(&text("Hello")).unwrap();
         account.shutdown(Duration::from_secs(1));
     });
+}
+
+#[test]
+fn nobody_waits_for_a_bind_that_is_not_requested() {
+    let error = Account::connect("smpp://shop:s3cret@127.0.0.1:9", options(Binds::NONE)).unwrap_err();
+    assert!(matches!(error, AccountError::Options(OptionsError::NoBinds)), "{error}");
 }

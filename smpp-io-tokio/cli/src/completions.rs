@@ -1,6 +1,6 @@
 //! `smpp completions`: a completion script for a shell.
 
-use std::io;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
@@ -19,6 +19,14 @@ pub(crate) struct Arguments {
 
 /// Prints the script.
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
-    generate(arguments.shell, &mut crate::Arguments::command(), "smpp", &mut io::stdout());
-    ExitCode::SUCCESS
+    let mut script = Vec::new();
+    generate(arguments.shell, &mut crate::Arguments::command(), "smpp", &mut script);
+    match io::stdout().write_all(&script) {
+        // Who reads it, such as `head`, has enough.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            eprintln!("error: standard output: {error}");
+            ExitCode::FAILURE
+        }
+        _ => ExitCode::SUCCESS,
+    }
 }

@@ -9,6 +9,7 @@ use smpp_proto::sms::{ConcatRef, MessageIdPolicy, MessageReference};
 use smpp_proto::{Address, Pdu, Ton};
 
 use crate::json::to_hex;
+use crate::names::hash;
 use crate::node::{AcceptedPart, Ended, EventKind, IdOwner, Outcome, PhonePart, ReceiptDetails};
 
 /// Returns the part that the SMSC has accepted with this id. Without an id, or if no receipts were requested, nothing is
@@ -81,6 +82,11 @@ pub fn receipt(
         is_final: receipt.is_final,
         stat: receipt.stat.to_string(),
         err: receipt.err.as_ref().map(ToString::to_string),
+        digest: match receipt.pdu() {
+            Some(Pdu::DeliverSm(message)) => digest(message.text()),
+            Some(Pdu::DataSm(message)) => digest(message.text()),
+            _ => String::new(),
+        },
     };
     let owner = matched.and_then(|matched| {
         let key = std::str::from_utf8(matched.key.as_ref()?.as_bytes()).ok()?.to_owned();
@@ -158,11 +164,8 @@ fn number(address: Address<'_, 65>) -> String {
 
 /// Returns the word that the parts of a message have in common. It does not show the numbers.
 fn group(from: &str, to: &str, reference: &str, total: u8) -> String {
-    let mut hash = 0x6C62_272E_07BB_0142_62B8_2175_6295_C58D_u128;
     // No number has a zero octet.
-    for octet in [from, to].join("\0").bytes() {
-        hash = (hash ^ u128::from(octet)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013B);
-    }
+    let hash = hash([from, to].join("\0").as_bytes());
     format!("{hash:032x}-{reference}-{total}")
 }
 

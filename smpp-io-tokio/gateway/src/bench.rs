@@ -26,11 +26,10 @@ use tokio::runtime::Runtime;
 use tokio::time::{Instant, interval, sleep, timeout};
 
 use crate::demo::{free_port, start_nats};
-use crate::names::Names;
+use crate::names::{Names, event_kind};
 use crate::nats::{self, Engine, StreamSettings};
 use crate::node::{
-    AcceptedPart, Attempt, Event, EventBody, EventKind, IdOwner, Outcome, Priority, ReceiptDetails, Reply,
-    Request,
+    AcceptedPart, Attempt, Event, EventKind, IdOwner, Outcome, Priority, ReceiptDetails, Reply, Request,
 };
 use crate::settings::NatsSettings;
 use crate::status::status;
@@ -99,6 +98,7 @@ impl Bench<'_> {
         let settings = NatsSettings {
             servers: url.clone(),
             credentials: None,
+            nkey: None,
             token: None,
             ca: None,
             certificate: None,
@@ -204,8 +204,8 @@ impl Bench<'_> {
             receipt_octets: 0,
             event_age: hour,
             receipt_age: hour,
+            key_age: hour,
             duplicate_window: Duration::from_secs(120),
-            part_age: hour,
             lease: Duration::from_secs(9),
             ack_wait: Duration::from_secs(300),
         };
@@ -285,8 +285,13 @@ fn since_start() -> Duration {
 async fn steps(engine: &Engine, number: usize) -> Result<(), Error> {
     let key = format!("{number}-12345678");
     let id = format!("{number:032x}");
-    let attempt =
-        |outcome| Attempt { node: "node-0123456789abcdef".into(), nonce: 1, sent_before: 0, outcome };
+    let attempt = |outcome| Attempt {
+        node: "node-0123456789abcdef".into(),
+        nonce: 1,
+        sequence: 1,
+        sent_before: 0,
+        outcome,
+    };
     let accepted = AcceptedPart { part: 1, id: id.clone(), normalised: id.clone() };
     let outcome =
         Outcome { parts: 1, accepted: vec![accepted], reason: None, ..Outcome::new(EventKind::Accepted, "") };
@@ -301,8 +306,7 @@ async fn steps(engine: &Engine, number: usize) -> Result<(), Error> {
     let outcome_attempt = attempt(Some(outcome.clone()));
     let write = done(Request::WriteAttempt { key: key.clone(), revision, attempt: outcome_attempt });
     tokio::try_join!(store, write)?;
-    let event_id = Event::outcome_id(&key, EventKind::Accepted);
-    let event = Event { id: event_id, body: EventBody::Outcome { key: key.clone(), outcome } };
+    let event = Event::outcome(&key, 1, outcome);
     done(Request::Publish(Box::new(event))).await?;
     let receipt = ReceiptDetails {
         id: id.clone(),
@@ -310,9 +314,9 @@ async fn steps(engine: &Engine, number: usize) -> Result<(), Error> {
         is_final: true,
         stat: "DELIVRD".into(),
         err: None,
+        digest: String::new(),
     };
-    let body = EventBody::Receipt { owner: Some(owner), receipt };
-    done(Request::Publish(Box::new(Event { id: format!("{key}:receipt:{id}:DELIVRD"), body }))).await?;
+    done(Request::Publish(Box::new(Event::receipt(Some(owner), receipt)))).await?;
     Ok(())
 }
 
@@ -329,16 +333,16 @@ async fn read_events(context: Context, names: Names, messages: usize) -> Result<
             return Err(format!("{} accepted, {receipts} receipts, {others:?}", times.len()).into());
         };
         let event = event?;
-        match event.subject.rsplit('.').next() {
-            Some("receipt") => receipts += 1,
-            Some("accepted") => {
+        match event_kind(&event.subject) {
+            "receipt" => receipts += 1,
+            "accepted" => {
                 let value: Value = serde_json::from_slice(&event.payload)?;
                 let key = value.get("key").and_then(Value::as_str).unwrap_or_default();
                 let published =
                     key.rsplit('-').next().and_then(|micros| micros.parse().ok()).unwrap_or_default();
                 times.push(since_start().saturating_sub(Duration::from_micros(published)));
             }
-            kind => *others.entry(kind.unwrap_or_default().to_owned()).or_default() += 1,
+            kind => *others.entry(kind.to_owned()).or_default() += 1,
         }
     }
     Ok(times)

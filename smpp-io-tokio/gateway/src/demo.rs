@@ -16,7 +16,7 @@ use smpp_tokio::testing::{TestSmsc, TestSmscEvent};
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::names::Names;
+use crate::names::{Names, event_kind};
 use crate::nats;
 use crate::settings::NatsSettings;
 use crate::status::status;
@@ -64,8 +64,15 @@ async fn in_folder(messages: usize, nats_server: &Path, folder: &Path) -> Result
     let smsc_url = format!("smpp://{}@{}", ACCOUNT.0, smsc.local_addr());
     let mut first = start_node("one", &url, &smsc_url)?;
     let _second = start_node("two", &url, &smsc_url)?;
-    let settings =
-        NatsSettings { servers: url, credentials: None, token: None, ca: None, certificate: None, key: None };
+    let settings = NatsSettings {
+        servers: url,
+        credentials: None,
+        nkey: None,
+        token: None,
+        ca: None,
+        certificate: None,
+        key: None,
+    };
     let client = nats::connect(&settings, "demo").await.map_err(|error| error.to_string())?;
     let context = jetstream::new(client);
     let names = Names::new(ACCOUNT.0);
@@ -179,7 +186,7 @@ async fn read_outcomes(
     let end = Instant::now() + LIMIT;
     while !is_complete(&told) && Instant::now() < end {
         let Ok(Some(Ok(event))) = timeout(Duration::from_secs(20), events.next()).await else { break };
-        let kind = event.subject.rsplit('.').next().unwrap_or_default().to_owned();
+        let kind = event_kind(&event.subject).to_owned();
         let value: Value = serde_json::from_slice(&event.payload).unwrap_or_default();
         let Some(key) = value.get("key").and_then(Value::as_str) else { continue };
         let entry = told.entry(key.to_owned()).or_default();

@@ -61,7 +61,11 @@ enum Command {
         options: Vec<String>,
     },
     /// Print the JSON schema of the messages to publish
-    Schema,
+    Schema {
+        /// That of the events to read instead
+        #[arg(long)]
+        events: bool,
+    },
 }
 
 fn main() -> ExitCode {
@@ -85,8 +89,8 @@ fn main() -> ExitCode {
             Command::Bench { messages, paced, nats_server, options } => {
                 Box::pin(bench::run(messages, paced, &options, &nats_server)).await
             }
-            Command::Schema => {
-                print!("{}", json::SCHEMA);
+            Command::Schema { events } => {
+                print!("{}", if events { json::EVENT_SCHEMA } else { json::SCHEMA });
                 Ok(())
             }
         }

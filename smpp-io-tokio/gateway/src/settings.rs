@@ -28,9 +28,12 @@ pub struct NatsSettings {
         value_name = "URL"
     )]
     pub servers: String,
-    /// A file with the credentials of NATS (JWT and seed)
+    /// A file with the credentials of NATS (JWT and seed), as `nsc` writes it
     #[arg(long = "nats-credentials", env = "SMPP_GATEWAY_NATS_CREDENTIALS", value_name = "FILE")]
     pub credentials: Option<PathBuf>,
+    /// A file with the seed of an nkey
+    #[arg(long = "nats-nkey", env = "SMPP_GATEWAY_NATS_NKEY", value_name = "FILE")]
+    pub nkey: Option<PathBuf>,
     /// The token of NATS
     #[arg(
         long = "nats-token",
@@ -131,7 +134,10 @@ pub struct Settings {
     /// Hours that the key of a message with an outcome is remembered, so that it is not sent again
     #[arg(long, env = "SMPP_GATEWAY_KEY_HOURS", default_value_t = 24, value_name = "HOURS")]
     pub key_hours: u32,
-    /// Seconds that NATS remembers the ids of events and of published messages
+    /// Seconds that a part of a message from a phone waits for the next one; then what there is of the message is told
+    #[arg(long, env = "SMPP_GATEWAY_PART_SECONDS", default_value_t = 3_600, value_name = "SECONDS")]
+    pub part_seconds: u32,
+    /// Seconds that NATS remembers the ids of published messages
     #[arg(long, env = "SMPP_GATEWAY_DUPLICATE_SECONDS", default_value_t = 120, value_name = "SECONDS")]
     pub duplicate_seconds: u32,
     /// Seconds that a lease of a bind lives; a node without NATS gives up its binds after two thirds of it
@@ -140,8 +146,9 @@ pub struct Settings {
     /// Seconds until NATS delivers a message of a node that has died to another
     #[arg(long, env = "SMPP_GATEWAY_ACK_SECONDS", default_value_t = 30, value_name = "SECONDS")]
     pub ack_seconds: u32,
-    /// Seconds that a node looks for the message of a receipt before it is told as unmatched
-    #[arg(long, env = "SMPP_GATEWAY_LOOKUP_SECONDS", default_value_t = 10, value_name = "SECONDS")]
+    /// Seconds that a node looks for the message of a receipt before it is told as unmatched; less than the SMSC waits for
+    /// the answer
+    #[arg(long, env = "SMPP_GATEWAY_LOOKUP_SECONDS", default_value_t = 5, value_name = "SECONDS")]
     pub lookup_seconds: u32,
     /// Seconds that a graceful stop may take
     #[arg(long, env = "SMPP_GATEWAY_STOP_SECONDS", default_value_t = 30, value_name = "SECONDS")]
@@ -209,6 +216,22 @@ impl Settings {
         Ok(options)
     }
 
+    /// Checks what depends on each other.
+    ///
+    /// # Errors
+    ///
+    /// What does not fit.
+    pub fn check(&self) -> Result<(), String> {
+        if self.event_hours > self.key_hours {
+            return Ok(());
+        }
+        let (events, keys) = (self.event_hours, self.key_hours);
+        Err(format!(
+            "--event-hours {events} must be more than --key-hours {keys}: a message that is published again under a key that is \
+             remembered would be told again"
+        ))
+    }
+
     /// Returns the settings of the node's logic.
     pub fn node_options(&self) -> node::Options {
         node::Options {
@@ -220,7 +243,9 @@ impl Settings {
             rate: (self.rate > 0).then_some(self.rate),
             lookup: seconds(self.lookup_seconds),
             answer: seconds(self.lookup_seconds) + Duration::from_secs(15),
-            deduplicated: seconds(self.duplicate_seconds) / 2,
+            remember: hours(self.key_hours),
+            part_age: seconds(self.part_seconds),
+            housekeeping: (seconds(self.part_seconds) / 4).min(Duration::from_secs(60)),
             ..node::Options::default()
         }
     }
@@ -236,16 +261,16 @@ impl Settings {
             receipt_octets: i64::from(self.receipt_mib) << 20,
             event_age: hours(self.event_hours),
             receipt_age: hours(self.receipt_hours),
+            key_age: hours(self.key_hours),
             duplicate_window: seconds(self.duplicate_seconds),
-            part_age: PART_AGE,
             lease: seconds(self.lease_seconds),
             ack_wait: seconds(self.ack_seconds),
         }
     }
 }
 
-/// How long a part of a message from a phone waits for the others, and the digests of those that are told are kept.
-pub const PART_AGE: Duration = Duration::from_secs(3_600);
+/// How long a part of a message from a phone is remembered that was told, so that it is not told again.
+pub const TOLD_AGE: Duration = Duration::from_secs(3_600);
 
 /// Returns this many seconds, at least one.
 pub fn seconds(count: u32) -> Duration {
@@ -347,6 +372,18 @@ mod tests {
         let error = with_file(arguments.chain([path.clone().into()]).collect(), |_| false).unwrap_err();
         std::fs::remove_file(path).unwrap();
         assert!(error.contains("line 2") && !error.contains("s3cret"), "{error}");
+    }
+
+    #[test]
+    fn events_are_kept_for_longer_than_keys() {
+        let settings = |hours: &str| {
+            let command = Settings::augment_args(clap::Command::new("run"));
+            let arguments = ["run", "--url=smpp://shop@localhost", "--event-hours", hours];
+            <Settings as clap::FromArgMatches>::from_arg_matches(&command.get_matches_from(arguments))
+                .unwrap()
+        };
+        assert_eq!(settings("25").check(), Ok(()));
+        assert!(settings("24").check().unwrap_err().contains("--event-hours 24"));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use async_nats::jetstream::stream::Stream;
 use futures_util::StreamExt;
 
 use crate::names::Names;
-use crate::nats;
+use crate::nats::{self, CLOCK_SKEW};
 use crate::node::{Attempt, Priority};
 use crate::settings::NatsSettings;
 
@@ -38,8 +38,9 @@ pub async fn status(context: &Context, names: &Names) -> Result<String, String> 
         text.push_str(&line);
         text.push('\n');
     };
-    let nodes = entries(&stream(context, names.bucket_stream("NODES")).await?).await?;
-    let leases = entries(&stream(context, names.bucket_stream("BINDS")).await?).await?;
+    let all = DeliverPolicy::LastPerSubject;
+    let nodes = entries(&stream(context, names.bucket_stream("NODES")).await?, all).await?;
+    let leases = entries(&stream(context, names.bucket_stream("BINDS")).await?, all).await?;
     let mut held: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (subject, payload) in leases {
         let number = subject.rsplit('.').next().unwrap_or_default().to_owned();
@@ -70,7 +71,15 @@ pub async fn status(context: &Context, names: &Names) -> Result<String, String> 
         ));
     }
     let (mut in_flight, mut in_doubt) = (0, 0);
-    for (_, payload) in entries(&stream(context, names.bucket_stream("ATTEMPTS")).await?).await? {
+    // An attempt without an outcome is younger than its message, which is in the queue.
+    let queue = &send.cached_info().state;
+    let mut attempts = Vec::new();
+    if queue.messages > 0 {
+        let start_time = queue.first_timestamp - CLOCK_SKEW;
+        let since = DeliverPolicy::ByStartTime { start_time };
+        attempts = entries(&stream(context, names.bucket_stream("ATTEMPTS")).await?, since).await?;
+    }
+    for (_, payload) in attempts {
         let Ok(attempt) = serde_json::from_slice::<Attempt>(&payload) else { continue };
         if attempt.outcome.is_none() && !attempt.node.is_empty() {
             if alive.contains(&attempt.node) {
@@ -92,10 +101,10 @@ async fn stream(context: &Context, name: String) -> Result<Stream, String> {
     context.get_stream(&name).await.map_err(|error| format!("the stream {name}: {error}"))
 }
 
-/// Returns the last message of each subject of a stream.
-async fn entries(stream: &Stream) -> Result<Vec<(String, Vec<u8>)>, String> {
+/// Returns the messages of a stream that has one for each subject.
+async fn entries(stream: &Stream, deliver_policy: DeliverPolicy) -> Result<Vec<(String, Vec<u8>)>, String> {
     let config = pull::Config {
-        deliver_policy: DeliverPolicy::LastPerSubject,
+        deliver_policy,
         // Its filter must name subjects.
         filter_subject: stream.cached_info().config.subjects.first().cloned().unwrap_or_default(),
         ack_policy: AckPolicy::None,

@@ -254,13 +254,14 @@ impl AccountConnector {
     ///
     /// # Errors
     ///
-    /// As [`start`](Self::start); also [`AccountError::Refused`], [`AccountError::Untrusted`], and [`AccountError::Timeout`]
+    /// As [`start`](Self::start); also [`OptionsError::NoBinds`](smpp_proto::account::OptionsError::NoBinds), [`AccountError::Refused`], [`AccountError::Untrusted`], and [`AccountError::Timeout`]
     /// if there is no bind within [`bind_timeout`](Self::bind_timeout) (60 s). Then the account is shut down.
     ///
     /// # Cancel safety
     ///
     /// A future that is dropped early shuts down the account.
     pub async fn connect(self) -> Result<(Account, Arrivals), AccountError> {
+        self.settings.options.check_waits_for_bind().map_err(AccountError::Options)?;
         let timeout = self.bind_timeout;
         let (account, arrivals) = self.start()?;
         match time::timeout(timeout, account.shared().first_bind()).await {
@@ -302,7 +303,8 @@ impl fmt::Debug for AccountConnector {
 impl Account {
     /// Starts an account at `smpp[s]://[SYSTEM_ID[:PASSWORD]@]HOST[:PORT]` and waits for its first bind, at most 60 s. A
     /// service that must survive an SMSC that is down at its start uses [`AccountConnector::start`]. An
-    /// [`AccountConnector`] has more settings. Must be called within a tokio runtime.
+    /// [`AccountConnector`] has more settings. A system_id and a password in the URL replace those of the options. Must be called within
+    /// a tokio runtime.
     ///
     /// ```no_run
     /// use smpp_proto::account::{Credentials, Options};

@@ -18,11 +18,13 @@
 //! # Add the dependencies
 //!
 //! ```sh
-//! cargo add smpp-tokio smpp-proto
+//! cargo add smpp-tokio --path CLONE/smpp-io-tokio
+//! cargo add smpp-proto --path CLONE/smpp-core
 //! cargo add tokio --features macros,rt-multi-thread
 //! ```
 //!
-//! Until the packages are published, add `--path` or `--git`. `smpp-proto` is also re-exported as
+//! `CLONE` is the repository, until the packages are published; so it is for features, as in
+//! `cargo add smpp-proto --path CLONE/smpp-core --features serde`. `smpp-proto` is also re-exported as
 //! [`smpp_tokio::smpp_proto`](crate::smpp_proto); then the first package alone is enough. The examples of
 //! this manual use `smpp-proto` as a dependency of its own; with `smpp-tokio` alone, write
 //! `smpp_tokio::smpp_proto` instead of `smpp_proto`. Without async: `smpp-std`. Rust 1.88 or later and a C
@@ -96,7 +98,7 @@
 //!   [`AccountConnector::start`], which does not wait.
 //! - [`Options::binds`] says how many binds, in which modes and on which hosts; one transceiver by default:
 //!   [several hosts and failover](super::reconnecting_and_throttling#modes-several-hosts-failover).
-//! - A URL may also hold system_id and password, `smpps://shop:p%40ss@host`: percent-encode `@`, `:`, `/`, `#`, `?` and `%`.
+//! - A URL may also hold system_id and password, which replace those of the options, `smpps://shop:p%40ss@host`: percent-encode `@`, `:`, `/`, `#`, `?` and `%`.
 //! - [`Account::send`] waits until the SMSC has responded to every segment. To send many messages, run many `send`
 //!   calls at the same time (tasks, `join_all`), or use [`Account::submit`] and wait for the [`Ticket`] later.
 //! - Read [`Arrivals`]. While it is full, the account responds with `ESME_RX_T_APPN` to new deliveries, and the SMSC sends

@@ -169,7 +169,7 @@
 //! # Blocking crate
 //!
 //! `smpp-std` keeps the same rate and window; `submit` of a session blocks. To fill the window from one thread, use
-//! `submit_pipelined`, or `Account::submit` and its `Ticket`s. Its `Server` enforces no rate.
+//! `submit_pipelined`, or `Account::submit` and its `Ticket`s.
 //!
 //! [`Admission::rate`]: crate::Admission::rate
 //! [`Config::rate`]: smpp_proto::session::Config::rate

@@ -65,7 +65,7 @@
 //! | the next receipt or MO segment, and whether the program accepted it | `next_delivery()` |
 //! | anything else | `wait_until(\|log\| ...)`, `messages()`, `log()` |
 //!
-//! Each waits, for 10 s unless [`wait_limit`](crate::testing::TestSmscBuilder::wait_limit) says otherwise, and returns each
+//! Each waits, for 10 s unless `TestSmscBuilder::wait_limit` says otherwise, and returns each
 //! entry once. The error of a wait that was in vain shows the log. So tests need no `sleep`.
 //!
 //! ## Answers of your choice

@@ -163,7 +163,11 @@ impl Shared {
                 None => self.changed.notified().await,
             }
             while let Some(delivery) = self.next_delivery() {
-                in_flight.spawn(Arc::clone(&self).deliver(binds.clone(), delivery));
+                // The first poll writes the deliver_sm, so that deliveries leave in their order.
+                let mut delivering = Box::pin(Arc::clone(&self).deliver(binds.clone(), delivery));
+                if poll_fn(|cx| Poll::Ready(delivering.as_mut().poll(cx))).await.is_pending() {
+                    in_flight.spawn(delivering);
+                }
                 if in_flight.len() > MAX_DELIVERIES {
                     in_flight.join_next().await;
                 }

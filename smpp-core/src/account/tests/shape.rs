@@ -187,6 +187,10 @@ fn too_many_binds_in_all_groups_are_refused() {
     assert_eq!(options().check_endpoints(), Err(OptionsError::NoEndpoint));
     let own = Options { binds: Binds::receivers(1).at([endpoint("a")]), ..options() };
     assert_eq!(own.check_endpoints(), Ok(()));
+    for binds in [Binds::NONE, Binds::transceivers(0).and(Binds::pairs(0))] {
+        assert_eq!(Options { binds, ..options() }.check_waits_for_bind(), Err(OptionsError::NoBinds));
+    }
+    assert_eq!(own.check_waits_for_bind(), Ok(()));
 }
 
 #[test]

@@ -45,9 +45,9 @@ pub(super) async fn submit(arguments: &Arguments, url: &str) -> Result<bool, Fai
         clients.push(bound(&connector, &endpoint).await?);
     }
     let load = Arc::new(Load {
-        left: AtomicI64::new(arguments.messages.cast_signed()),
+        left: AtomicI64::new(arguments.messages().cast_signed()),
         text: message::text(arguments.length),
-        to: arguments.to.clone(),
+        to: arguments.to().into(),
         done: AtomicU64::new(0),
         start: Instant::now(),
     });
@@ -73,7 +73,7 @@ pub(super) async fn submit(arguments: &Arguments, url: &str) -> Result<bool, Fai
     for client in &clients {
         ended.push(Ended::from(client.unbind().await));
     }
-    Ok(results.print(arguments.messages, took, &ended, arguments.json))
+    Ok(results.print(arguments.messages(), took, &ended, arguments.json))
 }
 
 impl Load {

@@ -8,6 +8,7 @@ mod message;
 mod results;
 mod server;
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::thread;
@@ -54,18 +55,20 @@ pub(crate) struct Arguments {
     /// The window: messages in flight on each connection
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
     window: u16,
-    /// Messages on all connections together
-    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..))]
-    messages: u64,
+    /// Messages on all connections together [default: 100000; required if the host of --url is another machine, as each message
+    /// may cost money]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    messages: Option<u64>,
     /// Octets of each message's text; more than 254 go into message_payload
     #[arg(long, default_value_t = 60)]
     length: u16,
     /// The rate limit of each connection, in messages a second [default: none]
     #[arg(long)]
     rate: Option<u32>,
-    /// The recipient: an international number (country code first); + is allowed
-    #[arg(long, default_value = "6591234567")]
-    to: String,
+    /// The recipient: an international number (country code first); + is allowed [default: 6591234567; required if the host of
+    /// --url is another machine]
+    #[arg(long)]
+    to: Option<String>,
     /// Trust the certificate authorities in this PEM file instead of the system's
     #[arg(long, value_name = "FILE", requires = "url")]
     ca: Option<PathBuf>,
@@ -189,12 +192,31 @@ impl Arguments {
         self.outstanding / tasks + usize::from(task < self.outstanding % tasks)
     }
 
-    /// Returns the account, after a check of the recipient.
+    fn messages(&self) -> u64 {
+        self.messages.unwrap_or(100_000)
+    }
+
+    fn to(&self) -> &str {
+        self.to.as_deref().unwrap_or("6591234567")
+    }
+
+    /// Returns the account, after a check of the recipient. On another machine nothing is sent that is not asked for.
     fn endpoint(&self, url: &str) -> Result<Endpoint, Failure> {
-        Address::international(&self.to).map_err(|error| {
+        Address::international(self.to()).map_err(|error| {
             Failure::usage(format_args!("--to: {error}"), "Give country code and number, such as 6591234567.")
         })?;
-        options::endpoint(url)
+        let endpoint = options::endpoint(url)?;
+        let is_local = endpoint.host == "localhost"
+            || endpoint.host.parse().is_ok_and(|address: IpAddr| address.is_loopback());
+        if !is_local && (self.to.is_none() || self.messages.is_none()) {
+            let what =
+                format_args!("{} is another machine, and each message to it may cost money", endpoint.host);
+            return Err(Failure::usage(
+                what,
+                "State --to and --messages; --rate limits the messages a second.",
+            ));
+        }
+        Ok(endpoint)
     }
 
     /// Returns the settings of each session.
@@ -212,13 +234,29 @@ impl Arguments {
             return ProgressBar::hidden();
         }
         let style = ProgressStyle::with_template("{bar:40} {human_pos}/{human_len}  {per_sec}  {eta} left");
-        ProgressBar::new(self.messages).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+        ProgressBar::new(self.messages()).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_is_sent_to_another_machine_that_is_not_asked_for() {
+        let endpoint = |url: &str, arguments: &[&str]| {
+            let all = [&["load", "--url", url], arguments].concat();
+            Arguments::try_parse_from(all).unwrap_or_else(|error| panic!("{error}")).endpoint(url).is_ok()
+        };
+        for url in ["smpp://a:b@127.0.0.1:2775", "smpps://a:b@localhost", "smpp://a:b@[::1]:2775"] {
+            assert!(endpoint(url, &[]), "{url}");
+        }
+        let url = "smpps://a:b@smpp.8x8.com";
+        assert!(!endpoint(url, &[]));
+        assert!(!endpoint(url, &["--to", "6591234567"]));
+        assert!(!endpoint(url, &["--messages", "10"]));
+        assert!(endpoint(url, &["--to", "6591234567", "--messages", "10"]));
+    }
 
     #[test]
     fn options_of_the_other_adapter_are_refused_by_name() {

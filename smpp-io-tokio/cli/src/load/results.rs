@@ -119,8 +119,8 @@ impl Results {
     /// and every receipt that was requested arrived.
     pub(super) fn print_account(self, arguments: &Arguments, took: Duration, unresolved: usize) -> bool {
         let receipts = self.receipts;
-        let accepted = self.print_all(arguments.messages, took, &[], arguments.json);
-        let expected = if arguments.receipts { arguments.messages } else { 0 };
+        let accepted = self.print_all(arguments.messages(), took, &[], arguments.json);
+        let expected = if arguments.receipts { arguments.messages() } else { 0 };
         if !arguments.json && arguments.receipts {
             println!("{receipts} receipts");
         }

@@ -57,7 +57,7 @@ use record::Record;
 #[derive(Parser)]
 #[command(after_help = "Examples:
   SMPP_PASSWORD=... smpp probe --url smpps://SYSTEM_ID@HOST:2776 --to 6591234567
-      asks before it sends 10 messages to this number; prints the provider as TOML and as Rust source
+      asks before it sends 10 messages to this number; prints the provider as TOML
   smpp probe --url smpp://shop:s3cret@127.0.0.1:2775 --to 6591234567 --budget 80 --exceed-rate --max-binds 5 --idle 120 --yes
       tests the limits of rate, binds and idle time as well
   smpp probe --url smpps://SYSTEM_ID@HOST --to 6591234567 --toml provider.toml --rust provider.rs
@@ -90,10 +90,10 @@ pub(crate) struct Arguments {
     /// Trust the certificate authorities in this PEM file instead of the system's
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
-    /// Write the provider as TOML to this file [default: the standard output, without --rust]
+    /// Write the provider as TOML to this file; "-" is the standard output [default: -, without --rust]
     #[arg(long, value_name = "FILE")]
     toml: Option<PathBuf>,
-    /// Write the provider as Rust source to this file [default: the standard output, without --toml]
+    /// Write the provider as Rust source to this file; "-" is the standard output
     #[arg(long, value_name = "FILE")]
     rust: Option<PathBuf>,
     /// Start without asking
@@ -206,8 +206,7 @@ fn title(endpoint: &Endpoint, now: UnixTime) -> Vec<String> {
 fn write(arguments: &Arguments, document: &Document) -> Result<(), Failure> {
     let (toml, rust) = (toml::Toml(document), rust::Rust(document));
     if arguments.toml.is_none() && arguments.rust.is_none() {
-        line(format_args!("{toml}\n{rust}").to_string().trim_end());
-        return Ok(());
+        return write_file(Path::new("-"), "--toml", &toml.to_string());
     }
     if let Some(path) = &arguments.toml {
         write_file(path, "--toml", &toml.to_string())?;
@@ -219,6 +218,10 @@ fn write(arguments: &Arguments, document: &Document) -> Result<(), Failure> {
 }
 
 fn write_file(path: &Path, option: &str, text: &str) -> Result<(), Failure> {
+    if path == Path::new("-") {
+        line(text.trim_end());
+        return Ok(());
+    }
     fs::write(path, text)
         .map_err(|error| Failure::other(format_args!("{option} {}: {error}", path.display())))?;
     eprintln!("wrote {}", path.display());

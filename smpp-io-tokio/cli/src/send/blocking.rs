@@ -3,8 +3,9 @@
 use std::time::{Duration, Instant};
 
 use smpp_proto::session::Esme;
+use smpp_proto::{DeliverSm, DeliverSmResp};
 use smpp_std::testing::TestSmsc;
-use smpp_std::{Connection, Connector, End, Inbound, Stream};
+use smpp_std::{Connection, Connector, End, Inbound, InboundRequest, Stream};
 
 use super::message::Message;
 use super::tracker::Tracker;
@@ -17,6 +18,7 @@ use crate::report::Report;
 pub(super) fn send(arguments: &Arguments, report: Report) -> Result<bool, Failure> {
     let texts = arguments.texts();
     let messages = arguments.messages(&texts)?;
+    let capture = arguments.capture_file()?;
     let connector = Connector::new().config(config());
     // The SMSC inside this process runs until the end of this function.
     let (_smsc, endpoint, connector) = if let Some(endpoint) = arguments.endpoint()? {
@@ -35,15 +37,15 @@ pub(super) fn send(arguments: &Arguments, report: Report) -> Result<bool, Failur
 
     let mut connection = connector.connect(&endpoint)?;
     report_connected(report, &endpoint);
-    connection.observe(arguments.observer(&endpoint)?);
+    connection.observe(arguments.observer(&endpoint, capture));
     let response = connection
         .bind(&bind)
         .map_err(|error| Failure::bind(MODE, connection.diagnose_bind(&error), error))?;
     report_bound(report, &endpoint, &response);
 
-    let mut tracker = Tracker::new(report);
-    let exchanged = submit(&mut connection, &messages, &mut tracker, report)
-        .and_then(|()| await_receipts(&mut connection, &mut tracker, arguments.timeout()));
+    let (mut tracker, mut waiting) = (Tracker::new(report), Vec::new());
+    let exchanged = submit(&mut connection, &messages, &mut tracker, &mut waiting, report)
+        .and_then(|()| await_receipts(&mut connection, &mut tracker, &mut waiting, arguments.timeout()));
     let End { reason, error } = match exchanged {
         Ok(()) => connection.unbind(),
         Err(end) => end,
@@ -56,6 +58,7 @@ fn submit(
     connection: &mut Connection<Esme, Stream>,
     messages: &[Message<'_>],
     tracker: &mut Tracker,
+    waiting: &mut Waiting,
     report: Report,
 ) -> Result<(), End> {
     for message in messages {
@@ -64,43 +67,60 @@ fn submit(
             let outcome = connection.submit(&segment.submit_sm());
             tracker.submitted(segment, outcome);
             // Receipts that have arrived are acknowledged before the next segment is submitted.
-            while receive(connection, tracker, Duration::ZERO)? {}
+            while receive(connection, waiting, Duration::ZERO)? {}
+            respond(connection, tracker, waiting)?;
         }
     }
-    Ok(())
+    tracker.all_submitted();
+    respond(connection, tracker, waiting)
 }
 
 /// Waits until no receipt is pending, or the timeout expires.
 fn await_receipts(
     connection: &mut Connection<Esme, Stream>,
     tracker: &mut Tracker,
+    waiting: &mut Waiting,
     timeout: Duration,
 ) -> Result<(), End> {
-    tracker.explain_pending();
     let deadline = Instant::now() + timeout;
     while !tracker.is_complete() {
         let left = deadline.saturating_duration_since(Instant::now());
-        if !receive(connection, tracker, left)? {
+        if !receive(connection, waiting, left)? {
             tracker.give_up(timeout);
         }
+        respond(connection, tracker, waiting)?;
     }
     Ok(())
 }
 
-/// Records and acknowledges one message or receipt: without acknowledgement it would be redelivered. Returns whether
-/// one arrived in time.
+/// What the SMSC has delivered without a response. The session limits how many there are.
+type Waiting = Vec<InboundRequest<DeliverSm<'static>>>;
+
+/// Receives one message or receipt. Returns whether one arrived in time.
 fn receive(
     connection: &mut Connection<Esme, Stream>,
-    tracker: &mut Tracker,
+    waiting: &mut Waiting,
     timeout: Duration,
 ) -> Result<bool, End> {
     match connection.recv(Some(timeout))? {
-        Some(Inbound::DeliverSm(message)) => {
-            tracker.delivered(&message.get());
-            connection.accept(message)?;
-            Ok(true)
-        }
-        Some(other) => connection.refuse(other).map(|()| true),
-        None => Ok(false),
+        Some(Inbound::DeliverSm(message)) => waiting.push(message),
+        Some(other) => connection.refuse(other)?,
+        None => return Ok(false),
     }
+    Ok(true)
+}
+
+/// Accepts the receipts of the messages, and leaves all else at the SMSC.
+fn respond(
+    connection: &mut Connection<Esme, Stream>,
+    tracker: &mut Tracker,
+    waiting: &mut Waiting,
+) -> Result<(), End> {
+    for message in std::mem::take(waiting) {
+        match tracker.delivered(&message.get()).result() {
+            Some(result) => connection.respond(message, result.map(|()| DeliverSmResp::default()))?,
+            None => waiting.push(message),
+        }
+    }
+    Ok(())
 }

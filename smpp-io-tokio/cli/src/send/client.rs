@@ -1,5 +1,6 @@
 //! The driving of `smpp send` over tokio.
 
+use smpp_proto::DeliverSmResp;
 use smpp_proto::session::{Esme, State};
 use smpp_tokio::testing::TestSmsc;
 use smpp_tokio::{Client, Connector, End, Inbound, Inbox};
@@ -7,7 +8,7 @@ use tokio::sync::watch;
 use tokio::time;
 
 use super::message::Message;
-use super::tracker::Tracker;
+use super::tracker::{Tracker, Verdict};
 use super::{Arguments, MODE, config, report_bound, report_connected, report_local_smsc};
 use crate::failure::Failure;
 use crate::options;
@@ -17,6 +18,7 @@ use crate::report::Report;
 pub(super) async fn send(arguments: &Arguments, report: Report) -> Result<bool, Failure> {
     let texts = arguments.texts();
     let messages = arguments.messages(&texts)?;
+    let capture = arguments.capture_file()?;
     let connector = Connector::new().config(config());
     // The SMSC inside this process runs until the end of this function.
     let (_smsc, endpoint, connector) = if let Some(endpoint) = arguments.endpoint()? {
@@ -35,7 +37,7 @@ pub(super) async fn send(arguments: &Arguments, report: Report) -> Result<bool, 
 
     let (client, inbox) = connector.connect(&endpoint).await?;
     report_connected(report, &endpoint);
-    client.observe(arguments.observer(&endpoint)?);
+    client.observe(arguments.observer(&endpoint, capture));
     let response =
         client.bind(&bind).await.map_err(|error| Failure::bind(MODE, client.diagnose_bind(&error), error))?;
     report_bound(report, &endpoint, &response);
@@ -80,15 +82,36 @@ async fn submit(client: &Client, messages: &[Message<'_>], tracker: &watch::Send
             }
         }
     }
-    tracker.borrow().explain_pending();
+    tracker.send_modify(Tracker::all_submitted);
 }
 
-/// Records and acknowledges what the SMSC delivers: without acknowledgement it would be redelivered.
+/// Accepts the receipts of the messages, and leaves all else at the SMSC. Ends with the session.
 async fn receive(mut inbox: Inbox<Esme>, tracker: watch::Sender<Tracker>) {
-    while let Some(inbound) = inbox.recv().await {
-        let Inbound::DeliverSm(message) = inbound else { continue };
-        tracker.send_modify(|tracker| tracker.delivered(&message.get()));
-        // If the session has ended, the SMSC redelivers the message.
-        let _ = message.accept();
+    let mut changes = tracker.subscribe();
+    // The session limits how many there are.
+    let mut waiting = Vec::new();
+    loop {
+        tokio::select! {
+            inbound = inbox.recv() => match inbound {
+                Some(Inbound::DeliverSm(message)) => waiting.push(message),
+                Some(_) => continue,
+                None => return,
+            },
+            // A segment has been submitted.
+            _ = changes.changed(), if !waiting.is_empty() => {}
+        }
+        changes.mark_unchanged();
+        for message in std::mem::take(&mut waiting) {
+            let mut verdict = Verdict::Wait;
+            tracker.send_if_modified(|tracker| {
+                verdict = tracker.delivered(&message.get());
+                verdict == Verdict::Accept
+            });
+            match verdict.result() {
+                // If the session has ended, the SMSC redelivers the message.
+                Some(result) => drop(message.respond(result.map(|()| DeliverSmResp::default()))),
+                None => waiting.push(message),
+            }
+        }
     }
 }

@@ -91,7 +91,13 @@ impl Arguments {
         let address = Address::international(to).map_err(|error| error.to_string()).and_then(|address| {
             let digits = address.digits.as_bytes().len();
             // ITU-T E.164 §6.1: at most 15 digits; no country's numbers have fewer than 7 with its code.
-            if (7..=15).contains(&digits) { Ok(address) } else { Err(format!("{digits} digits")) }
+            match digits {
+                // No country code begins with 0: it is the prefix of a call abroad, or of a trunk.
+                7..=15 if address.digits.as_bytes().first() != Some(&b'0') => Ok(address),
+                7..=15 => Err("it begins with 0, and no country code does".into()),
+                1 => Err("1 digit".into()),
+                _ => Err(format!("{digits} digits")),
+            }
         });
         address.map_err(|error| {
             let what = format!("--to \"{to}\" is no phone number: {error}");

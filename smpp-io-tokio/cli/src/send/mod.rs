@@ -76,7 +76,7 @@ pub(crate) struct Arguments {
     /// Print one JSON object a line
     #[arg(long)]
     json: bool,
-    /// Print each PDU to the standard error
+    /// Print a line for each PDU to the standard error; for all fields, `smpp decode` the file of --pcap
     #[arg(long)]
     trace: bool,
     /// Write each PDU to this pcap file, for Wireshark; also what goes over TLS, but no password

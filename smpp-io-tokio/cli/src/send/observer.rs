@@ -27,11 +27,25 @@ impl Observer for Trace {
 }
 
 impl Arguments {
-    /// Returns the observer of a session that begins now.
-    pub(super) fn observer(&self, endpoint: &Endpoint) -> Result<impl Observer + Send + 'static, Failure> {
+    /// Creates the file of --pcap, if there is one.
+    pub(super) fn capture_file(&self) -> Result<Option<Arc<File>>, Failure> {
+        let Some(path) = &self.pcap else { return Ok(None) };
+        let file = File::create(path).map_err(|error| {
+            Failure::usage(
+                format_args!("--pcap {}: {error}", path.display()),
+                "Give a file that can be written.",
+            )
+        })?;
+        Ok(Some(Arc::new(file)))
+    }
+
+    /// Returns the observer of a session that begins now, with the file of --pcap.
+    pub(super) fn observer(
+        &self,
+        endpoint: &Endpoint,
+        file: Option<Arc<File>>,
+    ) -> impl Observer + Send + 'static {
         let trace = self.trace.then_some(Trace);
-        let file = self.pcap.as_ref().map(File::create).transpose();
-        let file = file.map_err(|error| Failure::usage(format_args!("--pcap: {error}"), ""))?.map(Arc::new);
         let capture = file.map(|file| {
             Capture::new(move |octets: &[u8]| {
                 if let Err(error) = (&*file).write_all(octets) {
@@ -44,6 +58,6 @@ impl Arguments {
         let host = endpoint.host.parse().unwrap_or(unknown);
         let (local, peer) = (SocketAddr::new(unknown, 49152), SocketAddr::new(host, endpoint.port));
         let epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        Ok((trace, capture.map(|capture| capture.stream(local, peer, Direction::Out, epoch))))
+        (trace, capture.map(|capture| capture.stream(local, peer, Direction::Out, epoch)))
     }
 }

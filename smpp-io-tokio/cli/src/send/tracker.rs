@@ -1,10 +1,9 @@
 //! The outcome of each segment, and the receipts that are still to come.
 
-use std::collections::VecDeque;
-use std::io;
 use std::time::Duration;
+use std::{fmt, io};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use smpp_proto::provider::Provider;
 use smpp_proto::session::{CloseReason, RequestError, Response};
 use smpp_proto::sms::{Detection, Receipt};
@@ -14,17 +13,36 @@ use super::message::Segment;
 use crate::failure::Failure;
 use crate::report::Report;
 
-/// The largest number of receipts kept for message ids that are not known yet. The SMSC may send a receipt before it
-/// responds to the submit_sm, and it sends the receipts of the account's other programs too.
-const MAX_EARLY_RECEIPTS: usize = 1000;
+/// What happens to a deliver_sm.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// It is a receipt of a message of this command, which is printed.
+    Accept,
+    /// It is for another program: this is printed, and the SMSC keeps it.
+    LeaveAtSmsc,
+    /// It may be the receipt of a segment to which the SMSC has not responded yet.
+    Wait,
+}
+
+impl Verdict {
+    /// Returns the result to respond with. `None` while it waits.
+    pub(super) const fn result(self) -> Option<Result<(), CommandStatus>> {
+        match self {
+            Self::Accept => Some(Ok(())),
+            // A temporary error: the SMSC delivers it again.
+            Self::LeaveAtSmsc => Some(Err(CommandStatus::RX_T_APPN)),
+            Self::Wait => None,
+        }
+    }
+}
 
 /// Reports outcomes and receipts, and tracks which receipts are pending.
 pub(super) struct Tracker {
     report: Report,
     /// In the order in which the segments were submitted.
     pending: Vec<PendingReceipt>,
-    /// Oldest first.
-    early: VecDeque<Received>,
+    /// Whether a segment is left to which the SMSC has not responded.
+    is_submitting: bool,
     /// Whether every segment was accepted and every final receipt has the state DELIVERED.
     succeeded: bool,
 }
@@ -35,17 +53,9 @@ struct PendingReceipt {
     what: String,
 }
 
-/// A receipt.
-struct Received {
-    id: String,
-    state: MessageState,
-    is_final: bool,
-    text: String,
-}
-
 impl Tracker {
     pub(super) fn new(report: Report) -> Self {
-        Self { report, pending: Vec::new(), early: VecDeque::new(), succeeded: true }
+        Self { report, pending: Vec::new(), is_submitting: true, succeeded: true }
     }
 
     /// Records and reports the outcome of a submit_sm.
@@ -69,42 +79,47 @@ impl Tracker {
         );
         if segment.submit_sm().registered_delivery.contains(RegisteredDelivery::RECEIPT) {
             self.pending.push(PendingReceipt { id, what });
-            // Receipts that match no pending segment go back to the early ones.
-            for receipt in std::mem::take(&mut self.early) {
-                self.receipt(receipt);
-            }
         }
     }
 
-    /// Records and reports what the SMSC delivers: a receipt or a mobile-originated message.
-    pub(super) fn delivered(&mut self, sm: &DeliverSm<'_>) {
+    /// Records that no segment is left to be submitted, and explains which receipts are pending.
+    pub(super) fn all_submitted(&mut self) {
+        self.is_submitting = false;
+        if !self.is_complete() {
+            self.report
+                .explain("\nThe SMSC sends a receipt in a deliver_sm for each accepted segment when its outcome is known:");
+        }
+    }
+
+    /// Reports what the SMSC delivers: a receipt or a mobile-originated message. Call it again after a change if it has to wait.
+    pub(super) fn delivered(&mut self, sm: &DeliverSm<'_>) -> Verdict {
         let mut buffer = Vec::new();
-        let Some(receipt) = Receipt::of_with_buffer(sm, Detection::ByEsmClass, &mut buffer) else {
-            return self.message(sm);
-        };
-        let text = String::from_utf8_lossy(sm.text()).into_owned();
-        match receipt {
-            Ok(receipt) => self.receipt(Received {
-                id: String::from_utf8_lossy(receipt.id).into_owned(),
-                state: receipt.state().unwrap_or(MessageState::UNKNOWN),
-                is_final: receipt.is_final(),
-                text,
-            }),
-            Err(error) => self.report.error(
-                format_args!("a receipt that cannot be read, {error}: {text}"),
-                "Look its message up at the provider.",
-            ),
+        match Receipt::of_with_buffer(sm, Detection::ByEsmClass, &mut buffer) {
+            Some(Ok(receipt)) => self.receipt(&receipt, sm),
+            Some(Err(error)) => {
+                let text = String::from_utf8_lossy(sm.text());
+                self.left(
+                    json!({ "text": text }),
+                    format_args!("a receipt that cannot be read, {error}: {text}"),
+                )
+            }
+            None => self.message(sm),
         }
     }
 
-    fn receipt(&mut self, receipt: Received) {
-        let Some(at) = self.pending.iter().position(|pending| pending.id == receipt.id) else {
-            if self.early.len() == MAX_EARLY_RECEIPTS {
-                self.early.pop_front();
+    fn receipt(&mut self, receipt: &Receipt<'_>, sm: &DeliverSm<'_>) -> Verdict {
+        let id = String::from_utf8_lossy(receipt.id);
+        let Some(at) = self.pending.iter().position(|pending| pending.id == id) else {
+            if self.is_submitting {
+                return Verdict::Wait;
             }
-            return self.early.push_back(receipt);
+            return self.left(
+                json!({ "message_id": id }),
+                format_args!("a receipt of another program's message, {id}"),
+            );
         };
-        let Received { id, state, is_final, text } = receipt;
+        let state = receipt.state().unwrap_or(MessageState::UNKNOWN);
+        let (is_final, text) = (receipt.is_final(), String::from_utf8_lossy(sm.text()));
         let what = &self.pending[at].what;
         self.report.step(
             "receipt",
@@ -115,33 +130,32 @@ impl Tracker {
             self.pending.remove(at);
             self.succeeded &= state == MessageState::DELIVERED;
         }
+        Verdict::Accept
     }
 
-    fn message(&self, sm: &DeliverSm<'_>) {
+    fn message(&self, sm: &DeliverSm<'_>) -> Verdict {
         let codings = Provider::EIGHT_BY_EIGHT.codings;
         // If the user data header is malformed, all octets are shown.
         let whole = || codings.decode(sm.data_coding, None, sm.text());
         let text = sm.user_data().map_or_else(|_| whole(), |user_data| user_data.text(codings));
         let text = text.unwrap_or_default();
         let from = sm.source.digits.to_string();
+        self.left(json!({ "from": from, "text": text }), format_args!("a message from {from}: {text}"))
+    }
+
+    /// Reports what this command does not take.
+    fn left(&self, json: Value, what: fmt::Arguments<'_>) -> Verdict {
         self.report.step(
-            "message",
-            json!({ "from": from, "text": text }),
-            format_args!("deliver_sm  a message from {from}: {text}"),
+            "left",
+            json,
+            format_args!("deliver_sm  left at the SMSC, as it is for a receiver: {what}"),
         );
+        Verdict::LeaveAtSmsc
     }
 
     /// Returns whether no receipt is pending.
     pub(super) fn is_complete(&self) -> bool {
         self.pending.is_empty()
-    }
-
-    /// Explains which receipts are pending, if any.
-    pub(super) fn explain_pending(&self) {
-        if !self.is_complete() {
-            self.report
-                .explain("\nThe SMSC sends a receipt in a deliver_sm for each accepted segment when its outcome is known:");
-        }
     }
 
     /// Stops waiting for the pending receipts and reports each as missing.

@@ -92,9 +92,9 @@ impl Driver {
             _ => false,
         };
         if is_told {
-            let (id, value) = self.node_event(event.kind(), &event.to_string());
+            let (number, value) = self.node_event(event.kind(), &event.to_string());
             let engine = Arc::clone(&self.engine);
-            tokio::spawn(async move { engine.publish_node_event(&id, &value).await });
+            tokio::spawn(async move { engine.publish_node_event(number, &value).await });
         }
         self.report_binds();
     }

@@ -163,7 +163,9 @@ fn read_work(
     priority: Priority,
     start: Clock,
 ) -> Option<(Work<Body>, async_nats::jetstream::message::Acker)> {
-    let sequence = message.info().ok()?.stream_sequence;
+    let info = message.info().ok()?;
+    let (sequence, published) = (info.stream_sequence, info.published);
+    let published = i64::try_from(published.unix_timestamp_nanos() / 1_000_000).unwrap_or_default();
     let (message, acker) = message.split();
     let id = message.headers.as_ref().and_then(|headers| headers.get(NATS_MESSAGE_ID));
     let id = id.map(async_nats::HeaderValue::as_str);
@@ -179,5 +181,5 @@ fn read_work(
             },
         }
     });
-    Some((Work { priority, sequence, token: AckToken(sequence), content }, acker))
+    Some((Work { priority, sequence, published, token: AckToken(sequence), content }, acker))
 }

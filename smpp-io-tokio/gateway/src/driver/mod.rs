@@ -27,7 +27,7 @@ use crate::metrics::{self, Metrics};
 use crate::names::Names;
 use crate::nats::{self, Engine};
 use crate::node::{DeliveryId, Ended, ItemId, Node, Priority, Reply, RequestId, Work};
-use crate::settings::{PART_AGE, Settings, hours, seconds};
+use crate::settings::{Settings, TOLD_AGE, hours, seconds};
 use account_side::Delivery;
 
 /// How often the connections and gauges are looked at, beside the events of the account.
@@ -99,6 +99,7 @@ struct Driver {
 ///
 /// [`RunError`] if the settings are wrong, or NATS does not allow what the node needs.
 pub async fn run(settings: &Settings, stop: impl Future<Output = ()>) -> Result<(), RunError> {
+    settings.check()?;
     let options = settings.account()?;
     let endpoint = settings.endpoint()?;
     let names = Names::new(&options.credentials.system_id);
@@ -168,7 +169,7 @@ async fn engine(
     codings: Codings,
 ) -> Result<Engine, RunError> {
     let timeout = settings.node_options().lease / 4;
-    let times = (hours(settings.key_hours), PART_AGE);
+    let times = (hours(settings.key_hours), TOLD_AGE);
     let mut end = time::Instant::now() + PATIENCE;
     loop {
         let opened = match nats::create_streams(client, names, &settings.streams()).await {
@@ -276,14 +277,13 @@ impl Driver {
 
     /// Stores an event about the node.
     async fn tell_node(&self, what: &str, detail: &str) {
-        let (id, event) = self.node_event(what, detail);
-        self.engine.publish_node_event(&id, &event).await;
+        let (number, event) = self.node_event(what, detail);
+        self.engine.publish_node_event(number, &event).await;
     }
 
-    fn node_event(&self, what: &str, detail: &str) -> (String, serde_json::Value) {
+    fn node_event(&self, what: &str, detail: &str) -> (u64, serde_json::Value) {
         let number = self.node_events.fetch_add(1, Ordering::Relaxed);
-        let id = format!("{}:node:{number}", self.instance);
-        (id, node_event_json(&self.instance, what, detail))
+        (number, node_event_json(&self.instance, what, detail))
     }
 }
 

@@ -1,4 +1,4 @@
-//! What programs publish and read: JSON. `schema.json` in the package describes it.
+//! What programs publish and read: JSON. `schema.json` and `schema-events.json` in the package describe it.
 
 mod event;
 mod message;
@@ -8,6 +8,9 @@ pub use message::{SendRequest, WhenUncertain, parse};
 
 /// The JSON schema of the messages that programs publish.
 pub const SCHEMA: &str = include_str!("../../schema.json");
+
+/// The JSON schema of the events that programs read: a property for each kind.
+pub const EVENT_SCHEMA: &str = include_str!("../../schema-events.json");
 
 /// Returns octets in hexadecimal digits.
 pub fn to_hex(octets: &[u8]) -> String {

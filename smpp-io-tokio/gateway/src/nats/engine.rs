@@ -19,17 +19,14 @@ use smpp_proto::sms::Codings;
 use time::OffsetDateTime;
 use tokio::time::timeout;
 
-use super::NatsError;
-use super::setup::context;
+use super::setup::{PART_OCTETS, context};
+use super::{CLOCK_SKEW, NatsError};
 use crate::json::event_json;
 use crate::names::{Names, token};
-use crate::node::{AckToken, Attempt, Event, EventKind, Priority, Reply, Request, StoredParts};
+use crate::node::{AckToken, Attempt, EventKind, Group, Priority, Reply, Request};
 
-/// How far the clocks of the servers of a cluster may differ, in milliseconds.
-const CLOCK_SKEW: i64 = 10_000;
-
-/// The last token of the subject of the digests of a message that is told.
-const TOLD: &str = "told";
+/// How many parts of messages from phones are looked at for old ones at a time.
+const OLD_GROUPS: usize = 200;
 
 /// The engine of one node.
 pub struct Engine {
@@ -38,11 +35,12 @@ pub struct Engine {
     names: Names,
     instance: String,
     timeout: Duration,
-    /// How long an attempt with an outcome is kept.
+    /// How long a key is remembered after its outcome.
     remember: Duration,
-    /// How long the digests of a message from a phone are kept.
+    /// How long the digests of a message from a phone are remembered.
     told: Duration,
     codings: Codings,
+    send: Stream,
     binds: Stream,
     nodes: Stream,
     attempts: Stream,
@@ -94,6 +92,7 @@ impl Engine {
             ids: stream(names.bucket_stream("IDS")).await?,
             parts: stream(names.stream("PARTS")).await?,
             events: stream(names.stream("EVENT")).await?,
+            send,
             queues,
             client,
             context,
@@ -165,13 +164,13 @@ impl Engine {
         result.unwrap_or(Err(())).unwrap_or(Reply::Failed)
     }
 
-    /// Stores an event about the node. It is lost if NATS is not there.
-    pub async fn publish_node_event(&self, id: &str, event: &serde_json::Value) {
-        if !self.is_connected() {
-            return;
+    /// Stores an event about the node: the number distinguishes those of one node. It is lost if NATS is not there.
+    pub async fn publish_node_event(&self, number: u64, event: &serde_json::Value) {
+        if self.is_connected() {
+            let (kind, number) = (EventKind::Node.name(), number.to_string());
+            let stored = self.store_event(kind, &self.instance, &number, event);
+            let _ = timeout(self.timeout, stored).await;
         }
-        let message = PublishMessage::build().payload(event.to_string().into()).message_id(id);
-        let _ = timeout(self.timeout, self.publish(self.names.event(EventKind::Node.name()), message)).await;
     }
 
     async fn carry_out(&self, request: Request) -> Outcome {
@@ -203,8 +202,7 @@ impl Engine {
             }
             Request::ReadAttempt { key } => {
                 let found = last(&self.attempts, &self.names.key("ATTEMPTS", &token(&key))).await?;
-                let attempt =
-                    |it: StreamMessage| (it.sequence, milliseconds(it.time), Attempt::read(&it.payload));
+                let attempt = |it: StreamMessage| (it.sequence, Attempt::read(&it.payload));
                 Ok(Reply::Attempt(found.map(attempt)))
             }
             Request::StoreId { id, owner } => {
@@ -221,24 +219,33 @@ impl Engine {
                 }
                 Ok(Reply::Owner(None))
             }
-            Request::Publish(event) => self.publish_event(&event).await,
-            Request::FindEvent { id, kind, since } => self.find_event(&id, kind, since).await,
+            Request::Publish(event) => {
+                let content = event_json(&event, self.codings);
+                self.store_event(event.kind().name(), &event.about, &event.detail, &content).await
+            }
+            Request::FindEvent(event) => {
+                let subject = self.names.event(event.kind().name(), &event.about, &event.detail);
+                Ok(Reply::Found(last(&self.events, &subject).await?.is_some()))
+            }
             Request::Acknowledge(token) => self.acknowledge(token, AckKind::Ack).await,
             Request::Terminate(token) => self.acknowledge(token, AckKind::Term).await,
-            Request::StorePart(part) => {
-                let payload = serde_json::to_vec(&part).map_err(|_| ())?;
-                let subject = self.names.part(&part.group, &part.number.to_string());
-                self.publish(subject, PublishMessage::build().payload(payload.into())).await
+            Request::ReadGroup { group } => {
+                let found = last(&self.parts, &self.names.group(&group)).await?;
+                // One that cannot be read is of another version: its parts are not touched.
+                let group = |it: StreamMessage| Some((it.sequence, read_group(&it.payload)?));
+                found.map(|it| group(it).ok_or(())).transpose().map(Reply::Group)
             }
-            Request::ReadParts { group } => self.read_parts(&group).await,
-            Request::FinishParts { group, up_to, digests } => {
-                let payload = json!(digests).to_string();
-                let message = PublishMessage::build().payload(payload.into()).ttl(self.told);
-                self.publish(self.names.part(&group, TOLD), message).await?;
-                let purge = self.parts.purge().filter(self.names.part(&group, "*")).sequence(up_to + 1);
-                purge.await.map_err(|_| ())?;
-                Ok(Reply::Done(0))
+            Request::WriteGroup { group, revision, content } => {
+                let payload = serde_json::to_vec(&content).map_err(|_| ())?;
+                let mut message =
+                    PublishMessage::build().payload(payload.into()).expected_last_subject_sequence(revision);
+                if content.parts.is_empty() {
+                    message = message.ttl(self.told);
+                }
+                self.publish(self.names.group(&group), message).await
             }
+            Request::ListGroups { age } => self.list_groups(age).await,
+            Request::ForgetKeys => self.forget_keys().await,
         }
     }
 
@@ -294,52 +301,91 @@ impl Engine {
 
     async fn write_attempt(&self, key: &str, revision: u64, attempt: &Attempt) -> Outcome {
         let payload = serde_json::to_vec(attempt).map_err(|_| ())?;
-        let mut message =
+        let message =
             PublishMessage::build().payload(payload.into()).expected_last_subject_sequence(revision);
-        if attempt.outcome.is_some() || attempt.node.is_empty() {
-            message = message.ttl(self.remember);
-        }
         self.publish(self.names.key("ATTEMPTS", &token(key)), message).await
     }
 
-    async fn publish_event(&self, event: &Event) -> Outcome {
-        let payload = event_json(event, self.codings).to_string();
-        let message = PublishMessage::build().payload(payload.into()).message_id(&event.id);
-        self.publish(self.names.event(event.kind().name()), message).await
+    /// Stores an event, unless its subject has one.
+    async fn store_event(
+        &self,
+        kind: &str,
+        about: &str,
+        detail: &str,
+        content: &serde_json::Value,
+    ) -> Outcome {
+        let message = PublishMessage::build()
+            .payload(content.to_string().into())
+            .message_id(Names::event_id(kind, about, detail))
+            .expected_last_subject_sequence(0);
+        self.publish(self.names.event(kind, about, detail), message).await
     }
 
-    /// Reads the ids of the events since then. Only after a node has died.
-    async fn find_event(&self, id: &str, kind: EventKind, since: i64) -> Outcome {
-        let start_time =
-            OffsetDateTime::from_unix_timestamp_nanos(i128::from(since - CLOCK_SKEW) * 1_000_000);
+    /// Lists the groups whose parts have waited so long, the oldest first; and the oldest of all if most of the room is used.
+    async fn list_groups(&self, age: Duration) -> Outcome {
+        let state = self.parts.get_info().await.map_err(|_| ())?.state;
+        let is_full = state.bytes > PART_OCTETS.unsigned_abs() / 4 * 3;
+        let limit = OffsetDateTime::now_utc() - age;
+        let mut groups = Vec::new();
+        if state.messages == 0 || (state.first_timestamp > limit && !is_full) {
+            return Ok(Reply::Groups(groups));
+        }
         let config = pull::Config {
-            filter_subject: self.names.event(kind.name()),
-            deliver_policy: DeliverPolicy::ByStartTime { start_time: start_time.map_err(|_| ())? },
+            filter_subject: self.names.group("*"),
             ack_policy: AckPolicy::None,
-            headers_only: true,
             inactive_threshold: Duration::from_secs(5),
             ..pull::Config::default()
         };
-        let consumer = self.events.create_consumer(config).await.map_err(|_| ())?;
+        let consumer = self.parts.create_consumer(config).await.map_err(|_| ())?;
         let mut left = consumer.cached_info().num_pending;
-        while left > 0 {
-            let fetch = consumer.fetch().max_messages(1_000).messages().await;
-            let mut batch = fetch.map_err(|_| ())?;
+        while left > 0 && groups.len() < OLD_GROUPS {
+            let mut batch = consumer.fetch().max_messages(OLD_GROUPS).messages().await.map_err(|_| ())?;
             let before = left;
             while let Some(message) = batch.next().await {
                 let message = message.map_err(|_| ())?;
-                let header =
-                    message.headers.as_ref().and_then(|it| it.get(async_nats::header::NATS_MESSAGE_ID));
-                if header.is_some_and(|header| header.as_str() == id) {
-                    return Ok(Reply::Found(true));
-                }
                 left = left.saturating_sub(1);
+                let info = message.info().map_err(|_| ())?;
+                if info.published > limit && !is_full {
+                    return Ok(Reply::Groups(groups));
+                }
+                let name = message.subject.rsplit('.').next().unwrap_or_default();
+                if read_group(&message.payload).is_some_and(|group| !group.parts.is_empty()) {
+                    groups.push((name.to_owned(), info.stream_sequence));
+                }
             }
             if left == before {
                 return Err(());
             }
         }
-        Ok(Reply::Found(false))
+        Ok(Reply::Groups(groups))
+    }
+
+    /// Deletes the attempts that were written so long before the oldest message of the queue was published. Without a message,
+    /// the last attempt says what time it is.
+    async fn forget_keys(&self) -> Outcome {
+        let queue = self.send.get_info().await.map_err(|_| ())?.state;
+        let attempts = self.attempts.get_info().await.map_err(|_| ())?.state;
+        let mut oldest = attempts.last_timestamp;
+        if queue.messages > 0 {
+            oldest = oldest.min(queue.first_timestamp);
+        }
+        let start_time = oldest - self.remember - CLOCK_SKEW;
+        if attempts.messages == 0 || attempts.first_timestamp >= start_time {
+            return Ok(Reply::Done(0));
+        }
+        let config = pull::Config {
+            deliver_policy: DeliverPolicy::ByStartTime { start_time },
+            ack_policy: AckPolicy::None,
+            headers_only: true,
+            inactive_threshold: Duration::from_secs(5),
+            ..pull::Config::default()
+        };
+        let consumer = self.attempts.create_consumer(config).await.map_err(|_| ())?;
+        let mut batch = consumer.fetch().max_messages(1).messages().await.map_err(|_| ())?;
+        let first = batch.next().await.ok_or(())?.map_err(|_| ())?;
+        let first = first.info().map_err(|_| ())?.stream_sequence;
+        self.attempts.purge().sequence(first).await.map_err(|_| ())?;
+        Ok(Reply::Done(0))
     }
 
     async fn acknowledge(&self, token: AckToken, kind: AckKind) -> Outcome {
@@ -348,23 +394,10 @@ impl Engine {
         self.forget(token);
         Ok(Reply::Done(0))
     }
-
-    async fn read_parts(&self, group: &str) -> Outcome {
-        let mut stored = StoredParts::default();
-        for subject in subjects(&self.parts, &self.names.part(group, "*")).await? {
-            let Some(found) = last(&self.parts, &subject).await? else { continue };
-            if subject.ends_with(TOLD) {
-                stored.told = serde_json::from_slice(&found.payload).unwrap_or_default();
-            } else if let Ok(part) = serde_json::from_slice(&found.payload) {
-                stored.parts.push((found.sequence, part));
-            }
-        }
-        Ok(Reply::Parts(stored))
-    }
 }
 
-fn milliseconds(time: OffsetDateTime) -> i64 {
-    i64::try_from(time.unix_timestamp_nanos() / 1_000_000).unwrap_or_default()
+fn read_group(payload: &[u8]) -> Option<Group> {
+    serde_json::from_slice(payload).ok()
 }
 
 /// Returns the last message of a subject.

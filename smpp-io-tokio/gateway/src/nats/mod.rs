@@ -4,10 +4,15 @@ mod engine;
 mod setup;
 mod work;
 
+use std::time::Duration;
+
 pub use engine::Engine;
 pub(crate) use setup::context;
 pub use setup::{StreamSettings, connect, create_streams};
 pub use work::pull;
+
+/// How far the clocks of the servers of a cluster may differ.
+pub(crate) const CLOCK_SKEW: Duration = Duration::from_secs(10);
 
 /// Why NATS cannot be used.
 #[derive(Debug)]

@@ -16,11 +16,13 @@ use crate::names::Names;
 use crate::node::Priority;
 use crate::settings::NatsSettings;
 
-/// The most octets of parts of messages from phones. Beyond it the oldest are dropped.
-const PART_OCTETS: i64 = 64 << 20;
+/// The most octets of parts of messages from phones. Beyond it further ones are refused, and the SMSC keeps them. Before that the
+/// oldest are told without those that are missing.
+pub(super) const PART_OCTETS: i64 = 64 << 20;
 
-/// The name under which the bucket of the leases says how many binds there are.
+/// What a bucket says in its metadata about options that must be the same on all nodes: names as in the file of settings.
 const MAX_BINDS: &str = "max_binds";
+const KEY_HOURS: &str = "key_hours";
 
 /// How the streams are created. Those that exist must have the same times; their sizes stay as they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,10 +43,10 @@ pub struct StreamSettings {
     pub event_age: Duration,
     /// How long the id of a message is remembered, so that a receipt finds its key.
     pub receipt_age: Duration,
-    /// How long NATS remembers ids of published messages and events.
+    /// How long a key is remembered after its outcome.
+    pub key_age: Duration,
+    /// How long NATS remembers ids of published messages.
     pub duplicate_window: Duration,
-    /// How long a part of a message from a phone waits for the others.
-    pub part_age: Duration,
     /// How long a lease lives.
     pub lease: Duration,
     /// How long the queue waits for an acknowledgement.
@@ -70,6 +72,14 @@ pub async fn connect(settings: &NatsSettings, name: &str) -> Result<Client, Nats
             .credentials_file(path)
             .await
             .map_err(|error| NatsError::new("the credentials of NATS", error))?;
+    }
+    if let Some(path) = &settings.nkey {
+        let seed =
+            std::fs::read_to_string(path).map_err(|error| NatsError::new("the nkey of NATS", error))?;
+        // Lines that are no seed are comments.
+        let seed = seed.lines().map(str::trim).find(|line| line.starts_with('S'));
+        let seed = seed.ok_or_else(|| NatsError::new("the nkey of NATS", "the file has no seed"))?;
+        options = options.nkey(seed.to_owned());
     }
     if let Some(token) = &settings.token {
         options = options.token(token.clone());
@@ -183,7 +193,7 @@ pub async fn create_streams(
         &context,
         Config {
             name: names.stream("EVENT"),
-            subjects: vec![names.event("*")],
+            subjects: vec![names.events()],
             max_age: settings.event_age,
             max_bytes: settings.event_octets,
             ..base()
@@ -194,12 +204,9 @@ pub async fn create_streams(
         &context,
         Config {
             name: names.stream("PARTS"),
-            subjects: vec![names.part("*", "*")],
+            subjects: vec![names.group("*")],
             max_messages_per_subject: 1,
-            max_age: settings.part_age,
-            duplicate_window: settings.duplicate_window.min(settings.part_age),
             max_bytes: PART_OCTETS,
-            discard: DiscardPolicy::Old,
             allow_message_ttl: true,
             ..base()
         },
@@ -216,6 +223,8 @@ pub async fn create_streams(
         let mut metadata = HashMap::new();
         if part == "BINDS" {
             metadata.insert(MAX_BINDS.to_owned(), settings.max_binds.to_string());
+        } else if part == "ATTEMPTS" {
+            metadata.insert(KEY_HOURS.to_owned(), (settings.key_age.as_secs() / 3_600).to_string());
         }
         create(
             &context,
@@ -257,9 +266,22 @@ async fn create(context: &Context, config: Config) -> Result<Stream, NatsError> 
     let what = format!("the stream {}", config.name);
     let stream = context.get_or_create_stream(config.clone()).await;
     let stream = stream.map_err(|error| NatsError::new(&what, error))?;
+    compare_subjects(&what, &stream.cached_info().config, &config)?;
     compare_times(&what, &stream.cached_info().config, &config)?;
-    compare_binds(&what, &stream.cached_info().config, &config)?;
+    compare_options(&what, &stream.cached_info().config, &config)?;
     Ok(stream)
+}
+
+/// Compares the subjects. Without the right ones nothing is stored.
+fn compare_subjects(what: &str, found: &Config, wanted: &Config) -> Result<(), NatsError> {
+    if found.subjects == wanted.subjects {
+        return Ok(());
+    }
+    let (found, wanted) = (found.subjects.join(", "), wanted.subjects.join(", "));
+    Err(NatsError::settings(format!(
+        "{what} has the subjects {found}, and this version needs {wanted}. Stop all nodes, change it with the command `nats`, \
+         and start them again"
+    )))
 }
 
 /// Compares what must be the same on all nodes.
@@ -268,17 +290,20 @@ fn compare_times(what: &str, found: &Config, wanted: &Config) -> Result<(), Nats
     compare(what, "duplicate_window", found.duplicate_window, wanted.duplicate_window)
 }
 
-/// Compares the number of binds. A stream that an earlier version has created says nothing about it.
-fn compare_binds(what: &str, found: &Config, wanted: &Config) -> Result<(), NatsError> {
-    match (found.metadata.get(MAX_BINDS), wanted.metadata.get(MAX_BINDS)) {
-        (Some(binds), Some(wanted)) if binds != wanted => Err(NatsError::settings(format!(
-            "{what} was created with --max-binds {binds}, and this node has --max-binds {wanted}: with different numbers the \
-             SMSC would see more binds than allowed. Start the node with the number of the others, or stop all nodes, change it \
-             with `nats stream edit {} --metadata {MAX_BINDS}={wanted}`, and start them with the new one",
-            found.name
-        ))),
-        _ => Ok(()),
+/// Compares the options that a bucket knows. One that an earlier version has created says nothing about them.
+fn compare_options(what: &str, found: &Config, wanted: &Config) -> Result<(), NatsError> {
+    for (name, wanted) in &wanted.metadata {
+        let option = name.replace('_', "-");
+        if let Some(known) = found.metadata.get(name).filter(|known| *known != wanted) {
+            return Err(NatsError::settings(format!(
+                "{what} was created with --{option} {known}, and this node has --{option} {wanted}: with different numbers the SMSC would see \
+                 more binds than allowed, or keys would be forgotten too early. Start the node with the number of the others, or stop \
+                 all nodes, change it with `nats stream edit {} --metadata {name}={wanted}`, and start them with the new one",
+                found.name
+            )));
+        }
     }
+    Ok(())
 }
 
 fn compare(what: &str, field: &str, found: Duration, wanted: Duration) -> Result<(), NatsError> {
@@ -311,10 +336,18 @@ mod tests {
             metadata: binds.map(|binds| (MAX_BINDS.to_owned(), binds.to_owned())).into_iter().collect(),
             ..Config::default()
         };
-        assert!(compare_binds("the stream S", &config(Some("4")), &config(Some("4"))).is_ok());
-        assert!(compare_binds("the stream S", &config(None), &config(Some("4"))).is_ok());
-        let error = compare_binds("the stream S", &config(Some("4")), &config(Some("5"))).unwrap_err();
+        assert!(compare_options("the stream S", &config(Some("4")), &config(Some("4"))).is_ok());
+        assert!(compare_options("the stream S", &config(None), &config(Some("4"))).is_ok());
+        let error = compare_options("the stream S", &config(Some("4")), &config(Some("5"))).unwrap_err();
         assert!(error.is_final() && error.to_string().contains("--max-binds 4"), "{error}");
+    }
+
+    #[test]
+    fn a_stream_with_other_subjects_is_refused() {
+        let config = |subject: &str| Config { subjects: vec![subject.to_owned()], ..Config::default() };
+        assert!(compare_subjects("the stream S", &config("a.>"), &config("a.>")).is_ok());
+        let error = compare_subjects("the stream S", &config("a.*"), &config("a.>")).unwrap_err();
+        assert!(error.is_final() && error.to_string().contains("a.>"), "{error}");
     }
 
     #[test]

@@ -1,17 +1,27 @@
-//! Receipts and messages from phones: each is acknowledged once its event is stored.
+//! Receipts and messages from phones: each is acknowledged once its event is stored, or the part that waits for others.
 
 use std::collections::BTreeMap;
 
 use smpp_proto::session::Instant;
 
+use super::groups::GroupTask;
 use super::protocol::{
-    Command, DeliveryId, Event, EventBody, IdOwner, PhonePart, ReceiptDetails, Reply, Request, StoredParts,
+    Command, DeliveryId, Event, EventBody, IdOwner, PhonePart, ReceiptDetails, Reply, Request,
 };
 use super::timers::Timer;
 use super::{Node, Purpose};
 
+/// What is done one request after the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Task {
+    /// For something that the SMSC has delivered.
+    Delivery(DeliveryId),
+    /// For a group whose parts have waited too long. The node counts them.
+    Group(u64),
+}
+
 #[derive(Debug)]
-struct Delivery {
+struct Waiting {
     arrived: Instant,
     stage: Stage,
     /// A request has no reply yet.
@@ -24,29 +34,25 @@ enum Stage {
     Lookup {
         ids: Vec<String>,
         receipt: ReceiptDetails,
+        /// It is known that the receipt was not told before as one whose message nobody knows.
+        is_new: bool,
     },
-    /// Was this part told before?
-    ReadingTold(PhonePart),
-    StoringPart(PhonePart),
-    /// Are all parts there?
-    ReadingParts(PhonePart),
-    /// The event is being stored. Of a message with parts: the parts to delete afterwards.
-    Publishing(Event, Option<TellParts>),
-    FinishingParts(TellParts),
-}
-
-/// The parts of a message that is told.
-#[derive(Clone, Debug)]
-struct TellParts {
-    group: String,
-    up_to: u64,
-    digests: Vec<String>,
+    /// Nobody knows its message yet. If it was told so before, the SMSC has delivered it again because the answer took too long.
+    Checking { ids: Vec<String>, receipt: ReceiptDetails },
+    /// The event is being stored.
+    Publishing(Event),
+    /// A part of a message.
+    Group(GroupTask),
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Deliveries {
-    waiting: BTreeMap<DeliveryId, Delivery>,
+    waiting: BTreeMap<Task, Waiting>,
     last_message: u64,
+    last_group: u64,
+    /// How many groups were decided.
+    last_decided: u64,
+    is_housekeeping: bool,
 }
 
 impl Deliveries {
@@ -56,7 +62,8 @@ impl Deliveries {
 
     /// Returns how many receipts wait for their ids.
     fn lookups(&self) -> usize {
-        self.waiting.values().filter(|it| matches!(it.stage, Stage::Lookup { .. })).count()
+        let is_lookup = |it: &&Waiting| matches!(it.stage, Stage::Lookup { .. } | Stage::Checking { .. });
+        self.waiting.values().filter(is_lookup).count()
     }
 }
 
@@ -78,10 +85,10 @@ impl<M> Node<M> {
     ) {
         self.now = now;
         let stage = match owner {
-            Some(owner) => Self::tell(Some(owner), receipt),
-            None => Stage::Lookup { ids, receipt },
+            Some(owner) => Stage::Publishing(Event::receipt(Some(owner), receipt)),
+            None => Stage::Lookup { ids, receipt, is_new: false },
         };
-        self.start(delivery, stage);
+        self.start(Task::Delivery(delivery), stage);
     }
 
     /// Handles a message from a phone, or a part of one. [`Command::Answer`] follows.
@@ -93,128 +100,113 @@ impl<M> Node<M> {
         self.now = now;
         let stage = if part.group.is_empty() {
             self.deliveries.last_message += 1;
-            let id = format!("{}:message:{}", self.instance, self.deliveries.last_message);
-            Stage::Publishing(Event { id, body: EventBody::Message { parts: vec![part] } }, None)
+            let (about, detail) = (self.instance.clone(), self.deliveries.last_message.to_string());
+            Stage::Publishing(Event { about, detail, body: EventBody::Message { parts: vec![part] } })
         } else {
-            Stage::ReadingTold(part)
+            Stage::Group(GroupTask::of_part(part))
         };
-        self.start(delivery, stage);
+        self.start(Task::Delivery(delivery), stage);
     }
 
-    fn start(&mut self, id: DeliveryId, stage: Stage) {
-        let delivery = Delivery { arrived: self.now, stage, is_pending: false };
-        self.deliveries.waiting.insert(id, delivery);
-        self.advance_delivery(id);
+    fn start(&mut self, task: Task, stage: Stage) {
+        let waiting = Waiting { arrived: self.now, stage, is_pending: false };
+        self.deliveries.waiting.insert(task, waiting);
+        self.advance_delivery(task);
     }
 
-    /// The event of a receipt. The same receipt on another bind or node has the same id. A message that was sent twice has
-    /// the receipts of two ids.
-    fn tell(owner: Option<IdOwner>, receipt: ReceiptDetails) -> Stage {
-        let id = match &owner {
-            Some(owner) => format!("{}:receipt:{}:{}", owner.key, receipt.id, receipt.stat),
-            None => format!("unmatched:{}:{}", receipt.id, receipt.stat),
+    /// Sends the request of the stage, or gives the task up.
+    pub(super) fn advance_delivery(&mut self, task: Task) {
+        let Some(waiting) = self.deliveries.waiting.get_mut(&task).filter(|it| !it.is_pending) else {
+            return;
         };
-        Stage::Publishing(Event { id, body: EventBody::Receipt { owner, receipt } }, None)
-    }
-
-    /// Sends the request of the stage, or gives the delivery up.
-    pub(super) fn advance_delivery(&mut self, id: DeliveryId) {
-        let Some(delivery) = self.deliveries.waiting.get_mut(&id).filter(|it| !it.is_pending) else { return };
-        if self.now - delivery.arrived >= self.options.answer {
-            return self.answer(id, false);
+        if self.now - waiting.arrived >= self.options.answer {
+            return self.answer(task, false);
         }
-        delivery.is_pending = true;
-        let request = match &delivery.stage {
+        waiting.is_pending = true;
+        let request = match &waiting.stage {
             Stage::Lookup { ids, .. } => Request::FindId { ids: ids.clone() },
-            Stage::ReadingTold(part) | Stage::ReadingParts(part) => {
-                Request::ReadParts { group: part.group.clone() }
+            Stage::Checking { receipt, .. } => {
+                Request::FindEvent(Box::new(Event::receipt(None, receipt.clone())))
             }
-            Stage::StoringPart(part) => Request::StorePart(Box::new(part.clone())),
-            Stage::Publishing(event, _) => Request::Publish(Box::new(event.clone())),
-            Stage::FinishingParts(told) => {
-                let TellParts { group, up_to, digests } = told.clone();
-                Request::FinishParts { group, up_to, digests }
-            }
+            Stage::Publishing(event) => Request::Publish(Box::new(event.clone())),
+            Stage::Group(group) => group.request(),
         };
-        self.request(request, Purpose::Delivery(id));
+        self.request(request, Purpose::Task(task));
     }
 
-    fn answer(&mut self, id: DeliveryId, accept: bool) {
-        self.deliveries.waiting.remove(&id);
-        self.timers.clear(Timer::Delivery(id));
-        self.commands.push_back(Command::Answer { delivery: id, accept });
+    fn answer(&mut self, task: Task, accept: bool) {
+        self.deliveries.waiting.remove(&task);
+        self.timers.clear(Timer::Delivery(task));
+        if let Task::Delivery(delivery) = task {
+            self.commands.push_back(Command::Answer { delivery, accept });
+        }
     }
 
-    /// Handles the reply to a request about a delivery.
-    pub(super) fn handle_delivery_reply(&mut self, id: DeliveryId, reply: Reply) {
+    /// Handles the reply to a request of a task.
+    pub(super) fn handle_task_reply(&mut self, task: Task, reply: Reply) {
         let (now, lookup) = (self.now, self.options.lookup);
         let has_room = self.deliveries.lookups() <= self.options.lookups;
-        let Some(delivery) = self.deliveries.waiting.get_mut(&id) else { return };
-        delivery.is_pending = false;
-        let next = match (&delivery.stage, reply) {
+        let last_decided = &mut self.deliveries.last_decided;
+        let Some(waiting) = self.deliveries.waiting.get_mut(&task) else { return };
+        waiting.is_pending = false;
+        match (&mut waiting.stage, reply) {
+            (Stage::Lookup { ids, receipt, is_new: false }, Reply::Owner(None)) => {
+                waiting.stage = Stage::Checking { ids: std::mem::take(ids), receipt: receipt.clone() };
+                return self.advance_delivery(task);
+            }
+            (Stage::Checking { ids, receipt }, Reply::Found(false)) => {
+                let (ids, receipt) = (std::mem::take(ids), receipt.clone());
+                waiting.stage = Stage::Lookup { ids, receipt, is_new: true };
+                if !has_room {
+                    return self.answer(task, false);
+                }
+            }
             (Stage::Lookup { receipt, .. }, Reply::Owner(owner)) => {
-                if owner.is_none() && now - delivery.arrived < lookup {
-                    if !has_room {
-                        return self.answer(id, false);
-                    }
-                    None
+                if owner.is_some() || now - waiting.arrived >= lookup {
+                    waiting.stage = Stage::Publishing(Event::receipt(owner, receipt.clone()));
+                    return self.advance_delivery(task);
+                }
+                if !has_room {
+                    return self.answer(task, false);
+                }
+            }
+            (Stage::Publishing(_), Reply::Done(_) | Reply::Conflict)
+            | (Stage::Checking { .. }, Reply::Found(true)) => return self.answer(task, true),
+            (Stage::Group(group), Reply::Failed) => group.failed(),
+            (Stage::Group(group), reply) => {
+                let decided = || {
+                    *last_decided += 1;
+                    format!("{}-{last_decided}", self.instance)
+                };
+                return if group.handle_reply(reply, decided) {
+                    self.answer(task, true);
                 } else {
-                    Some(Self::tell(owner, receipt.clone()))
-                }
+                    self.advance_delivery(task);
+                };
             }
-            (Stage::ReadingTold(part), Reply::Parts(stored)) => {
-                if is_told(&stored, part) {
-                    return self.answer(id, true);
-                }
-                Some(Stage::StoringPart(part.clone()))
-            }
-            (Stage::StoringPart(part), Reply::Done(_)) => Some(Stage::ReadingParts(part.clone())),
-            (Stage::ReadingParts(part), Reply::Parts(stored)) => match whole(&stored, part) {
-                Some((event, told)) => Some(Stage::Publishing(event, Some(told))),
-                // The others are still to come, or another node has told the message.
-                None => return self.answer(id, true),
-            },
-            (Stage::Publishing(_, Some(told)), Reply::Done(_)) => Some(Stage::FinishingParts(told.clone())),
-            (Stage::Publishing(_, None) | Stage::FinishingParts(_), Reply::Done(_)) => {
-                return self.answer(id, true);
-            }
-            _ => None,
-        };
-        match next {
-            Some(stage) => {
-                delivery.stage = stage;
-                self.advance_delivery(id);
-            }
-            None => self.timers.set(Timer::Delivery(id), now + self.options.retry),
+            _ => {}
+        }
+        self.timers.set(Timer::Delivery(task), now + self.options.retry);
+    }
+
+    /// Looks for parts that have waited too long, and for keys that nobody needs any more, if the node has the first lease.
+    pub(super) fn keep_house(&mut self) {
+        self.timers.set(Timer::Housekeeping, self.now + self.options.housekeeping);
+        if self.leases.numbers().next() == Some(0) && !self.is_draining && !self.deliveries.is_housekeeping {
+            self.deliveries.is_housekeeping = true;
+            self.request(Request::ListGroups { age: self.options.part_age }, Purpose::Housekeeping);
+            self.request(Request::ForgetKeys, Purpose::Housekeeping);
         }
     }
-}
 
-/// Returns whether a message with this part was told.
-fn is_told(stored: &StoredParts, part: &PhonePart) -> bool {
-    let index = usize::from(part.number).checked_sub(1);
-    index.and_then(|index| stored.told.get(index)) == Some(&part.digest)
-}
-
-/// Returns the event of the message if all parts are stored.
-fn whole(stored: &StoredParts, part: &PhonePart) -> Option<(Event, TellParts)> {
-    let mut parts = BTreeMap::new();
-    for (sequence, other) in &stored.parts {
-        if other.total == part.total {
-            parts.insert(other.number, (*sequence, other));
+    pub(super) fn handle_housekeeping_reply(&mut self, reply: Reply) {
+        self.deliveries.is_housekeeping = false;
+        if let Reply::Groups(groups) = reply {
+            for (name, revision) in groups {
+                self.deliveries.last_group += 1;
+                let task = Task::Group(self.deliveries.last_group);
+                self.start(task, Stage::Group(GroupTask::of_old_group(name, revision)));
+            }
         }
     }
-    let all: Option<Vec<_>> = (1..=part.total).map(|number| parts.get(&number).copied()).collect();
-    let all = all?;
-    // Another part may have replaced this one in the meantime: then whoever stored that one tells the message.
-    let is_stored = all.iter().any(|(_, other)| other.digest == part.digest);
-    if !is_stored {
-        return None;
-    }
-    let digests: Vec<String> = all.iter().map(|(_, part)| part.digest.clone()).collect();
-    let up_to = all.iter().map(|(sequence, _)| *sequence).max()?;
-    let id = format!("{}:{}", part.group, digests.join("-"));
-    let parts = all.into_iter().map(|(_, part)| part.clone()).collect();
-    let told = TellParts { group: part.group.clone(), up_to, digests };
-    Some((Event { id, body: EventBody::Message { parts } }, told))
 }

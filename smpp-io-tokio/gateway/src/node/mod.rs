@@ -24,10 +24,15 @@
 //! 3. It is submitted.
 //! 4. Its outcome is written into the attempt, if nobody has changed that meanwhile: so each message has one outcome,
 //!    whatever dies or is slow. The ids of the SMSC are stored beside it.
-//! 5. The event is stored, then the message acknowledged. The attempt disappears by itself later; until then a message that
-//!    is published again under the same key is acknowledged and not sent.
+//! 5. The event is stored, unless it is stored already, then the message acknowledged. The attempt is forgotten later; until then
+//!    a message that is published again under the same key is acknowledged and not sent.
 //!
 //! Whatever a node did of this, the next one does the rest.
+//!
+//! # Events
+//!
+//! The engine stores no two events of the same id for as long as it keeps the first. The id says what the event is about, whoever
+//! tells it: so a node may die, or a request be repeated or arrive at any later time, and the event is told once.
 //!
 //! # Binds
 //!
@@ -36,6 +41,7 @@
 //! after the whole life can another node have the lease.
 
 mod deliveries;
+mod groups;
 mod leases;
 mod options;
 mod protocol;
@@ -48,13 +54,13 @@ use std::collections::{BTreeMap, VecDeque};
 
 use smpp_proto::session::Instant;
 
-use deliveries::Deliveries;
+use deliveries::{Deliveries, Task};
 use leases::{Leases, MemberPurpose};
 pub use options::Options;
 pub use protocol::{
-    AcceptedPart, AckToken, Attempt, Command, DeliveryId, Ended, Event, EventBody, EventKind, IdOwner,
-    Invalid, ItemId, Outcome, PhonePart, Priority, ReceiptDetails, Reply, Request, RequestId, StoredParts,
-    Work, WorkContent,
+    AcceptedPart, AckToken, Attempt, Command, DeliveryId, Ended, Event, EventBody, EventKind, Group, IdOwner,
+    Invalid, ItemId, Outcome, PhonePart, Priority, ReceiptDetails, Reply, Request, RequestId, Work,
+    WorkContent,
 };
 use timers::{Timer, Timers};
 use work::{Step, WorkTable};
@@ -64,7 +70,8 @@ use work::{Step, WorkTable};
 enum Purpose {
     Member(MemberPurpose),
     Item(ItemId, Step),
-    Delivery(DeliveryId),
+    Task(Task),
+    Housekeeping,
 }
 
 /// The logic of one node. `M` is a message as the driver submits it.
@@ -147,6 +154,7 @@ impl<M> Node<M> {
             is_gone: false,
         };
         node.renew_members();
+        node.timers.set(Timer::Housekeeping, now + node.options.housekeeping);
         node
     }
 
@@ -157,7 +165,8 @@ impl<M> Node<M> {
         match purpose {
             Purpose::Member(purpose) => self.handle_member_reply(sent, purpose, reply),
             Purpose::Item(item, step) => self.handle_item_reply(item, step, reply),
-            Purpose::Delivery(delivery) => self.handle_delivery_reply(delivery, reply),
+            Purpose::Task(task) => self.handle_task_reply(task, reply),
+            Purpose::Housekeeping => self.handle_housekeeping_reply(reply),
         }
         self.advance_drain();
     }
@@ -174,7 +183,8 @@ impl<M> Node<M> {
                 Timer::Submit => self.advance_work(),
                 Timer::Retry(item) => self.retry_item(item),
                 Timer::InProgress(item) => self.keep_in_progress(item),
-                Timer::Delivery(delivery) => self.advance_delivery(delivery),
+                Timer::Delivery(task) => self.advance_delivery(task),
+                Timer::Housekeeping => self.keep_house(),
             }
         }
         self.advance_drain();

@@ -25,13 +25,18 @@ pub struct Options {
     /// How long the node waits before it repeats a request that failed. Default 200 ms.
     pub retry: Duration,
     /// How long the node looks for the id of a receipt that nobody knows yet, before the receipt is told as unmatched: the
-    /// response of the message may be in the hands of another node. Default 10 s.
+    /// response of the message may be in the hands of another node. An SMSC that waits less for the answer delivers the receipt
+    /// again. Default 5 s.
     pub lookup: Duration,
     /// How long a receipt or a message from a phone waits to be stored at most; then it is refused with a temporary error.
-    /// Default 25 s.
+    /// Default 20 s.
     pub answer: Duration,
-    /// How long the engine certainly remembers the id of an event: half of its window. Default 60 s.
-    pub deduplicated: Duration,
+    /// How long the key of a message is remembered after its outcome. Default 24 h.
+    pub remember: Duration,
+    /// How long a message from a phone waits for its next part, before what there is of it is told. Default 1 h.
+    pub part_age: Duration,
+    /// How often the node that has the first lease looks for such messages, and for keys to forget. Default 60 s.
+    pub housekeeping: Duration,
     /// How many receipts and messages from phones the node stores at a time. Default 1,000.
     pub deliveries: usize,
     /// How many receipts wait for an id that nobody knows yet. Beyond it such a receipt is refused with a temporary error, so
@@ -50,9 +55,11 @@ impl Default for Options {
             rate: Some(50),
             max_resends: 3,
             retry: Duration::from_millis(200),
-            lookup: Duration::from_secs(10),
-            answer: Duration::from_secs(25),
-            deduplicated: Duration::from_secs(60),
+            lookup: Duration::from_secs(5),
+            answer: Duration::from_secs(20),
+            remember: Duration::from_secs(24 * 3_600),
+            part_age: Duration::from_secs(3_600),
+            housekeeping: Duration::from_secs(60),
             deliveries: 1_000,
             lookups: 200,
         }

@@ -1,6 +1,8 @@
 //! What a [`Node`](super::Node) asks for, and what it is told: commands, requests to the engine and their replies, and what the
 //! engine stores.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 /// Identifies a request to the engine. Its reply names it.
@@ -51,6 +53,9 @@ pub struct Work<M> {
     pub priority: Priority,
     /// Its sequence number in the stream of the queue.
     pub sequence: u64,
+    /// When it was published, by the engine's clock in milliseconds. With the sequence number it distinguishes the message from
+    /// those of a queue that was deleted.
+    pub published: i64,
     /// This delivery.
     pub token: AckToken,
     /// The message, or what is wrong with it.
@@ -134,8 +139,7 @@ pub enum Command<M> {
 /// A request to the engine.
 ///
 /// A request without a reply in time, or whose connection was lost, has the reply [`Reply::Failed`]. It may have been carried
-/// out all the same, or still be: [`Publish`](Self::Publish) within
-/// [`Options::deduplicated`](super::Options::deduplicated), others at any time.
+/// out all the same, or still be, at any later time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
     /// Store that the node lives: [`Reply::Done`].
@@ -174,8 +178,7 @@ pub enum Request {
         revision: u64,
     },
     /// Write the attempt if the revision of its key is this one, 0 if it must not exist: [`Reply::Done`] or
-    /// [`Reply::Conflict`]. An attempt with an outcome disappears after the time that keys are remembered, one of no node
-    /// likewise; one of a node stays.
+    /// [`Reply::Conflict`]. It stays until [`ForgetKeys`](Self::ForgetKeys).
     WriteAttempt {
         /// The key of the message.
         key: String,
@@ -201,37 +204,38 @@ pub enum Request {
         /// The normalised ids that the receipt may mean, the most likely first.
         ids: Vec<String>,
     },
-    /// Store an event, unless one with the same id was stored in the time that the engine remembers ids: [`Reply::Done`].
+    /// Store an event, unless one of the same [identity](Event::identity) is stored: [`Reply::Done`], or [`Reply::Conflict`] if it is.
     Publish(Box<Event>),
-    /// Look for an event of this id that was stored since then: [`Reply::Found`].
-    FindEvent {
-        /// The id of the event.
-        id: String,
-        /// Its kind.
-        kind: EventKind,
-        /// A point in time of the engine's clock, from [`Reply::Attempt`].
-        since: i64,
-    },
+    /// Look for an event: [`Reply::Found`].
+    FindEvent(Box<Event>),
     /// Acknowledge a message, so that the queue deletes it: [`Reply::Done`] once the engine has confirmed that.
     Acknowledge(AckToken),
     /// Tell the queue never to deliver the message again: [`Reply::Done`] once that has been sent.
     Terminate(AckToken),
-    /// Store a part of a message from a phone, in place of an earlier one with the same group and number: [`Reply::Done`].
-    StorePart(Box<PhonePart>),
-    /// Read the parts of a group that are stored: [`Reply::Parts`].
-    ReadParts {
-        /// The group.
+    /// Read the group: [`Reply::Group`].
+    ReadGroup {
+        /// Its name: [`PhonePart::group`].
         group: String,
     },
-    /// Store the digests of a group that is told, and delete its parts up to the sequence number: [`Reply::Done`].
-    FinishParts {
-        /// The group.
+    /// Write the group if its revision is this one, 0 if it must not exist: [`Reply::Done`] or [`Reply::Conflict`]. One
+    /// without parts disappears after the time that digests are remembered, one with parts stays.
+    WriteGroup {
+        /// Its name.
         group: String,
-        /// The newest sequence number of the parts that were told.
-        up_to: u64,
-        /// The digests of the parts, from the first.
-        digests: Vec<String>,
+        /// The revision that the node knows, or 0.
+        revision: u64,
+        /// What to write.
+        content: Box<Group>,
     },
+    /// List the groups with parts that were not written for so long, the oldest first, and the oldest of all if there is little
+    /// room left for others: [`Reply::Groups`].
+    ListGroups {
+        /// How long.
+        age: Duration,
+    },
+    /// Delete the attempts that nobody needs any more: [`Reply::Done`]. An attempt is needed until all messages have left the
+    /// queue that were published before it was written, or within the time that keys are remembered after that.
+    ForgetKeys,
 }
 
 /// The reply to a request.
@@ -254,14 +258,16 @@ pub enum Reply {
     },
     /// The lease: its revision and its holder.
     Lease(Option<(u64, String)>),
-    /// The attempt of the key: its revision, when it was written by the engine's clock, and what it says.
-    Attempt(Option<(u64, i64, Attempt)>),
+    /// The attempt of the key: its revision, and what it says.
+    Attempt(Option<(u64, Attempt)>),
     /// The part of the message that has the id.
     Owner(Option<IdOwner>),
-    /// Whether there is such an event.
+    /// Whether the event is stored.
     Found(bool),
-    /// The parts of a group.
-    Parts(StoredParts),
+    /// The group: its revision, and what it says.
+    Group(Option<(u64, Group)>),
+    /// The names of groups, each with its revision.
+    Groups(Vec<(String, u64)>),
 }
 
 /// What is stored about a message that a node is about to submit, or that has ended.
@@ -271,6 +277,9 @@ pub struct Attempt {
     pub node: String,
     /// Distinguishes the attempts of one instance.
     pub nonce: u64,
+    /// The sequence number of the message in the queue.
+    #[serde(default)]
+    pub sequence: u64,
     /// How many earlier attempts may have sent it.
     #[serde(default)]
     pub sent_before: u32,
@@ -285,7 +294,7 @@ impl Attempt {
     pub fn read(stored: &[u8]) -> Self {
         let unreadable = || {
             let node = if stored.is_empty() { String::new() } else { "?".into() };
-            Self { node, nonce: 0, sent_before: 0, outcome: None }
+            Self { node, nonce: 0, sequence: 0, sent_before: 0, outcome: None }
         };
         serde_json::from_slice(stored).unwrap_or_else(|_| unreadable())
     }
@@ -402,16 +411,35 @@ impl EventKind {
 /// An event to store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// Its id, the same whoever tells it: the `Nats-Msg-Id`.
-    pub id: String,
+    /// What it is about: the key of a message, the id of a receipt whose key nobody knows.
+    pub about: String,
+    /// Distinguishes it from others of the same kind about the same.
+    pub detail: String,
     /// What it says.
     pub body: EventBody,
 }
 
 impl Event {
-    /// Returns the id of the event with the outcome of a message.
-    pub fn outcome_id(key: &str, kind: EventKind) -> String {
-        format!("{key}:{}", kind.name())
+    /// Returns the event with the outcome of a message that has this sequence number in the queue.
+    pub fn outcome(key: &str, sequence: u64, outcome: Outcome) -> Self {
+        let body = EventBody::Outcome { key: key.to_owned(), outcome };
+        Self { about: key.to_owned(), detail: sequence.to_string(), body }
+    }
+
+    /// Returns the event of a receipt. The same receipt on another bind or node has the same id. A message that was sent twice has
+    /// the receipts of two ids. An SMSC may use an id again: what tells two receipts apart that nobody knows is their content.
+    pub fn receipt(owner: Option<IdOwner>, receipt: ReceiptDetails) -> Self {
+        let ReceiptDetails { id, stat, digest, .. } = &receipt;
+        let (about, detail) = match &owner {
+            Some(owner) => (owner.key.clone(), format!("{id}-{stat}")),
+            None => (id.clone(), format!("{stat}-{digest}")),
+        };
+        Self { about, detail, body: EventBody::Receipt { owner, receipt } }
+    }
+
+    /// Returns what identifies it, whoever tells it.
+    pub fn identity(&self) -> (EventKind, &str, &str) {
+        (self.kind(), &self.about, &self.detail)
     }
 
     /// Returns its kind.
@@ -445,7 +473,8 @@ pub enum EventBody {
     },
     /// A message from a phone.
     Message {
-        /// Its parts in order; one for a message that is not concatenated.
+        /// Its parts in order; one for a message that is not concatenated. Fewer than their [`PhonePart::total`] if the others did
+        /// not come.
         parts: Vec<PhonePart>,
     },
     /// What was published is no message.
@@ -467,6 +496,9 @@ pub struct ReceiptDetails {
     /// The error code of the SMSC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub err: Option<String>,
+    /// Identifies the content of the receipt.
+    #[serde(skip)]
+    pub digest: String,
 }
 
 /// One part of a message from a phone, or a whole one.
@@ -503,11 +535,44 @@ impl std::fmt::Debug for PhonePart {
     }
 }
 
-/// The parts of a message from a phone that are stored.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct StoredParts {
-    /// The parts, each with the sequence number that it was stored with.
-    pub parts: Vec<(u64, PhonePart)>,
-    /// The digests of the parts of the last message of this group that was told.
-    pub told: Vec<String>,
+/// The parts of messages from phones that have the same sender, recipient, reference and number of parts.
+///
+/// The parts that are stored wait for the others. Then they are decided: as a whole message, or as what there is of it. From
+/// then on the group takes no part until their event is stored, so that each part is in one event.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Group {
+    /// The parts by their numbers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<PhonePart>,
+    /// The [detail](Event::detail) of their event, once they are decided. No other event has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided: Option<String>,
+    /// The parts that were told: number and digest, the last ones last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub told: Vec<(u8, String)>,
+}
+
+/// How many parts a group remembers that were told: those of two messages at least.
+const MAX_TOLD: usize = 510;
+
+impl Group {
+    /// Returns whether the part was told, so that it is one that the SMSC has delivered again.
+    pub fn was_told(&self, part: &PhonePart) -> bool {
+        self.told.iter().any(|(number, digest)| *number == part.number && *digest == part.digest)
+    }
+
+    /// Returns the event of the parts, if they are decided.
+    pub fn event(&self, name: &str) -> Option<Event> {
+        let detail = self.decided.clone().filter(|_| !self.parts.is_empty())?;
+        Some(Event { about: name.to_owned(), detail, body: EventBody::Message { parts: self.parts.clone() } })
+    }
+
+    /// Returns the group once the event of its parts is stored.
+    #[must_use]
+    pub fn after_telling(mut self) -> Self {
+        self.told.extend(self.parts.into_iter().map(|part| (part.number, part.digest)));
+        let surplus = self.told.len().saturating_sub(MAX_TOLD);
+        self.told.drain(..surplus);
+        Self { parts: Vec::new(), decided: None, told: self.told }
+    }
 }

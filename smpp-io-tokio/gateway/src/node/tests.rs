@@ -70,31 +70,36 @@ fn list(node: &mut Node<()>, others: &[&str]) {
 /// The node takes a message and finds this attempt.
 fn take(node: &mut Node<()>, resend_when_uncertain: bool, found: Attempt) {
     let content = WorkContent { key: "key".into(), resend_when_uncertain, expires: None, body: () };
-    let work = Work { priority: Priority::Normal, sequence: 1, token: AckToken(1), content: Ok(content) };
+    let work = Work {
+        priority: Priority::Normal,
+        sequence: 1,
+        published: 0,
+        token: AckToken(1),
+        content: Ok(content),
+    };
     node.handle_work(at(1), work);
     let (id, _) = request(node);
     node.handle_reply(at(2), id, Reply::Conflict);
     let (id, read) = request(node);
     assert!(matches!(read, Request::ReadAttempt { .. }));
-    node.handle_reply(at(3), id, Reply::Attempt(Some((7, 4711, found))));
+    node.handle_reply(at(3), id, Reply::Attempt(Some((7, found))));
 }
 
 fn attempt(node: &str, outcome: Option<Outcome>) -> Attempt {
-    Attempt { node: node.into(), nonce: 1, sent_before: 0, outcome }
+    Attempt { node: node.into(), nonce: 1, sequence: 9, sent_before: 0, outcome }
 }
 
 #[test]
-fn the_event_of_a_dead_node_is_looked_for_before_it_is_told_again() {
-    for is_found in [true, false] {
+fn the_event_of_a_dead_node_is_told_under_its_id_and_the_message_acknowledged_if_it_was_told() {
+    for reply in [Reply::Conflict, Reply::Done(1)] {
         let mut node = bound(1);
         take(&mut node, false, attempt("dead", Some(Outcome::new(EventKind::Refused, "no"))));
-        let (id, find) = request(&mut node);
-        let expected = Request::FindEvent { id: "key:refused".into(), kind: EventKind::Refused, since: 4711 };
-        assert_eq!(find, expected);
-        node.handle_reply(at(4), id, Reply::Found(is_found));
+        let (id, publish) = request(&mut node);
+        let Request::Publish(event) = publish else { panic!("{publish:?}") };
+        assert_eq!(event.identity(), (EventKind::Refused, "key", "9"));
+        node.handle_reply(at(4), id, reply);
         let (_, next) = request(&mut node);
-        assert_eq!(matches!(next, Request::Acknowledge(_)), is_found, "{next:?}");
-        assert_eq!(matches!(next, Request::Publish(_)), !is_found, "{next:?}");
+        assert!(matches!(next, Request::Acknowledge(_)), "{next:?}");
     }
 }
 
@@ -147,30 +152,63 @@ fn a_lease_is_deleted_only_once_the_connections_are_reported() {
     assert_eq!(commands(&mut node).iter().filter(|command| deletes(command)).count(), 1);
 }
 
-#[test]
-fn a_part_that_was_told_is_acknowledged_and_not_stored_again() {
-    let mut node = bound(1);
-    let part = PhonePart {
+fn phone_part(number: u8, digest: &str) -> PhonePart {
+    PhonePart {
         group: "group".into(),
-        number: 2,
+        number,
         total: 2,
-        digest: "d2".into(),
+        digest: digest.into(),
         from: String::new(),
         to: String::new(),
         data_coding: 0,
         esm_class: 0,
         octets: String::new(),
-    };
-    for (digests, is_told) in [(["d1", "d2"], true), (["d1", "other"], false)] {
-        node.handle_phone_part(at(1), DeliveryId(1), part.clone());
+    }
+}
+
+#[test]
+fn a_part_that_was_told_is_acknowledged_and_not_stored_again() {
+    let mut node = bound(1);
+    for (digest, is_told) in [("d2", true), ("other", false)] {
+        node.handle_phone_part(at(1), DeliveryId(1), phone_part(2, "d2"));
         let (id, _) = request(&mut node);
-        let told = digests.map(str::to_owned).to_vec();
-        node.handle_reply(at(2), id, Reply::Parts(StoredParts { parts: Vec::new(), told }));
+        let told = vec![(1, "d1".into()), (2, digest.into())];
+        node.handle_reply(at(2), id, Reply::Group(Some((5, Group { told, ..Group::default() }))));
         let all = commands(&mut node);
         let answered = all.iter().any(|command| matches!(command, Command::Answer { accept: true, .. }));
-        let stored = all.iter().any(|command| matches!(command, Command::Request(_, Request::StorePart(_))));
-        assert_eq!((answered, stored), (is_told, !is_told));
+        let stores =
+            |it: &Command<()>| matches!(it, Command::Request(_, Request::WriteGroup { revision: 5, .. }));
+        assert_eq!((answered, all.iter().any(stores)), (is_told, !is_told));
     }
+}
+
+#[test]
+fn a_part_that_contradicts_those_that_wait_starts_another_message_and_they_are_told_first() {
+    let mut node = bound(1);
+    node.handle_phone_part(at(1), DeliveryId(1), phone_part(1, "new"));
+    let (id, _) = request(&mut node);
+    let waiting = Group { parts: vec![phone_part(1, "old")], ..Group::default() };
+    node.handle_reply(at(2), id, Reply::Group(Some((5, waiting))));
+    let (id, write) = request(&mut node);
+    let Request::WriteGroup { revision: 5, content, .. } = write else { panic!("{write:?}") };
+    assert!(content.decided.is_some() && content.parts[0].digest == "old", "{content:?}");
+    node.handle_reply(at(3), id, Reply::Done(6));
+    let (id, publish) = request(&mut node);
+    let Request::Publish(event) = publish else { panic!("{publish:?}") };
+    assert!(matches!(&event.body, EventBody::Message { parts } if parts.len() == 1), "{event:?}");
+    node.handle_reply(at(4), id, Reply::Done(1));
+    let (id, finish) = request(&mut node);
+    let Request::WriteGroup { revision: 6, content, .. } = finish else { panic!("{finish:?}") };
+    assert_eq!((content.parts.len(), &content.told[..]), (0, &[(1, "old".to_owned())][..]));
+    node.handle_reply(at(5), id, Reply::Done(7));
+    let (id, _) = request(&mut node);
+    node.handle_reply(at(6), id, Reply::Group(Some((7, *content))));
+    let (id, write) = request(&mut node);
+    let Request::WriteGroup { revision: 7, content, .. } = write else { panic!("{write:?}") };
+    assert!(content.decided.is_none() && content.parts[0].digest == "new", "{content:?}");
+    node.handle_reply(at(7), id, Reply::Done(8));
+    let all = commands(&mut node);
+    assert!(matches!(all[..], [Command::Answer { accept: true, .. }]), "{all:?}");
 }
 
 #[test]
@@ -239,14 +277,69 @@ fn receipts_that_nobody_knows_leave_room_for_others() {
             is_final: true,
             stat: "DELIVRD".into(),
             err: None,
+            digest: String::new(),
         };
         node.handle_receipt(at(1), DeliveryId(number), None, vec![number.to_string()], receipt);
         let (id, _) = request(&mut node);
         node.handle_reply(at(2), id, Reply::Owner(None));
+        let (id, _) = request(&mut node);
+        node.handle_reply(at(3), id, Reply::Found(false));
         answers.extend(commands(&mut node));
     }
     let [Command::Answer { delivery: DeliveryId(2), accept: false }] = answers[..] else {
         panic!("{answers:?}")
     };
     assert_eq!(node.in_hand(), (0, 2));
+}
+
+#[test]
+fn a_node_that_was_cut_off_for_as_long_as_keys_are_remembered_writes_nothing_about_what_it_has() {
+    for (hours, is_written) in [(11, true), (13, false)] {
+        let mut node = bound(1);
+        let content =
+            WorkContent { key: "key".into(), resend_when_uncertain: false, expires: None, body: () };
+        let work = Work {
+            priority: Priority::Normal,
+            sequence: 1,
+            published: 0,
+            token: AckToken(1),
+            content: Ok(content),
+        };
+        node.handle_work(at(1), work);
+        let (id, _) = request(&mut node);
+        let later = hours * 3_600_000;
+        node.handle_reply(at(later), id, Reply::Failed);
+        node.handle_timeout(at(later + 200));
+        let (id, read) = requests(&mut node).pop().unwrap();
+        assert!(matches!(read, Request::ReadAttempt { .. }), "{read:?}");
+        // Nobody has written it, or another node has long ago, and it is forgotten.
+        node.handle_reply(at(later + 201), id, Reply::Attempt(None));
+        let all = commands(&mut node);
+        let writes = |it: &Command<()>| matches!(it, Command::Request(_, Request::WriteAttempt { .. }));
+        assert_eq!(all.iter().any(writes), is_written, "{all:?}");
+        let is_abandoned = all.iter().any(|it| matches!(it, Command::Abandon(AckToken(1))));
+        assert_eq!(is_abandoned, !is_written, "{all:?}");
+    }
+}
+
+#[test]
+fn a_receipt_that_was_told_as_unmatched_is_acknowledged_at_once_when_it_comes_again() {
+    let mut node: Node<()> = bound(1);
+    let receipt = ReceiptDetails {
+        id: "7f".into(),
+        state: "DELIVERED".into(),
+        is_final: true,
+        stat: "DELIVRD".into(),
+        err: None,
+        digest: "d".into(),
+    };
+    node.handle_receipt(at(1), DeliveryId(1), None, vec!["7f".into()], receipt);
+    let (id, _) = request(&mut node);
+    node.handle_reply(at(2), id, Reply::Owner(None));
+    let (id, find) = request(&mut node);
+    let Request::FindEvent(event) = find else { panic!("{find:?}") };
+    assert_eq!(event.identity(), (EventKind::Unmatched, "7f", "DELIVRD-d"));
+    node.handle_reply(at(3), id, Reply::Found(true));
+    let all = commands(&mut node);
+    assert!(matches!(all[..], [Command::Answer { delivery: DeliveryId(1), accept: true }]), "{all:?}");
 }

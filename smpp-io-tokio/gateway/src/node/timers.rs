@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use smpp_proto::session::Instant;
 
-use super::protocol::{DeliveryId, ItemId};
+use super::deliveries::Task;
+use super::protocol::ItemId;
 
 /// What has a deadline. Each has at most one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,8 +24,10 @@ pub(super) enum Timer {
     Retry(ItemId),
     /// A message is kept from being redelivered.
     InProgress(ItemId),
-    /// A request about a delivery is repeated.
-    Delivery(DeliveryId),
+    /// A request about a delivery or a group is repeated.
+    Delivery(Task),
+    /// Old parts and keys are looked for.
+    Housekeeping,
 }
 
 #[derive(Debug, Default)]

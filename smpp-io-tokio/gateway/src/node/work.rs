@@ -68,8 +68,6 @@ enum Stage {
     Withdrawing,
     /// The outcome is recorded. Its ids are being stored.
     StoringIds,
-    /// An earlier node has recorded the outcome, and may have told it.
-    LookingForEvent,
     /// The event is being stored.
     Publishing,
     Acknowledging,
@@ -83,6 +81,10 @@ enum Stage {
 struct Item<M> {
     priority: Priority,
     sequence: u64,
+    /// When it was published, by the engine's clock.
+    published: i64,
+    /// When the node took it.
+    taken: Instant,
     token: AckToken,
     key: String,
     resend_when_uncertain: bool,
@@ -101,10 +103,8 @@ struct Item<M> {
     outcome: Option<Outcome>,
     /// The accepted parts whose ids are not stored: by index, and whether a request is on its way.
     ids: BTreeMap<usize, bool>,
-    /// When the node first tried to record the outcome, or to store the event: no node has told it before.
-    published: Option<Instant>,
-    /// When the attempt was recorded, by the engine's clock.
-    recorded: i64,
+    /// The sequence number of the message that has the outcome: another one if it was published again under the same key.
+    told_as: u64,
     acks: u32,
     /// How often the attempt was not what the node thought, one after the other.
     conflicts: u32,
@@ -139,7 +139,7 @@ impl<M> Node<M> {
     /// Handles a message from the queue. The driver passes no more than it was asked for.
     pub fn handle_work(&mut self, now: Instant, work: Work<M>) {
         self.now = now;
-        let Work { priority, sequence, token, content } = work;
+        let Work { priority, sequence, published, token, content } = work;
         if let Some(item) = self.work.by_sequence.get(&sequence).and_then(|id| self.work.items.get_mut(id)) {
             // It was delivered again: the older delivery cannot be acknowledged any more.
             item.token = token;
@@ -165,6 +165,8 @@ impl<M> Node<M> {
         let item = Item {
             priority,
             sequence,
+            published,
+            taken: now,
             token,
             key: key.clone(),
             resend_when_uncertain,
@@ -179,8 +181,7 @@ impl<M> Node<M> {
             sent_before: 0,
             outcome: None,
             ids: BTreeMap::new(),
-            published: None,
-            recorded: 0,
+            told_as: sequence,
             acks: 0,
             conflicts: 0,
             is_pending: false,
@@ -328,14 +329,18 @@ impl<M> Node<M> {
     fn write(&mut self, id: ItemId) {
         let instance = self.instance.clone();
         let Some(item) = self.work.items.get_mut(&id) else { return };
+        if item.revision == 0 && self.now - item.taken >= self.options.remember / 2 {
+            // Perhaps another node has told the outcome long ago, and it is forgotten. If not, the queue still has the message.
+            return self.lost(id);
+        }
         item.stage = Stage::Writing;
         if let Some(outcome) = &mut item.outcome {
             outcome.possible_duplicate = item.sent_before > 0;
-            item.published.get_or_insert(self.now);
         }
         let attempt = Attempt {
             node: instance,
             nonce: item.nonce,
+            sequence: item.sequence,
             sent_before: item.sent_before,
             outcome: item.outcome.clone(),
         };
@@ -354,8 +359,13 @@ impl<M> Node<M> {
     /// on its way has no effect.
     fn withdraw(&mut self, id: ItemId) {
         let Some(item) = self.work.items.get(&id) else { return };
-        let attempt =
-            Attempt { node: String::new(), nonce: item.nonce, sent_before: item.sent_before, outcome: None };
+        let attempt = Attempt {
+            node: String::new(),
+            nonce: item.nonce,
+            sequence: item.sequence,
+            sent_before: item.sent_before,
+            outcome: None,
+        };
         let request = Request::WriteAttempt { key: item.key.clone(), revision: item.revision, attempt };
         self.item_request(id, request);
     }
@@ -398,36 +408,22 @@ impl<M> Node<M> {
             self.work.active -= 1;
         }
         item.stage = Stage::StoringIds;
-        if !item.ids.is_empty() {
-            return;
-        }
-        let is_old = item.published.is_some_and(|first| self.now - first >= self.options.deduplicated);
-        match &item.outcome {
-            // Another node may have told it, or this one long ago, beyond the memory of the engine.
-            Some(outcome) if item.recorded != 0 => {
-                item.stage = Stage::LookingForEvent;
-                let event = Event::outcome_id(&item.key, outcome.kind);
-                let request = Request::FindEvent { id: event, kind: outcome.kind, since: item.recorded };
-                self.item_request(id, request);
-            }
-            Some(_) if is_old => self.read(id),
-            _ => self.publish(id),
+        if item.ids.is_empty() {
+            self.publish(id);
         }
     }
 
+    /// Stores the event. If it is stored already, another node has told it, or this one and the reply was lost.
     fn publish(&mut self, id: ItemId) {
-        let now = self.now;
         let Some(item) = self.work.items.get_mut(&id) else { return };
         item.stage = Stage::Publishing;
-        item.published.get_or_insert(now);
         let event = match (&item.invalid, &item.outcome) {
-            (Some(invalid), _) => {
-                Event { id: format!("invalid:{}", item.sequence), body: EventBody::Invalid(invalid.clone()) }
-            }
-            (None, Some(outcome)) => Event {
-                id: Event::outcome_id(&item.key, outcome.kind),
-                body: EventBody::Outcome { key: item.key.clone(), outcome: outcome.clone() },
+            (Some(invalid), _) => Event {
+                about: invalid.key.clone().unwrap_or_default(),
+                detail: format!("{}-{}", item.sequence, item.published),
+                body: EventBody::Invalid(invalid.clone()),
             },
+            (None, Some(outcome)) => Event::outcome(&item.key, item.told_as, outcome.clone()),
             (None, None) => return,
         };
         self.item_request(id, Request::Publish(Box::new(event)));
@@ -484,10 +480,7 @@ impl<M> Node<M> {
             }
             (Stage::Reading, Reply::Attempt(found)) => self.handle_attempt(id, found),
             (Stage::Withdrawing, Reply::Done(_) | Reply::Conflict) => self.give_back(id),
-            (Stage::LookingForEvent, Reply::Found(true)) | (Stage::Publishing, Reply::Done(_)) => {
-                self.acknowledge(id);
-            }
-            (Stage::LookingForEvent, Reply::Found(false)) => self.publish(id),
+            (Stage::Publishing, Reply::Done(_) | Reply::Conflict) => self.acknowledge(id),
             (Stage::Acknowledging | Stage::Terminating, Reply::Done(_)) => self.forget(id),
             (Stage::Acknowledging | Stage::Terminating, _) if item.acks >= MAX_ACKS => self.abandon(id),
             _ => self.retry(id),
@@ -507,27 +500,17 @@ impl<M> Node<M> {
             // Perhaps it was written.
             Stage::Writing | Stage::Reading => self.read(id),
             Stage::Withdrawing => self.withdraw(id),
-            Stage::LookingForEvent => self.recorded(id),
-            Stage::Publishing => {
-                let first = item.published.unwrap_or(self.now);
-                if item.invalid.is_none() && self.now - first >= self.options.deduplicated {
-                    // The engine may have forgotten the id.
-                    self.read(id);
-                } else {
-                    self.publish(id);
-                }
-            }
+            Stage::Publishing => self.publish(id),
             Stage::Acknowledging | Stage::Terminating => self.acknowledge(id),
             Stage::Waiting | Stage::Submitted | Stage::StoringIds | Stage::Lost => {}
         }
     }
 
     /// Decides what an attempt that is stored means.
-    fn handle_attempt(&mut self, id: ItemId, found: Option<(u64, i64, Attempt)>) {
+    fn handle_attempt(&mut self, id: ItemId, found: Option<(u64, Attempt)>) {
         let max_resends = self.options.max_resends;
-        let (now, deduplicated) = (self.now, self.options.deduplicated);
         let Some(item) = self.work.items.get_mut(&id) else { return };
-        let Some((revision, recorded, attempt)) = found else {
+        let Some((revision, attempt)) = found else {
             item.revision = 0;
             return self.write(id);
         };
@@ -535,11 +518,7 @@ impl<M> Node<M> {
         if is_mine {
             item.revision = revision;
             return match (&attempt.outcome, &item.outcome) {
-                (Some(_), _) => {
-                    let is_old = item.published.is_some_and(|first| now - first >= deduplicated);
-                    item.recorded = if is_old { recorded } else { 0 };
-                    self.recorded(id);
-                }
+                (Some(_), _) => self.recorded(id),
                 (None, Some(_)) => self.write(id),
                 (None, None) => self.submit(id),
             };
@@ -551,7 +530,7 @@ impl<M> Node<M> {
             // An earlier node did all but the rest.
             item.ids = ids_to_store(&outcome);
             item.outcome = Some(outcome);
-            item.recorded = recorded;
+            item.told_as = attempt.sequence;
             self.store_ids(id);
             return self.recorded(id);
         }

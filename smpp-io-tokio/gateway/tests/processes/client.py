@@ -11,7 +11,7 @@ async def main(server, account):
     client = await nats.connect(server)
     jetstream = client.jetstream()
     message = {"key": "python-1", "from": "8x8", "to": "+6591234567", "text": "Hello from Python"}
-    events = await jetstream.subscribe(f"sms.{account}.event.*")
+    events = await jetstream.subscribe(f"sms.{account}.event.>")
     for _ in range(2):
         stored = await jetstream.publish(
             f"sms.{account}.send.normal",
@@ -22,7 +22,7 @@ async def main(server, account):
     async for event in events.messages:
         await event.ack()
         content = json.loads(event.data)
-        kind = event.subject.rsplit(".", 1)[1]
+        kind = event.subject.split(".")[3]
         if content.get("key") == message["key"]:
             print(kind, flush=True)
         if kind == "receipt":

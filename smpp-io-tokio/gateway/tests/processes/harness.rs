@@ -12,7 +12,7 @@ use async_nats::jetstream::{self, Context};
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 use smpp_gateway::demo::free_port;
-use smpp_gateway::names::Names;
+use smpp_gateway::names::{Names, event_kind};
 use smpp_gateway::nats::connect;
 use smpp_gateway::settings::NatsSettings;
 use smpp_proto::session::Rate;
@@ -66,15 +66,19 @@ impl World {
         Self::with_servers(folder, servers).await
     }
 
-    /// Starts a NATS server that wants TLS, and a user with a password. The folder has the certificate of its issuer, `ca.pem`.
-    pub(crate) async fn start_secured(name: &str) -> Self {
+    /// Starts a NATS server that lets not everybody in. `guard` writes what it needs into the folder, and returns the arguments of
+    /// the server, and how the test reaches it at the port.
+    pub(crate) async fn start_guarded(
+        name: &str,
+        guard: impl FnOnce(&Path, u16) -> (Vec<String>, NatsSettings),
+    ) -> Self {
         let folder = std::env::temp_dir().join(format!("smpp-gateway-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
-        write_certificates(&folder);
-        let server = NatsServer::secured(&folder);
-        let mut settings = nats_settings(format!("tls://shop:s3cret@127.0.0.1:{}", server.port));
-        settings.ca = Some(folder.join("ca.pem"));
-        Self::with_settings(folder, vec![server], settings).await
+        let port = free_port().unwrap();
+        let (more, settings) = guard(&folder, port);
+        let mut arguments = arguments(port, &folder);
+        arguments.extend(more);
+        Self::with_settings(folder, vec![NatsServer::new(port, arguments)], settings).await
     }
 
     async fn with_servers(folder: PathBuf, servers: Vec<NatsServer>) -> Self {
@@ -199,24 +203,40 @@ impl World {
         self.servers[0].port
     }
 
-    /// Returns all events that are stored: kind, id and content.
+    /// Returns all events that are stored: kind, id and content. What NATS does not answer in time is asked again.
     pub(crate) async fn events(&self) -> Vec<(String, String, Value)> {
-        let stream = self.context.get_stream(self.names.stream("EVENT")).await.unwrap();
+        let end = Instant::now() + Duration::from_secs(60);
+        loop {
+            match self.read_events().await {
+                Ok(events) => return events,
+                Err(error) => assert!(Instant::now() < end, "{error}"),
+            }
+            sleep(Duration::from_millis(500)).await;
+        }
+    }
+
+    async fn read_events(&self) -> Result<Vec<(String, String, Value)>, async_nats::Error> {
+        let stream = self.context.get_stream(self.names.stream("EVENT")).await?;
         let config = pull::Config { ack_policy: AckPolicy::None, ..pull::Config::default() };
-        let consumer = stream.create_consumer(config).await.unwrap();
+        let consumer = stream.create_consumer(config).await?;
         let mut left = consumer.cached_info().num_pending;
         let mut events = Vec::new();
         while left > 0 {
-            let mut batch = consumer.fetch().max_messages(1_000).messages().await.unwrap();
+            let mut batch = consumer.fetch().max_messages(1_000).messages().await?;
+            let before = left;
             while let Some(event) = batch.next().await {
-                let event = event.unwrap();
+                let event = event?;
                 left = left.saturating_sub(1);
-                let kind = event.subject.rsplit('.').next().unwrap().to_owned();
-                let id = event.headers.as_ref().and_then(|it| it.get("Nats-Msg-Id")).unwrap().to_string();
-                events.push((kind, id, serde_json::from_slice(&event.payload).unwrap()));
+                let kind = event_kind(&event.subject).to_owned();
+                let id = event.headers.as_ref().and_then(|it| it.get("Nats-Msg-Id"));
+                let id = id.ok_or("an event without an id")?.to_string();
+                events.push((kind, id, serde_json::from_slice(&event.payload)?));
+            }
+            if left == before {
+                return Err("no events came".into());
             }
         }
-        events
+        Ok(events)
     }
 
     /// Waits until the queue is empty and each receipt is there, then compares the events with what the SMSC has seen,
@@ -234,9 +254,8 @@ impl World {
             }
             sleep(Duration::from_millis(500)).await;
         }
-        let stream = self.context.get_stream(self.names.stream("SEND")).await.unwrap();
         let end = Instant::now() + Duration::from_secs(20);
-        while stream.get_info().await.unwrap().state.messages > 0 {
+        while self.queued().await.unwrap_or(u64::MAX) > 0 {
             assert!(Instant::now() < end, "messages are left in the queue");
             sleep(Duration::from_millis(200)).await;
         }
@@ -271,6 +290,12 @@ impl World {
         counts
     }
 
+    /// Returns how many messages are in the queue.
+    async fn queued(&self) -> Result<u64, async_nats::Error> {
+        let stream = self.context.get_stream(self.names.stream("SEND")).await?;
+        Ok(stream.cached_info().state.messages)
+    }
+
     /// Returns the outcomes and the number of receipts of each key.
     async fn told(&self) -> (BTreeMap<String, Vec<String>>, BTreeMap<String, usize>) {
         let (mut told, mut receipts) = (BTreeMap::<String, Vec<String>>::new(), BTreeMap::new());
@@ -299,16 +324,6 @@ impl NatsServer {
     fn single(folder: &Path) -> Self {
         let port = free_port().unwrap();
         Self::new(port, arguments(port, folder))
-    }
-
-    fn secured(folder: &Path) -> Self {
-        let port = free_port().unwrap();
-        let file = |name: &str| folder.join(name).to_string_lossy().into_owned();
-        let mut arguments = arguments(port, folder);
-        arguments.extend(["--tls".to_owned(), "--tlscert".to_owned(), file("server.pem")]);
-        arguments.extend(["--tlskey".to_owned(), file("server.key")]);
-        arguments.extend(["--user", "shop", "--pass", "s3cret"].map(str::to_owned));
-        Self::new(port, arguments)
     }
 
     fn cluster(folder: &Path) -> Vec<Self> {
@@ -351,23 +366,6 @@ fn spawn_nats(arguments: &[String]) -> Child {
     command.kill_on_drop(true).spawn().expect("the variable NATS_SERVER names the program of a NATS server")
 }
 
-/// Writes the certificate of an issuer, and that of a server on this machine with its key.
-fn write_certificates(folder: &Path) {
-    let openssl = |arguments: &[&str]| {
-        let mut command = std::process::Command::new("openssl");
-        let output = command.args(arguments).current_dir(folder).output().expect("openssl is installed");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    };
-    let key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"];
-    let issuer = ["-x509", "-subj", "/CN=issuer", "-keyout", "ca.key", "-out", "ca.pem"];
-    openssl(&[&["req"][..], &key, &issuer].concat());
-    let names = "subjectAltName=IP:127.0.0.1,DNS:localhost";
-    let server = ["-x509", "-CA", "ca.pem", "-CAkey", "ca.key", "-subj", "/CN=localhost", "-addext", names];
-    let kind =
-        ["-addext", "basicConstraints=critical,CA:FALSE", "-keyout", "server.key", "-out", "server.pem"];
-    openssl(&[&["req"][..], &key, &server, &kind].concat());
-}
-
 fn urls(servers: &[NatsServer]) -> String {
     servers.iter().map(|server| format!("nats://127.0.0.1:{}", server.port)).collect::<Vec<_>>().join(",")
 }
@@ -386,7 +384,15 @@ fn program() -> PathBuf {
 }
 
 pub(crate) fn nats_settings(servers: String) -> NatsSettings {
-    NatsSettings { servers, credentials: None, token: None, ca: None, certificate: None, key: None }
+    NatsSettings {
+        servers,
+        credentials: None,
+        nkey: None,
+        token: None,
+        ca: None,
+        certificate: None,
+        key: None,
+    }
 }
 
 fn recipient(number: usize) -> String {

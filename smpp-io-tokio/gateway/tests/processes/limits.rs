@@ -1,6 +1,5 @@
-//! Limits: of streams, of access to NATS, of binds, and of the life of a node that is stopped.
+//! Limits: of streams, of binds, and of the life of a node that is stopped.
 
-use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::json;
@@ -8,36 +7,6 @@ use tokio::time::{sleep, timeout};
 
 use super::harness::{ACCOUNT, LEASE_SECONDS, World};
 use super::{seconds, signal};
-
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs a NATS server: run .ci/gateway"]
-async fn a_node_reaches_nats_with_tls_and_a_password() {
-    let mut world = World::start_secured("tls").await;
-    let url = format!("tls://shop:s3cret@127.0.0.1:{}", world.nats_port());
-    let ca = world.folder().join("ca.pem");
-    // Without the certificate of the issuer, or with another password, there is no connection: the log says why.
-    let stranger = format!("tls://shop:other@127.0.0.1:{}", world.nats_port());
-    for (url, ca, reason) in [(&url, None, "NATS: client error"), (&stranger, Some(&ca), "authorization")] {
-        let mut command = world.command(None);
-        command.args(["--nats", url]).stderr(Stdio::piped());
-        if let Some(ca) = ca {
-            command.arg("--nats-ca").arg(ca);
-        }
-        let node = command.spawn().unwrap();
-        sleep(seconds(2)).await;
-        signal(&node, "-TERM").await;
-        let output = timeout(seconds(20), node.wait_with_output()).await.expect("it ends").unwrap();
-        let log = String::from_utf8_lossy(&output.stderr);
-        assert!(log.contains(reason) && !log.contains("NATS is connected"), "{log}");
-        assert!(!log.contains("s3cret") && !log.contains("other@"), "{log}");
-    }
-    let node = world.command(None).args(["--nats", &url]).arg("--nats-ca").arg(&ca).spawn().unwrap();
-    world.nodes.push(node);
-    world.wait_for_binds(4).await;
-    world.publish_for(seconds(1)).await;
-    let counts = world.compare().await;
-    assert_eq!(counts.len(), 1, "{counts:?}");
-}
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a NATS server: run .ci/gateway"]

@@ -4,6 +4,8 @@
 //! `NATS_SERVER` names the program of the server, `KILLS` how many nodes are killed (10), `LOG=1` shows the logs of the nodes.
 //! `.ci/gateway` installs the server and runs all.
 
+mod access;
+mod events;
 mod harness;
 mod limits;
 mod proxy;
@@ -43,6 +45,7 @@ async fn nodes_that_are_killed_lose_nothing() {
     world.wait_for_binds(4).await;
     for kill in 0..kills {
         world.publish_for(Duration::from_millis(1_500)).await;
+        write_from_phone(&world, kill);
         let index = kill % world.nodes.len();
         world.nodes[index].kill().await.unwrap();
         world.publish_for(Duration::from_millis(500)).await;
@@ -54,6 +57,7 @@ async fn nodes_that_are_killed_lose_nothing() {
     // Two windows of ten on each of four binds.
     let uncertain = counts.get("uncertain").copied().unwrap_or_default();
     assert!(uncertain <= kills * 2 * 10 * 4, "{uncertain} messages are uncertain");
+    compare_phones(&world, kills).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -67,6 +71,7 @@ async fn a_node_whose_leases_would_live_longer_does_not_start() {
         ("--ack-seconds", "60"),
         ("--duplicate-seconds", "9"),
         ("--max-binds", "5"),
+        ("--key-hours", "2"),
     ] {
         let mut command = world.command(None);
         let ended = timeout(seconds(20), command.args([option, count]).stderr(Stdio::piped()).output());
@@ -201,17 +206,31 @@ async fn messages_from_phones_whose_parts_come_on_several_nodes_are_whole() {
     // Each node has one bind.
     sleep(seconds(5)).await;
     world.wait_for_binds(4).await;
-    let text = |number: usize| format!("Message {number}. {}", "A text of several parts. ".repeat(20));
-    let smsc = world.smsc.as_ref().unwrap();
     for number in 0..20 {
-        let phone = format!("65910{number:05}");
-        let from = Address::international(&phone).unwrap();
-        let to = Address::international("6588880000").unwrap();
-        assert!(smsc.originate(ACCOUNT.0, from, to, &text(number)).unwrap() > 1);
+        write_from_phone(&world, number);
     }
+    compare_phones(&world, 20).await;
+}
+
+/// Returns the text of the phone of this number: it takes several parts.
+fn phone_text(number: usize) -> String {
+    format!("Message {number}. {}", "A text of several parts. ".repeat(20))
+}
+
+/// The phone sends its text. The SMSC delivers each part on any bind.
+fn write_from_phone(world: &World, number: usize) {
+    let phone = format!("65910{number:05}");
+    let from = Address::international(&phone).unwrap();
+    let to = Address::international("6588880000").unwrap();
+    let smsc = world.smsc.as_ref().unwrap();
+    assert!(smsc.originate(ACCOUNT.0, from, to, &phone_text(number)).unwrap() > 1);
+}
+
+/// The text of each of so many phones is told, whole and once.
+async fn compare_phones(world: &World, count: usize) {
     let end = Instant::now() + seconds(90);
     let is_message = |event: &&(String, String, Value)| event.0 == "message";
-    while world.events().await.iter().filter(is_message).count() < 20 {
+    while world.events().await.iter().filter(is_message).count() < count {
         assert!(Instant::now() < end, "messages are missing");
         sleep(Duration::from_millis(200)).await;
     }
@@ -220,11 +239,11 @@ async fn messages_from_phones_whose_parts_come_on_several_nodes_are_whole() {
     let events = world.events().await;
     let mut told: Vec<&Value> = events.iter().filter(is_message).map(|(.., value)| value).collect();
     told.sort_by_key(|value| value["from"].as_str().unwrap().to_owned());
-    assert_eq!(told.len(), 20);
+    assert_eq!(told.len(), count);
     for (number, value) in told.into_iter().enumerate() {
         assert_eq!(value["from"], format!("+65910{number:05}"));
         assert_eq!(value["to"], "+6588880000");
-        assert_eq!(value["text"].as_str(), Some(&*text(number)));
+        assert_eq!(value["text"].as_str(), Some(&*phone_text(number)));
     }
 }
 

@@ -1,61 +1,64 @@
 //! A model of JetStream: the queue, the events, the key-value stores. It does what a request says at the moment that it is
 //! called; the network between decides when that is, and what is lost.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use smpp_gateway::node::{
-    AckToken, Attempt, Event, EventKind, IdOwner, PhonePart, Priority, Reply, Request, StoredParts,
-};
+use smpp_gateway::node::{AckToken, Attempt, Event, EventKind, Group, IdOwner, Priority, Reply, Request};
 use smpp_proto::session::Instant;
 
-/// How long an outcome is remembered.
-const REMEMBER: Duration = Duration::from_secs(24 * 3600);
+/// How long the digests of a group are remembered.
+const TOLD: Duration = Duration::from_secs(3_600);
 
 pub(crate) struct Engine {
     pub(crate) lease: Duration,
     pub(crate) ack_wait: Duration,
-    /// How long it remembers the ids of events.
-    pub(crate) window: Duration,
+    /// How long a key is remembered after its outcome.
+    pub(crate) remember: Duration,
     pub(crate) queue: Vec<Queued>,
     /// The messages of the deliveries, by token.
     deliveries: Vec<usize>,
     pub(crate) events: Vec<(Instant, Event)>,
-    event_ids: BTreeMap<String, Instant>,
+    identities: BTreeSet<(EventKind, String, String)>,
     leases: BTreeMap<u16, (u64, String, Instant)>,
     nodes: BTreeMap<String, (bool, Instant)>,
     pub(crate) attempts: BTreeMap<String, (u64, Instant, Attempt)>,
     /// The ids, and when each was first stored.
     pub(crate) ids: BTreeMap<String, (IdOwner, Instant)>,
-    parts: BTreeMap<(String, u8), (u64, PhonePart)>,
-    told: BTreeMap<String, Vec<String>>,
+    /// When each outcome was recorded, and the sequence number of its message, by key.
+    pub(crate) recorded: BTreeMap<String, Vec<(Instant, u64)>>,
+    last_attempt: Instant,
+    pub(crate) groups: BTreeMap<String, (u64, Instant, Group)>,
     revision: u64,
 }
 
 /// A message in the queue.
 pub(crate) struct Queued {
     pub(crate) priority: Priority,
+    pub(crate) published: Instant,
     /// When it may be delivered.
     pub(crate) ready: Instant,
-    pub(crate) is_deleted: bool,
+    /// When it left the queue.
+    pub(crate) left: Option<Instant>,
 }
 
 impl Engine {
-    pub(crate) const fn new(lease: Duration, ack_wait: Duration, window: Duration) -> Self {
+    pub(crate) const fn new(lease: Duration, ack_wait: Duration, remember: Duration) -> Self {
         Self {
             lease,
             ack_wait,
-            window,
+            remember,
             queue: Vec::new(),
             deliveries: Vec::new(),
             events: Vec::new(),
-            event_ids: BTreeMap::new(),
+            identities: BTreeSet::new(),
             leases: BTreeMap::new(),
             nodes: BTreeMap::new(),
             attempts: BTreeMap::new(),
             ids: BTreeMap::new(),
-            parts: BTreeMap::new(),
-            told: BTreeMap::new(),
+            recorded: BTreeMap::new(),
+            last_attempt: Instant::ZERO,
+            groups: BTreeMap::new(),
             revision: 0,
         }
     }
@@ -67,12 +70,12 @@ impl Engine {
 
     /// Publishes a message; its index is its sequence number.
     pub(crate) fn publish(&mut self, now: Instant, priority: Priority) {
-        self.queue.push(Queued { priority, ready: now, is_deleted: false });
+        self.queue.push(Queued { priority, published: now, ready: now, left: None });
     }
 
     /// Delivers a message of the queue, if one is ready.
     pub(crate) fn deliver(&mut self, now: Instant, priority: Priority) -> Option<(AckToken, usize)> {
-        let is_ready = |it: &Queued| it.priority == priority && !it.is_deleted && it.ready <= now;
+        let is_ready = |it: &Queued| it.priority == priority && it.left.is_none() && it.ready <= now;
         let index = self.queue.iter().position(is_ready)?;
         self.queue[index].ready = now + self.ack_wait;
         self.deliveries.push(index);
@@ -92,8 +95,9 @@ impl Engine {
         self.queued(token).ready = now + Duration::from_millis(500);
     }
 
-    pub(crate) fn delete(&mut self, token: AckToken) {
-        self.queued(token).is_deleted = true;
+    pub(crate) fn delete(&mut self, now: Instant, token: AckToken) {
+        let queued = self.queued(token);
+        queued.left.get_or_insert(now);
     }
 
     /// Returns how many leases the node holds.
@@ -104,7 +108,7 @@ impl Engine {
     fn expire(&mut self, now: Instant) {
         self.leases.retain(|_, (_, _, ends)| *ends > now);
         self.nodes.retain(|_, (_, ends)| *ends > now);
-        self.attempts.retain(|_, (_, at, attempt)| attempt.outcome.is_none() || *at + REMEMBER > now);
+        self.groups.retain(|_, (_, at, group)| !group.parts.is_empty() || *at + TOLD > now);
     }
 
     fn write_lease(&mut self, now: Instant, lease: u16, known: u64, instance: &str) -> Reply {
@@ -151,15 +155,16 @@ impl Engine {
                     return Reply::Conflict;
                 }
                 let revision = self.next_revision();
+                if attempt.outcome.is_some() {
+                    self.recorded.entry(key.clone()).or_default().push((now, attempt.sequence));
+                }
+                self.last_attempt = now;
                 self.attempts.insert(key, (revision, now, attempt));
                 return Reply::Done(revision);
             }
             Request::ReadAttempt { key } => {
                 let found = self.attempts.get(&key);
-                let at = |at: &Instant| at.as_nanos().cast_signed();
-                return Reply::Attempt(
-                    found.map(|(it, written, attempt)| (*it, at(written), attempt.clone())),
-                );
+                return Reply::Attempt(found.map(|(revision, _, attempt)| (*revision, attempt.clone())));
             }
             Request::StoreId { id, owner } => {
                 self.ids.entry(id).or_insert((owner, now));
@@ -167,41 +172,45 @@ impl Engine {
             Request::FindId { ids } => {
                 return Reply::Owner(ids.iter().find_map(|id| self.ids.get(id)).map(|(it, _)| it.clone()));
             }
-            Request::Publish(event) => self.store_event(now, *event),
-            Request::FindEvent { id, kind, since } => return Reply::Found(self.has_event(&id, kind, since)),
-            Request::Acknowledge(token) | Request::Terminate(token) => self.delete(token),
-            Request::StorePart(part) => {
+            Request::Publish(event) => return self.store_event(now, *event),
+            Request::FindEvent(event) => {
+                let (kind, about, detail) = event.identity();
+                return Reply::Found(self.identities.contains(&(kind, about.into(), detail.into())));
+            }
+            Request::Acknowledge(token) | Request::Terminate(token) => self.delete(now, token),
+            Request::ReadGroup { group } => {
+                let found = self.groups.get(&group);
+                return Reply::Group(found.map(|(revision, _, group)| (*revision, group.clone())));
+            }
+            Request::WriteGroup { group, revision, content } => {
+                if self.groups.get(&group).map_or(0, |(revision, ..)| *revision) != revision {
+                    return Reply::Conflict;
+                }
                 let revision = self.next_revision();
-                self.parts.insert((part.group.clone(), part.number), (revision, *part));
+                self.groups.insert(group, (revision, now, *content));
+                return Reply::Done(revision);
             }
-            Request::ReadParts { group } => {
-                let of_group = self.parts.iter().filter(|((it, _), _)| *it == group);
-                let parts = of_group.map(|(_, stored)| stored.clone()).collect();
-                return Reply::Parts(StoredParts {
-                    parts,
-                    told: self.told.get(&group).cloned().unwrap_or_default(),
-                });
+            Request::ListGroups { age } => {
+                let is_old = |at: &Instant, group: &Group| !group.parts.is_empty() && *at + age <= now;
+                let old = self.groups.iter().filter(|(_, (_, at, group))| is_old(at, group));
+                return Reply::Groups(old.map(|(name, (revision, ..))| (name.clone(), *revision)).collect());
             }
-            Request::FinishParts { group, up_to, digests } => {
-                self.told.insert(group.clone(), digests);
-                self.parts.retain(|(it, _), (sequence, _)| *it != group || *sequence > up_to);
+            Request::ForgetKeys => {
+                let queued = self.queue.iter().filter(|it| it.left.is_none()).map(|it| it.published);
+                let oldest = queued.min().unwrap_or(self.last_attempt).min(self.last_attempt);
+                let remember = self.remember;
+                self.attempts.retain(|_, (_, at, _)| *at + remember >= oldest);
             }
         }
         Reply::Done(0)
     }
 
-    fn store_event(&mut self, now: Instant, event: Event) {
-        let is_known = self.event_ids.get(&event.id).is_some_and(|at| *at + self.window > now);
-        if !is_known {
-            self.event_ids.insert(event.id.clone(), now);
-            self.events.push((now, event));
+    fn store_event(&mut self, now: Instant, event: Event) -> Reply {
+        let (kind, about, detail) = event.identity();
+        if !self.identities.insert((kind, about.into(), detail.into())) {
+            return Reply::Conflict;
         }
-    }
-
-    fn has_event(&self, id: &str, kind: EventKind, since: i64) -> bool {
-        let is_it = |(at, event): &(Instant, Event)| {
-            event.id == id && event.kind() == kind && at.as_nanos().cast_signed() >= since
-        };
-        self.events.iter().any(is_it)
+        self.events.push((now, event));
+        Reply::Done(self.next_revision())
     }
 }

@@ -35,8 +35,8 @@ fn scenario(seed: u64, verbose: bool) -> BTreeMap<&'static str, u64> {
     for (index, delay) in delays.into_iter().enumerate() {
         publish(&mut world, index, delay);
     }
-    for group in 0..world.rng.within(0, 5) {
-        write_from_phone(&mut world, group, faulty);
+    for message in 0..world.rng.within(0, 5) as usize {
+        write_from_phone(&mut world, message, faulty);
     }
     for _ in 0..world.rng.within(0, 8) {
         let kinds = [
@@ -55,6 +55,13 @@ fn scenario(seed: u64, verbose: bool) -> BTreeMap<&'static str, u64> {
     }
     world.run_until(Instant::ZERO + Duration::from_secs(faulty));
     world.calm();
+    if world.engine.remember < Duration::from_secs(600) && world.rng.chance(300) {
+        // The key of the first message is used again, perhaps after it is forgotten.
+        let message = Message { expires: None, ..world.messages[0].clone() };
+        world.messages.push(message);
+        let delay = world.engine.remember + world.rng.millis(0, 60_000);
+        world.after(delay, Action::Publish(world.messages.len() - 1));
+    }
     // Until nothing is left to do, and the binds are shared out.
     for _ in 0..30 {
         let end = world.now + Duration::from_secs(10);
@@ -63,11 +70,16 @@ fn scenario(seed: u64, verbose: bool) -> BTreeMap<&'static str, u64> {
             break;
         }
     }
-    check::check(&world);
+    check::check(&mut world);
     for (_, event) in &world.engine.events {
         *world.counts.entry(event.kind().name()).or_default() += 1;
         if matches!(&event.body, EventBody::Outcome { outcome, .. } if outcome.possible_duplicate) {
             *world.counts.entry("possible duplicate").or_default() += 1;
+        }
+        if let EventBody::Message { parts } = &event.body
+            && parts.len() < usize::from(parts[0].total)
+        {
+            *world.counts.entry("incomplete").or_default() += 1;
         }
     }
     world.counts
@@ -92,17 +104,32 @@ fn publish(world: &mut World, index: usize, delay: Duration) {
     world.after(delay, Action::Publish(index));
 }
 
-fn write_from_phone(world: &mut World, group: u64, faulty: u64) {
+/// A message from a phone, perhaps with the reference of the one before; perhaps not all of it arrives.
+fn write_from_phone(world: &mut World, message: usize, faulty: u64) {
+    let before = world.smsc.phones.last().filter(|it| it.total > 1).map(|it| (it.group.clone(), it.total));
+    let is_reused = world.rng.chance(300);
     let total = world.rng.within(1, 3) as u8;
+    let new = if total == 1 { String::new() } else { format!("group{message}") };
+    let (group, total) = before.filter(|_| is_reused).unwrap_or((new, total));
+    let start = world.rng.millis(0, faulty * 1_000);
+    // Sometimes the parts come one shortly after the other.
+    let spread = if world.rng.chance(500) { 1_000 } else { faulty * 1_000 };
     for number in 1..=total {
-        let (group, digest) = if total == 1 {
-            (String::new(), format!("d{group}"))
-        } else {
-            (format!("group{group}"), format!("d{group}-{number}"))
-        };
-        world.smsc.phones.push(Phone { group, number, total, digest, is_delivered: false });
-        let delay = world.rng.millis(0, faulty * 1_000);
-        world.after(delay, Action::Deliver(Delivered::Phone(world.smsc.phones.len() - 1)));
+        let is_lost = total > 1 && world.rng.chance(100);
+        world.smsc.phones.push(Phone {
+            message,
+            group: group.clone(),
+            number,
+            total,
+            digest: format!("d{message}-{number}"),
+            arrived: None,
+            acknowledged: None,
+            is_lost,
+        });
+        let delay = start + world.rng.millis(0, spread);
+        if !is_lost {
+            world.after(delay, Action::Deliver(Delivered::Phone(world.smsc.phones.len() - 1)));
+        }
     }
 }
 
@@ -128,11 +155,22 @@ fn whatever_dies_each_message_has_one_outcome() {
     }
     println!("{counts:#?}");
     if count >= 500 {
-        for what in ["killed", "cut", "drained", "closed by force", "cancelled", "redelivered", "reply lost"]
-        {
+        for what in [
+            "killed",
+            "cut",
+            "drained",
+            "closed by force",
+            "cancelled",
+            "redelivered",
+            "reply lost",
+            "answered too late",
+        ] {
             assert!(counts.get(what).is_some_and(|count| *count > 10), "too rare: {what}");
         }
         for kind in ["accepted", "refused", "expired", "uncertain", "unmatched", "possible duplicate"] {
+            assert!(counts.get(kind).is_some_and(|count| *count > 10), "too rare: {kind}");
+        }
+        for kind in ["incomplete", "whole", "whole, reference used again", "key used again"] {
             assert!(counts.get(kind).is_some_and(|count| *count > 10), "too rare: {kind}");
         }
     }

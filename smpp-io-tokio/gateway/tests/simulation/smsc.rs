@@ -42,12 +42,19 @@ pub(crate) struct Receipt {
     pub(crate) is_delivered: bool,
 }
 
+/// A message from a phone, or a part of one.
 pub(crate) struct Phone {
+    /// The number of the message.
+    pub(crate) message: usize,
     pub(crate) group: String,
     pub(crate) number: u8,
     pub(crate) total: u8,
     pub(crate) digest: String,
-    pub(crate) is_delivered: bool,
+    /// When it was first delivered, and when it was acknowledged.
+    pub(crate) arrived: Option<Instant>,
+    pub(crate) acknowledged: Option<Instant>,
+    /// It never arrives.
+    pub(crate) is_lost: bool,
 }
 
 #[derive(Default)]
@@ -56,21 +63,27 @@ pub(crate) struct Smsc {
     pub(crate) accepted: Vec<usize>,
     pub(crate) receipts: Vec<Receipt>,
     pub(crate) phones: Vec<Phone>,
+    /// How long it waits for an answer before it delivers again.
+    patience: Duration,
     last_id: u64,
 }
 
 impl Smsc {
+    pub(crate) fn new(patience: Duration) -> Self {
+        Self { patience, ..Self::default() }
+    }
+
     pub(crate) fn is_delivered(&self, what: Delivered) -> bool {
         match what {
             Delivered::Receipt(index) => self.receipts[index].is_delivered,
-            Delivered::Phone(index) => self.phones[index].is_delivered,
+            Delivered::Phone(index) => self.phones[index].acknowledged.is_some(),
         }
     }
 
-    pub(crate) fn delivered(&mut self, what: Delivered) {
+    fn delivered(&mut self, now: Instant, what: Delivered) {
         match what {
             Delivered::Receipt(index) => self.receipts[index].is_delivered = true,
-            Delivered::Phone(index) => self.phones[index].is_delivered = true,
+            Delivered::Phone(index) => self.phones[index].acknowledged = Some(now),
         }
     }
 }
@@ -210,7 +223,7 @@ impl World {
         let (run, connection) = bound[self.rng.index(bound.len())];
         self.last_delivery += 1;
         let id = DeliveryId(self.last_delivery);
-        self.runs[run].deliveries.insert(id, (what, connection));
+        self.runs[run].deliveries.insert(id, (what, connection, self.now));
         match what {
             Delivered::Receipt(index) => {
                 let now = self.now;
@@ -222,12 +235,14 @@ impl World {
                     is_final: true,
                     stat: "DELIVRD".into(),
                     err: None,
+                    digest: "d".into(),
                 };
                 let it = &mut self.runs[run];
                 let owner = it.known_ids.get(smsc_id).cloned();
                 it.node.handle_receipt(now, id, owner, vec![smsc_id.clone()], details);
             }
             Delivered::Phone(index) => {
+                self.smsc.phones[index].arrived.get_or_insert(self.now);
                 let Phone { group, number, total, digest, .. } = &self.smsc.phones[index];
                 let part = PhonePart {
                     group: group.clone(),
@@ -248,9 +263,12 @@ impl World {
 
     pub(crate) fn answered(&mut self, run: usize, id: DeliveryId, accept: bool) {
         // If the connection has ended, the SMSC delivers it again already.
-        let Some((what, _)) = self.runs[run].deliveries.remove(&id) else { return };
-        if accept {
-            self.smsc.delivered(what);
+        let Some((what, _, since)) = self.runs[run].deliveries.remove(&id) else { return };
+        if self.now - since > self.smsc.patience {
+            self.count("answered too late");
+            self.after(Duration::from_secs(2), Action::Deliver(what));
+        } else if accept {
+            self.smsc.delivered(self.now, what);
         } else {
             self.count("delivery refused");
             self.after(Duration::from_secs(2), Action::Deliver(what));
@@ -260,9 +278,9 @@ impl World {
     pub(crate) fn redeliver(&mut self, run: usize, closed: &BTreeSet<u64>) {
         let deliveries = &mut self.runs[run].deliveries;
         let gone: Vec<DeliveryId> =
-            deliveries.iter().filter(|(_, (_, on))| closed.contains(on)).map(|(id, _)| *id).collect();
+            deliveries.iter().filter(|(_, (_, on, _))| closed.contains(on)).map(|(id, _)| *id).collect();
         for id in gone {
-            if let Some((what, _)) = self.runs[run].deliveries.remove(&id) {
+            if let Some((what, ..)) = self.runs[run].deliveries.remove(&id) {
                 self.count("redelivered");
                 let delay = self.rng.millis(100, 3_000);
                 self.after(delay, Action::Deliver(what));

@@ -41,9 +41,9 @@ pub(crate) struct Run {
     pub(crate) target: u16,
     pub(crate) connections: Vec<Connection>,
     pub(crate) submissions: BTreeMap<ItemId, Submission>,
-    /// The ids of responses.
+    /// The ids of responses, and what the SMSC has delivered, on which connection and when.
     pub(crate) known_ids: BTreeMap<String, IdOwner>,
-    pub(crate) deliveries: BTreeMap<DeliveryId, (Delivered, u64)>,
+    pub(crate) deliveries: BTreeMap<DeliveryId, (Delivered, u64, Instant)>,
     wake_at: Option<Instant>,
 }
 
@@ -136,21 +136,25 @@ impl World {
             rate: rng.chance(500).then(|| rng.within(1, 20) as u32),
             lookup: Duration::from_secs(5),
             answer: Duration::from_secs(12),
-            deduplicated: if rng.chance(500) { rng.millis(1_500, 10_000) } else { Duration::from_secs(60) },
+            remember: if rng.chance(500) { rng.millis(15_000, 60_000) } else { Duration::from_secs(86_400) },
+            part_age: if rng.chance(500) { rng.millis(3_000, 30_000) } else { Duration::from_secs(3_600) },
+            housekeeping: rng.millis(500, 5_000),
             ..Options::default()
         };
+        // Sometimes less than it takes to look for the message of a receipt.
+        let smsc = Smsc::new(Duration::from_secs(if rng.chance(500) { 4 } else { 60 }));
         Self {
             now: Instant::ZERO + Duration::from_secs(1),
             rng,
             actions: BinaryHeap::new(),
             pending: BTreeMap::new(),
             last_action: 0,
-            engine: Engine::new(lease, ack_wait, options.deduplicated * 2),
+            engine: Engine::new(lease, ack_wait, options.remember),
             options,
             messages: Vec::new(),
             runs: Vec::new(),
             slots: Vec::new(),
-            smsc: Smsc::default(),
+            smsc,
             lingering: 0,
             last_connection: 0,
             last_delivery: 0,
@@ -284,7 +288,7 @@ impl World {
             Action::Work(run, token, message) => self.work(run, token, message),
             Action::Queue(QueueCommand::InProgress, token) => self.engine.in_progress(now, token),
             Action::Queue(QueueCommand::GiveBack, token) => self.engine.give_back(now, token),
-            Action::Queue(QueueCommand::Delete, token) => self.engine.delete(token),
+            Action::Queue(QueueCommand::Delete, token) => self.engine.delete(now, token),
             Action::Open(run) => self.open(run),
             Action::Bound(run, id) => {
                 let connection = self.runs[run].connections.iter_mut().find(|it| it.id == id);
@@ -386,10 +390,7 @@ impl World {
                 return;
             }
             if self.rng.chance(30) {
-                there = self.rng.millis(100, 30_000);
-                if matches!(request, Request::Publish(_)) {
-                    there = there.min(self.options.deduplicated);
-                }
+                there = self.rng.millis(100, 30_000).min(self.engine.remember / 2);
                 self.count("request late");
             }
             match self.rng.within(0, 999) {
@@ -439,7 +440,8 @@ impl World {
                 body: index,
             })
         };
-        let work = Work { priority: message.priority, sequence: index as u64 + 1, token, content };
+        let work =
+            Work { priority: message.priority, sequence: index as u64 + 1, published: 0, token, content };
         let node = &mut self.runs[run].node;
         node.handle_work(self.now, work);
         let most = 3 * self.options.prefetch;
@@ -578,12 +580,11 @@ impl World {
         it.next_start = start + Duration::from_secs(1) / rate / u32::from(self.options.max_binds);
     }
 
-    /// The node reaches the engine again. What waited on the connection arrives, events only if they are not too old.
+    /// The node reaches the engine again. What waited on the connection arrives, unless that would take too long.
     fn heal(&mut self, run: usize) {
         self.runs[run].is_cut = false;
         for (sent, id, request) in std::mem::take(&mut self.runs[run].unsent) {
-            let is_old = self.now - sent > self.options.deduplicated;
-            if !is_old || !matches!(request, Request::Publish(_)) {
+            if self.now - sent <= self.engine.remember / 2 {
                 self.after(Duration::ZERO, Action::Apply(run, id, request, None));
             }
         }

@@ -61,7 +61,7 @@ impl Load {
     fn new(arguments: &Arguments) -> Self {
         let text = message::text(arguments.length);
         let payload = message::payload(&text);
-        let whole = SubmitSm { tlvs: Tlvs::list(&payload), ..message::submit_sm(&text, &arguments.to) };
+        let whole = SubmitSm { tlvs: Tlvs::list(&payload), ..message::submit_sm(&text, arguments.to()) };
         let message = if arguments.receipts {
             let template = SubmitSm {
                 registered_delivery: RegisteredDelivery::RECEIPT,
@@ -76,7 +76,7 @@ impl Load {
         Self {
             message,
             receipts: arguments.receipts,
-            left: AtomicI64::new(arguments.messages.cast_signed()),
+            left: AtomicI64::new(arguments.messages().cast_signed()),
             done: AtomicU64::new(0),
             start: Instant::now(),
         }

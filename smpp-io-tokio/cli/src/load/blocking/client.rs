@@ -61,11 +61,11 @@ pub(super) fn submit(arguments: &Arguments, url: &str) -> Result<bool, Failure> 
         clients.push(client);
     }
     let load = Load {
-        messages: arguments.messages,
+        messages: arguments.messages(),
         taken: AtomicU64::new(0),
         done: AtomicU64::new(0),
         text: message::text(arguments.length),
-        to: arguments.to.clone(),
+        to: arguments.to().into(),
     };
     let progress = arguments.progress();
     let start = Instant::now();
@@ -92,7 +92,7 @@ pub(super) fn submit(arguments: &Arguments, url: &str) -> Result<bool, Failure> 
     })?;
     progress.finish_and_clear();
     ended.extend(clients.iter().map(|client| Ended::from(client.unbind())));
-    Ok(results.print(arguments.messages, took, &ended, arguments.json))
+    Ok(results.print(arguments.messages(), took, &ended, arguments.json))
 }
 
 impl Load {

@@ -57,7 +57,7 @@ pub(super) fn submit(arguments: &Arguments, url: &str) -> Result<bool, Failure> 
     let start = Instant::now();
     let mut results = Results::new()?;
     exchange(stream, arguments, &mut results).map_err(Failure::other)?;
-    Ok(results.print(arguments.messages, start.elapsed(), &[], arguments.json))
+    Ok(results.print(arguments.messages(), start.elapsed(), &[], arguments.json))
 }
 
 fn exchange(mut stream: TcpStream, arguments: &Arguments, results: &mut Results) -> io::Result<()> {
@@ -65,7 +65,7 @@ fn exchange(mut stream: TcpStream, arguments: &Arguments, results: &mut Results)
     let text = message::text(arguments.length);
     let mut request = Vec::new();
     let payload = message::payload(&text);
-    let message = SubmitSm { tlvs: Tlvs::list(&payload), ..message::submit_sm(&text, &arguments.to) };
+    let message = SubmitSm { tlvs: Tlvs::list(&payload), ..message::submit_sm(&text, arguments.to()) };
     let pdu = Pdu::SubmitSm(message);
     pdu.encode(CommandStatus::ROK, SequenceNumber(1), &mut request);
     stream.write_all(&(request.len() as u32).to_be_bytes())?;
@@ -73,8 +73,8 @@ fn exchange(mut stream: TcpStream, arguments: &Arguments, results: &mut Results)
     let requests = request.repeat(arguments.window.into());
     let mut responses = vec![0; response().len() * usize::from(arguments.window)];
     let mut now = Instant::now();
-    while results.total() < arguments.messages {
-        let round = window.min(arguments.messages - results.total()) as usize;
+    while results.total() < arguments.messages() {
+        let round = window.min(arguments.messages() - results.total()) as usize;
         stream.write_all(&requests[..request.len() * round])?;
         stream.read_exact(&mut responses[..response().len() * round])?;
         let took = now.elapsed();

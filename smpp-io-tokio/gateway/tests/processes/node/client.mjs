@@ -16,7 +16,7 @@ const stream = `SMS-${account}-EVENT`;
 const { name } = await manager.consumers.add(stream, { ack_policy: "none" });
 const consumer = await js.consumers.get(stream, name);
 for await (const event of await consumer.consume()) {
-  const kind = event.subject.split(".").pop();
+  const kind = event.subject.split(".")[3];
   if (event.json().key === message.key) {
     console.log(kind);
   }

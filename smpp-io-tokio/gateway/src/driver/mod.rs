@@ -53,25 +53,32 @@ enum Input {
 
 /// Why a node cannot run.
 #[derive(Debug)]
-pub struct RunError(String);
+pub struct RunError {
+    what: String,
+    cause: Option<nats::NatsError>,
+}
 
 impl std::fmt::Display for RunError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.what)
     }
 }
 
-impl std::error::Error for RunError {}
+impl std::error::Error for RunError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.cause.as_ref().map(|cause| cause as _)
+    }
+}
 
 impl From<String> for RunError {
     fn from(what: String) -> Self {
-        Self(what)
+        Self { what, cause: None }
     }
 }
 
 impl From<nats::NatsError> for RunError {
     fn from(error: nats::NatsError) -> Self {
-        Self(error.to_string())
+        Self { what: error.to_string(), cause: Some(error) }
     }
 }
 

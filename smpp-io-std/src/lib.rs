@@ -219,7 +219,7 @@
 //! | metrics | feature `metrics`: `metrics::publish`, `metrics::publish_account`, `metrics::publish_server` | an addition for each request, the rest at intervals |
 //!
 //! The names, labels, spans and events of logs and metrics are those of `smpp-tokio`; its manual, in the chapter
-//! `observability`, lists them. The target of all log events is `smpp_io`. Logs and metrics never hold message texts, subscriber
+//! `observability`, lists them. The target of all log events is `smpp`. Logs and metrics never hold message texts, subscriber
 //! numbers or passwords. The events of sessions and accounts are emitted under their locks: a subscriber that blocks delays them.
 //!
 //! # How names map to smpp-tokio

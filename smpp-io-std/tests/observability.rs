@@ -238,7 +238,7 @@ impl Log {
     fn events(&self, is_selected: impl Fn(&Value) -> bool) -> Vec<String> {
         let log = self.text();
         let events = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        let events = events.filter(|event| event["target"] == "smpp_io" && is_selected(&event["span"]));
+        let events = events.filter(|event| event["target"] == "smpp" && is_selected(&event["span"]));
         let shown = events.map(|event| {
             let mut fields = event["fields"].clone();
             let message = fields.as_object_mut().unwrap().remove("message").unwrap();

@@ -182,7 +182,7 @@
 //!
 //! With `tracing`, each connection has a span `smpp`, a child of the span in which it was started, with the fields `role`
 //! (`esme` or `smsc`), `peer` (the address; for connections of [`Connector`] and [`Listener`]) and `system_id` (from the
-//! bind request on). Its events have the target `smpp_io`:
+//! bind request on). Its events have the target `smpp`:
 //!
 //! | level | events |
 //! | --- | --- |

@@ -252,7 +252,7 @@ impl Log {
         let events = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
         let events = events.filter(|event| event["span"]["role"] == role);
         let shown = events.map(|event| {
-            assert_eq!(event["target"], "smpp_io");
+            assert_eq!(event["target"], "smpp");
             let mut fields = event["fields"].clone();
             let message = fields.as_object_mut().unwrap().remove("message").unwrap();
             let system_id = event["span"]["system_id"].as_str().unwrap_or("?");

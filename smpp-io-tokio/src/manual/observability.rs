@@ -30,7 +30,7 @@
 //!
 //! fn main() {
 //!     tracing_subscriber::fmt().json().with_max_level(LevelFilter::INFO).init();
-//!     // ... the rest of your program; the target of all events is `smpp_io`
+//!     // ... the rest of your program; the target of all events is `smpp`
 //! }
 //! ```
 //!

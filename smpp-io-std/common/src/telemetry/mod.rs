@@ -21,4 +21,4 @@ pub use session::SessionTelemetry;
 
 /// The target of all events and spans, of both adapters.
 #[cfg(feature = "tracing")]
-const TARGET: &str = "smpp_io";
+const TARGET: &str = "smpp";

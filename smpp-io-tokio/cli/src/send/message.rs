@@ -38,6 +38,12 @@ impl Arguments {
 
     /// Returns the messages, ready to be submitted.
     pub(super) fn messages<'a>(&'a self, texts: &'a [String]) -> Result<Vec<Message<'a>>, Failure> {
+        if texts.iter().any(String::is_empty) {
+            return Err(Failure::usage(
+                "--text is empty",
+                "An empty message costs what a full one costs: give a text.",
+            ));
+        }
         let receipt = if self.no_receipt { RegisteredDelivery::empty() } else { RegisteredDelivery::RECEIPT };
         let template = SubmitSm {
             source: self.source()?,

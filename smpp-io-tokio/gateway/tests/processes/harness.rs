@@ -114,9 +114,15 @@ impl World {
             .args(["--rate", "200", "--lease-seconds", &lease, "--ack-seconds", "6", "--lookup-seconds", "8"])
             .env("SMPP_GATEWAY_PASSWORD", ACCOUNT.1)
             .stdin(Stdio::null())
-            .stderr(if std::env::var_os("LOG").is_some() { Stdio::inherit() } else { Stdio::null() })
+            .stderr(if std::env::var_os("LOG").is_some() { Stdio::inherit() } else { self.log() })
             .kill_on_drop(true);
         command
+    }
+
+    /// Returns where the nodes write what they log.
+    fn log(&self) -> Stdio {
+        let file = std::fs::OpenOptions::new().create(true).append(true).open(self.folder.join("nodes.log"));
+        file.map_or_else(|_| Stdio::null(), Stdio::from)
     }
 
     pub(crate) fn add_node(&mut self) {
@@ -128,7 +134,14 @@ impl World {
     pub(crate) async fn wait_for_binds(&self, count: usize) {
         let end = Instant::now() + Duration::from_secs(60);
         while self.seen.lock().unwrap().binds != count {
-            assert!(Instant::now() < end, "not {count} binds: {:?}", self.seen.lock().unwrap().binds);
+            if Instant::now() > end {
+                let log = std::fs::read_to_string(self.folder.join("nodes.log")).unwrap_or_default();
+                let lines: Vec<&str> = log.lines().rev().take(30).collect();
+                panic!(
+                    "{} binds, not {count}; the newest lines of the nodes: {lines:#?}",
+                    self.seen.lock().unwrap().binds
+                );
+            }
             sleep(Duration::from_millis(50)).await;
         }
     }

@@ -10,7 +10,7 @@ use nom::number::complete::be_u32;
 
 use crate::diagnosis::ReceivedInstead;
 use crate::header::CommandStatus;
-use crate::pdu::Pdu;
+use crate::pdu::{DeliverSm, Pdu};
 use crate::wire::{DecodeError, FieldVisitor, ParseFailed, Quirks, Tolerance};
 
 pub use crate::header::{HEADER_LENGTH, Header, SequenceNumber};
@@ -270,6 +270,14 @@ impl<'a> Frame<&'a [u8]> {
     #[inline(always)]
     pub(crate) fn is_plain_message_id(self) -> bool {
         Pdu::is_plain_message_id(self.octets)
+    }
+}
+
+impl<'a> Frame<&'a [u8]> {
+    /// Decodes a deliver_sm that has no deviations; `None` for any other PDU.
+    #[inline(always)]
+    pub(crate) fn plain_deliver_sm(self) -> Option<DeliverSm<'a>> {
+        Pdu::plain_deliver_sm(self.octets)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Routes the events of an account to the callers that wait for them.
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::fmt;
@@ -8,6 +9,7 @@ use core::task::Poll;
 
 use super::account_event::AccountEvent;
 use super::ack::Ack;
+use super::buffered_receipt::BufferedReceipt;
 use super::error::{FirstBindError, NoMoreReceipts};
 use super::event::{Event, StopCause};
 use super::event_log::EventLog;
@@ -22,13 +24,6 @@ use super::state::Account;
 use crate::pdu::{DeliverSm, MessageState, Operation};
 use crate::session::{Observer, Response};
 use crate::time::Instant;
-
-/// The most receipts of one message that wait for its caller; further ones are left to the SMSC. A message has 255
-/// segments at most, and each segment few states.
-const MAX_RECEIPTS: usize = 1024;
-
-/// The most octets of PDUs of these receipts. One that arrives below it may exceed it.
-const MAX_RECEIPT_OCTETS: usize = 255 * 1024;
 
 /// How many octets of PDUs the arrivals may have on average. One that arrives below the limit may exceed it.
 const AVERAGE_ARRIVAL_OCTETS: usize = 1024;
@@ -108,7 +103,7 @@ pub struct EventRouter<W> {
     first_bind: Option<Result<(), FirstBindError>>,
     unresolved: Vec<Unresolved>,
     /// Those of receipts that were consumed: the account fills them again.
-    spare_buffers: SpareBuffers,
+    pub(super) spare_buffers: SpareBuffers,
     pub(super) is_over: bool,
 }
 
@@ -250,7 +245,8 @@ impl<W> EventRouter<W> {
     ) {
         let to_sent = matched.as_ref().filter(|matched| matched.destination == ReceiptDestination::Sent);
         let is_discarded = to_sent.is_some() && !self.accepts_arrivals;
-        let slot = to_sent.and_then(|matched| self.messages.receipt_slot(matched));
+        let slot = to_sent
+            .and_then(|matched| self.messages.receipt_slot(matched.message, matched.previous.is_some()));
         let (matched, slot) = match (matched, slot) {
             (Some(matched), Some(slot)) => (matched, slot),
             // The adapter discards receipts of its own messages.
@@ -263,11 +259,11 @@ impl<W> EventRouter<W> {
             }
         };
         // If the bind has ended, the SMSC redelivers the receipt. If it was accepted, it counts as repeated.
-        let is_full = slot.receipts >= MAX_RECEIPTS || slot.octets >= MAX_RECEIPT_OCTETS;
-        let _ = if is_full {
+        let _ = if slot.is_full() {
             account.acknowledge_event(now, ack, Err(DeliverSm::UNANSWERED))
         } else {
-            let waiter = self.messages.push_receipt(&slot, receipt, matched);
+            let waiter =
+                self.messages.push_receipt(&slot, BufferedReceipt::Read(Box::new((receipt, matched))));
             self.wake(waiter);
             account.acknowledge_event(now, ack, Ok(()))
         };

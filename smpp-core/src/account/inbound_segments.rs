@@ -47,7 +47,8 @@ pub(super) struct InboundSegments {
     sends_ahead: bool,
     /// When the last acknowledgement left that was delayed for `ack_timeout`.
     overdue_ack: Option<Instant>,
-    traffic: BTreeMap<LinkId, LinkTraffic>,
+    /// By connection slot.
+    traffic: Vec<LinkTraffic>,
     /// How many emitted messages with this identity the application has not acknowledged.
     unacknowledged: BTreeMap<MessageIdentity, usize>,
     /// The messages that have made room and were left to the SMSC, to be emitted if they have to make room again: at most
@@ -59,6 +60,7 @@ pub(super) struct InboundSegments {
 }
 
 /// The requests of the SMSC on one bind.
+#[derive(Clone, Copy)]
 struct LinkTraffic {
     generation: u64,
     last_arrival: Instant,
@@ -82,7 +84,7 @@ impl InboundSegments {
             mode,
             sends_ahead: false,
             overdue_ack: None,
-            traffic: BTreeMap::new(),
+            traffic: Vec::new(),
             unacknowledged: BTreeMap::new(),
             left_to_smsc: BTreeSet::new(),
             left_order: VecDeque::new(),
@@ -112,12 +114,13 @@ impl InboundSegments {
     /// Records that a request has arrived on a bind, which now has this many unanswered ones.
     pub(super) fn record_arrival(&mut self, now: Instant, link: LinkId, generation: u64, unanswered: u16) {
         let new = LinkTraffic { generation, last_arrival: now, max_unanswered: unanswered };
-        let traffic = self.traffic.entry(link).or_insert(new);
-        if traffic.generation == generation {
-            traffic.last_arrival = now;
-            traffic.max_unanswered = traffic.max_unanswered.max(unanswered);
-        } else {
-            *traffic = LinkTraffic { generation, last_arrival: now, max_unanswered: unanswered };
+        match self.traffic.get_mut(link.index()) {
+            Some(traffic) if traffic.generation == generation => {
+                traffic.last_arrival = now;
+                traffic.max_unanswered = traffic.max_unanswered.max(unanswered);
+            }
+            Some(traffic) => *traffic = new,
+            None => self.traffic.resize(link.index() + 1, new),
         }
     }
 
@@ -251,7 +254,7 @@ impl InboundSegments {
             Some(link)
         });
         links.filter_map(move |link| {
-            let traffic = self.traffic.get(&link)?;
+            let traffic = self.traffic.get(link.index())?;
             let is_blocked = unanswered(link, traffic.generation)? >= traffic.max_unanswered;
             is_blocked.then_some((traffic.last_arrival + EARLY_ACK.min(self.ack_timeout), link))
         })

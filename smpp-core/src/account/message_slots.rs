@@ -7,6 +7,7 @@
 use alloc::vec::Vec;
 use core::mem;
 
+use super::buffered_receipt::{BufferedReceipt, ReceiptSlot};
 use super::error::NoMoreReceipts;
 use super::message_key::MessageKey;
 use super::outcome::{MessageNumber, MessageOutcome};
@@ -106,7 +107,7 @@ pub(super) struct MessageSlots<W> {
     /// The outcomes that the callers have not fetched.
     outcomes: Slab<MessageOutcome>,
     /// The receipts that the callers have not fetched.
-    receipts: Slab<BufferedReceipt>,
+    receipts: Slab<QueuedReceipt>,
     /// How many slots have a waiter.
     waiting: usize,
     /// All slots before this one have no waiter: where [`take_waiter`](Self::take_waiter) continues.
@@ -144,8 +145,8 @@ enum Outcome {
     },
 }
 
-struct BufferedReceipt {
-    receipt: (DeliveryReceipt, ReceiptMatch),
+struct QueuedReceipt {
+    receipt: BufferedReceipt,
     /// The next receipt of the same message.
     next: u32,
 }
@@ -184,14 +185,6 @@ pub(super) enum FetchedReceipt<T> {
     NoMore(NoMoreReceipts),
     /// The message has no slot.
     Missing,
-}
-
-/// The slot that a receipt goes into.
-pub(super) struct ReceiptSlot {
-    index: u32,
-    /// How many receipts are buffered there, and the octets of their PDUs.
-    pub(super) receipts: usize,
-    pub(super) octets: usize,
 }
 
 /// What a slot had when it was removed.
@@ -324,13 +317,15 @@ impl<W> MessageSlots<W> {
     }
 
     /// Returns the slot of the message that a receipt belongs to; `None` if the receipt does not go into it. Before the outcome it
-    /// does; later only if the message was accepted and more receipts may arrive, or the receipt changes a final state.
-    pub(super) fn receipt_slot(&self, matched: &ReceiptMatch) -> Option<ReceiptSlot> {
-        let index = self.find(matched.message)?;
+    /// does; later only if the message was accepted and more receipts may arrive, or the receipt changes a final state:
+    /// `is_change`.
+    #[inline]
+    pub(super) fn receipt_slot(&self, message: MessageNumber, is_change: bool) -> Option<ReceiptSlot> {
+        let index = self.find(message)?;
         let slot = self.slots.get(index)?;
         let is_expected = match slot.no_more_receipts {
             None => true,
-            Some(reason) => reason == NoMoreReceipts::AllReceived && matched.previous.is_some(),
+            Some(reason) => reason == NoMoreReceipts::AllReceived && is_change,
         };
         let accepts = match slot.outcome {
             Outcome::Pending => true,
@@ -343,15 +338,15 @@ impl<W> MessageSlots<W> {
     }
 
     /// Buffers a receipt. Returns the waiter.
+    #[inline]
     pub(super) fn push_receipt(
         &mut self,
         ReceiptSlot { index: slot, .. }: &ReceiptSlot,
-        receipt: DeliveryReceipt,
-        matched: ReceiptMatch,
+        receipt: BufferedReceipt,
     ) -> Option<W> {
-        let is_final = matched.message_state.is_some();
-        let octets = receipt.frame().octets().len() as u32;
-        let index = self.receipts.insert(BufferedReceipt { receipt: (receipt, matched), next: NONE })?;
+        let is_final = receipt.message_state().is_some();
+        let octets = receipt.octets() as u32;
+        let index = self.receipts.insert(QueuedReceipt { receipt, next: NONE })?;
         let message = self.slots.get_mut(*slot)?;
         if is_final {
             message.no_more_receipts = Some(NoMoreReceipts::AllReceived);
@@ -412,8 +407,8 @@ impl<W> MessageSlots<W> {
         let Some(index) = self.find(number) else { return FetchedReceipt::Missing };
         let Some(slot) = self.slots.get_mut(index) else { return FetchedReceipt::Missing };
         while let Some(buffered) = self.receipts.get_mut(slot.first_receipt) {
-            let state = buffered.receipt.1.message_state;
-            let (first, octets) = (slot.first_receipt, buffered.receipt.0.take_buffer());
+            let state = buffered.receipt.message_state();
+            let (first, octets) = (slot.first_receipt, buffered.receipt.take_buffer());
             slot.remove_first(buffered.next, octets.len());
             self.receipts.discard(first);
             spare.put(octets);
@@ -457,6 +452,12 @@ impl<W> MessageSlots<W> {
         let place = self.find_place(number)?;
         self.unlink(&place);
         let waiter = self.take_waiter_of(place.index);
+        if let Some(MessageSlot { receipts: 0, outcome: Outcome::Fetched { .. }, .. }) =
+            self.slots.get(place.index)
+        {
+            self.slots.discard(place.index);
+            return Some(RemovedSlot { waiter, receipts: Vec::new() });
+        }
         let mut slot = self.slots.remove(place.index)?;
         if let Outcome::Buffered { index, .. } = slot.outcome {
             self.outcomes.remove(index);
@@ -517,11 +518,11 @@ impl<W> MessageSlot<W> {
 
     fn next_receipt(
         &mut self,
-        receipts: &mut Slab<BufferedReceipt>,
+        receipts: &mut Slab<QueuedReceipt>,
     ) -> Option<(DeliveryReceipt, ReceiptMatch)> {
-        let BufferedReceipt { receipt, next } = receipts.remove(self.first_receipt)?;
-        self.remove_first(next, receipt.0.frame().octets().len());
-        Some(receipt)
+        let QueuedReceipt { receipt, next } = receipts.remove(self.first_receipt)?;
+        self.remove_first(next, receipt.octets());
+        Some(receipt.read(self.number, self.key.as_ref()))
     }
 
     /// Records that the first receipt, whose PDU has so many octets, was removed. `next` is the one after it.

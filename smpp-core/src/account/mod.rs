@@ -321,11 +321,13 @@
 //   delivery                              what the SMSC delivers
 //   state                                 the account
 //   link_refresh, monitoring              what its binds can do, its counters and pauses
-//   refusals, reconfigure, reconnect, tracking, sending, submitting, requesting, receiving, shutdown   its operations
-//   event_log, request_slots, message_slots, routed_event, event_router, router_events, router_messages   on top of the account
+//   refusals, reconfigure, reconnect, tracking, sending, submitting, requesting, receiving, input, shutdown   its operations
+//   event_log, request_slots, buffered_receipt, message_slots, routed_event, event_router, router_events, router_messages,
+//   router_input                          on top of the account
 mod account_event;
 mod ack;
 mod binds;
+mod buffered_receipt;
 mod content;
 mod credentials;
 mod delivered_pdus;
@@ -339,6 +341,7 @@ mod fifo;
 mod group;
 mod inbound_message;
 mod inbound_segments;
+mod input;
 mod link;
 mod link_index;
 mod link_refresh;
@@ -369,6 +372,7 @@ mod request_table;
 mod requesting;
 mod routed_event;
 mod router_events;
+mod router_input;
 mod router_messages;
 mod send_periods;
 mod sending;

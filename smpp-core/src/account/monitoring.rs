@@ -44,9 +44,15 @@ impl<O: Observer> Account<O> {
             session::Event::LateResponse { .. } => {}
             _ => return,
         }
-        if let Phase::Open(open) = &mut slot.phase {
-            slot.stats.record_response(&mut open.counted, open.session.response_times());
-        }
+        record_response_time(slot);
+    }
+
+    /// As [`count_session_event`](Self::count_session_event), for a request that the SMSC has accepted.
+    #[inline]
+    pub(super) fn count_acceptance(&mut self, link: LinkId) {
+        let Some(slot) = self.links.get_mut(link.index()) else { return };
+        slot.stats.requests.accepted += 1;
+        record_response_time(slot);
     }
 
     /// Lets a bind send nothing for `delay`, because the SMSC refused a segment for the moment.
@@ -125,4 +131,12 @@ fn link_stats<O: Observer>(link: &LinkSlot<O>) -> LinkStats {
         stats.session += &session.stats();
     }
     stats
+}
+
+/// Counts the time of the last response of a slot's session, if there is a new one.
+#[inline]
+fn record_response_time<O: Observer>(slot: &mut LinkSlot<O>) {
+    if let Phase::Open(open) = &mut slot.phase {
+        slot.stats.record_response(&mut open.counted, open.session.response_times());
+    }
 }

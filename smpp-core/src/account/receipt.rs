@@ -39,15 +39,18 @@ impl DeliveryReceipt {
         frame: Frame<Vec<u8>>,
         bind: BindId,
     ) -> Self {
-        Self {
-            id: MessageId::new(receipt.id),
-            state,
-            is_final,
-            stat: ReceiptWord::new(receipt.stat),
-            err: receipt.err.map(ReceiptWord::new),
-            bind,
-            frame,
-        }
+        let fields =
+            (MessageId::new(receipt.id), ReceiptWord::new(receipt.stat), receipt.err.map(ReceiptWord::new));
+        Self::of_fields(fields, (state, is_final), frame, bind)
+    }
+
+    pub(super) fn of_fields(
+        (id, stat, err): (MessageId, ReceiptWord, Option<ReceiptWord>),
+        (state, is_final): (MessageState, bool),
+        frame: Frame<Vec<u8>>,
+        bind: BindId,
+    ) -> Self {
+        Self { id, state, is_final, stat, err, bind, frame }
     }
 
     /// Takes the octets of the PDU out of a receipt that is not needed any more.

@@ -8,6 +8,7 @@
 //! Memory that is not in the processor's cache costs the most. A message of one segment is in the index of ids only: it
 //! is complete when its segment is accepted, and the acknowledgement of a receipt names the node.
 
+mod accepted;
 mod early;
 mod expiry;
 mod node;
@@ -165,25 +166,22 @@ impl ReceiptTracker {
         segment: u8,
         id: SegmentId<'_>,
     ) -> Option<u32> {
+        if message.total == 1 {
+            return self.track_only(now, message, segment, id);
+        }
         let policy = self.policy();
-        let (key, stored) = match id {
-            SegmentId::Id(id) => (IdKey::submitted(policy, id), StoredId::new(policy, id)),
-            SegmentId::Key(key) => (IdKey::Key(key), StoredId::keyed(&key)),
-        };
-        let is_only = message.total == 1;
-        if key.is_empty() && (is_only || !self.has_one_receipt()) {
+        let key = self.key_of(id);
+        if key.is_empty() && !self.has_one_receipt() {
             return None;
         }
-        let hash = self.hash(&key);
-        let found = if is_only { None } else { self.find_message(message.number) };
+        let found = self.find_message(message.number);
         let node = Node {
-            id: stored,
+            id: StoredId::of(policy, id),
             number: message.number,
-            id_hash: hash,
+            id_hash: self.hash(&key),
             bind: message.bind.map(BindId::short).unwrap_or_default(),
             segment,
             total: message.total,
-            is_complete: is_only,
             is_due: message.is_due,
             at: now,
             destination: message.destination,
@@ -191,25 +189,48 @@ impl ReceiptTracker {
             key: if found.is_none() { message.key.clone() } else { None },
             ..Node::default()
         };
-        if is_only {
-            self.track_only(node, &key)
-        } else {
-            self.track_one_of(now, found, node, key.is_empty())
+        self.track_one_of(now, found, node, key.is_empty())
+    }
+
+    fn key_of<'a>(&self, id: SegmentId<'a>) -> IdKey<'a> {
+        match id {
+            SegmentId::Id(id) => IdKey::submitted(self.policy(), id),
+            SegmentId::Key(key) => IdKey::Key(key),
         }
     }
 
-    /// Adds the only segment of a message.
-    fn track_only(&mut self, mut node: Node, key: &IdKey<'_>) -> Option<u32> {
-        let (hash, is_due) = (node.id_hash, node.is_due);
-        if let Some(other) = self.find_id(key, hash) {
+    /// Adds the only segment of a message. Its node is filled in place: it is large.
+    fn track_only(
+        &mut self,
+        now: Instant,
+        message: &TrackedMessage,
+        segment: u8,
+        id: SegmentId<'_>,
+    ) -> Option<u32> {
+        let (policy, key) = (self.policy(), self.key_of(id));
+        if key.is_empty() {
+            return None;
+        }
+        let hash = self.hash(&key);
+        if let Some(other) = self.find_id(&key, hash) {
             self.remove_from_index(other);
         }
         let number = self.nodes.vacant()?;
         let position = self.waiting.push(number, set_position(&mut self.nodes))?;
-        (node.head, node.position) = (number, position);
-        (node.accepted, node.open, node.is_indexed) = (1, 1, true);
-        self.nodes.insert(node);
-        self.awaited += usize::from(is_due);
+        let node = self.nodes.occupy()?;
+        node.id = StoredId::of(policy, id);
+        (node.number, node.id_hash) = (message.number, hash);
+        (node.head, node.sibling, node.position) = (number, NONE, position);
+        (node.reported, node.unacknowledged, node.recipient, node.last) = (0, 0, 0, None);
+        node.bind = message.bind.map(BindId::short).unwrap_or_default();
+        (node.at, node.segment, node.destination) = (now, segment, message.destination);
+        (node.total, node.accepted, node.open) = (1, 1, 1);
+        (node.is_complete, node.is_due, node.is_done) = (true, message.is_due, false);
+        (node.is_indexed, node.is_shared) = (true, false);
+        if message.key.is_some() {
+            node.key.clone_from(&message.key);
+        }
+        self.awaited += usize::from(message.is_due);
         self.ids.insert(&mut self.nodes, number);
         Some(number)
     }

@@ -16,7 +16,7 @@ use super::receipt_tracker::{EarlyReceipt, IdKey, Match, SegmentId, TrackedMessa
 use super::state::{Account, Shutdown};
 use crate::frame::Frame;
 use crate::pdu::{CommandStatus, DataSmResp, DeliverSm, DeliverSmResp, MessageState, Operation, Pdu};
-use crate::session::{CloseReason, Observer, Refusal, Request, Session, State};
+use crate::session::{CloseReason, Observer, Refusal, Request, State};
 use crate::sms::{self, MessageIdKey, Pushed, Receipt};
 use crate::time::Instant;
 
@@ -215,22 +215,14 @@ impl<O: Observer> Account<O> {
     ) {
         match request {
             Request::DeliverSm(message, reply) => {
-                self.handle_delivery(
-                    now,
-                    link,
-                    Delivery::DeliverSm(&message),
-                    PendingReply::DeliverSm(reply),
-                    frame,
-                );
+                let Some(generation) = self.record_arrival(now, link) else { return };
+                let token = ReplyToken { link, generation, reply: PendingReply::DeliverSm(reply) };
+                self.handle_delivery(now, Delivery::DeliverSm(&message), frame, token);
             }
             Request::DataSm(message, reply) => {
-                self.handle_delivery(
-                    now,
-                    link,
-                    Delivery::DataSm(&message),
-                    PendingReply::DataSm(reply),
-                    frame,
-                );
+                let Some(generation) = self.record_arrival(now, link) else { return };
+                let token = ReplyToken { link, generation, reply: PendingReply::DataSm(reply) };
+                self.handle_delivery(now, Delivery::DataSm(&message), frame, token);
             }
             other => {
                 if let Some(session) = self.session(link) {
@@ -241,33 +233,17 @@ impl<O: Observer> Account<O> {
         }
     }
 
-    fn handle_delivery(
-        &mut self,
-        now: Instant,
-        link: LinkId,
-        delivery: Delivery<'_, '_>,
-        reply: PendingReply,
-        frame: Frame<&[u8]>,
-    ) {
-        let Some(slot) = self.links.get_mut(link.index()) else { return };
-        let (generation, unanswered) = (slot.generation, slot.session().map_or(0, Session::unanswered));
-        self.inbound.record_arrival(now, link, generation, unanswered);
-        let token = ReplyToken { link, generation, reply };
-        let mut buffer = Vec::new();
-        match self.options.receipts.dialect.read(delivery, &mut buffer) {
-            Some(Ok(receipt)) => self.handle_receipt(now, delivery, frame, &receipt, token),
-            Some(Err(_)) => {
-                let bind = BindId::new(link, generation);
-                let unread = (MessageState::UNKNOWN, false);
-                let receipt = DeliveryReceipt::new(&Receipt::default(), unread, frame.to_vec(), bind);
-                self.emit_unmatched(now, receipt, Tokens::One(token));
-            }
-            None => self.handle_message(now, delivery.pdu(), frame, token),
-        }
+    /// Handles what is marked as a receipt and cannot be read.
+    #[cold]
+    pub(super) fn handle_unreadable_receipt(&mut self, now: Instant, frame: Frame<&[u8]>, token: ReplyToken) {
+        let bind = BindId::new(token.link, token.generation);
+        let unread = (MessageState::UNKNOWN, false);
+        let receipt = DeliveryReceipt::new(&Receipt::default(), unread, frame.to_vec(), bind);
+        self.emit_unmatched(now, receipt, Tokens::One(token));
     }
 
     /// Handles a receipt that can be read. It is copied only if the application gets it, or if it is held.
-    fn handle_receipt(
+    pub(super) fn handle_receipt(
         &mut self,
         now: Instant,
         delivery: Delivery<'_, '_>,
@@ -413,7 +389,13 @@ impl<O: Observer> Account<O> {
     }
 
     /// Handles a PDU that is not a receipt: an MO message, or a segment of one.
-    fn handle_message(&mut self, now: Instant, pdu: Pdu<'_>, frame: Frame<&[u8]>, token: ReplyToken) {
+    pub(super) fn handle_message(
+        &mut self,
+        now: Instant,
+        pdu: Pdu<'_>,
+        frame: Frame<&[u8]>,
+        token: ReplyToken,
+    ) {
         let Some((_, Some(user_data))) = user_data(pdu) else { return self.emit_single(now, frame, token) };
         let tag = self.inbound.next_tag(BindId::new(token.link, token.generation));
         let pushed = loop {

@@ -266,21 +266,6 @@ impl<O: Observer> Account<O> {
         self.advance(now);
     }
 
-    /// Handles octets from the peer, and removes what it has read from `input`: an incomplete PDU stays there. It reads
-    /// nothing while the connection does not [want input](Self::wants_input).
-    pub fn handle_input(&mut self, now: Instant, link: LinkId, input: &mut &[u8]) {
-        self.touch(link);
-        while let Some(Phase::Open(open)) = self.links.get_mut(link.index()).map(|slot| &mut slot.phase)
-            && let Some(event) = open.session.handle_input(now, input)
-        {
-            self.handle_session_event(now, link, event);
-        }
-        // What the events have made the account do may have looked at it already.
-        self.touch(link);
-        self.expire_receipts(now);
-        self.advance(now);
-    }
-
     /// Runs the timers of one connection. Call it once all octets that have arrived have been passed in: otherwise a
     /// response that is there already may count as a timeout.
     pub fn handle_link_timeout(&mut self, now: Instant, link: LinkId) {
@@ -305,22 +290,26 @@ impl<O: Observer> Account<O> {
         }
     }
 
-    /// Records that the transport has taken this many of the octets that [`poll_transmit`](Self::poll_transmit) returned.
-    pub fn handle_transmitted(&mut self, now: Instant, link: LinkId, octets: usize) {
-        let Some(slot) = self.links.get_mut(link.index()) else { return };
+    /// Records that the transport has taken this many of the octets that [`poll_transmit`](Self::poll_transmit) returned. Returns
+    /// whether the account may have new events or actions, or an earlier [timeout](Self::poll_timeout): otherwise only what
+    /// [`poll_changed_link`](Self::poll_changed_link) reports may have changed.
+    pub fn handle_transmitted(&mut self, now: Instant, link: LinkId, octets: usize) -> bool {
+        let Some(slot) = self.links.get_mut(link.index()) else { return false };
         let generation = slot.generation;
-        let Some(session) = slot.session_mut() else { return };
+        let Some(session) = slot.session_mut() else { return false };
         let before = (session.state(), session.is_full());
         session.handle_transmitted(octets);
         let (transmitted, after) = (session.transmitted(), (session.state(), session.is_full()));
         self.delivered_pdus.handle_transmitted(link, generation, transmitted);
-        if before == after && self.queue.ready().is_empty() && !self.requests.any_waits() {
-            // Only its timers have changed: the account can do nothing that it could not do before.
-            self.record_change(link);
-        } else {
+        let advances = before != after || !self.queue.ready().is_empty() || self.requests.any_waits();
+        if advances {
             self.touch(link);
             self.advance(now);
+        } else {
+            // Only its timers have changed: the account can do nothing that it could not do before.
+            self.record_change(link);
         }
+        advances
     }
 
     /// Handles the end of the stream: the SMSC has closed its side of the connection. Responses of the application are still
@@ -415,7 +404,12 @@ impl<O: Observer> Account<O> {
         }
     }
 
-    fn handle_session_event(&mut self, now: Instant, link: LinkId, event: session::Event<'_, Tag>) {
+    pub(super) fn handle_session_event(
+        &mut self,
+        now: Instant,
+        link: LinkId,
+        event: session::Event<'_, Tag>,
+    ) {
         self.count_session_event(link, &event);
         match event {
             session::Event::Outcome { tag: Tag::Segment(segment), sequence, outcome } => {

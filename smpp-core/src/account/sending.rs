@@ -13,6 +13,7 @@ use super::per_segment::PerSegment;
 use super::queue::{AttemptResult, EndedMessage, LateResult, SegmentRef};
 use super::queued_message::ReceiptRequest;
 use super::ready_messages::Sending;
+use super::receipt_tracker::{SegmentId, TrackedMessage};
 use super::state::{Abandoning, Account, SLICE, Shutdown};
 use crate::frame::{HEADER_LENGTH, SequenceNumber};
 use crate::pdu::{CommandId, CommandStatus};
@@ -340,6 +341,37 @@ impl<O: Observer> Account<O> {
         self.release_early(now);
     }
 
+    /// Ends a message of one segment that the SMSC has accepted, and returns its outcome instead of emitting it. Returns the response,
+    /// and changes nothing, if more has to be considered: see [`handle_submit_outcome`](Self::handle_submit_outcome).
+    #[inline]
+    pub(super) fn take_accepted<'r>(
+        &mut self,
+        now: Instant,
+        link: LinkId,
+        segment: SegmentRef,
+        response: Response<&'r [u8]>,
+    ) -> Result<MessageOutcome, Response<&'r [u8]>> {
+        let scope = self.options.receipts.dialect.receipt_scope();
+        // Receipts that have arrived before follow the outcome.
+        let ended = if self.receipts.early.is_empty() {
+            self.queue.end_only_attempt(segment.message, scope)
+        } else {
+            None
+        };
+        let Some((key, receipts)) = ended else { return Err(response) };
+        let bind = self.bind_on(link);
+        let (id, outcome) = SegmentOutcome::accepted(bind, response);
+        self.record_acceptance(link);
+        if let Some(ReceiptRequest { total, is_due, destination, .. }) = receipts {
+            // It has one recipient.
+            let (number, bind) = (segment.message, Some(bind));
+            let message = TrackedMessage { number, bind, total, is_due, key, destination };
+            self.receipts.track(now, &message, segment.index, SegmentId::Id(id));
+        }
+        self.counters.segments_accepted += 1;
+        Ok(MessageOutcome { segments: PerSegment::one(outcome) })
+    }
+
     /// Emits the outcome of a message of one segment that the SMSC has accepted, after the queue has ended it, and tracks its
     /// receipts.
     fn finish_accepted(
@@ -354,7 +386,6 @@ impl<O: Observer> Account<O> {
         if let Some(receipts) = receipts {
             let response = (id, &outcome);
             (early, _) = self.track_receipts(now, segment, key.clone(), (receipts, Vec::new()), response);
-            self.receipts.complete(now, message);
         }
         self.counters.segments_accepted += 1;
         let outcome = MessageOutcome { segments: PerSegment::one(outcome) };

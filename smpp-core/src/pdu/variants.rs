@@ -200,6 +200,16 @@ impl Pdu<'_> {
         body.flatten().is_some_and(|body| body.tlvs.is_empty())
     }
 
+    /// Decodes a deliver_sm that has no deviations; `None` for any other PDU. What the caller does not use costs nothing but its
+    /// checks.
+    #[inline(always)]
+    pub(crate) fn plain_deliver_sm(octets: &[u8]) -> Option<DeliverSm<'_>> {
+        if Header::of(octets).command != CommandId::DELIVER_SM {
+            return None;
+        }
+        decode::fast_path(octets, Tolerance::STRICT)
+    }
+
     /// Appends the encoded PDU to `out`. A response with `None` has no body on the wire.
     pub fn encode(&self, status: CommandStatus, sequence: SequenceNumber, out: &mut Vec<u8>) {
         let start = out.len();

@@ -172,6 +172,7 @@ impl ReceiptDialect {
     }
 
     /// Returns the state, [`UNKNOWN`](MessageState::UNKNOWN) for an unknown word, and whether no further receipt follows.
+    #[inline]
     pub(crate) fn reported_state(&self, receipt: &Receipt<'_>) -> (MessageState, bool) {
         if let Some(word) = self.state_word(receipt) {
             return (word.state, word.is_final);

@@ -9,6 +9,7 @@ use super::observer::{Direction, ObservedPdu, Observer};
 use super::outcome::{Outcome, UnansweredReason};
 use super::rate_limiter::Load;
 use super::rejected::{RejectedPdu, RejectedPduReason};
+use super::request::{Reply, TakenDelivery};
 use super::response::Response;
 use super::role::{Role, Side};
 use super::shutdown::Shutdown;
@@ -16,7 +17,7 @@ use super::timers::Timer;
 use super::window::Entry;
 use crate::diagnosis::ReceivedInstead;
 use crate::frame::{self, Frame, Header, SequenceNumber};
-use crate::pdu::{BindMode, CommandId, CommandStatus, Pdu};
+use crate::pdu::{BindMode, CommandId, CommandStatus, DeliverSm, Pdu};
 use crate::time::Instant;
 use crate::tlv::Tlvs;
 use crate::wire::{DecodeError, DecodeErrorKind, Tolerance};
@@ -70,8 +71,42 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         self.encode::<u8>(CommandId::GENERIC_NACK, status, sequence, None);
     }
 
+    /// Takes the next PDU from the front of `input` if it is a deliver_sm without deviations that `read` returns something for: as
+    /// [`handle_input`](Self::handle_input), without an [`Event`]. Otherwise it changes nothing.
+    #[inline(always)]
+    pub(crate) fn take_delivery<'b, F>(
+        &mut self,
+        now: Instant,
+        input: &mut &'b [u8],
+        read: impl FnOnce(&DeliverSm<'b>) -> Option<F>,
+    ) -> Option<TakenDelivery<'b, F>> {
+        let (frame, rest) = frame::split(input, self.config.max_pdu).ok()??;
+        let header = frame.header();
+        if header.command != CommandId::DELIVER_SM
+            || self.shutdown != Shutdown::NotStarted
+            || !self.wants_input()
+            || self.refusal_status(CommandId::DELIVER_SM).is_some()
+        {
+            return None;
+        }
+        let read = read(&frame.plain_deliver_sm()?)?;
+        self.advance_clock(now);
+        self.has_input = false;
+        *input = rest;
+        self.count_frame(frame, header);
+        self.count_unanswered();
+        Some(TakenDelivery { read, frame, reply: Reply::new(header) })
+    }
+
     fn handle_frame<'b>(&mut self, frame: Frame<&'b [u8]>) -> Option<Event<'b, T>> {
         let header = frame.header();
+        self.count_frame(frame, header);
+        if header.command.is_response() { self.handle_response(frame) } else { self.handle_request(frame) }
+    }
+
+    /// Records that a PDU has arrived.
+    #[inline(always)]
+    fn count_frame(&mut self, frame: Frame<&[u8]>, header: Header) {
         self.stats.received.count(header.command, header.length as usize);
         self.observer.observe(self.now, Direction::In, ObservedPdu(frame));
         self.last_received = self.now;
@@ -85,7 +120,16 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
             let idle = self.config.enquire_link_interval.filter(|_| self.state.is_bound());
             self.timers.set(Timer::EnquireLink, idle.map(|idle| self.now + idle));
         }
-        if header.command.is_response() { self.handle_response(frame) } else { self.handle_request(frame) }
+    }
+
+    /// Records a request of the peer that the application is to respond to.
+    #[inline]
+    fn count_unanswered(&mut self) {
+        self.unanswered += 1;
+        if self.is_full_of_requests() && !self.timers.is_set(Timer::Backpressure) {
+            let due = self.now + self.config.backpressure_timeout;
+            self.timers.set(Timer::Backpressure, Some(due));
+        }
     }
 
     #[inline(never)]
@@ -118,11 +162,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
             _ => {}
         }
         if header.command.has_response() {
-            self.unanswered += 1;
-            if self.is_full_of_requests() && !self.timers.is_set(Timer::Backpressure) {
-                let due = self.now + self.config.backpressure_timeout;
-                self.timers.set(Timer::Backpressure, Some(due));
-            }
+            self.count_unanswered();
         }
         let Ok((pdu, quirks)) = decoded else { return None };
         Some(Event::of_request(frame, pdu, quirks))

@@ -13,7 +13,8 @@ use super::timers::Timer;
 use super::window::Entry;
 use crate::frame::{self, Frame, SequenceNumber};
 use crate::pdu::{
-    BindMode, CommandId, CommandStatus, InterfaceVersion, Operation, Pdu, ResponseBody as _, encode,
+    BindMode, CommandId, CommandStatus, DeliverSm, DeliverSmResp, InterfaceVersion, Operation, Pdu,
+    ResponseBody as _, encode,
 };
 use crate::time::Instant;
 use crate::tlv::{Tag, Tlvs};
@@ -21,6 +22,9 @@ use crate::wire::{Emit, Tolerance};
 
 /// Above this size the output buffer grows by this many octets at a time. Doubling it would exceed its limit by much.
 const OUTPUT_GROWTH: usize = 64 * 1024;
+
+/// How many octets a deliver_sm_resp has: its header, and an empty message_id.
+const ACKNOWLEDGEMENT: usize = frame::HEADER_LENGTH + 1;
 
 /// Free octets that suffice for most PDUs.
 const TYPICAL_PDU: usize = 512;
@@ -159,6 +163,36 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
                 self.send_response(reply, error_status(status), body.as_ref())
             }
         }
+    }
+
+    /// Acknowledges a deliver_sm that [`take_delivery`](Self::take_delivery) has just returned: as [`respond`](Self::respond) with
+    /// the default response, at the time of that call.
+    #[inline]
+    pub(crate) fn acknowledge(&mut self, reply: Reply<DeliverSm<'static>>) -> Result<(), Refusal> {
+        let before = self.output.len();
+        let is_usual = self.shutdown == Shutdown::NotStarted
+            && !self.is_overloaded
+            && !self.timers.is_set(Timer::Backpressure)
+            && self.pending_output() > 0
+            && self.config.max_pdu >= ACKNOWLEDGEMENT
+            && self.output.capacity() - before >= ACKNOWLEDGEMENT;
+        if !is_usual {
+            return self.respond(reply, Ok(DeliverSmResp::default()));
+        }
+        self.unanswered = self.unanswered.saturating_sub(1);
+        self.last_activity = self.now;
+        let mut octets = [0; ACKNOWLEDGEMENT];
+        let fields = [ACKNOWLEDGEMENT as u32, CommandId::DELIVER_SM_RESP.0, 0, reply.sequence.0];
+        for (octets, field) in octets.as_chunks_mut().0.iter_mut().zip(fields) {
+            *octets = field.to_be_bytes();
+        }
+        self.output.extend_from_slice(&octets);
+        self.encoded += ACKNOWLEDGEMENT as u64;
+        self.stats.sent.count(CommandId::DELIVER_SM_RESP, ACKNOWLEDGEMENT);
+        let frame = Frame::from_valid(self.output.get(before..).unwrap_or_default());
+        self.observer.observe(self.now, Direction::Out, ObservedPdu(frame));
+        self.responses_end = self.encoded;
+        Ok(())
     }
 
     /// Refuses a request of the peer with a status and a response body. The body can carry TLVs such as

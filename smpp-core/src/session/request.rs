@@ -75,8 +75,15 @@ pub struct Reply<O> {
     operation: PhantomData<fn(O)>,
 }
 
+/// A deliver_sm that the session has taken without an event, and what was read in it.
+pub(crate) struct TakenDelivery<'b, F> {
+    pub(crate) read: F,
+    pub(crate) frame: Frame<&'b [u8]>,
+    pub(crate) reply: Reply<DeliverSm<'static>>,
+}
+
 impl<O: Operation> Reply<O> {
-    fn new(header: Header) -> Self {
+    pub(super) fn new(header: Header) -> Self {
         Self { command: header.command, sequence: header.sequence, operation: PhantomData }
     }
 

@@ -219,8 +219,20 @@ fn lone_id(response: &[u8]) -> Option<&[u8]> {
     }
     let (end, id) = response.get(HEADER_LENGTH..)?.split_last()?;
     // A longer id is not as the specification says.
-    let has_nul = id.contains(&0);
+    let has_nul = has_nul(id);
     (*end == 0 && matches!(id.len(), 1..=64) && !has_nul).then_some(id)
+}
+
+/// Returns whether an octet is zero: it looks at 8 octets at once.
+#[inline]
+fn has_nul(octets: &[u8]) -> bool {
+    const ONES: u64 = u64::MAX / 255;
+    let (chunks, rest) = octets.as_chunks();
+    let is_nul = |chunk: &[u8; 8]| {
+        let octets = u64::from_le_bytes(*chunk);
+        octets.wrapping_sub(ONES) & !octets & (ONES << 7) != 0
+    };
+    chunks.iter().any(is_nul) || rest.contains(&0)
 }
 
 /// Returns `additional_status_info_text`, up to its NUL.

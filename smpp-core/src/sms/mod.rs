@@ -106,6 +106,7 @@ pub use reassemble::{
     MessageIdentity, PushError, PushErrorReason, Pushed, ReassembledMessage, Reassembler, ReassemblyLimits,
     ReceivedSegment,
 };
+pub(crate) use receipt::UsualReceipt;
 pub use receipt::{Detection, IdSource, Receipt, ReceiptCarrier, ReceiptError, ReceiptParser};
 pub use segment::{Segment, SegmentError, Segments, Submission, Submissions};
 pub use segmentation::{Segmentation, TextSize};

@@ -127,9 +127,26 @@ impl<C: Chain> Index<C> {
             self.chunks.push(alloc::vec![NONE; C::BUCKETS]);
         }
         self.buckets += 1;
-        if new > 0 {
-            // The bucket that held the nodes of both.
-            self.relink(nodes, new & !(1 << new.ilog2()));
+        if new == 0 {
+            return;
+        }
+        // The nodes whose hash has this bit are in the new bucket, and were in that without it.
+        let bit = 1 << new.ilog2();
+        let Some(first) = self.first(new & !bit) else { return };
+        let mut number = core::mem::replace(first, NONE);
+        let (mut kept, mut moved) = (NONE, NONE);
+        while let Some(node) = nodes.get_mut(number) {
+            let list = if C::hash(node) & bit == 0 { &mut kept } else { &mut moved };
+            let link = C::link(node);
+            let next = core::mem::replace(link, *list);
+            *list = core::mem::replace(&mut number, next);
+        }
+        for (bucket, nodes) in [(new & !bit, kept), (new, moved)] {
+            if nodes != NONE
+                && let Some(first) = self.first(bucket)
+            {
+                *first = nodes;
+            }
         }
     }
 

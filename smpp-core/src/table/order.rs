@@ -95,7 +95,9 @@ impl Order {
 
     /// Returns the first number.
     pub(crate) fn first(&self) -> Option<u32> {
-        self.chunk(self.first)?.numbers().next()
+        let chunk = self.chunk(self.first)?;
+        let (word, bits) = chunk.used.iter().enumerate().find(|(_, bits)| **bits != 0)?;
+        chunk.numbers.get(64 * word + bits.trailing_zeros() as usize).copied()
     }
 
     /// Returns the numbers in order.

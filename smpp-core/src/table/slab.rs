@@ -61,7 +61,8 @@ impl<T: Slot> Slab<T> {
         self.nodes.get_mut((number / T::CHUNK) as usize)?.get_mut((number % T::CHUNK) as usize)
     }
 
-    /// Returns the number that the next [`insert`](Self::insert) returns.
+    /// Returns the number of the node that the next [`occupy`](Self::occupy) returns.
+    #[inline]
     pub(crate) fn vacant(&mut self) -> Option<u32> {
         if self.roomy == NONE {
             self.add_chunk()?;
@@ -69,6 +70,32 @@ impl<T: Slot> Slab<T> {
         let chunk = self.chunks.get(self.roomy as usize)?;
         let used = self.nodes.get(self.roomy as usize)?.len() as u32;
         Some(if chunk.vacant == NONE { self.roomy * T::CHUNK + used } else { chunk.vacant })
+    }
+
+    /// Returns a vacant node, which counts as used from now on; `None` if there are no more numbers. It is as
+    /// [`vacate`](Slot::vacate) left it, or new.
+    #[inline]
+    pub(crate) fn occupy(&mut self) -> Option<&mut T> {
+        if self.roomy == NONE {
+            self.add_chunk()?;
+        }
+        let index = self.roomy;
+        let chunk = self.chunks.get_mut(index as usize)?;
+        let nodes = self.nodes.get_mut(index as usize)?;
+        let place = if chunk.vacant == NONE {
+            nodes.push(T::default());
+            nodes.len() - 1
+        } else {
+            let place = (chunk.vacant % T::CHUNK) as usize;
+            chunk.vacant = *nodes.get_mut(place)?.vacant_link();
+            place
+        };
+        chunk.len += 1;
+        self.len += 1;
+        if chunk.len == T::CHUNK {
+            self.unlink(index);
+        }
+        self.nodes.get_mut(index as usize)?.get_mut(place)
     }
 
     /// Stores a node and returns its number; `None` if there are no more numbers.
@@ -105,6 +132,15 @@ impl<T: Slot> Slab<T> {
         let node = self.get_mut(number).map(mem::take);
         self.free_node(number);
         node
+    }
+
+    /// Removes the nodes of this many chunks, whichever they are: the others are removed in the same way, and none is added.
+    pub(crate) fn remove_chunks(&mut self, count: usize) {
+        (self.roomy, self.freed) = (NONE, NONE);
+        for _ in 0..count {
+            self.nodes.pop();
+            self.len -= self.chunks.pop().map_or(0, |chunk| chunk.len as usize);
+        }
     }
 
     /// Removes a node and drops it.

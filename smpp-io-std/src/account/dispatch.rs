@@ -186,8 +186,11 @@ impl Shared {
                 Written::Octets(octets) => {
                     let now = self.now();
                     began = Some((before, now));
-                    state.account.handle_transmitted(now, link, octets);
-                    self.dispatch(&mut state, now);
+                    if state.account.handle_transmitted(now, link, octets) {
+                        self.dispatch(&mut state, now);
+                    } else if state.check_changed_links() {
+                        self.resumed.notify_all();
+                    }
                 }
                 Written::Pause => {
                     state.set_output(index, OutputMode::Deferred);

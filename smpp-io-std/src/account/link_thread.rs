@@ -13,6 +13,7 @@ use smpp_proto::session::Instant;
 use super::connector::connect_error;
 use super::link_task::{Connection, LinkTransport};
 use super::shared::{Guard, Shared, max_read};
+use super::state::AccountState;
 use crate::dial::tcp;
 use crate::error::ConnectErrorKind;
 use crate::halves::{Read, Reader, WRITE_TIMEOUT, try_take};
@@ -265,7 +266,8 @@ impl LinkThread {
         };
         let now = shared.now();
         let mut input = reader.received.received();
-        state.account.handle_input(now, link, &mut input);
+        let AccountState { router, account, .. } = &mut *state;
+        router.handle_input(now, account, link, &mut input);
         let remaining = input.len();
         reader.received.keep_last(remaining);
         reader.held = remaining > 0 && !state.account.wants_input(link);

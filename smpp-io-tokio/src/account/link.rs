@@ -259,7 +259,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> LinkDriver<'_, S> {
         account.handle_transmitted(now, link, progress.sent);
         let input = pump.input(scratch);
         let mut rest = input;
-        account.handle_input(now, link, &mut rest);
+        inner.router.handle_input(now, account, link, &mut rest);
         let consumed = input.len() - rest.len();
         pump.consume(consumed, scratch);
         if let Some(error) = progress.error {

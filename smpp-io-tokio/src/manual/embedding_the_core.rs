@@ -59,7 +59,8 @@
 //! | [`Action::Connect`](smpp_proto::account::Action::Connect) | connect to the address, TLS included, within `Options::connect_timeout`; `account.endpoint(link)` has the host's name for TLS | `handle_connected` or `handle_connect_failed` |
 //! | [`Action::Close`](smpp_proto::account::Action::Close) | close the connection, or give up making it | `handle_closed` |
 //!
-//! For each open link do what the table above says for a session, with the methods of the account: `handle_input`,
+//! For each open link do what the table above says for a session, with the methods of the account: `handle_input` (of the
+//! [`EventRouter`](smpp_proto::account::EventRouter) if you route all events with it),
 //! `poll_transmit`, `handle_transmitted`, `handle_eof`, `poll_link_timeout`, `handle_link_timeout`. After each call look at
 //! `poll_action`, `poll_event`, `wants_transmit` of every link, and `poll_timeout`. Fetch the events before you transmit:
 //! then [`Event::HandedToTransport`](smpp_proto::account::Event::HandedToTransport) precedes the octets of its segment.

@@ -39,8 +39,8 @@
 //! when its response has come.
 //!
 //! An [`Account`](crate::account::Account) costs more for each message than a session: it stores the message, splits
-//! texts and keeps a table for receipts: about 3,300 instructions without a receipt and 8,450 with one that is awaited and
-//! matched; 4,250 and 9,550 with `smpp-std`. `.ci/instructions` counts them, and has their limits.
+//! texts and keeps a table for receipts: about 3,100 instructions without a receipt and 5,950 with one that is awaited and
+//! matched; 3,900 and 6,850 with `smpp-std`. `.ci/instructions` counts them, and has their limits.
 //!
 //! # Scale
 //!

@@ -9,6 +9,9 @@ use crate::time::Instant;
 /// How much one call does at once, so that no call takes long.
 pub(super) const REMOVED_AT_ONCE: usize = 64;
 
+/// How many chunks of messages are forgotten in one call at shutdown.
+const CHUNKS_AT_ONCE: usize = 64;
+
 impl ReceiptTracker {
     /// Returns whether this many more segments fit, after messages that have all their receipts have made room: at most
     /// [`REMOVED_AT_ONCE`] more than needed. If the capacity was lowered, [`expire`](Self::expire) removes the others.
@@ -116,9 +119,16 @@ impl ReceiptTracker {
         Some(ExpiredMessage { number, ids: Vec::new(), key })
     }
 
-    /// Removes the message whose receipts the account has waited for longest, and then those that it remembers. The account is
-    /// shut down: nothing expires any more. Its ids are those without a final receipt.
+    /// Removes the message whose receipts the account has waited for longest. Its ids are those without a final receipt. If there
+    /// is none, forgets some of the messages that it remembers. The account is shut down: nothing expires or arrives any more.
     pub(in crate::account) fn remove_oldest(&mut self) -> Option<ExpiredMessage> {
-        self.remove(self.waiting.first().or_else(|| self.done.first())?)
+        let has_deadlines = !self.limited.is_empty();
+        let remembered = || self.done.first().filter(|_| has_deadlines);
+        if let Some(oldest) = self.waiting.first().or_else(remembered) {
+            return self.remove(oldest);
+        }
+        // Nothing is looked for any more: what refers to the messages needs no change.
+        self.nodes.remove_chunks(CHUNKS_AT_ONCE);
+        None
     }
 }

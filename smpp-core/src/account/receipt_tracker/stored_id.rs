@@ -1,6 +1,7 @@
 //! The ids of the tracked segments, each in 44 octets.
 
 use super::node::IdKey;
+use super::tracked_message::SegmentId;
 use crate::account::outcome::MessageId;
 use crate::sms::{MessageIdKey, MessageIdPolicy, digest};
 
@@ -98,7 +99,17 @@ impl Default for StoredId {
 }
 
 impl StoredId {
+    /// Stores what identifies a segment.
+    #[inline]
+    pub(super) fn of(policy: MessageIdPolicy, id: SegmentId<'_>) -> Self {
+        match id {
+            SegmentId::Id(id) => Self::new(policy, id),
+            SegmentId::Key(key) => Self::keyed(&key),
+        }
+    }
+
     /// Stores an id from a `submit_sm_resp`.
+    #[inline]
     pub(super) fn new(policy: MessageIdPolicy, id: &[u8]) -> Self {
         match padded(id) {
             Some((length, octets)) => Self::Whole { length, octets },

@@ -2,6 +2,7 @@
 //! fetched.
 
 mod bounds;
+mod direct;
 
 use alloc::string::{String, ToString};
 use alloc::vec;

@@ -139,6 +139,9 @@ struct Simulation {
     requested: Vec<(LinkId, CommandId)>,
     connects: Vec<(Instant, SocketAddr)>,
     events: Vec<Event>,
+    /// Gets all events at once, and the input too if it is `direct`.
+    router: Option<EventRouter<&'static str>>,
+    direct: bool,
 }
 
 impl Simulation {
@@ -166,13 +169,20 @@ impl Simulation {
             requested: Vec::new(),
             connects: Vec::new(),
             events: Vec::new(),
+            router: None,
+            direct: false,
         }
     }
 
     /// Moves octets and does actions until nothing is left to do at this time.
     fn settle(&mut self) {
         loop {
-            self.events.extend(core::iter::from_fn(|| self.account.poll_event()));
+            while let Some(event) = self.account.poll_event() {
+                match &mut self.router {
+                    Some(router) => router.handle_event(self.now, &mut self.account, event),
+                    None => self.events.push(event),
+                }
+            }
             if let Some(action) = self.account.poll_action() {
                 self.do_action(action);
             } else if !self.exchange() {
@@ -234,7 +244,12 @@ impl Simulation {
                 moved = true;
                 server.session.handle_transmitted(octets.len());
                 let mut rest = &octets[..];
-                self.account.handle_input(self.now, link, &mut rest);
+                match &mut self.router {
+                    Some(router) if self.direct => {
+                        router.handle_input(self.now, &mut self.account, link, &mut rest);
+                    }
+                    _ => self.account.handle_input(self.now, link, &mut rest),
+                }
                 assert!(rest.is_empty());
             }
         }
@@ -434,7 +449,10 @@ impl Simulation {
     }
 
     fn receipt(&mut self, server: usize, id: &str, stat: &str) {
-        let text = alloc::format!("id:{id} stat:{stat} err:000");
+        self.receipt_text(server, &alloc::format!("id:{id} stat:{stat} err:000"));
+    }
+
+    fn receipt_text(&mut self, server: usize, text: &str) {
         let message = DeliverSm {
             esm_class: EsmClass::DELIVERY_RECEIPT,
             short_message: ShortMessage::new(text.as_bytes()).unwrap(),

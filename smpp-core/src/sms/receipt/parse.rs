@@ -11,12 +11,13 @@
 //! may contain a space, but not a name with a colon.
 
 use super::fields::{IdSource, Receipt, ReceiptError};
+use super::layout::standard_fields;
 use crate::pdu::MessageState;
 use crate::tlv::Tlvs;
 
 /// The key of a field.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Key {
+pub(super) enum Key {
     Id,
     Sub,
     Dlvrd,
@@ -141,7 +142,7 @@ impl<'a> Receipt<'a> {
 }
 
 /// Parses all fields; the first of repeated fields applies.
-fn parse_fields(text: &[u8]) -> Receipt<'_> {
+pub(super) fn parse_fields(text: &[u8]) -> Receipt<'_> {
     let text = trim_start(without_nuls(text));
     if let Some(receipt) = standard_fields(text) {
         return receipt;
@@ -155,42 +156,8 @@ fn parse_fields(text: &[u8]) -> Receipt<'_> {
     receipt
 }
 
-/// Parses the fields of SMPP 3.4 Appendix B in their order and case, each with one word: no key need be searched. Returns `None`
-/// if the text is any other.
-#[inline]
-fn standard_fields(text: &[u8]) -> Option<Receipt<'_>> {
-    let (id, rest) = standard_field(text, b"id:")?;
-    let (sub, rest) = standard_field(rest, b"sub:")?;
-    let (dlvrd, rest) = standard_field(rest, b"dlvrd:")?;
-    let (submit_date, rest) = standard_field(rest, b"submit date:")?;
-    let (done_date, rest) = standard_field(rest, b"done date:")?;
-    let (stat, rest) = standard_field(rest, b"stat:")?;
-    let (err, rest) = standard_field(rest, b"err:")?;
-    let [b't' | b'T', b'e', b'x', b't', b':', text @ ..] = rest else { return None };
-    Some(Receipt {
-        id,
-        sub: number(sub),
-        dlvrd: number(dlvrd),
-        submit_date: Some(submit_date),
-        done_date: Some(done_date),
-        stat,
-        err: Some(err),
-        text: Some(text),
-        ..Receipt::default()
-    })
-}
-
-/// Parses a field with this key, of one word and a space. Returns the word and the input after the space.
-#[inline(always)]
-fn standard_field<'a, const N: usize>(input: &'a [u8], key: &[u8; N]) -> Option<(&'a [u8], &'a [u8])> {
-    let (_, value) = input.split_first_chunk().filter(|(first, _)| *first == key)?;
-    let (word, [b' ', rest @ ..]) = value.split_at_checked(low_octet(value))? else { return None };
-    // Separators belong to no value.
-    if matches!(word, [] | [.., b',' | b';']) { None } else { Some((word, rest)) }
-}
-
 /// Parses the other fields. `next` is the key of the first of them, and the input after its colon.
-fn any_fields<'a>(receipt: &mut Receipt<'a>, mut next: Option<(Key, &'a [u8])>) {
+pub(super) fn any_fields<'a>(receipt: &mut Receipt<'a>, mut next: Option<(Key, &'a [u8])>) {
     while let Some((key, rest)) = next {
         if key == Key::Text {
             receipt.text = Some(rest);
@@ -319,7 +286,7 @@ fn after_date(input: &[u8]) -> Option<&[u8]> {
 
 /// Parses any key.
 #[inline(never)]
-fn any_key(input: &[u8]) -> Option<(Key, &[u8])> {
+pub(super) fn any_key(input: &[u8]) -> Option<(Key, &[u8])> {
     let (name, rest) = name(input);
     match (name, rest) {
         (0, _) => None,
@@ -439,7 +406,7 @@ fn word_length(input: &[u8]) -> usize {
 
 /// Returns how many octets precede the first that is a space or lower: it looks at 8 octets at once.
 #[inline]
-fn low_octet(input: &[u8]) -> usize {
+pub(super) fn low_octet(input: &[u8]) -> usize {
     let (chunks, rest) = input.as_chunks();
     let mut length = 0;
     for chunk in chunks {
@@ -464,7 +431,7 @@ const fn marks_of(octets: u64, octet: u8) -> u64 {
 }
 
 /// Each octet is 1.
-const ONES: u64 = u64::MAX / 255;
+pub(super) const ONES: u64 = u64::MAX / 255;
 
 /// Returns the position of the first octet that is marked, at most 7.
 const fn first_marked(marks: u64) -> usize {
@@ -473,7 +440,7 @@ const fn first_marked(marks: u64) -> usize {
 
 /// Parses decimal digits.
 #[inline]
-fn number(word: &[u8]) -> Option<u32> {
+pub(super) fn number(word: &[u8]) -> Option<u32> {
     let digit = |octet: u8| Some(octet.wrapping_sub(b'0')).filter(|digit| *digit < 10).map(u32::from);
     if word.len() < 10 {
         // Less than 10^9.
@@ -489,15 +456,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    #[test]
-    fn the_text_of_appendix_b_is_read_as_standard_fields() {
-        let text =
-            b"id:1 sub:001 dlvrd:001 submit date:2601010000 done date:2601010001 stat:DELIVRD err:000 text:";
-        let receipt =
-            standard_fields(text).map(|receipt| (receipt.id, receipt.stat, receipt.sub, receipt.text));
-        assert_eq!(receipt, Some((&b"1"[..], &b"DELIVRD"[..], Some(1), Some(&b""[..]))));
-    }
 
     proptest! {
         /// What reads 8 octets at once finds what the simple parser finds.
@@ -542,20 +500,6 @@ mod tests {
             let mut all = Receipt::default();
             let trimmed = trim_start(without_nuls(text.as_bytes()));
             any_fields(&mut all, any_key(trimmed).or_else(|| value(trimmed).1));
-            prop_assert_eq!(parse_fields(text.as_bytes()), all, "{:?}", text);
-        }
-
-        #[test]
-        fn standard_fields_are_those_that_any_text_has(
-            values in prop::array::uniform7("([!-~]{1,9}|[0-9]{1,12}|[!-~]{0,3}[,; \\t][!-~]{0,3})"),
-            last in "(text|Text|txt):[ -~]{0,9}",
-        ) {
-            let [id, sub, dlvrd, submitted, done, stat, err] = values;
-            let text = alloc::format!(
-                "id:{id} sub:{sub} dlvrd:{dlvrd} submit date:{submitted} done date:{done} stat:{stat} err:{err} {last}"
-            );
-            let mut all = Receipt::default();
-            any_fields(&mut all, any_key(text.as_bytes()));
             prop_assert_eq!(parse_fields(text.as_bytes()), all, "{:?}", text);
         }
 

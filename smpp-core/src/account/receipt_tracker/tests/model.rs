@@ -451,8 +451,12 @@ proptest! {
         left.sort_unstable();
         let missing = left.into_iter().map(|(.., number)| both.model.remove(number));
         let missing: Vec<_> = missing.filter(|message| !message.ids.is_empty()).collect();
-        let removed = core::iter::from_fn(|| both.tracker.remove_oldest());
-        prop_assert_eq!(removed.filter(|message| !message.ids.is_empty()).collect::<Vec<_>>(), missing);
+        let removed: Vec<_> = core::iter::from_fn(|| both.tracker.remove_oldest()).collect();
+        let removed = removed.into_iter().filter(|message| !message.ids.is_empty()).collect::<Vec<_>>();
+        prop_assert_eq!(removed, missing);
+        while both.tracker.len() > 0 {
+            prop_assert_eq!(both.tracker.remove_oldest(), None);
+        }
         prop_assert_eq!((both.tracker.len(), both.tracker.awaited(), both.tracker.poll_timeout()), (0, 0, None));
     }
 

@@ -1,0 +1,71 @@
+//! Receipts that are accepted as soon as they are matched: those of a message of one segment whose caller waits for them.
+
+use super::node::{IdKey, bit};
+use super::{NONE, ReceiptTracker, set_position};
+use crate::account::outcome::MessageNumber;
+use crate::account::receipt::ReceiptDestination;
+use crate::pdu::MessageState;
+use crate::time::Instant;
+
+/// A new receipt of a message of one segment: what [`match_receipt_of`](ReceiptTracker::match_receipt_of) would find.
+pub(in crate::account) struct NewReceipt {
+    pub(in crate::account) message: MessageNumber,
+    /// The final state before it.
+    pub(in crate::account) previous: Option<MessageState>,
+    node: u32,
+}
+
+impl ReceiptTracker {
+    /// Finds the message of a new receipt, if it has one segment and passes its receipts to
+    /// [`ReceiptDestination::Sent`]. Returns `None` for any other receipt.
+    pub(in crate::account) fn find_new(
+        &self,
+        key: &IdKey<'_>,
+        (state, is_final): (MessageState, bool),
+    ) -> Option<NewReceipt> {
+        let number = self.find_id(key, self.hash(key))?;
+        let node = self.nodes.get(number)?;
+        let is_only = node.total == 1 && node.is_complete && !node.is_shared;
+        let known = match node.last {
+            Some(last) if !is_final => bit(last, true),
+            _ => bit(state, is_final),
+        };
+        let is_new = (node.unacknowledged | node.reported) & known == 0;
+        (is_only && is_new && node.destination == ReceiptDestination::Sent).then_some(NewReceipt {
+            message: node.number,
+            previous: node.last.filter(|_| is_final),
+            node: number,
+        })
+    }
+
+    /// Records a receipt that the application has, with its state and whether it is final. Returns how many segments lack their
+    /// final receipt, and the state of the message if it has it.
+    pub(in crate::account) fn record_accepted(
+        &mut self,
+        now: Instant,
+        new: &NewReceipt,
+        (state, is_final): (MessageState, bool),
+    ) -> (u8, Option<MessageState>) {
+        let Some(node) = self.nodes.get_mut(new.node) else { return (0, None) };
+        node.reported |= bit(state, is_final);
+        if is_final {
+            node.last = Some(state);
+            if node.is_due {
+                self.awaited = self.awaited.saturating_sub(node.open.into());
+            }
+            node.open = 0;
+        }
+        let (pending, message_state) = (node.open, node.last);
+        if pending > 0 {
+            return (pending, None);
+        }
+        let (position, list) = (node.position, if node.is_done { &mut self.done } else { &mut self.waiting });
+        list.remove(position, set_position(&mut self.nodes));
+        let position = self.done.push(new.node, set_position(&mut self.nodes));
+        if let Some(node) = self.nodes.get_mut(new.node) {
+            // There are more positions than nodes can exist.
+            (node.position, node.is_done, node.at) = (position.unwrap_or(NONE), true, now);
+        }
+        (pending, message_state)
+    }
+}

@@ -18,13 +18,13 @@ struct Group {
     transmitters: Option<u16>,
     receivers: Option<u16>,
     pairs: Option<u16>,
-    endpoints: Option<Vec<String>>,
+    endpoints: Option<Urls>,
 }
 
 impl Group {
     fn add_to<E: de::Error>(self, mut binds: Binds) -> Result<Binds, E> {
         let Self { transceivers, transmitters, receivers, pairs, endpoints } = self;
-        let endpoints = endpoints.as_deref().map(self::endpoints).transpose()?;
+        let endpoints = endpoints.map(Urls::endpoints).transpose()?;
         let of_modes = [
             transceivers.map(Binds::transceivers),
             transmitters.map(Binds::transmitters),
@@ -69,10 +69,42 @@ impl<'de> Deserialize<'de> for Binds {
     }
 }
 
-/// Parses URLs. The error does not show them: a URL may have a password.
-pub(super) fn endpoints<E: de::Error>(urls: &[String]) -> Result<Vec<Endpoint>, E> {
-    let parse = |(index, url): (usize, &String)| {
-        url.parse().map_err(|error| E::custom(format_args!("URL {} of endpoints: {error}", index + 1)))
-    };
-    urls.iter().enumerate().map(parse).collect()
+/// The URLs of endpoints: one, or a list. An error does not show them: a URL may have a password.
+pub(super) struct Urls(Vec<String>);
+
+impl Urls {
+    pub(super) fn endpoints<E: de::Error>(self) -> Result<Vec<Endpoint>, E> {
+        let parse = |(index, url): (usize, &String)| {
+            url.parse().map_err(|error| E::custom(format_args!("URL {} of endpoints: {error}", index + 1)))
+        };
+        self.0.iter().enumerate().map(parse).collect()
+    }
+}
+
+impl<'de> Deserialize<'de> for Urls {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OneOrMore;
+
+        impl<'de> Visitor<'de> for OneOrMore {
+            type Value = Urls;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a URL, or a list of URLs")
+            }
+
+            fn visit_str<E: de::Error>(self, url: &str) -> Result<Urls, E> {
+                Ok(Urls(alloc::vec![url.into()]))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Urls, A::Error> {
+                let mut urls = Vec::new();
+                while let Some(url) = list.next_element()? {
+                    urls.push(url);
+                }
+                Ok(Urls(urls))
+            }
+        }
+
+        deserializer.deserialize_any(OneOrMore)
+    }
 }

@@ -50,7 +50,7 @@
 //! | enumeration | the name of the variant in lower case: `"gsm7"`, `"udh16"`, `"by_tlvs"`, `"adaptive"`, `"transceiver"` |
 //! | [`CommandStatus`](crate::CommandStatus), [`MessageState`](crate::MessageState), [`Ton`](crate::Ton), [`Npi`](crate::Npi), [`DataCoding`](crate::DataCoding) | the name (`"ESME_RTHROTTLED"`, `"delivered"`, `"international"`) or the number; `DataCoding` only the number |
 //! | set of flags | a list of names: `["submit_sm", "query_sm"]` |
-//! | [`Endpoint`](crate::Endpoint) | a URL: `"smpps://smpp.8x8.com:2776"`. If the file states no `system_id` or `password`, the first URL may |
+//! | `endpoints` | a URL, or a list of URLs: `["smpps://smpp.8x8.com:2776"]`. If the file states no `system_id` or `password`, the first URL may |
 //!
 //! - `provider` is `"8x8"`, or a table in the format that `smpp probe` writes. Its key `base` names the provider that it starts from:
 //!   `"8x8"`, or `"unstated"`, the default. Tables under `[session]`, `[receipts]` and so on change what follows from it.

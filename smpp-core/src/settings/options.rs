@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserializer, MapAccess, Unexpected, Visitor};
 
-use super::binds::endpoints;
+use super::binds::Urls;
 use super::duration::Span;
 use super::names::Named;
 use super::provider::{CodingsTable, DialectTable};
@@ -137,14 +137,14 @@ table! {
         addr_npi: Named<Npi>,
         address_range: String,
         provider: Provider,
-        endpoints: Vec<String>,
+        endpoints: Urls,
         statuses: StatusLists,
     }
 }
 
 impl OptionsTable {
     fn options<E: de::Error>(mut self) -> Result<Options, E> {
-        let endpoints = endpoints(self.endpoints.take().as_deref().unwrap_or_default())?;
+        let endpoints = self.endpoints.take().map(Urls::endpoints).transpose()?.unwrap_or_default();
         let of_url = endpoints.first().map(|first| (first.system_id.clone(), first.password.clone()));
         let (system_id, password) = of_url.unwrap_or_default();
         let credentials = Credentials {

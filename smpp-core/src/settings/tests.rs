@@ -400,6 +400,16 @@ fn errors_say_what_is_wrong_and_what_may_be_stated() {
 
 #[test]
 fn errors_do_not_show_passwords() {
+    let one: Options = toml::from_str("endpoints = \"smpps://shop:s3cret@smpp.8x8.com\"").unwrap();
+    assert_eq!((one.endpoints.len(), one.credentials), (1, Credentials::new("shop", "s3cret")));
+    for text in [
+        "binds = { pairs = 1, endpoints = \"smpps://shop:s3cret@\" }",
+        "endpoints = { url = \"smpps://shop:s3cret@smpp.8x8.com\" }",
+        "endpoints = [\"smpps://shop:s3cret@smpp.8x8.com\", 5]",
+    ] {
+        let error = toml::from_str::<Options>(text).unwrap_err();
+        assert!(!error.message().contains("s3cret"), "{}", error.message());
+    }
     for password in ["4711", "47.11"] {
         let error = toml::from_str::<Options>(&alloc::format!("system_id = \"shop\"\npassword = {password}"));
         let error = error.unwrap_err();

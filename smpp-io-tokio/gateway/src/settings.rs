@@ -50,11 +50,18 @@ pub struct NatsSettings {
         id = "nats_certificate",
         long = "nats-certificate",
         env = "SMPP_GATEWAY_NATS_CERTIFICATE",
-        value_name = "FILE"
+        value_name = "FILE",
+        requires = "nats_key"
     )]
     pub certificate: Option<PathBuf>,
     /// A file with the key of that certificate
-    #[arg(id = "nats_key", long = "nats-key", env = "SMPP_GATEWAY_NATS_KEY", value_name = "FILE")]
+    #[arg(
+        id = "nats_key",
+        long = "nats-key",
+        env = "SMPP_GATEWAY_NATS_KEY",
+        value_name = "FILE",
+        requires = "nats_certificate"
+    )]
     pub key: Option<PathBuf>,
 }
 
@@ -222,7 +229,7 @@ impl Settings {
     ///
     /// What does not fit.
     pub fn check(&self) -> Result<(), String> {
-        if self.event_hours > self.key_hours {
+        if hours(self.event_hours) > hours(self.key_hours) {
             return Ok(());
         }
         let (events, keys) = (self.event_hours, self.key_hours);

@@ -3,12 +3,12 @@
 use std::time::{Duration, Instant};
 
 use smpp_proto::session::Esme;
-use smpp_proto::{DeliverSm, DeliverSmResp};
+use smpp_proto::{CommandStatus, DeliverSm, DeliverSmResp};
 use smpp_std::testing::TestSmsc;
 use smpp_std::{Connection, Connector, End, Inbound, InboundRequest, Stream};
 
 use super::message::Message;
-use super::tracker::Tracker;
+use super::tracker::{MAX_WAITING, Tracker};
 use super::{Arguments, MODE, config, report_bound, report_connected, report_local_smsc};
 use crate::failure::Failure;
 use crate::options;
@@ -121,6 +121,10 @@ fn respond(
             Some(result) => connection.respond(message, result.map(|()| DeliverSmResp::default()))?,
             None => waiting.push(message),
         }
+    }
+    let surplus = waiting.len().saturating_sub(MAX_WAITING);
+    for message in waiting.drain(..surplus) {
+        connection.respond(message, Err(CommandStatus::RX_T_APPN))?;
     }
     Ok(())
 }

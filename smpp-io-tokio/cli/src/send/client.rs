@@ -1,14 +1,14 @@
 //! The driving of `smpp send` over tokio.
 
-use smpp_proto::DeliverSmResp;
 use smpp_proto::session::{Esme, State};
+use smpp_proto::{CommandStatus, DeliverSmResp};
 use smpp_tokio::testing::TestSmsc;
 use smpp_tokio::{Client, Connector, End, Inbound, Inbox};
 use tokio::sync::watch;
 use tokio::time;
 
 use super::message::Message;
-use super::tracker::{Tracker, Verdict};
+use super::tracker::{MAX_WAITING, Tracker, Verdict};
 use super::{Arguments, MODE, config, report_bound, report_connected, report_local_smsc};
 use crate::failure::Failure;
 use crate::options;
@@ -109,9 +109,15 @@ async fn receive(mut inbox: Inbox<Esme>, tracker: watch::Sender<Tracker>) {
             });
             match verdict.result() {
                 // If the session has ended, the SMSC redelivers the message.
-                Some(result) => drop(message.respond(result.map(|()| DeliverSmResp::default()))),
+                Some(result) => {
+                    let _ = message.respond(result.map(|()| DeliverSmResp::default()));
+                }
                 None => waiting.push(message),
             }
+        }
+        let surplus = waiting.len().saturating_sub(MAX_WAITING);
+        for message in waiting.drain(..surplus) {
+            let _ = message.refuse(CommandStatus::RX_T_APPN);
         }
     }
 }

@@ -6,12 +6,23 @@ use std::{fmt, io};
 use serde_json::{Value, json};
 use smpp_proto::provider::Provider;
 use smpp_proto::session::{CloseReason, RequestError, Response};
-use smpp_proto::sms::{Detection, Receipt};
+use smpp_proto::sms::{Detection, MessageIdPolicy, Receipt};
 use smpp_proto::{CommandStatus, DeliverSm, MessageState, RegisteredDelivery};
 
 use super::message::Segment;
 use crate::failure::Failure;
 use crate::report::Report;
+
+/// How many deliver_sm may wait for the response to a segment; the oldest of more are left at the SMSC.
+pub(super) const MAX_WAITING: usize = 32;
+
+/// How SMSCs write the ids of responses in receipts.
+const NOTATIONS: [MessageIdPolicy; 4] = [
+    MessageIdPolicy::IGNORE_CASE,
+    MessageIdPolicy::IGNORE_LEADING_ZEROS,
+    MessageIdPolicy::HEXADECIMAL_TO_DECIMAL,
+    MessageIdPolicy::DECIMAL_TO_HEXADECIMAL,
+];
 
 /// What happens to a deliver_sm.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -41,6 +52,8 @@ pub(super) struct Tracker {
     report: Report,
     /// In the order in which the segments were submitted.
     pending: Vec<PendingReceipt>,
+    /// Those whose final receipt has come, or is no longer waited for.
+    done: Vec<PendingReceipt>,
     /// Whether a segment is left to which the SMSC has not responded.
     is_submitting: bool,
     /// Whether every segment was accepted and every final receipt has the state DELIVERED.
@@ -55,7 +68,7 @@ struct PendingReceipt {
 
 impl Tracker {
     pub(super) fn new(report: Report) -> Self {
-        Self { report, pending: Vec::new(), is_submitting: true, succeeded: true }
+        Self { report, pending: Vec::new(), done: Vec::new(), is_submitting: true, succeeded: true }
     }
 
     /// Records and reports the outcome of a submit_sm.
@@ -94,7 +107,7 @@ impl Tracker {
     /// Reports what the SMSC delivers: a receipt or a mobile-originated message. Call it again after a change if it has to wait.
     pub(super) fn delivered(&mut self, sm: &DeliverSm<'_>) -> Verdict {
         let mut buffer = Vec::new();
-        match Receipt::of_with_buffer(sm, Detection::ByEsmClass, &mut buffer) {
+        match Receipt::of_with_buffer(sm, Detection::ByContent, &mut buffer) {
             Some(Ok(receipt)) => self.receipt(&receipt, sm),
             Some(Err(error)) => {
                 let text = String::from_utf8_lossy(sm.text());
@@ -109,25 +122,28 @@ impl Tracker {
 
     fn receipt(&mut self, receipt: &Receipt<'_>, sm: &DeliverSm<'_>) -> Verdict {
         let id = String::from_utf8_lossy(receipt.id);
-        let Some(at) = self.pending.iter().position(|pending| pending.id == id) else {
+        let is_about = |segment: &PendingReceipt| {
+            NOTATIONS.iter().any(|notation| notation.same(segment.id.as_bytes(), receipt.id))
+        };
+        let at = self.pending.iter().position(is_about);
+        let done = self.done.iter().find(|segment| is_about(segment));
+        let Some(segment) = at.and_then(|at| self.pending.get(at)).or(done) else {
             if self.is_submitting {
                 return Verdict::Wait;
             }
-            return self.left(
-                json!({ "message_id": id }),
-                format_args!("a receipt of another program's message, {id}"),
-            );
+            let what = format_args!("a receipt of a message that this command does not know, {id}");
+            return self.left(json!({ "message_id": id }), what);
         };
         let state = receipt.state().unwrap_or(MessageState::UNKNOWN);
         let (is_final, text) = (receipt.is_final(), String::from_utf8_lossy(sm.text()));
-        let what = &self.pending[at].what;
+        let what = &segment.what;
         self.report.step(
             "receipt",
             json!({ "message_id": id, "state": format!("{state:?}"), "final": is_final, "text": text }),
             format_args!("receipt     {what}: {state:?}\n            {text}"),
         );
-        if is_final {
-            self.pending.remove(at);
+        if let Some(at) = at.filter(|_| is_final) {
+            self.done.push(self.pending.remove(at));
             self.succeeded &= state == MessageState::DELIVERED;
         }
         Verdict::Accept
@@ -160,13 +176,14 @@ impl Tracker {
 
     /// Stops waiting for the pending receipts and reports each as missing.
     pub(super) fn give_up(&mut self, timeout: Duration) {
-        for PendingReceipt { id, what } in self.pending.drain(..) {
+        for PendingReceipt { id, what } in &self.pending {
             self.succeeded = false;
             self.report.error(
                 format_args!("no receipt for {what} ({id}) within {} s", timeout.as_secs()),
                 "The message was accepted; wait longer with --timeout, or look it up at the provider.",
             );
         }
+        self.done.append(&mut self.pending);
     }
 
     /// Reports the end of the session. Returns whether every segment was accepted, and every receipt that was asked for

@@ -77,7 +77,7 @@ pub async fn connect(settings: &NatsSettings, name: &str) -> Result<Client, Nats
         let seed =
             std::fs::read_to_string(path).map_err(|error| NatsError::new("the nkey of NATS", error))?;
         // Lines that are no seed are comments.
-        let seed = seed.lines().map(str::trim).find(|line| line.starts_with('S'));
+        let seed = seed.lines().map(str::trim).find(|line| is_seed(line));
         let seed = seed.ok_or_else(|| NatsError::new("the nkey of NATS", "the file has no seed"))?;
         options = options.nkey(seed.to_owned());
     }
@@ -98,6 +98,11 @@ pub async fn connect(settings: &NatsSettings, name: &str) -> Result<Client, Nats
     }
     let servers: Vec<&str> = settings.servers.split(',').map(str::trim).collect();
     options.connect(servers).await.map_err(|error| NatsError::new("NATS", error))
+}
+
+/// Returns whether a line is the seed of a user: `SU`, then base 32.
+fn is_seed(line: &str) -> bool {
+    line.starts_with("SU") && line.bytes().all(|octet| matches!(octet, b'A'..=b'Z' | b'2'..=b'7'))
 }
 
 /// Returns the user and the password of a URL, or the token and nothing: `nats://USER:PASSWORD@HOST`, `nats://TOKEN@HOST`.
@@ -182,7 +187,8 @@ pub async fn create_streams(
         &context,
         Config {
             name: names.stream("SEND"),
-            subjects: vec![names.send("*")],
+            // No others: what is published to them has no reader.
+            subjects: ["high", "normal", "low"].map(|priority| names.send(priority)).into(),
             retention: RetentionPolicy::WorkQueue,
             max_bytes: settings.send_octets,
             ..base()

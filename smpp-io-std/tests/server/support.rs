@@ -145,12 +145,13 @@ impl TestHandle {
 /// Waits for an event.
 pub(crate) fn event(events: &mpsc::Receiver<String>, expected: &str) {
     let deadline = Instant::now() + TIMEOUT;
+    let mut others = Vec::new();
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
         match events.recv_timeout(left) {
             Ok(line) if line == expected => return,
-            Ok(_) => {}
-            Err(error) => panic!("no event {expected}: {error}"),
+            Ok(line) => others.push(line),
+            Err(error) => panic!("no event {expected}: {error}, but {others:?}"),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -48,6 +49,8 @@ pub struct Engine {
     parts: Stream,
     events: Stream,
     queues: Vec<Consumer<pull::Config>>,
+    /// Whether there is little room left for parts of messages from phones.
+    is_full: AtomicBool,
     ackers: Mutex<BTreeMap<AckToken, Arc<Acker>>>,
 }
 
@@ -102,6 +105,7 @@ impl Engine {
             remember,
             told,
             codings,
+            is_full: AtomicBool::new(false),
             ackers: Mutex::default(),
         })
     }
@@ -158,6 +162,8 @@ impl Engine {
             | Request::ListMembers
             | Request::RenewLease { .. }
             | Request::ReadLease { .. } => self.timeout * 2 / 3,
+            // They read much, and nobody waits for them.
+            Request::ListGroups { .. } | Request::ForgetKeys => Duration::from_secs(30),
             _ => self.timeout,
         };
         let result = timeout(limit, self.carry_out(request)).await;
@@ -232,10 +238,21 @@ impl Engine {
             Request::ReadGroup { group } => {
                 let found = last(&self.parts, &self.names.group(&group)).await?;
                 // One that cannot be read is of another version: its parts are not touched.
-                let group = |it: StreamMessage| Some((it.sequence, read_group(&it.payload)?));
+                let group = |it: StreamMessage| {
+                    let mut group = read_group(&it.payload)?;
+                    let age = self.told.as_secs();
+                    group.told.retain(|part| part.at + age > seconds_since_1970());
+                    Some((it.sequence, group))
+                };
                 found.map(|it| group(it).ok_or(())).transpose().map(Reply::Group)
             }
-            Request::WriteGroup { group, revision, content } => {
+            Request::WriteGroup { group, revision, mut content } => {
+                if content.decided.is_none() && !content.parts.is_empty() && self.is_full.load(Ordering::Relaxed) {
+                    return Err(());
+                }
+                for part in content.told.iter_mut().filter(|part| part.at == 0) {
+                    part.at = seconds_since_1970();
+                }
                 let payload = serde_json::to_vec(&content).map_err(|_| ())?;
                 let mut message =
                     PublishMessage::build().payload(payload.into()).expected_last_subject_sequence(revision);
@@ -324,8 +341,11 @@ impl Engine {
     /// Lists the groups whose parts have waited so long, the oldest first; and the oldest of all if most of the room is used.
     async fn list_groups(&self, age: Duration) -> Outcome {
         let state = self.parts.get_info().await.map_err(|_| ())?.state;
-        let is_full = state.bytes > PART_OCTETS.unsigned_abs() / 4 * 3;
-        let limit = OffsetDateTime::now_utc() - age;
+        let room = PART_OCTETS.unsigned_abs();
+        // What is left is for the groups that are given up or completed: they are written once more before they shrink.
+        self.is_full.store(state.bytes > room / 8 * 7, Ordering::Relaxed);
+        let is_full = state.bytes > room / 4 * 3;
+        let limit = self.time().await? - age;
         let mut groups = Vec::new();
         if state.messages == 0 || (state.first_timestamp > limit && !is_full) {
             return Ok(Reply::Groups(groups));
@@ -360,12 +380,16 @@ impl Engine {
         Ok(Reply::Groups(groups))
     }
 
-    /// Deletes the attempts that were written so long before the oldest message of the queue was published. Without a message,
-    /// the last attempt says what time it is.
+    /// Returns the time of the engine, late by less than a lease: when a node has last said that it lives.
+    async fn time(&self) -> Result<OffsetDateTime, ()> {
+        Ok(self.nodes.get_info().await.map_err(|_| ())?.state.last_timestamp)
+    }
+
+    /// Deletes the attempts that were written so long before the oldest message of the queue was published, or so long ago.
     async fn forget_keys(&self) -> Outcome {
         let queue = self.send.get_info().await.map_err(|_| ())?.state;
         let attempts = self.attempts.get_info().await.map_err(|_| ())?.state;
-        let mut oldest = attempts.last_timestamp;
+        let mut oldest = self.time().await?;
         if queue.messages > 0 {
             oldest = oldest.min(queue.first_timestamp);
         }
@@ -373,6 +397,17 @@ impl Engine {
         if attempts.messages == 0 || attempts.first_timestamp >= start_time {
             return Ok(Reply::Done(0));
         }
+        let kept = if attempts.last_timestamp < start_time {
+            attempts.last_sequence + 1
+        } else {
+            self.first_attempt_since(start_time).await?
+        };
+        self.attempts.purge().sequence(kept).await.map_err(|_| ())?;
+        Ok(Reply::Done(0))
+    }
+
+    /// Returns the sequence number of the first attempt that was written then or later. There is one.
+    async fn first_attempt_since(&self, start_time: OffsetDateTime) -> Result<u64, ()> {
         let config = pull::Config {
             deliver_policy: DeliverPolicy::ByStartTime { start_time },
             ack_policy: AckPolicy::None,
@@ -383,9 +418,7 @@ impl Engine {
         let consumer = self.attempts.create_consumer(config).await.map_err(|_| ())?;
         let mut batch = consumer.fetch().max_messages(1).messages().await.map_err(|_| ())?;
         let first = batch.next().await.ok_or(())?.map_err(|_| ())?;
-        let first = first.info().map_err(|_| ())?.stream_sequence;
-        self.attempts.purge().sequence(first).await.map_err(|_| ())?;
-        Ok(Reply::Done(0))
+        Ok(first.info().map_err(|_| ())?.stream_sequence)
     }
 
     async fn acknowledge(&self, token: AckToken, kind: AckKind) -> Outcome {
@@ -394,6 +427,10 @@ impl Engine {
         self.forget(token);
         Ok(Reply::Done(0))
     }
+}
+
+fn seconds_since_1970() -> u64 {
+    OffsetDateTime::now_utc().unix_timestamp().try_into().unwrap_or(0)
 }
 
 fn read_group(payload: &[u8]) -> Option<Group> {

@@ -202,6 +202,10 @@ impl<M> Node<M> {
     pub(super) fn handle_housekeeping_reply(&mut self, reply: Reply) {
         self.deliveries.is_housekeeping = false;
         if let Reply::Groups(groups) = reply {
+            if !groups.is_empty() {
+                // There may be more.
+                self.timers.set(Timer::Housekeeping, self.now + self.options.retry);
+            }
             for (name, revision) in groups {
                 self.deliveries.last_group += 1;
                 let task = Task::Group(self.deliveries.last_group);

@@ -224,7 +224,7 @@ pub enum Request {
         group: String,
         /// The revision that the node knows, or 0.
         revision: u64,
-        /// What to write.
+        /// What to write. If there is little room left, a part that makes nothing complete is not written: [`Reply::Failed`].
         content: Box<Group>,
     },
     /// List the groups with parts that were not written for so long, the oldest first, and the oldest of all if there is little
@@ -547,9 +547,22 @@ pub struct Group {
     /// The [detail](Event::detail) of their event, once they are decided. No other event has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decided: Option<String>,
-    /// The parts that were told: number and digest, the last ones last.
+    /// The parts that were told, the last ones last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub told: Vec<(u8, String)>,
+    pub told: Vec<ToldPart>,
+}
+
+/// A part that was told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToldPart {
+    /// Its number.
+    pub number: u8,
+    /// The digest of its text.
+    pub digest: String,
+    /// When it was told, in seconds since 1970. The engine sets it when it stores a part for which it is 0, and does not
+    /// return parts that are too old.
+    #[serde(default)]
+    pub at: u64,
 }
 
 /// How many parts a group remembers that were told: those of two messages at least.
@@ -558,7 +571,7 @@ const MAX_TOLD: usize = 510;
 impl Group {
     /// Returns whether the part was told, so that it is one that the SMSC has delivered again.
     pub fn was_told(&self, part: &PhonePart) -> bool {
-        self.told.iter().any(|(number, digest)| *number == part.number && *digest == part.digest)
+        self.told.iter().any(|it| it.number == part.number && it.digest == part.digest)
     }
 
     /// Returns the event of the parts, if they are decided.
@@ -570,7 +583,8 @@ impl Group {
     /// Returns the group once the event of its parts is stored.
     #[must_use]
     pub fn after_telling(mut self) -> Self {
-        self.told.extend(self.parts.into_iter().map(|part| (part.number, part.digest)));
+        let told = |part: PhonePart| ToldPart { number: part.number, digest: part.digest, at: 0 };
+        self.told.extend(self.parts.into_iter().map(told));
         let surplus = self.told.len().saturating_sub(MAX_TOLD);
         self.told.drain(..surplus);
         Self { parts: Vec::new(), decided: None, told: self.told }

@@ -166,13 +166,17 @@ fn phone_part(number: u8, digest: &str) -> PhonePart {
     }
 }
 
+fn told_part(number: u8, digest: &str) -> ToldPart {
+    ToldPart { number, digest: digest.into(), at: 0 }
+}
+
 #[test]
 fn a_part_that_was_told_is_acknowledged_and_not_stored_again() {
     let mut node = bound(1);
     for (digest, is_told) in [("d2", true), ("other", false)] {
         node.handle_phone_part(at(1), DeliveryId(1), phone_part(2, "d2"));
         let (id, _) = request(&mut node);
-        let told = vec![(1, "d1".into()), (2, digest.into())];
+        let told = [(1, "d1"), (2, digest)].map(|(number, digest)| told_part(number, digest)).into();
         node.handle_reply(at(2), id, Reply::Group(Some((5, Group { told, ..Group::default() }))));
         let all = commands(&mut node);
         let answered = all.iter().any(|command| matches!(command, Command::Answer { accept: true, .. }));
@@ -199,7 +203,7 @@ fn a_part_that_contradicts_those_that_wait_starts_another_message_and_they_are_t
     node.handle_reply(at(4), id, Reply::Done(1));
     let (id, finish) = request(&mut node);
     let Request::WriteGroup { revision: 6, content, .. } = finish else { panic!("{finish:?}") };
-    assert_eq!((content.parts.len(), &content.told[..]), (0, &[(1, "old".to_owned())][..]));
+    assert_eq!((content.parts.len(), &content.told[..]), (0, &[told_part(1, "old")][..]));
     node.handle_reply(at(5), id, Reply::Done(7));
     let (id, _) = request(&mut node);
     node.handle_reply(at(6), id, Reply::Group(Some((7, *content))));

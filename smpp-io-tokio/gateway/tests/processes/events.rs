@@ -130,8 +130,21 @@ async fn an_event_is_stored_once_also_when_nats_has_forgotten_its_id() {
     assert_eq!(group.parts[0].digest, "c");
     assert_eq!(engine.request(Request::ListGroups { age: seconds(600) }).await, Reply::Groups(Vec::new()));
     sleep(seconds(1)).await;
+    lives(&engine).await;
     let old = engine.request(Request::ListGroups { age: Duration::from_millis(500) }).await;
     assert_eq!(old, Reply::Groups(vec![("group".into(), revision)]));
+    // The digests of what was told do not get older than that by new parts of the group.
+    let told = group.clone().after_telling();
+    let content = Box::new(Group { parts: group.parts.clone(), ..told.clone() });
+    let write = Request::WriteGroup { group: "group".into(), revision, content };
+    let Reply::Done(revision) = engine.request(write).await else { panic!() };
+    let told_now = async || match engine.request(Request::ReadGroup { group: "group".into() }).await {
+        Reply::Group(Some((_, group))) => group.told.len(),
+        reply => panic!("{reply:?}"),
+    };
+    assert_eq!(told_now().await, 1);
+    sleep(seconds(3)).await;
+    assert_eq!(told_now().await, 0);
     // One without parts disappears by itself.
     let content = Box::new(group.after_telling());
     let written = engine.request(Request::WriteGroup { group: "group".into(), revision, content }).await;
@@ -166,13 +179,25 @@ async fn a_key_is_remembered_for_as_long_as_the_queue_has_an_older_message() {
     write("third").await;
     assert_eq!(engine.request(Request::ForgetKeys).await, Reply::Done(0));
     assert!(known("first").await && known("second").await && known("third").await);
-    // The old message leaves the queue. Now the last attempt says what time it is.
+    // The old message leaves the queue. Now the nodes say what time it is.
     let queue = engine.queue(Priority::Normal).unwrap();
     let mut batch = queue.fetch().max_messages(1).messages().await.unwrap();
     let message = futures_util::StreamExt::next(&mut batch).await.unwrap().unwrap();
     let (_, acker) = message.split();
     engine.keep(AckToken(1), acker);
     assert_eq!(engine.request(Request::Acknowledge(AckToken(1))).await, Reply::Done(0));
+    lives(&engine).await;
     assert_eq!(engine.request(Request::ForgetKeys).await, Reply::Done(0));
     assert!(!known("first").await && !known("second").await && known("third").await);
+    // Also if nothing is sent any more.
+    sleep(seconds(13)).await;
+    lives(&engine).await;
+    assert_eq!(engine.request(Request::ForgetKeys).await, Reply::Done(0));
+    assert!(!known("third").await);
+}
+
+/// A node says that it lives: this is how the engine knows the time.
+async fn lives(engine: &Engine) {
+    let reply = engine.request(Request::PutNode { binds: 0, leaving: false }).await;
+    assert!(matches!(reply, Reply::Done(_)), "{reply:?}");
 }

@@ -27,7 +27,8 @@ pub(crate) struct Engine {
     pub(crate) ids: BTreeMap<String, (IdOwner, Instant)>,
     /// When each outcome was recorded, and the sequence number of its message, by key.
     pub(crate) recorded: BTreeMap<String, Vec<(Instant, u64)>>,
-    last_attempt: Instant,
+    /// When a node has last said that it lives: the time that the engine knows.
+    time: Instant,
     pub(crate) groups: BTreeMap<String, (u64, Instant, Group)>,
     revision: u64,
 }
@@ -57,7 +58,7 @@ impl Engine {
             attempts: BTreeMap::new(),
             ids: BTreeMap::new(),
             recorded: BTreeMap::new(),
-            last_attempt: Instant::ZERO,
+            time: Instant::ZERO,
             groups: BTreeMap::new(),
             revision: 0,
         }
@@ -124,6 +125,7 @@ impl Engine {
         self.expire(now);
         match request {
             Request::PutNode { leaving, .. } => {
+                self.time = now;
                 self.nodes.insert(instance.into(), (leaving, now + self.lease));
             }
             Request::DeleteNode => {
@@ -158,7 +160,6 @@ impl Engine {
                 if attempt.outcome.is_some() {
                     self.recorded.entry(key.clone()).or_default().push((now, attempt.sequence));
                 }
-                self.last_attempt = now;
                 self.attempts.insert(key, (revision, now, attempt));
                 return Reply::Done(revision);
             }
@@ -197,7 +198,7 @@ impl Engine {
             }
             Request::ForgetKeys => {
                 let queued = self.queue.iter().filter(|it| it.left.is_none()).map(|it| it.published);
-                let oldest = queued.min().unwrap_or(self.last_attempt).min(self.last_attempt);
+                let oldest = queued.min().unwrap_or(self.time).min(self.time);
                 let remember = self.remember;
                 self.attempts.retain(|_, (_, at, _)| *at + remember >= oldest);
             }

@@ -247,7 +247,10 @@ impl Engine {
                 found.map(|it| group(it).ok_or(())).transpose().map(Reply::Group)
             }
             Request::WriteGroup { group, revision, mut content } => {
-                if content.decided.is_none() && !content.parts.is_empty() && self.is_full.load(Ordering::Relaxed) {
+                if content.decided.is_none()
+                    && !content.parts.is_empty()
+                    && self.is_full.load(Ordering::Relaxed)
+                {
                     return Err(());
                 }
                 for part in content.told.iter_mut().filter(|part| part.at == 0) {

@@ -59,8 +59,8 @@ use leases::{Leases, MemberPurpose};
 pub use options::Options;
 pub use protocol::{
     AcceptedPart, AckToken, Attempt, Command, DeliveryId, Ended, Event, EventBody, EventKind, Group, IdOwner,
-    Invalid, ItemId, Outcome, PhonePart, Priority, ReceiptDetails, Reply, Request, RequestId, ToldPart,
-    Work, WorkContent,
+    Invalid, ItemId, Outcome, PhonePart, Priority, ReceiptDetails, Reply, Request, RequestId, ToldPart, Work,
+    WorkContent,
 };
 use timers::{Timer, Timers};
 use work::{Step, WorkTable};

@@ -27,6 +27,8 @@ pub(crate) struct Application {
     pending_acks: Vec<(Instant, Ack, Received)>,
     /// When it shut down, and with which deadline.
     pub(crate) shutdown: Option<(Instant, Duration)>,
+    /// Whether a bind has ended since then because the SMSC had unbound. Its drain began with that, perhaps after the shutdown.
+    is_unbound_by_peer: bool,
     pub(crate) closed: bool,
     pub(crate) stopped: Option<CommandStatus>,
     /// What has stopped the account, since it last resumed.
@@ -41,6 +43,7 @@ impl Application {
             next_action: Some(Instant::ZERO),
             pending_acks: Vec::new(),
             shutdown: None,
+            is_unbound_by_peer: false,
             closed: false,
             stopped: None,
             stop_causes: Vec::new(),
@@ -343,6 +346,11 @@ impl AccountSimulation {
             self.context.count(|| "a dead bind is made again".into());
         }
         match event {
+            LinkEvent::Closed { reason: CloseReason::PeerUnbound, .. }
+                if self.application.shutdown.is_some() =>
+            {
+                self.application.is_unbound_by_peer = true;
+            }
             LinkEvent::Closed { reason: CloseReason::Framing(_), .. } => {
                 self.smsc.corrupted.check_down(self.slots.all[link.index()].connection);
             }
@@ -447,7 +455,8 @@ impl AccountSimulation {
         let options = &self.scenario.options;
         let adapter = ticks(self.scenario.behaviour.adapter_delay) + self.scenario.lateness * 4;
         let session = options.session.drain_timeout + options.session.response_timeout;
-        let most = deadline + session.min(options.unbind_timeout) + adapter + ticks(1);
+        let unbinding = if self.application.is_unbound_by_peer { Duration::MAX } else { session };
+        let most = deadline + unbinding.min(options.unbind_timeout) + adapter + ticks(1);
         let took = self.context.now - start;
         if options.unbind_timeout < session && took >= deadline + options.unbind_timeout {
             self.context.count(|| "the unbind timeout ends the shutdown".into());

@@ -82,7 +82,8 @@ impl QueuedDelivery {
 }
 
 impl BindRegistry {
-    /// Returns all binds, the oldest first.
+    /// Returns all binds, the oldest first: each from the decision on, a moment before its response leaves. Until then its peer takes no
+    /// delivery (`NotSentReason::State`).
     pub fn list(&self) -> Vec<BoundSession> {
         self.registry.bound(None)
     }

@@ -69,10 +69,12 @@ fn server() -> Server {
     Server::builder(AcceptAll).listen(listener).start().unwrap()
 }
 
-/// Waits for a bind and returns it.
+/// Waits for a bind whose response has left, and returns it.
 fn bound(server: &Server) -> BoundSession {
     loop {
-        if let Some(bound) = server.binds().list().pop() {
+        if let Some(bound) = server.binds().list().pop()
+            && bound.peer().state().is_bound()
+        {
             return bound;
         }
         thread::yield_now();

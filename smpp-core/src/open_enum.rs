@@ -33,7 +33,7 @@ macro_rules! open_enum {
 
             /// Returns the value with this name, in any case.
             #[cfg(feature = "serde")]
-            #[allow(dead_code, reason = "files state not all of these types")]
+            #[allow(dead_code, reason = "only some of these types are read from files")]
             pub(crate) fn from_name(name: &str) -> Option<Self> {
                 [$((stringify!($value), Self::$value),)+]
                     .into_iter()

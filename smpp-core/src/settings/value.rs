@@ -32,7 +32,7 @@ macro_rules! plain {
     };
 }
 
-plain! { bool u16 u32 u64 usize String }
+plain! { bool u16 u32 u64 usize }
 
 /// A value, or `"none"`.
 pub(super) struct OrNone<T>(Option<T>);

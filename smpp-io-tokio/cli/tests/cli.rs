@@ -89,6 +89,34 @@ fn send_delivers_to_the_smsc_inside_the_process() {
 }
 
 #[test]
+fn send_leaves_at_the_smsc_what_is_for_others() {
+    with_timeout(|| {
+        let smsc = ["smsc", "--listen", "127.0.0.1:0", "--account", "shop:s3cret", "--receipt-delay", "300"];
+        let (_smsc, address) = Running::listening(&smsc);
+        let url = format!("smpp://shop:s3cret@{address}");
+        let send = |text: &str, options: &[&str]| {
+            run(smpp(&[&["send", "--url", &url, "--to", "6591234567", "--text", text], options].concat()))
+        };
+        let id_of = |text: &str| {
+            let id = text.split_once("-> message_id ").and_then(|(_, rest)| rest.split_whitespace().next());
+            id.unwrap_or_else(|| panic!("{text}")).to_owned()
+        };
+        // It ends before its receipt comes, which then waits for another bind.
+        let (status, text, _) = send("one", &["--timeout", "0"]);
+        assert_eq!(status, 1, "{text}");
+        let waiting = id_of(&text);
+        // The SMSC still has it after the first adapter: the second gets it, too.
+        for adapter in [&[][..], &["--blocking"]] {
+            let (status, text, error) = send("two", adapter);
+            assert_eq!((status, &*error), (0, ""), "{text}");
+            let left = text.lines().find(|line| line.contains("left at the SMSC"));
+            assert!(left.is_some_and(|line| line.ends_with(&waiting)), "{waiting}: {text}");
+            assert_eq!(text.matches(": DELIVERED").count(), 1, "{text}");
+        }
+    });
+}
+
+#[test]
 fn send_states_a_message_class_and_a_data_coding() {
     for (arguments, expected) in [
         (&["--flash", "--text", "Leave now"][..], "data_coding 16,"),

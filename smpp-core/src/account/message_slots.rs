@@ -369,6 +369,7 @@ impl<W> MessageSlots<W> {
         self.first_waiting = self.first_waiting.min(index as usize);
     }
 
+    #[inline(always)]
     fn take_waiter_of(&mut self, index: u32) -> Option<W> {
         let waiter = self.slots.get_mut(index)?.waiter.take()?;
         self.waiting -= 1;

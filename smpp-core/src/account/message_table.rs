@@ -133,7 +133,7 @@ impl MessageTable {
     }
 
     /// Removes a message if `condition` is true for it. [`recycle`](Self::recycle) it.
-    #[inline]
+    #[inline(always)]
     pub(super) fn remove_if(
         &mut self,
         number: MessageNumber,

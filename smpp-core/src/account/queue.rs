@@ -203,6 +203,7 @@ impl Queue {
 
     /// Returns the bind that sends a new message of one segment at once; `None` if another message is to be sent before it, or no
     /// bind can send it.
+    #[inline]
     pub(super) fn direct_link(&self, now: Instant, message: &QueuedMessage) -> Option<LinkId> {
         let is_first = self.ready.is_empty() && self.delayed.is_empty();
         let is_plain = message.open == 1
@@ -226,7 +227,7 @@ impl Queue {
     }
 
     /// Sets what the bind of a slot can do.
-    #[inline]
+    #[inline(always)]
     pub(super) fn set_sending(&mut self, link: LinkId, sending: Sending) {
         self.ready.set_sending(link, sending);
     }
@@ -485,7 +486,7 @@ impl Queue {
 
     /// Ends a message of one segment that the SMSC has accepted, and returns its key and what it says about its receipts. Returns
     /// `None`, and changes nothing, if more has to be considered: see [`handle_result`](Self::handle_result).
-    #[inline]
+    #[inline(always)]
     pub(super) fn end_only_attempt(
         &mut self,
         number: MessageNumber,

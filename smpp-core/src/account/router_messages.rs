@@ -65,7 +65,7 @@ impl<W> EventRouter<W> {
         Ok(number)
     }
 
-    #[inline]
+    #[inline(always)]
     fn add_message<O: Observer>(
         &mut self,
         account: &Account<O>,

@@ -259,7 +259,7 @@ impl RateLimiter {
     /// // 30 intervals of 20.16 ms, less 8 ms.
     /// assert_eq!(limiter.ready_at(now), now + Duration::from_micros(596_800));
     /// ```
-    #[inline]
+    #[inline(always)]
     pub fn take_many(&mut self, now: Instant, messages: u32) {
         let is_unlimited = self.interval == 0 && self.slow_down.is_none();
         if is_unlimited && messages == 1 && self.due <= now.as_nanos() {
@@ -271,6 +271,7 @@ impl RateLimiter {
         }
     }
 
+    #[inline(never)]
     fn take_limited(&mut self, now: Instant, messages: u32) {
         if messages > 1 {
             self.due = self.due_without_hold();

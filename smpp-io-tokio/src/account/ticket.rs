@@ -299,6 +299,7 @@ impl Sent {
 }
 
 impl Drop for Registration {
+    #[inline]
     fn drop(&mut self) {
         match self.receipts {
             Receipts::None(_) => {}

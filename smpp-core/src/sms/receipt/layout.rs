@@ -107,7 +107,10 @@ impl<'a> UsualReceipt<'a> {
     #[inline(always)]
     fn parse(text: &'a [u8]) -> Option<Self> {
         let (id, rest) = standard_field(text, b"id:")?;
-        let (_, rest) = rest.split_first_chunk().filter(|(fields, _)| is_usual(fields))?;
+        let (fields, rest) = rest.split_first_chunk()?;
+        if !is_usual(fields) {
+            return None;
+        }
         let (stat, rest) = standard_field(rest, b"")?;
         let (err, rest) = standard_field(rest, b"err:")?;
         matches!(rest, [b't' | b'T', b'e', b'x', b't', b':', ..]).then_some(Self { id, stat, err })

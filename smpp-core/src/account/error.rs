@@ -332,6 +332,7 @@ impl core::error::Error for NoMoreReceipts {}
 
 /// Why the account has no first bind.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum FirstBindError {
     /// The SMSC refuses the account's credentials. The account has stopped.
     Refused {

@@ -59,6 +59,7 @@ pub use status_table::{BindAction, StatusTable, SubmitAction};
 /// # Ok::<(), smpp_proto::sms::TextError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Provider {
     /// The name of the provider, for logs and user interfaces.
     pub name: &'static str,
@@ -112,6 +113,7 @@ pub struct Provider {
 
 /// A host for one region of the world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct Region {
     /// The name of the region, as the provider uses it.
     pub name: &'static str,
@@ -121,8 +123,20 @@ pub struct Region {
     pub status: HostStatus,
 }
 
+impl Region {
+    /// Creates a region whose host the documentation of the provider lists.
+    pub const fn new(name: &'static str, host: &'static str) -> Self {
+        Self { name, host, status: HostStatus::Documented }
+    }
+
+    crate::setters! {
+        const status: HostStatus,
+    }
+}
+
 /// The source of the host name of a [`Region`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum HostStatus {
     /// The SMPP documentation of the provider lists the host.
     Documented,
@@ -189,7 +203,7 @@ impl Provider {
         window: None,
         enquire_link_interval: None,
         operations: Operations::all(),
-        codings: Codings { smsc_default: Alphabet::Gsm7, ia5: Alphabet::Ascii },
+        codings: Codings::DEFAULT,
         data_codings: &[],
         alphabets: &[Alphabet::Gsm7, Alphabet::Gsm7Packed, Alphabet::Ucs2],
         long_messages: None,
@@ -215,5 +229,29 @@ impl Provider {
             enquire_link_interval: self.enquire_link_interval.or(default.enquire_link_interval),
             ..default
         }
+    }
+
+    crate::setters! {
+        const name: &'static str,
+        const host: &'static str,
+        const regions: &'static [Region],
+        const plain_port: Some(u16),
+        const tls_port: Some(u16),
+        const tls_versions: &'static [TlsVersion],
+        const interface_version: InterfaceVersion,
+        const bind_quirks: Quirks,
+        const max_binds: Some(u16),
+        const recommended_binds: &'static [BindMode],
+        const rate: Some(Rate),
+        const window: Some(u16),
+        const enquire_link_interval: Some(Duration),
+        const operations: Operations,
+        const codings: Codings,
+        const data_codings: &'static [DataCoding],
+        const alphabets: &'static [Alphabet],
+        const long_messages: Some(LongMessages),
+        const max_message_id: Some(usize),
+        const receipts: ReceiptDialect,
+        const statuses: StatusTable,
     }
 }

@@ -80,6 +80,7 @@ pub enum BindAction {
 /// assert_eq!(ACME.statuses.bind_action(CommandStatus::RINVPASWD), BindAction::Stop);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct StatusTable {
     /// The statuses of a submit_sm_resp, or of a generic_nack to a submit_sm. The first row of a status applies.
     pub submit: &'static [(CommandStatus, SubmitAction)],
@@ -131,6 +132,11 @@ impl StatusTable {
     /// Returns what an account does when a bind is refused with this status.
     pub fn bind_action(&self, status: CommandStatus) -> BindAction {
         find(self.bind, status).or(find(Self::DEFAULT.bind, status)).unwrap_or(BindAction::Retry)
+    }
+
+    crate::setters! {
+        const submit: &'static [(CommandStatus, SubmitAction)],
+        const bind: &'static [(CommandStatus, BindAction)],
     }
 }
 

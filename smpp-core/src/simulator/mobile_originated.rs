@@ -24,6 +24,7 @@ const MAX_MESSAGES: usize = 10_000;
 /// # let _ = (message, chinese);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct MoMessage<'a> {
     /// The system_id of the account; `None` for the first one.
     pub account: Option<&'a str>,
@@ -78,6 +79,12 @@ impl<'a> MoMessage<'a> {
     pub const fn new(source: &'a str, destination: &'a str, text: &'a str) -> Self {
         let segmentation = MoSegmentation::Udh;
         Self { account: None, source, destination, text, data_coding: None, segmentation }
+    }
+
+    crate::setters! {
+        account: impl Into<Option<&'a str>>,
+        data_coding: impl Into<Option<DataCoding>>,
+        const segmentation: MoSegmentation,
     }
 }
 

@@ -20,6 +20,7 @@ use store::{MemoryCost, MessageStore};
 
 /// The limits of a [`Reassembler`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ReassemblyLimits {
     /// The maximum number of incomplete messages. Default: 1,000.
     ///
@@ -45,6 +46,17 @@ pub struct ReassemblyLimits {
     /// sends again, and reports it as a duplicate. Zero disables the detection: a repeated segment then starts a
     /// message that is never completed.
     pub duplicate_window: Duration,
+}
+
+impl ReassemblyLimits {
+    crate::setters! {
+        const max_messages: usize,
+        const max_octets: usize,
+        const max_messages_per_sender: usize,
+        const max_octets_per_sender: usize,
+        const max_age: Duration,
+        const duplicate_window: Duration,
+    }
 }
 
 /// Reassembles concatenated messages (long SMS) from segments that arrive in any order, repeatedly, and mixed with

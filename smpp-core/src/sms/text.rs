@@ -61,6 +61,7 @@ pub(crate) struct TextForm {
 /// # Ok::<(), smpp_proto::sms::TextError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TextOptions<'a> {
     /// The meaning of the `data_coding` values on the bind.
     pub codings: Codings,
@@ -91,6 +92,14 @@ impl Default for TextOptions<'_> {
     fn default() -> Self {
         let alphabets = &[Alphabet::Gsm7, Alphabet::Gsm7Packed, Alphabet::Ucs2];
         Self { codings: Codings::default(), alphabets, languages: &[] }
+    }
+}
+
+impl<'a> TextOptions<'a> {
+    crate::setters! {
+        const codings: Codings,
+        const alphabets: &'a [Alphabet],
+        const languages: &'a [Language],
     }
 }
 

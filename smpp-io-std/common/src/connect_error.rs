@@ -30,6 +30,7 @@ use crate::tls::TlsError;
 /// }
 /// ```
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct ConnectError {
     /// Scheme, host and port.
     pub endpoint: String,

@@ -9,6 +9,7 @@ use smpp_proto::session::CloseReason;
 
 /// How a session ended: the reason, and the transport's error if there was one.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct End {
     /// Why the session ended.
     pub reason: CloseReason,

@@ -23,6 +23,7 @@ use smpp_proto::session::Rate;
 /// assert_eq!(limits.connections, 1000);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ServerLimits {
     /// Open connections, bound or not. Connections that are being closed do not count; with them there may be twice as many.
     /// Set it below half the number of files that the process may open. Default 1,000.

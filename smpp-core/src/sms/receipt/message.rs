@@ -14,6 +14,7 @@ const BYTE_ORDER_MARK: u16 = 0xFEFF;
 
 /// Which messages count as delivery receipts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Detection {
     /// Messages that `esm_class` marks as a receipt or as an intermediate notification. The SMSC sets `esm_class`, so
     /// the sender of a mobile-originated message cannot forge a receipt.
@@ -34,6 +35,7 @@ pub enum Detection {
 
 /// The fields of a `deliver_sm` or `data_sm` that can carry a delivery receipt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ReceiptCarrier<'a> {
     /// Marks the message as a receipt, and its user data as starting with a header.
     pub esm_class: EsmClass,
@@ -215,6 +217,13 @@ impl<'a> ReceiptCarrier<'a> {
         // Most receipts have the SMSC's default alphabet.
         self.data_coding != DataCoding(0)
             && Codings::default().alphabet(self.data_coding) == Some(Alphabet::Ucs2)
+    }
+
+    crate::setters! {
+        const esm_class: EsmClass,
+        const data_coding: DataCoding,
+        const user_data: &'a [u8],
+        const tlvs: Tlvs<'a>,
     }
 }
 

@@ -84,7 +84,7 @@ fn check_message(carrier: ReceiptCarrier<'_>) {
     };
     let text = receipt.text;
     let (esm_class, stat) = (receipt.esm_class(), receipt.state().and_then(Receipt::stat_word));
-    let receipt = Receipt { stat: stat.unwrap_or(receipt.stat), ..receipt };
+    let receipt = receipt.stat(stat.unwrap_or(receipt.stat));
     let (mut out, tlvs) = (Vec::new(), receipt.tlvs().collect::<Vec<_>>());
     receipt.emit(&mut out);
     // An id in a TLV may contain white space, or end with what separates the fields of a text.
@@ -98,7 +98,7 @@ fn check_message(carrier: ReceiptCarrier<'_>) {
         };
         let has_id_tlv = emitted.tlvs.receipted_message_id().is_some_and(|id| !id.is_empty());
         let id_source = if has_id_tlv { IdSource::Tlv { in_text: receipt.id } } else { IdSource::Text };
-        let expected = Receipt { id_source, ..receipt };
+        let expected = receipt.id_source(id_source);
         assert_eq!(Receipt::of(emitted, Detection::ByEsmClass), Some(Ok(expected)));
     }
     assert!(text.is_none_or(|text| text.len() <= carrier.user_data.len()));

@@ -33,7 +33,7 @@ pub(crate) fn sms(octets: &[u8]) {
 }
 
 fn codings(octets: &mut Unstructured<'_>) -> arbitrary::Result<Codings> {
-    Ok(Codings { smsc_default: *octets.choose(&SMSC_DEFAULTS)?, ..Codings::default() })
+    Ok(Codings::default().smsc_default(*octets.choose(&SMSC_DEFAULTS)?))
 }
 
 fn segmentation(octets: &mut Unstructured<'_>) -> arbitrary::Result<Segmentation> {
@@ -145,7 +145,8 @@ fn decode_any(octets: &mut Unstructured<'_>) -> arbitrary::Result<()> {
             }
         });
     }
-    let to_user_data = |&(header, octets)| UserData { header, octets, data_coding, ..UserData::default() };
+    let to_user_data =
+        |&(header, octets)| UserData::default().header(header).octets(octets).data_coding(data_coding);
     let text = codings.decode_segments(segments.iter().map(to_user_data));
     let is_text = codings.alphabet(data_coding).is_some_and(|alphabet| alphabet != Alphabet::Octets);
     assert_eq!(text.is_some(), is_text);

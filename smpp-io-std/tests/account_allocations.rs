@@ -63,8 +63,7 @@ fn a_message_through_a_blocking_account_costs_few_allocations() {
             ("with a receipt", text, WITH_RECEIPT),
         ] {
             let address = InPlaceSmsc::default().start().unwrap();
-            let options =
-                Options { session: Config { window: WINDOW, ..Config::default() }, ..account_options() };
+            let options = account_options().session(Config::default().window(WINDOW));
             let endpoint = format!("smpp://{address}").parse().unwrap();
             let (account, _) = AccountConnector::new(&endpoint, options).connect().unwrap();
             // The buffers and tables grow to their size.

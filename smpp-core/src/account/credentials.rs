@@ -21,14 +21,12 @@ const MAX_KNOWN: usize = 8;
 /// use smpp_proto::account::Credentials;
 /// use smpp_proto::{Npi, Tag, Ton};
 ///
-/// let credentials = Credentials {
-///     system_type: "VMA".into(),
-///     addr_ton: Ton::NATIONAL,
-///     addr_npi: Npi::ISDN,
-///     address_range: "^49".into(),
-///     tlvs: vec![(Tag(0x1500), b"token".to_vec())],
-///     ..Credentials::new("shop", "s3cret")
-/// };
+/// let credentials = Credentials::new("shop", "s3cret")
+///     .system_type("VMA")
+///     .addr_ton(Ton::NATIONAL)
+///     .addr_npi(Npi::ISDN)
+///     .address_range("^49")
+///     .tlvs(vec![(Tag(0x1500), b"token".to_vec())]);
 /// let shown = format!("{credentials:?}");
 /// assert!(shown.contains("shop") && !shown.contains("s3cret") && !shown.contains("token"));
 /// ```

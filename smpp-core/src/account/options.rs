@@ -22,10 +22,7 @@ use crate::wire::{COctets, Password, Quirks};
 /// use smpp_proto::account::{Binds, Credentials, Options};
 /// use smpp_proto::provider::Provider;
 ///
-/// let options = Options {
-///     binds: Binds::pairs(2),
-///     ..Options::new(Credentials::new("shop", "s3cret"), &Provider::EIGHT_BY_EIGHT)
-/// };
+/// let options = Options::new(Credentials::new("shop", "s3cret"), &Provider::EIGHT_BY_EIGHT).binds(Binds::pairs(2));
 /// assert_eq!((options.max_binds, options.check()), (4, Ok(())));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -34,25 +34,20 @@ pub use status_table::{BindAction, StatusTable, SubmitAction};
 /// use smpp_proto::session::{Operations, Rate};
 /// use smpp_proto::sms::{Alphabet, Codings, MessageIdPolicy};
 ///
-/// const ACME: Provider = Provider {
-///     name: "Acme",
-///     host: "smpp.acme.example",
-///     tls_port: Some(3550),
-///     tls_versions: &[TlsVersion::V1_2],
-///     max_binds: Some(2),
-///     rate: Some(Rate::per_second(20)),
-///     window: Some(10),
-///     enquire_link_interval: Some(Duration::from_secs(60)),
-///     operations: Operations::BINDS.union(Operations::SUBMIT_SM).union(Operations::QUERY_SM),
-///     codings: Codings { smsc_default: Alphabet::Latin1, ia5: Alphabet::Ascii },
-///     alphabets: &[Alphabet::Latin1, Alphabet::Ucs2],
-///     long_messages: Some(LongMessages::Sar),
-///     receipts: ReceiptDialect {
-///         message_ids: MessageIdPolicy::HEXADECIMAL_TO_DECIMAL,
-///         ..ReceiptDialect::UNSTATED
-///     },
-///     ..Provider::UNSTATED
-/// };
+/// const ACME: Provider = Provider::UNSTATED
+///     .name("Acme")
+///     .host("smpp.acme.example")
+///     .tls_port(3550)
+///     .tls_versions(&[TlsVersion::V1_2])
+///     .max_binds(2)
+///     .rate(Rate::per_second(20))
+///     .window(10)
+///     .enquire_link_interval(Duration::from_secs(60))
+///     .operations(Operations::BINDS.union(Operations::SUBMIT_SM).union(Operations::QUERY_SM))
+///     .codings(Codings::DEFAULT.smsc_default(Alphabet::Latin1))
+///     .alphabets(&[Alphabet::Latin1, Alphabet::Ucs2])
+///     .long_messages(LongMessages::Sar)
+///     .receipts(ReceiptDialect::UNSTATED.message_ids(MessageIdPolicy::HEXADECIMAL_TO_DECIMAL));
 /// let config = ACME.config();
 /// assert_eq!((config.window, config.enquire_link_interval), (10, Some(Duration::from_secs(60))));
 /// assert_eq!(ACME.text_options().text("naïve")?.alphabet(), Alphabet::Latin1);

@@ -18,16 +18,14 @@ use crate::values::{EsmClass, MessageState, RegisteredDelivery};
 /// use smpp_proto::sms::{Detection, MessageIdPolicy, Receipt};
 /// use smpp_proto::{DeliverSm, EsmClass, MessageState, ShortMessage};
 ///
-/// const DIALECT: ReceiptDialect = ReceiptDialect {
+/// const DIALECT: ReceiptDialect = ReceiptDialect::UNSTATED
 ///     // One receipt for a message of several segments.
-///     scope: ReceiptScope::Message,
+///     .scope(ReceiptScope::Message)
 ///     // Receipts also with esm_class 0x08, and a word that only this provider uses.
-///     esm_classes: &[EsmClass::DELIVERY_ACKNOWLEDGEMENT],
-///     state_words: &[StateWord { word: "NACK", state: MessageState::REJECTED, is_final: true }],
+///     .esm_classes(&[EsmClass::DELIVERY_ACKNOWLEDGEMENT])
+///     .state_words(&[StateWord::new("NACK", MessageState::REJECTED)])
 ///     // Hexadecimal ids in responses, decimal ids in receipts.
-///     message_ids: MessageIdPolicy::HEXADECIMAL_TO_DECIMAL,
-///     ..ReceiptDialect::UNSTATED
-/// };
+///     .message_ids(MessageIdPolicy::HEXADECIMAL_TO_DECIMAL);
 /// let message = DeliverSm {
 ///     esm_class: EsmClass::DELIVERY_ACKNOWLEDGEMENT,
 ///     short_message: ShortMessage::new(b"id:2130747826 stat:NACK err:000")?,

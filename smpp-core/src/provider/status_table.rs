@@ -64,18 +64,15 @@ pub enum BindAction {
 /// use smpp_proto::provider::{BindAction, Provider, StatusTable, SubmitAction};
 ///
 /// /// Status 4 means "invalid number" at this provider, 0x0450 "no credit", and 0x0451 "too fast".
-/// const ACME: Provider = Provider {
-///     name: "Acme",
-///     statuses: StatusTable {
-///         submit: &[
+/// const ACME: Provider = Provider::UNSTATED.name("Acme").statuses(
+///     StatusTable::UNSTATED
+///         .submit(&[
 ///             (CommandStatus::RINVBNDSTS, SubmitAction::Refuse),
 ///             (CommandStatus(0x450), SubmitAction::Stop),
 ///             (CommandStatus(0x451), SubmitAction::Pause { times: 20, delay: Duration::from_millis(500) }),
-///         ],
-///         bind: &[(CommandStatus(0x460), BindAction::Stop)],
-///     },
-///     ..Provider::UNSTATED
-/// };
+///         ])
+///         .bind(&[(CommandStatus(0x460), BindAction::Stop)]),
+/// );
 /// assert_eq!(ACME.statuses.submit_action(CommandStatus::RINVBNDSTS), SubmitAction::Refuse);
 /// assert_eq!(ACME.statuses.bind_action(CommandStatus::RINVPASWD), BindAction::Stop);
 /// ```

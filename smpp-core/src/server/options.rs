@@ -17,11 +17,7 @@ use crate::wire::Tolerance;
 /// ```
 /// use smpp_proto::server::{BindLimits, Options};
 /// use smpp_proto::session::Rate;
-/// let options = Options {
-///     binds: BindLimits::total(4),
-///     rate: Some(Rate::per_second(50)),
-///     ..Options::default()
-/// };
+/// let options = Options::default().binds(BindLimits::total(4)).rate(Rate::per_second(50));
 /// assert_eq!(options.connections, 1000);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -209,12 +205,10 @@ impl Default for DeliveryOptions {
 /// use smpp_proto::session::Rate;
 ///
 /// fn admit(system_id: &[u8]) -> Admission {
-///     Admission {
-///         account: Some(AccountName::new(&system_id.to_ascii_lowercase())),
-///         binds: Some(BindLimits { receivers: 1, ..BindLimits::total(4) }),
-///         account_rate: Some(Rate::per_second(200)),
-///         ..Admission::default()
-///     }
+///     Admission::default()
+///         .account(AccountName::new(&system_id.to_ascii_lowercase()))
+///         .binds(BindLimits::total(4).receivers(1))
+///         .account_rate(Rate::per_second(200))
 /// }
 /// # assert_eq!(admit(b"Shop"), admit(b"SHOP"));
 /// ```

@@ -15,7 +15,7 @@ use crate::wire::Tolerance;
 ///
 /// ```
 /// use smpp_proto::session::{Config, Rate};
-/// let config = Config { window: 64, rate: Some(Rate::per_second(50)), ..Config::default() };
+/// let config = Config::default().window(64).rate(Rate::per_second(50));
 /// # assert_eq!(config.max_unanswered, 256);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

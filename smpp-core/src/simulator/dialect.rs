@@ -22,12 +22,12 @@ use crate::tlv::{Tag, Tlv};
 /// use smpp_proto::CommandStatus;
 /// use smpp_proto::simulator::{Dialect, IdForm, Rules};
 ///
-/// let mut dialect = Dialect { text_ids: IdForm::Decimal { digits: 12 }, ..Dialect::default() };
+/// let mut dialect = Dialect::default().text_ids(IdForm::Decimal { digits: 12 });
 /// dialect.set("ids", "hex")?;
 /// dialect.set("bind-status", "RBINDFAIL")?;
 /// assert_eq!(dialect.response_ids, IdForm::Hexadecimal { digits: 1, uppercase: false });
 /// assert_eq!(dialect.bind_status, CommandStatus::RBINDFAIL);
-/// let rules = Rules { dialect, ..Rules::default() };
+/// let rules = Rules::default().dialect(dialect);
 /// # let _ = rules;
 /// # Ok::<(), smpp_proto::simulator::DialectError>(())
 /// ```

@@ -19,8 +19,8 @@ const MAX_MESSAGES: usize = 10_000;
 /// use smpp_proto::simulator::{MoMessage, MoSegmentation};
 ///
 /// let long = "A long text. ".repeat(30);
-/// let message = MoMessage { segmentation: MoSegmentation::Sar, ..MoMessage::new("+6591234567", "8888", &long) };
-/// let chinese = MoMessage { data_coding: Some(DataCoding::UCS2), ..MoMessage::new("+6591234567", "8888", "你好") };
+/// let message = MoMessage::new("+6591234567", "8888", &long).segmentation(MoSegmentation::Sar);
+/// let chinese = MoMessage::new("+6591234567", "8888", "你好").data_coding(DataCoding::UCS2);
 /// # let _ = (message, chinese);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

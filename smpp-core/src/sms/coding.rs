@@ -16,7 +16,7 @@ use crate::pdu::{DataCoding, MessageClass};
 /// assert_eq!(Codings::default().alphabet(DataCoding(1)), Some(Alphabet::Ascii));
 /// assert_eq!(Codings::GSM7.alphabet(DataCoding(1)), Some(Alphabet::Gsm7));
 ///
-/// let latin = Codings { smsc_default: Alphabet::Latin1, ..Codings::default() };
+/// let latin = Codings::default().smsc_default(Alphabet::Latin1);
 /// assert_eq!(latin.alphabet(DataCoding(0)), Some(Alphabet::Latin1));
 /// assert_eq!(latin.data_coding(Alphabet::Gsm7), None, "no data_coding means it");
 /// ```

@@ -314,12 +314,12 @@ impl<T> Reassembler<T> {
     /// use smpp_proto::sms::{MessageReference, PushErrorReason, Reassembler, ReassemblyLimits, SegmentInfo, UserData};
     /// use smpp_proto::Address;
     ///
-    /// let limits = ReassemblyLimits { max_messages_per_sender: 2, ..ReassemblyLimits::default() };
+    /// let limits = ReassemblyLimits::default().max_messages_per_sender(2);
     /// let mut reassembler = Reassembler::new(limits);
     /// let mut push = |reassembler: &mut Reassembler<u16>, sender, reference| {
     ///     let source = Address::international(sender).unwrap();
     ///     let segment = SegmentInfo { reference: MessageReference::Sar(reference), total: 2, number: 1 };
-    ///     let user_data = UserData { octets: b"Hi", segment: Some(segment), ..UserData::default() };
+    ///     let user_data = UserData::default().octets(b"Hi").segment(segment);
     ///     reassembler.push(Instant::ZERO, source, source, &user_data, reference)
     /// };
     /// for reference in 1..=2 {

@@ -17,6 +17,13 @@ pub struct End {
     pub error: Option<Arc<io::Error>>,
 }
 
+impl End {
+    /// Creates an end with this reason, and with the transport's error if the transport failed.
+    pub const fn new(reason: CloseReason, error: Option<Arc<io::Error>>) -> Self {
+        Self { reason, error }
+    }
+}
+
 impl fmt::Display for End {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.reason.fmt(f)?;

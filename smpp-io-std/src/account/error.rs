@@ -118,8 +118,7 @@ mod tests {
         assert!(expect.source().is_some_and(<dyn Error>::is::<ExpectError>));
         let thread = AccountError::Thread(io::Error::from_raw_os_error(11));
         assert!(thread.source().is_some_and(<dyn Error>::is::<io::Error>));
-        let failure =
-            || LastFailure::from(ConnectError { endpoint: "smpps://smsc:2776".into(), kind: tls() });
+        let failure = || LastFailure::from(ConnectError::new(&Endpoint::tls("smsc", 2776), tls()));
         for error in [
             AccountError::Untrusted(failure()),
             AccountError::Timeout { after: Duration::from_secs(60), last: Some(failure()) },

@@ -276,9 +276,9 @@ impl Account {
     /// use smpp_proto::account::{Credentials, Options};
     ///
     /// # fn example(account: &smpp_std::account::Account) -> Result<(), smpp_proto::account::OptionsError> {
-    /// let options = account.options();
-    /// let credentials = Credentials { password: "n3w".into(), ..options.credentials };
-    /// account.reconfigure(Options { credentials, ..options })?;
+    /// let mut options = account.options();
+    /// options.credentials.password = "n3w".into();
+    /// account.reconfigure(options)?;
     /// # Ok(())
     /// # }
     /// ```
@@ -421,7 +421,7 @@ mod tests {
     fn two_accounts_of_one_process_have_different_seeds_unless_they_are_given() {
         let seed = |seed| {
             let options = Options::new(Credentials::new("shop", "s3cret"), &Provider::UNSTATED);
-            let options = Options { seed, ..options };
+            let options = options.seed(seed);
             let connector = AccountConnector::new(&"smpp://localhost".parse().unwrap(), options);
             Shared::new(connector).unwrap().lock().account.options().seed
         };

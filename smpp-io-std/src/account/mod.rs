@@ -12,10 +12,8 @@
 //! use smpp_proto::{Address, MessageState, RegisteredDelivery, SubmitSm};
 //! use smpp_std::account::{Account, Arrival};
 //!
-//! let options = Options {
-//!     binds: Binds::transceivers(4),
-//!     ..Options::new(Credentials::new("my_subaccount", "secret"), &Provider::EIGHT_BY_EIGHT)
-//! };
+//! let options = Options::new(Credentials::new("my_subaccount", "secret"), &Provider::EIGHT_BY_EIGHT)
+//!     .binds(Binds::transceivers(4));
 //! let (account, mut arrivals) = Account::connect("smpps://smpp.8x8.com", options)?;
 //!
 //! // Mobile-originated messages, and receipts that no `Sent` waits for.

@@ -183,7 +183,7 @@ impl Shared {
                 Some(Err(FirstBindError::Refused { status, response })) => {
                     return Err(AccountError::Refused { status, response });
                 }
-                Some(Err(FirstBindError::Untrusted)) => {
+                Some(Err(_)) => {
                     return Err(AccountError::untrusted(state.last_error.take()));
                 }
                 None if until <= self.now() => {

@@ -229,7 +229,7 @@ mod tests {
 
     fn state() -> AccountState {
         let options = Options::new(Credentials::new("shop", "s3cret"), &Provider::UNSTATED);
-        let options = Options { queue_capacity: 20_000, ..options };
+        let options = options.queue_capacity(20_000);
         let account = Account::new(options.clone(), Instant::ZERO).unwrap();
         let connector = AccountConnector::new(&"smpp://localhost".parse().unwrap(), options);
         AccountState::new(account, &connector)

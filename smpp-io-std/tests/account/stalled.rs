@@ -44,7 +44,7 @@ fn connector_to_blocked_smsc(
 ) -> (AccountConnector, mpsc::Sender<()>, Message) {
     let (blocked, go) = blocked();
     let (asked, good) = (AtomicU64::new(0), server.address);
-    let mut options = Options { queue_capacity: 2_000, ..fast(Binds::transceivers(1)) };
+    let mut options = fast(Binds::transceivers(1)).queue_capacity(2_000);
     options.session.window = 1_000;
     options.session.max_output = 64 << 20;
     options.session.response_timeout = response_timeout;

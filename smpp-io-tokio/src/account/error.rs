@@ -98,8 +98,7 @@ mod tests {
         assert!(AccountError::Url(url).source().is_some_and(<dyn Error>::is::<EndpointError>));
         assert!(options.source().is_some_and(<dyn Error>::is::<OptionsError>));
         assert!(expect.source().is_some_and(<dyn Error>::is::<ExpectError>));
-        let failure =
-            || LastFailure::from(ConnectError { endpoint: "smpps://smsc:2776".into(), kind: tls() });
+        let failure = || LastFailure::from(ConnectError::new(&Endpoint::tls("smsc", 2776), tls()));
         for error in [
             AccountError::Untrusted(failure()),
             AccountError::Timeout { after: Duration::from_secs(60), last: Some(failure()) },

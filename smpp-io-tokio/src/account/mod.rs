@@ -11,10 +11,8 @@
 //! use smpp_tokio::account::{Account, Arrival};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let options = Options {
-//!     binds: Binds::transceivers(4),
-//!     ..Options::new(Credentials::new("my_subaccount", "secret"), &Provider::EIGHT_BY_EIGHT)
-//! };
+//! let options = Options::new(Credentials::new("my_subaccount", "secret"), &Provider::EIGHT_BY_EIGHT)
+//!     .binds(Binds::transceivers(4));
 //! let (account, mut arrivals) = Account::connect("smpps://smpp.8x8.com", options).await?;
 //!
 //! // Mobile-originated messages, and receipts without a `Sent` that waits for them.

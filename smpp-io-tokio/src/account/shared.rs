@@ -304,7 +304,7 @@ impl Shared {
                 Some((Err(FirstBindError::Refused { status, response }), _)) => {
                     return Err(AccountError::Refused { status, response });
                 }
-                Some((Err(FirstBindError::Untrusted), failure)) => {
+                Some((Err(_), failure)) => {
                     return Err(AccountError::untrusted(failure));
                 }
                 None => settled.await,

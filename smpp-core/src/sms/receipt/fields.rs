@@ -164,7 +164,7 @@ impl<'a> Receipt<'a> {
     /// use smpp_proto::sms::{Detection, IdSource, Receipt};
     /// use smpp_proto::{DeliverSm, ShortMessage, Tlvs};
     ///
-    /// let receipt = Receipt { id: b"7F00A1B2", stat: b"DELIVRD", err: Some(b"000"), ..Receipt::default() };
+    /// let receipt = Receipt::default().id(b"7F00A1B2").stat(b"DELIVRD").err(b"000");
     /// let (mut text, tlvs) = (Vec::new(), receipt.tlvs().collect::<Vec<_>>());
     /// receipt.emit(&mut text);
     /// let message = DeliverSm {
@@ -173,7 +173,7 @@ impl<'a> Receipt<'a> {
     ///     tlvs: Tlvs::list(&tlvs),
     ///     ..DeliverSm::default()
     /// };
-    /// let read = Receipt { id_source: IdSource::Tlv { in_text: receipt.id }, ..receipt };
+    /// let read = receipt.id_source(IdSource::Tlv { in_text: receipt.id });
     /// assert_eq!(Receipt::of(&message, Detection::ByEsmClass), Some(Ok(read)));
     /// # Ok::<(), smpp_proto::InvalidOctets>(())
     /// ```

@@ -64,11 +64,11 @@ pub struct ReceiptCarrier<'a> {
 ///     let mut values = message.text().split(|octet| *octet == b',');
 ///     let (code, done_date, id) = (values.next()?, values.next()?, values.next()?);
 ///     let stat: &[u8] = if code == b"00" { b"DELIVRD" } else { b"UNDELIV" };
-///     let receipt = Receipt { id, stat, err: Some(code), done_date: Some(done_date), ..Receipt::default() };
+///     let receipt = Receipt::default().id(id).stat(stat).err(code).done_date(done_date);
 ///     message.esm_class.is_receipt().then_some(receipt)
 /// }
 ///
-/// let dialect = ReceiptDialect { parser: Some(ReceiptParser(commas)), ..ReceiptDialect::UNSTATED };
+/// let dialect = ReceiptDialect::UNSTATED.parser(ReceiptParser(commas));
 /// let message = DeliverSm {
 ///     esm_class: EsmClass::DELIVERY_RECEIPT,
 ///     short_message: ShortMessage::new(b"00,2509011201,4711")?,

@@ -165,16 +165,14 @@ impl Arguments {
             // Cannot fail: the value was parsed before.
             let _ = dialect.set(name, value);
         }
-        let mut rules = Rules {
-            max_binds: self.max_binds,
-            rate: (self.rate > 0).then(|| Rate::per_second(self.rate)),
-            receipt_timing: receipts,
-            receipt_delay: self.receipt_delay.unwrap_or(default.receipt_delay),
-            states: self.receipts.as_ref().map_or(default.states, |(_, weights)| weights.clone()),
-            seed: self.seed.unwrap_or_else(random_seed),
-            dialect,
-            ..default
-        };
+        let mut rules = default
+            .max_binds(self.max_binds)
+            .rate((self.rate > 0).then(|| Rate::per_second(self.rate)))
+            .receipt_timing(receipts)
+            .receipt_delay(self.receipt_delay.unwrap_or(default.receipt_delay))
+            .states(self.receipts.as_ref().map_or(default.states, |(_, weights)| weights.clone()))
+            .seed(self.seed.unwrap_or_else(random_seed))
+            .dialect(dialect);
         rules.throttled_percent = self.all_faults().throttled_percent;
         rules
     }

@@ -97,17 +97,17 @@ impl Load {
 fn options(arguments: &Arguments) -> Options {
     let options = Options::new(Credentials::default(), &Provider::UNSTATED);
     let in_flight = arguments.in_flight();
-    let capacity = options.receipts.capacity.max(in_flight + arguments.outstanding);
-    Options {
-        binds: Binds::transceivers(arguments.connections),
-        max_binds: arguments.connections,
-        connect_interval: Duration::ZERO,
-        session: arguments.config(),
-        long_messages: LongMessages::Payload,
-        queue_capacity: options.queue_capacity.max(in_flight),
-        receipts: ReceiptOptions { capacity, ..options.receipts },
-        ..options
-    }
+    let receipts =
+        options.receipts.capacity(options.receipts.capacity.max(in_flight + arguments.outstanding));
+    let queue_capacity = options.queue_capacity.max(in_flight);
+    options
+        .binds(Binds::transceivers(arguments.connections))
+        .max_binds(arguments.connections)
+        .connect_interval(Duration::ZERO)
+        .session(arguments.config())
+        .long_messages(LongMessages::Payload)
+        .queue_capacity(queue_capacity)
+        .receipts(receipts)
 }
 
 /// Returns whether a link is bound.

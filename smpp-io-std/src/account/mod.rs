@@ -148,8 +148,9 @@ mod ticket;
 
 pub use arrivals::{Arrival, Arrivals, Unacknowledged};
 pub use connector::AccountConnector;
-pub use error::{AccountError, Ended};
+pub use error::Ended;
 pub use events::Events;
 pub use handle::Account;
+pub use smpp_common::AccountError;
 pub use smpp_proto::account::{AckError, NoMoreReceipts, SendError};
 pub use ticket::{Sent, Ticket};

@@ -32,8 +32,8 @@ use std::time::{self, Duration};
 use smpp_proto::account::{Account, EventRouter, FirstBindError, Options};
 use smpp_proto::session::Instant;
 
+use super::AccountError;
 use super::connector::AccountConnector;
-use super::error::AccountError;
 use super::state::AccountState;
 use crate::sync::{Condvar, Mutex, MutexGuard, thread};
 use crate::transport::MIN_WAIT;

@@ -14,9 +14,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::lookup_host;
 use tokio::time;
 
+use super::AccountError;
 use super::arrivals::Arrivals;
 use super::driver::Driver;
-use super::error::AccountError;
 use super::handle::Account;
 use super::settings::Settings;
 use super::shared::Shared;

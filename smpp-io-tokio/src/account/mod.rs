@@ -72,7 +72,6 @@
 mod arrivals;
 mod connector;
 mod driver;
-mod error;
 mod events;
 mod handle;
 mod link;
@@ -84,8 +83,8 @@ mod ticket;
 
 pub use arrivals::{Arrival, Arrivals, Unacknowledged};
 pub use connector::AccountConnector;
-pub use error::AccountError;
 pub use events::Events;
 pub use handle::Account;
+pub use smpp_common::AccountError;
 pub use smpp_proto::account::{AckError, NoMoreReceipts, SendError};
 pub use ticket::{Sent, Ticket};

@@ -19,7 +19,7 @@ use smpp_proto::account::{
 use smpp_proto::session::Instant;
 use tokio::sync::{Notify, oneshot};
 
-use super::error::AccountError;
+use super::AccountError;
 use super::settings::{BoxedObserver, Settings, connect_error};
 use crate::clock::Clock;
 use crate::error::ConnectErrorKind;

@@ -22,8 +22,9 @@ const SECONDS_PER_DAY: u64 = 86_400;
 #[non_exhaustive]
 pub enum TlsError {
     /// The peer's certificate was rejected: it is not trusted, has expired, or is for another host.
+    /// [`certificate_error`](Self::certificate_error) returns why.
     #[cfg(feature = "rustls")]
-    Certificate(CertificateError),
+    Certificate(rustls::Error),
     /// The TLS protocol failed: the peer does not speak TLS, sent an alert, or offers nothing in common.
     #[cfg(feature = "rustls")]
     Protocol(rustls::Error),
@@ -60,11 +61,20 @@ impl TlsError {
         }
     }
 
+    /// Returns why the peer's certificate was rejected; `None` if something else failed.
+    #[cfg(feature = "rustls")]
+    pub const fn certificate_error(&self) -> Option<&CertificateError> {
+        match self {
+            Self::Certificate(rustls::Error::InvalidCertificate(error)) => Some(error),
+            _ => None,
+        }
+    }
+
     /// Returns what the user of a client can do about a failed handshake.
     pub(crate) fn advice(&self) -> &'static str {
         match self {
             #[cfg(feature = "rustls")]
-            Self::Certificate(error) => certificate_advice(error),
+            Self::Certificate(rustls::Error::InvalidCertificate(error)) => certificate_advice(error),
             #[cfg(feature = "rustls")]
             Self::Protocol(error) if is_old_tls(error) => "ask for TLS 1.2 or 1.3 on this port",
             #[cfg(feature = "rustls")]
@@ -104,7 +114,7 @@ const fn certificate_advice(error: &CertificateError) -> &'static str {
 impl From<rustls::Error> for TlsError {
     fn from(error: rustls::Error) -> Self {
         match error {
-            rustls::Error::InvalidCertificate(error) => Self::Certificate(error),
+            rustls::Error::InvalidCertificate(_) => Self::Certificate(error),
             other => Self::Protocol(other),
         }
     }
@@ -125,7 +135,7 @@ impl fmt::Display for TlsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             #[cfg(feature = "rustls")]
-            Self::Certificate(error) => {
+            Self::Certificate(rustls::Error::InvalidCertificate(error)) => {
                 f.write_str("the peer's certificate was rejected: ")?;
                 write_rejection(f, error)
             }
@@ -138,7 +148,7 @@ impl fmt::Display for TlsError {
                 f.write_str("the peer offers neither TLS 1.2 nor TLS 1.3")
             }
             #[cfg(feature = "rustls")]
-            Self::Protocol(error) => error.fmt(f),
+            Self::Certificate(error) | Self::Protocol(error) => error.fmt(f),
             Self::Io(error) => write!(f, "the handshake was not completed: {error}"),
             Self::ServerName => f.write_str("the host is neither a DNS name nor an IP address"),
             #[cfg(feature = "rustls")]
@@ -167,11 +177,8 @@ impl fmt::Display for TlsError {
 impl Error for TlsError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            // The error of a certificate is no `Error` itself.
             #[cfg(feature = "rustls")]
-            Self::Certificate(CertificateError::Other(error)) => Some(&*error.0),
-            #[cfg(feature = "rustls")]
-            Self::Protocol(error) => Some(error),
+            Self::Certificate(error) | Self::Protocol(error) => Some(error),
             Self::Io(error) => Some(error),
             #[cfg(feature = "rustls")]
             Self::Pem { error, .. } => Some(error),

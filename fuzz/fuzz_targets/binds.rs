@@ -37,7 +37,7 @@ fn options(u: &mut Unstructured<'_>) -> arbitrary::Result<Options> {
         .binds(binds(u, max_binds)?)
         .max_binds(max_binds)
         .connect_interval(time(u)?)
-        .backoff(Backoff { initial: time(u)?, max: time(u)?, reset_after: time(u)? })
+        .backoff(Backoff::default().initial(time(u)?).max(time(u)?).reset_after(time(u)?))
         .session(
             Config::default()
                 .window(u.int_in_range(1..=3)?)

@@ -63,7 +63,7 @@ fn split_and_decode(octets: &mut Unstructured<'_>) -> arbitrary::Result<()> {
         }
     }
     let languages = if turkish { &[Language::TURKISH][..] } else { &[] };
-    let options = TextOptions { codings, alphabets: &ALPHABETS, languages };
+    let options = TextOptions::default().codings(codings).alphabets(&ALPHABETS).languages(languages);
     let chosen = options.text(text).expect("UCS-2 encodes any text");
     let chosen = match udh::split(elements) {
         // The segments write elements with a known meaning themselves.
@@ -175,14 +175,13 @@ fn split_octets(octets: &mut Unstructured<'_>) -> arbitrary::Result<()> {
 
 /// Any segments in any order: memory stays within the limits, and every tag is returned once.
 fn reassemble(octets: &mut Unstructured<'_>) -> arbitrary::Result<()> {
-    let limits = ReassemblyLimits {
-        max_messages: octets.int_in_range(0..=4)?,
-        max_octets: octets.int_in_range(0..=3_000)?,
-        max_messages_per_sender: octets.int_in_range(0..=4)?,
-        max_octets_per_sender: octets.int_in_range(0..=3_000)?,
-        max_age: Duration::from_secs(octets.int_in_range(0..=20)?),
-        duplicate_window: Duration::from_secs(octets.int_in_range(0..=20)?),
-    };
+    let limits = ReassemblyLimits::default()
+        .max_messages(octets.int_in_range(0..=4)?)
+        .max_octets(octets.int_in_range(0..=3_000)?)
+        .max_messages_per_sender(octets.int_in_range(0..=4)?)
+        .max_octets_per_sender(octets.int_in_range(0..=3_000)?)
+        .max_age(Duration::from_secs(octets.int_in_range(0..=20)?))
+        .duplicate_window(Duration::from_secs(octets.int_in_range(0..=20)?));
     let mut reassembler = Reassembler::new(limits);
     let (mut now, mut tags, mut returned) = (Instant::ZERO, 0_usize, Vec::new());
     while !octets.is_empty() && tags < 100 {

@@ -10,9 +10,9 @@ use std::hint::black_box;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
-use smpp_proto::account::{Account, Action, Binds, Credentials, Event, Message, Options, ReceiptOptions};
+use smpp_proto::account::{Account, Action, Binds, Credentials, Event, Message, Options};
 use smpp_proto::provider::Provider;
-use smpp_proto::session::{Config, Instant, Operations};
+use smpp_proto::session::{Instant, Operations};
 use smpp_proto::{
     Address, BindMode, BindResp, COctets, CommandStatus, DeliverSm, EsmClass, Frame, Pdu, RegisteredDelivery,
     SequenceNumber, ShortMessage, SubmitSm, SubmitSmResp,

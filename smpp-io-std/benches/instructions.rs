@@ -23,7 +23,6 @@ use std::time::Duration;
 use smpp_common::in_place_smsc::InPlaceSmsc;
 use smpp_proto::account::{Credentials, Message, Options};
 use smpp_proto::provider::Provider;
-use smpp_proto::session::Config;
 use smpp_proto::{Address, Endpoint, MessageState, RegisteredDelivery, ShortMessage, SubmitSm};
 use smpp_std::Duplex;
 use smpp_std::account::{AccountConnector, Sent, Ticket};

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 
 use common::{account_options, watched};
 use smpp_common::in_place_smsc::InPlaceSmsc;
-use smpp_proto::account::{Message, Options};
+use smpp_proto::account::Message;
 use smpp_proto::session::Config;
 use smpp_proto::{Address, MessageState, RegisteredDelivery, ShortMessage, SubmitSm};
 use smpp_std::account::{Account, AccountConnector, Ticket};

@@ -15,7 +15,6 @@ use std::time::{Duration, Instant};
 
 use common::{message, watched};
 #[cfg(unix)]
-use smpp_proto::Endpoint;
 use smpp_proto::account::{Binds, Credentials, Message, Options};
 use smpp_proto::provider::Provider;
 use smpp_proto::session::{CloseReason, Config};

@@ -289,7 +289,7 @@ fn dialect(rng: &mut Rng) -> (ReceiptDialect, ReceiptIds) {
     let ids = match fallback {
         IdFallback::None => rng.pick(&[ReceiptIds::Text, ReceiptIds::Tlv]),
         IdFallback::OtherId => rng.pick(&[ReceiptIds::Tlv, ReceiptIds::OtherInTlv]),
-        IdFallback::OtherNotation => rng.pick(&[ReceiptIds::OtherInTlv, ReceiptIds::TlvAsText]),
+        _ => rng.pick(&[ReceiptIds::OtherInTlv, ReceiptIds::TlvAsText]),
     };
     let dialect = unstated
         .scope(rng.pick(&[ReceiptScope::Segment, ReceiptScope::Message]))

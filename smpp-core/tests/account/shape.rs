@@ -1,7 +1,7 @@
 //! The application changes the account while it runs: its binds and its other options.
 
-use smpp_proto::account::{Binds, Credentials, Options};
-use smpp_proto::session::{Config, Rate};
+use smpp_proto::account::{Binds, Credentials};
+use smpp_proto::session::Rate;
 
 use super::scenario::{binds, endpoints, statuses, tight_reassembly, tight_receipts, working_binds};
 use super::simulation::AccountSimulation;

@@ -7,7 +7,7 @@ use smpp_proto::session::{
     RequestError, Smsc,
 };
 use smpp_proto::{
-    BindMode, CommandId, CommandStatus, DataSm, DataSmResp, DeliverSm, Operation, Pdu, Tag, Tlv, Tlvs,
+    BindMode, CommandId, CommandStatus, DataSm, DataSmResp, DeliverSm, Operation, Pdu, Tag, Tlv, Tlvs, frame,
 };
 
 use super::support::{Peer, bind, bound_esme, bound_smsc, octets, raw, request, submit_sm};

@@ -268,7 +268,7 @@ fn shutdown_returns_the_unresolved_messages() {
         let unresolved = account.shutdown(Duration::from_millis(20));
         let mut outcomes = unresolved.iter().map(|unresolved| match unresolved {
             Unresolved::NotAccepted { message, outcome, .. } => (*message, outcome.segments[0].clone()),
-            Unresolved::NoReceipt { .. } => panic!("{unresolved:?}"),
+            _ => panic!("{unresolved:?}"),
         });
         let (first, second) = (outcomes.next().unwrap(), outcomes.next().unwrap());
         assert_eq!(first, (waiting.message(), SegmentOutcome::NeverSent(SegmentNotSentReason::ShutDown)));

@@ -6,7 +6,7 @@ use std::sync::{Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use smpp_proto::MessageState;
-use smpp_proto::account::{Binds, LinkState, Options};
+use smpp_proto::account::{Binds, LinkState};
 use smpp_std::account::AccountConnector;
 
 use crate::smsc::Server;

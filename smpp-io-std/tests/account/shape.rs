@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
-use smpp_proto::account::{Binds, Credentials, LinkState, Options, OptionsError, SubmitError};
+use smpp_proto::account::{Binds, Credentials, LinkState, OptionsError, SubmitError};
 use smpp_proto::session::State;
 use smpp_proto::{BindMode, Endpoint};
 use smpp_std::account::{Account, AccountConnector, AccountError};

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use smpp_proto::account::{Binds, Message, Options, SegmentOutcome};
+use smpp_proto::account::{Binds, Message, SegmentOutcome};
 use smpp_proto::session::{CloseReason, Kind};
 use smpp_proto::{RegisteredDelivery, SubmitSm, Tlv, Tlvs};
 use smpp_std::account::{AccountConnector, SendError};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use smpp_proto::session::{Config, Rate};
+use smpp_proto::session::Rate;
 use smpp_proto::{CommandId, CommandStatus, Pdu};
 
 use crate::Step::{Abort, Bind, Disconnect, End, Expect, Outcome, Peer, Receive, Submit, Unbind};

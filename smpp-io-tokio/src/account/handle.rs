@@ -255,6 +255,7 @@ impl Account {
     ///     match unresolved {
     ///         Unresolved::NotAccepted { message, .. } => println!("{message} is not accepted"),
     ///         Unresolved::NoReceipt { message, .. } => println!("{message} has no receipt yet"),
+    ///         _ => {}
     ///     }
     /// }
     /// # }

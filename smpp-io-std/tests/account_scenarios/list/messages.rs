@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use smpp_proto::account::{Binds, Message, MessageRequest, Options};
+use smpp_proto::account::{Binds, Message, MessageRequest};
 use smpp_proto::{
     Address, COctets, CancelSm, CommandStatus, DataSm, Destination, EsmClass, List, MessageClass,
     MessageState, Pdu, QuerySm, QuerySmResp, ReplaceSm, ShortMessage, SubmitMulti, SubmitMultiResp, SubmitSm,

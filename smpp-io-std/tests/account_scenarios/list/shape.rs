@@ -3,7 +3,7 @@
 use std::net::TcpStream;
 use std::time::Duration;
 
-use smpp_proto::account::{Backoff, Binds, MessageRequest, Options, UnansweredPolicy};
+use smpp_proto::account::{Backoff, Binds, MessageRequest, UnansweredPolicy};
 use smpp_proto::{CommandStatus, QuerySm, Tlvs};
 
 use crate::Scenario;

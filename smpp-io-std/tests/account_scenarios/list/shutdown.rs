@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use smpp_proto::account::{Binds, Expected, MessageRequest, Options};
+use smpp_proto::account::{Binds, Expected, MessageRequest};
 use smpp_proto::{CommandStatus, QuerySm, Tlvs};
 
 use crate::Scenario;

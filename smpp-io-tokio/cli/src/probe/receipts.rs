@@ -82,8 +82,8 @@ fn read<'a>(carrier: ReceiptCarrier<'a>, marked: bool, buffer: &'a mut Vec<u8>) 
 
 fn received(receipt: &Receipt<'_>, tlvs: Tlvs<'_>) -> Received {
     let (text_id, tlv_id) = match receipt.id_source {
-        IdSource::Text => (receipt.id, None),
         IdSource::Tlv { in_text } => (in_text, Some(receipt.id.to_vec())),
+        _ => (receipt.id, None),
     };
     Received {
         index: 0,

@@ -9,8 +9,7 @@ use std::time::{Duration, Instant};
 
 use smpp_common::in_place_smsc::InPlaceSmsc;
 use smpp_proto::account::{
-    Binds, Credentials, LinkState, Message, NoMoreReceipts, Options, ReceiptOptions, SegmentOutcome,
-    SendError,
+    Binds, Credentials, LinkState, Message, NoMoreReceipts, Options, SegmentOutcome, SendError,
 };
 use smpp_proto::provider::{LongMessages, Provider};
 use smpp_proto::session::State;

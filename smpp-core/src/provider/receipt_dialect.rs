@@ -105,6 +105,9 @@ pub struct StateWord {
 
 impl StateWord {
     /// Creates a word that means `state`. It is final if `state` is one of [`Receipt::FINAL_STATES`].
+    ///
+    /// The words of a dialect live as long as the program. In a function, outside a constant, write
+    /// `const { &[StateWord::new("NACK", MessageState::REJECTED)] }`.
     pub const fn new(word: &'static str, state: MessageState) -> Self {
         Self { word, state, is_final: is_usually_final(state) }
     }

@@ -184,7 +184,7 @@
 //!     .scope(ReceiptScope::Message)
 //!     .esm_classes(&[EsmClass::DELIVERY_ACKNOWLEDGEMENT])
 //!     .final_states(&[MessageState::DELIVERED, MessageState::UNDELIVERABLE, MessageState::UNKNOWN])
-//!     .state_words(&[StateWord::new("NACK", MessageState::REJECTED)]);
+//!     .state_words(const { &[StateWord::new("NACK", MessageState::REJECTED)] });
 //! ```
 //!
 //! # Receipts that come early, late, twice, or after a restart

@@ -24,7 +24,7 @@ pub enum TlsError {
     /// The peer's certificate was rejected: it is not trusted, has expired, or is for another host.
     /// [`certificate_error`](Self::certificate_error) returns why.
     #[cfg(feature = "rustls")]
-    Certificate(rustls::Error),
+    Certificate(Box<rustls::Error>),
     /// The TLS protocol failed: the peer does not speak TLS, sent an alert, or offers nothing in common.
     #[cfg(feature = "rustls")]
     Protocol(rustls::Error),
@@ -63,9 +63,12 @@ impl TlsError {
 
     /// Returns why the peer's certificate was rejected; `None` if something else failed.
     #[cfg(feature = "rustls")]
-    pub const fn certificate_error(&self) -> Option<&CertificateError> {
+    pub fn certificate_error(&self) -> Option<&CertificateError> {
         match self {
-            Self::Certificate(rustls::Error::InvalidCertificate(error)) => Some(error),
+            Self::Certificate(error) => match &**error {
+                rustls::Error::InvalidCertificate(error) => Some(error),
+                _ => None,
+            },
             _ => None,
         }
     }
@@ -74,7 +77,9 @@ impl TlsError {
     pub(crate) fn advice(&self) -> &'static str {
         match self {
             #[cfg(feature = "rustls")]
-            Self::Certificate(rustls::Error::InvalidCertificate(error)) => certificate_advice(error),
+            Self::Certificate(_) => {
+                self.certificate_error().map_or("ask the operator of the server", certificate_advice)
+            }
             #[cfg(feature = "rustls")]
             Self::Protocol(error) if is_old_tls(error) => "ask for TLS 1.2 or 1.3 on this port",
             #[cfg(feature = "rustls")]
@@ -114,7 +119,7 @@ const fn certificate_advice(error: &CertificateError) -> &'static str {
 impl From<rustls::Error> for TlsError {
     fn from(error: rustls::Error) -> Self {
         match error {
-            rustls::Error::InvalidCertificate(_) => Self::Certificate(error),
+            rustls::Error::InvalidCertificate(_) => Self::Certificate(Box::new(error)),
             other => Self::Protocol(other),
         }
     }
@@ -135,9 +140,12 @@ impl fmt::Display for TlsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             #[cfg(feature = "rustls")]
-            Self::Certificate(rustls::Error::InvalidCertificate(error)) => {
+            Self::Certificate(error) => {
                 f.write_str("the peer's certificate was rejected: ")?;
-                write_rejection(f, error)
+                match self.certificate_error() {
+                    Some(error) => write_rejection(f, error),
+                    None => error.fmt(f),
+                }
             }
             #[cfg(feature = "rustls")]
             Self::Protocol(rustls::Error::InvalidMessage(_)) => {
@@ -148,7 +156,7 @@ impl fmt::Display for TlsError {
                 f.write_str("the peer offers neither TLS 1.2 nor TLS 1.3")
             }
             #[cfg(feature = "rustls")]
-            Self::Certificate(error) | Self::Protocol(error) => error.fmt(f),
+            Self::Protocol(error) => error.fmt(f),
             Self::Io(error) => write!(f, "the handshake was not completed: {error}"),
             Self::ServerName => f.write_str("the host is neither a DNS name nor an IP address"),
             #[cfg(feature = "rustls")]
@@ -178,7 +186,9 @@ impl Error for TlsError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             #[cfg(feature = "rustls")]
-            Self::Certificate(error) | Self::Protocol(error) => Some(error),
+            Self::Certificate(error) => Some(&**error),
+            #[cfg(feature = "rustls")]
+            Self::Protocol(error) => Some(error),
             Self::Io(error) => Some(error),
             #[cfg(feature = "rustls")]
             Self::Pem { error, .. } => Some(error),

@@ -69,8 +69,8 @@ pub const PROVIDER: smpp_proto::provider::Provider = smpp_proto::provider::Provi
     // max_message_id: not found out: the longest seen has 8 octets
     .codings(
         smpp_proto::provider::Provider::UNSTATED.codings
-            // the octets sent with data_coding 0 came back with data_coding 8 as "probe: $@[_`{é"; the characters
-            // sent in UCS-2 came back with data_coding 8 as "probe: @$_é£"
+            // the octets sent with data_coding 0 came back with data_coding 8 as "probe: $@[_`{é"; the
+            // characters sent in UCS-2 came back with data_coding 8 as "probe: @$_é£"
             .smsc_default(smpp_proto::sms::Alphabet::Latin1)
             // ia5: not found out: data_coding 1 was not tested
     )

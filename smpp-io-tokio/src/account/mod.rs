@@ -75,6 +75,7 @@ mod driver;
 mod events;
 mod handle;
 mod link;
+mod lock;
 mod requests;
 mod settings;
 pub(crate) mod shared;

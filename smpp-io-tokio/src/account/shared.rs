@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -20,6 +20,7 @@ use smpp_proto::session::Instant;
 use tokio::sync::{Notify, oneshot};
 
 use super::AccountError;
+use super::lock::{Guard, Lock};
 use super::settings::{BoxedObserver, Settings, connect_error};
 use crate::clock::Clock;
 use crate::error::ConnectErrorKind;
@@ -33,7 +34,7 @@ const WAKE_BATCH: usize = 256;
 pub(super) type Submitted = Result<(MessageNumber, bool), SubmitError>;
 
 pub(crate) struct Shared {
-    inner: Mutex<Inner>,
+    pub(super) inner: Lock<Inner>,
     pub(super) clock: Clock,
     pub(super) settings: Settings,
     /// Notified when the account can send at once, or accepts no more messages.
@@ -154,7 +155,7 @@ impl Shared {
             transport_error: None,
         };
         let shared = Arc::new(Self {
-            inner: Mutex::new(inner),
+            inner: Lock::new(inner),
             clock: Clock::start(),
             settings,
             ready: Notify::new(),
@@ -168,14 +169,14 @@ impl Shared {
         Ok(shared)
     }
 
-    /// Locks the account. A poisoned lock is used as it is: a call of the account that panics leaves it consistent.
-    pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Locks the account.
+    pub(crate) fn lock(&self) -> Guard<'_, Inner> {
+        self.inner.lock()
     }
 
     #[cfg(test)]
     pub(super) fn try_lock(&self) -> bool {
-        self.inner.try_lock().is_ok()
+        self.inner.try_lock().is_some()
     }
 
     /// Calls `call` with the locked account, dispatches the events, and wakes the tasks that have something to do.
@@ -183,7 +184,19 @@ impl Shared {
     /// The calls between the wake-up of a connection's task and its turn get the time of the first one, so that the clock is
     /// read once. The turn does the rest for all of them: their messages are sent together and leave in one write.
     pub(super) fn with<T>(&self, call: impl FnOnce(&mut Inner, Instant) -> T) -> T {
-        let mut inner = self.lock();
+        self.with_locked(self.lock(), call)
+    }
+
+    /// As [`with`](Self::with), unless another thread has locked the account: then the task is woken later.
+    pub(super) fn poll_with<T>(
+        &self,
+        cx: &Context<'_>,
+        call: impl FnOnce(&mut Inner, Instant) -> T,
+    ) -> Option<T> {
+        Some(self.with_locked(self.inner.poll_lock(cx)?, call))
+    }
+
+    fn with_locked<T>(&self, mut inner: Guard<'_, Inner>, call: impl FnOnce(&mut Inner, Instant) -> T) -> T {
         if inner.scheduled == 0 {
             inner.now = inner.now.max(self.clock.now());
         }
@@ -278,7 +291,7 @@ impl Shared {
     ) -> Poll<T> {
         // The router swaps in the waker of the poll before, which is dropped after the lock is released.
         let (mut before, mut waker) = (None, None);
-        let mut inner = self.lock();
+        let Some(mut inner) = self.inner.poll_lock(cx) else { return Poll::Pending };
         // Often the event is there already: then no waker is needed.
         let mut polled = poll(&mut inner.router, &mut before);
         if polled.is_pending() {

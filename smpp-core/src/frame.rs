@@ -279,6 +279,12 @@ impl<'a> Frame<&'a [u8]> {
     pub(crate) fn plain_deliver_sm(self) -> Option<DeliverSm<'a>> {
         Pdu::plain_deliver_sm(self.octets)
     }
+
+    /// Returns whether the PDU is a submit_sm that has no deviations.
+    #[inline(always)]
+    pub(crate) fn is_plain_submit_sm(self) -> bool {
+        Pdu::is_plain_submit_sm(self.octets)
+    }
 }
 
 /// Shows only the header, since the body may contain a password.

@@ -9,7 +9,7 @@ use super::observer::{Direction, ObservedPdu, Observer};
 use super::outcome::{Outcome, UnansweredReason};
 use super::rate_limiter::Load;
 use super::rejected::{RejectedPdu, RejectedPduReason};
-use super::request::{Reply, TakenDelivery};
+use super::request::{ReadDelivery, Reply, Taken, TakenAcceptance, TakenDelivery};
 use super::response::Response;
 use super::role::{Role, Side};
 use super::shutdown::Shutdown;
@@ -17,7 +17,7 @@ use super::timers::Timer;
 use super::window::Entry;
 use crate::diagnosis::ReceivedInstead;
 use crate::frame::{self, Frame, Header, SequenceNumber};
-use crate::pdu::{BindMode, CommandId, CommandStatus, DeliverSm, Pdu, SubmitSm};
+use crate::pdu::{BindMode, CommandId, CommandStatus, Pdu, SubmitSm};
 use crate::time::Instant;
 use crate::tlv::Tlvs;
 use crate::wire::{DecodeError, DecodeErrorKind, Tolerance};
@@ -71,31 +71,48 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         self.encode::<u8>(CommandId::GENERIC_NACK, status, sequence, None);
     }
 
-    /// Takes the next PDU from the front of `input` if it is a deliver_sm without deviations that `read` returns something for: as
-    /// [`handle_input`](Self::handle_input), without an [`Event`]. Otherwise it changes nothing.
+    /// Takes the next PDU from the front of `input`, if it has no deviations and is a deliver_sm that `reader` reads something of,
+    /// or an accepting submit_sm_resp in time with nothing but a message id: as [`handle_input`](Self::handle_input), without an
+    /// [`Event`]. Otherwise it changes nothing.
     #[inline(always)]
-    pub(crate) fn take_delivery<'b, F>(
+    pub(crate) fn take_usual<'b, F: ReadDelivery<'b>>(
         &mut self,
         now: Instant,
         input: &mut &'b [u8],
-        read: impl FnOnce(&DeliverSm<'b>) -> Option<F>,
-    ) -> Option<TakenDelivery<'b, F>> {
+        reader: &F,
+    ) -> Option<Taken<'b, T, F::Read>> {
         let (frame, rest) = frame::split(input, self.config.max_pdu).ok()??;
-        let header = frame.header();
-        if header.command != CommandId::DELIVER_SM
-            || self.shutdown != Shutdown::NotStarted
-            || !self.wants_input()
-            || self.refusal_status(CommandId::DELIVER_SM).is_some()
-        {
+        if self.shutdown != Shutdown::NotStarted || !self.wants_input() {
             return None;
         }
-        let read = read(&frame.plain_deliver_sm()?)?;
+        let header = frame.header();
+        match header.command {
+            CommandId::DELIVER_SM if self.refusal_status(CommandId::DELIVER_SM).is_none() => {
+                let read = reader.read(&frame.plain_deliver_sm()?)?;
+                self.take_frame(now, frame, header);
+                *input = rest;
+                self.count_unanswered();
+                Some(Taken::Delivery(TakenDelivery { read, frame, reply: Reply::new(header) }))
+            }
+            CommandId::SUBMIT_SM_RESP if header.status.is_ok() => {
+                let id = frame.plain_message_id()?;
+                let Entry { sequence, tag, sent, .. } =
+                    self.window.take_waiting(header.sequence, CommandId::SUBMIT_SM)?;
+                self.take_frame(now, frame, header);
+                *input = rest;
+                self.count_response_time(sent);
+                Some(Taken::Acceptance(TakenAcceptance { tag: tag?, sequence, id, frame }))
+            }
+            _ => None,
+        }
+    }
+
+    /// Records the arrival of a PDU that is taken.
+    #[inline(always)]
+    fn take_frame(&mut self, now: Instant, frame: Frame<&[u8]>, header: Header) {
         self.advance_clock(now);
         self.has_input = false;
-        *input = rest;
         self.count_frame(frame, header);
-        self.count_unanswered();
-        Some(TakenDelivery { read, frame, reply: Reply::new(header) })
     }
 
     fn handle_frame<'b>(&mut self, frame: Frame<&'b [u8]>) -> Option<Event<'b, T>> {
@@ -367,16 +384,22 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     fn take_request(&mut self, Header { command, sequence, .. }: Header) -> Option<Entry<T>> {
         let nack = command == CommandId::GENERIC_NACK;
         let entry = self.window.take(sequence, |request| nack || command == request.response())?;
-        if self.timers.is_set(Timer::Unresponsive) {
-            self.timers.set(Timer::Unresponsive, None);
-        }
-        self.stats.response_times.count_response(self.time_in_flight(&entry));
+        self.count_response_time(entry.sent);
         Some(entry)
     }
 
-    /// Returns how long a request has been in flight, in nanoseconds.
-    fn time_in_flight<U>(&self, entry: &Entry<U>) -> u64 {
-        self.now.as_nanos().saturating_sub(entry.sent.as_nanos())
+    /// Records the response to a request that was sent at this time.
+    #[inline(always)]
+    fn count_response_time(&mut self, sent: Instant) {
+        if self.timers.is_set(Timer::Unresponsive) {
+            self.timers.set(Timer::Unresponsive, None);
+        }
+        self.stats.response_times.count_response(self.time_since(sent));
+    }
+
+    /// Returns how long a request has been in flight that was sent at this time, in nanoseconds.
+    const fn time_since(&self, sent: Instant) -> u64 {
+        self.now.as_nanos().saturating_sub(sent.as_nanos())
     }
 
     /// Reports a response that matches no request in flight.
@@ -429,7 +452,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         if self.config.slow_down_when_throttled && entry.command.is_message() {
             // Little's law: the time in flight divided by the requests in flight is the interval between messages.
             let in_flight = entry.in_flight.max(self.window.len() as u16 + 1);
-            let interval = Duration::from_nanos(self.time_in_flight(entry) / u64::from(in_flight));
+            let interval = Duration::from_nanos(self.time_since(entry.sent) / u64::from(in_flight));
             self.rate_limiter.slow_down(self.now, entry.sent, interval, load);
         }
     }

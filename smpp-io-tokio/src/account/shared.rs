@@ -238,10 +238,15 @@ impl Shared {
         }
     }
 
-    /// Ends the registration of a message.
-    pub(super) fn release(&self, message: MessageNumber) {
+    /// Ends the registration of a message. `has_state`: the caller has the state that its receipts report.
+    #[inline(always)]
+    pub(super) fn release(&self, message: MessageNumber, has_state: bool) {
         let mut inner = self.lock();
-        inner.router.release(message);
+        if has_state {
+            inner.router.release_with_state(message);
+        } else {
+            inner.router.release(message);
+        }
         let has_wakers = inner.router.has_wakers();
         drop(inner);
         if has_wakers {
@@ -271,20 +276,25 @@ impl Shared {
     }
 
     /// Returns the event that `poll` finds in the router, or registers the task to be woken.
+    #[inline(always)]
     pub(super) fn poll<T>(
         &self,
         cx: &mut Context<'_>,
         poll: impl Fn(&mut EventRouter<Waker>, &mut Option<Waker>) -> Poll<T>,
     ) -> Poll<T> {
-        // The router swaps in the waker of the poll before, which is dropped after the lock is released.
         let (mut before, mut waker) = (None, None);
         let mut inner = self.lock();
-        // Often the event is there already: then no waker is needed.
-        let mut polled = poll(&mut inner.router, &mut before);
-        if polled.is_pending() {
-            waker = Some(cx.waker().clone());
-            polled = poll(&mut inner.router, &mut waker);
-        }
+        let mut has_waker = false;
+        let polled = loop {
+            let polled = poll(&mut inner.router, &mut waker);
+            // Often the event is there already: then no waker is needed.
+            if has_waker || polled.is_ready() {
+                break polled;
+            }
+            // The router has swapped in the waker of the poll before, which is dropped after the lock is released.
+            before = waker.replace(cx.waker().clone());
+            has_waker = true;
+        };
         drop(inner);
         drop((before, waker));
         polled

@@ -166,7 +166,7 @@ proptest! {
         strict in any::<bool>(),
     ) {
         let tolerance = if strict { Tolerance::STRICT } else { Tolerance::LENIENT };
-        let config = Config { tolerance: Some(tolerance), max_malformed: 8, ..Config::default() };
+        let config = Config::default().tolerance(tolerance).max_malformed(8);
         for run_session in [run_esme, run_bound_smsc, run_open_smsc] {
             let whole = run_session(config, &stream, &[usize::MAX]);
             prop_assert_eq!(&run_session(config, &stream, &[1]), &whole, "octet by octet");

@@ -275,7 +275,7 @@ impl<R: Role> Core<R> {
                 }
             }
             Event::Closed(reason) => {
-                self.end = Some(End { reason: *reason, error: self.transport_error.take() });
+                self.end = Some(End::new(*reason, self.transport_error.take()));
                 self.wait_queue.take_wakers().for_each(|waker| wake.add(Some(waker)));
                 wake.add(self.inbox_waker.take());
             }

@@ -226,7 +226,7 @@ impl<O: Observer> Account<O> {
         let (address, mode) = (*address, wanted.mode);
         let mut session = Session::with_observer(self.options.session, now, observer);
         // The options were checked, and a new session accepts a bind. If it did not, the end of the session would report it.
-        let tlvs = self.options.credentials.tlvs().unwrap_or_default();
+        let tlvs = self.options.credentials.tlv_list().unwrap_or_default();
         if let Ok(bind) = self.options.bind(mode, &tlvs) {
             let _ = session.request(now, &bind, Tag::Bind);
         }

@@ -257,6 +257,7 @@ impl Pdu<'_> {
 
 /// The slice passed to [`Pdu::encode_into`] is too small for the PDU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct BufferTooSmall {
     /// The length of the PDU, in octets.
     pub needed: usize,

@@ -108,6 +108,9 @@ impl Account {
     /// Puts a message into the account's queue and does not wait for its outcome. If the queue is full, it waits for capacity
     /// (backpressure), in the order of the calls.
     ///
+    /// While other messages of the account have no outcome, up to 32 messages leave in one write: when a thread waits for
+    /// something of the account or its queue, when a connection writes, and after 5 ms at the latest.
+    ///
     /// # Errors
     ///
     /// [`SubmitError`] says why the account did not accept the message.
@@ -147,7 +150,11 @@ impl Account {
         let Attempt { submitted, registered } = attempt;
         // Before the next call, in which an observer may panic: if it does, the ticket releases the message.
         let ticket = submitted.map(|number| Ticket::new(number, message, shared, registered));
-        shared.process_and_unlock(state, now);
+        if and_wait {
+            shared.process_and_unlock(state, now);
+        } else {
+            shared.process_submission(state, now);
+        }
         ticket
     }
 
@@ -172,7 +179,11 @@ impl Account {
             && until.is_none_or(|until| now < until)
         {
             let place = *queue.place.get_or_insert_with(|| state.join_queue());
-            state = shared.park(state, until);
+            state = if state.unwritten.is_empty() {
+                shared.park(state, until)
+            } else {
+                shared.write_left(state)
+            };
             now = shared.now();
             if state.is_first(place) {
                 attempt = Attempt::new(&mut state, now, message, and_wait);
@@ -191,10 +202,13 @@ impl Account {
     /// [`SubmitError::Full`] if the queue is full; otherwise as [`submit`](Self::submit).
     pub fn try_submit(&self, message: &Message) -> Result<Ticket, SubmitError> {
         let shared = &self.shared;
-        shared.with(|state, now| {
-            let submitted = state.submit(now, message, &mut None);
-            submitted.map(|number| Ticket::new(number, message, shared, None))
-        })
+        let _wake_on_panic = WakeOnPanic(shared);
+        let mut state = shared.lock();
+        let now = shared.now();
+        let submitted = state.submit(now, message, &mut None);
+        let ticket = submitted.map(|number| Ticket::new(number, message, shared, None));
+        shared.process_submission(state, now);
+        ticket
     }
 
     /// Waits until the account can send at once, and returns how many segments it can send without waiting for a response:
@@ -247,6 +261,10 @@ impl Account {
             if segments > 0 || until.is_some_and(|until| until <= shared.now()) {
                 return Ok(segments);
             }
+            if !state.unwritten.is_empty() {
+                state = shared.write_left(state);
+                continue;
+            }
             state.ready_waiting += 1;
             state = shared.wait(&shared.ready, state, until);
             state.ready_waiting -= 1;
@@ -295,9 +313,9 @@ impl Account {
     /// use smpp_proto::account::{Credentials, Options};
     ///
     /// # fn example(account: &smpp_std::account::Account) -> Result<(), smpp_proto::account::OptionsError> {
-    /// let options = account.options();
-    /// let credentials = Credentials { password: "n3w".into(), ..options.credentials };
-    /// account.reconfigure(Options { credentials, ..options })?;
+    /// let mut options = account.options();
+    /// options.credentials.password = "n3w".into();
+    /// account.reconfigure(options)?;
     /// # Ok(())
     /// # }
     /// ```
@@ -461,7 +479,7 @@ mod tests {
     fn two_accounts_of_one_process_have_different_seeds_unless_they_are_given() {
         let seed = |seed| {
             let options = Options::new(Credentials::new("shop", "s3cret"), &Provider::UNSTATED);
-            let options = Options { seed, ..options };
+            let options = options.seed(seed);
             let connector = AccountConnector::new(&"smpp://localhost".parse().unwrap(), options);
             Shared::new(connector).unwrap().lock().account.options().seed
         };

@@ -4,7 +4,8 @@
 //!
 //! Each connection has a [thread](super::link_thread) while there is something to do for it: the thread resolves the host,
 //! connects and reads. The account has one [background thread](super::background), which keeps the time. The thread that
-//! causes output writes it.
+//! causes output writes it, or leaves it for 5 ms at most if it does not wait and other messages are in flight: then that of
+//! several messages leaves in one write.
 //!
 //! # Locks
 //!
@@ -32,8 +33,8 @@ use std::time::{self, Duration};
 use smpp_proto::account::{Account, EventRouter, FirstBindError, Options};
 use smpp_proto::session::Instant;
 
+use super::AccountError;
 use super::connector::AccountConnector;
-use super::error::AccountError;
 use super::state::AccountState;
 use crate::sync::{Condvar, Mutex, MutexGuard, thread};
 use crate::transport::MIN_WAIT;
@@ -155,7 +156,7 @@ impl Shared {
 
     /// Waits until `poll` returns something from the router. Returns `None` if the deadline comes first.
     pub(super) fn wait_until<T>(
-        &self,
+        self: &Arc<Self>,
         deadline: Option<time::Instant>,
         poll: impl Fn(&mut EventRouter<Waiter>, &mut Option<Waiter>) -> Poll<T>,
     ) -> Option<T> {
@@ -172,7 +173,11 @@ impl Shared {
                 if until.is_some_and(|until| until <= self.now()) {
                     return None;
                 }
-                state = self.park(state, until);
+                state = if state.unwritten.is_empty() {
+                    self.park(state, until)
+                } else {
+                    self.write_left(state)
+                };
             }
             waiter = Some(Waiter::current());
             is_registered = true;
@@ -189,7 +194,7 @@ impl Shared {
                 Some(Err(FirstBindError::Refused { status, response })) => {
                     return Err(AccountError::Refused { status, response });
                 }
-                Some(Err(FirstBindError::Untrusted)) => {
+                Some(Err(_)) => {
                     return Err(AccountError::untrusted(state.last_error.take()));
                 }
                 None if until <= self.now() => {

@@ -216,9 +216,9 @@ impl Account {
     /// use smpp_proto::account::{Credentials, Options};
     ///
     /// # fn example(account: &smpp_tokio::account::Account) -> Result<(), smpp_proto::account::OptionsError> {
-    /// let options = account.options();
-    /// let credentials = Credentials { password: "n3w".into(), ..options.credentials };
-    /// account.reconfigure(Options { credentials, ..options })?;
+    /// let mut options = account.options();
+    /// options.credentials.password = "n3w".into();
+    /// account.reconfigure(options)?;
     /// # Ok(())
     /// # }
     /// ```
@@ -255,6 +255,7 @@ impl Account {
     ///     match unresolved {
     ///         Unresolved::NotAccepted { message, .. } => println!("{message} is not accepted"),
     ///         Unresolved::NoReceipt { message, .. } => println!("{message} has no receipt yet"),
+    ///         _ => {}
     ///     }
     /// }
     /// # }

@@ -19,7 +19,7 @@ use smpp_proto::account::{
 use smpp_proto::session::Instant;
 use tokio::sync::{Notify, oneshot};
 
-use super::error::AccountError;
+use super::AccountError;
 use super::settings::{BoxedObserver, Settings, connect_error};
 use crate::clock::Clock;
 use crate::error::ConnectErrorKind;
@@ -314,7 +314,7 @@ impl Shared {
                 Some((Err(FirstBindError::Refused { status, response }), _)) => {
                     return Err(AccountError::Refused { status, response });
                 }
-                Some((Err(FirstBindError::Untrusted), failure)) => {
+                Some((Err(_), failure)) => {
                     return Err(AccountError::untrusted(failure));
                 }
                 None => settled.await,

@@ -80,7 +80,7 @@ mod tests {
     /// An account without a connection.
     fn shared(queue_capacity: usize) -> Arc<Shared> {
         let options = Options::new(Credentials::new("shop", "s3cret"), &Provider::UNSTATED);
-        let options = Options { queue_capacity, ..options };
+        let options = options.queue_capacity(queue_capacity);
         AccountConnector::new(&"smpp://localhost".parse().unwrap(), options).shared().unwrap()
     }
 

@@ -157,7 +157,10 @@ mod tests {
             tokio::spawn(async move {
                 for _ in 0..2_000 {
                     let count = |cx: &mut Context<'_>| match lock.poll_lock(cx) {
-                        Some(mut count) => Poll::Ready(*count += 1),
+                        Some(mut count) => {
+                            *count += 1;
+                            Poll::Ready(())
+                        }
                         None => Poll::Pending,
                     };
                     poll_fn(count).await;

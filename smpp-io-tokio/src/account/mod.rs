@@ -81,6 +81,7 @@ mod settings;
 pub(crate) mod shared;
 mod submission;
 mod ticket;
+mod turns;
 
 pub use arrivals::{Arrival, Arrivals, Unacknowledged};
 pub use connector::AccountConnector;

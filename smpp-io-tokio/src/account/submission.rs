@@ -30,6 +30,14 @@ impl<'a> Submission<'a> {
     }
 }
 
+impl Submission<'_> {
+    #[cold]
+    fn abandon(&self, ticket: u32) {
+        let unused = self.shared.with(|inner, _| inner.abandon_submission(ticket));
+        drop(unused);
+    }
+}
+
 impl Future for Submission<'_> {
     /// The message, and whether the task is registered for its outcome.
     type Output = Submitted;
@@ -46,10 +54,10 @@ impl Future for Submission<'_> {
 
 /// A message that is dropped while it waits leaves the queue. If it was woken, the next one is woken.
 impl Drop for Submission<'_> {
+    #[inline]
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket {
-            let unused = self.shared.with(|inner, _| inner.abandon_submission(ticket));
-            drop(unused);
+            self.abandon(ticket);
         }
     }
 }

@@ -23,16 +23,11 @@ const AT_ONCE: Duration = Duration::from_millis(500);
 
 /// Without keep-alive, which would wake threads; with long timeouts.
 fn quiet() -> Config {
-    Config {
-        enquire_link_interval: None,
-        response_timeout: 20 * SECOND,
-        drain_timeout: 20 * SECOND,
-        ..Config::default()
-    }
+    Config::default().enquire_link_interval(None).response_timeout(20 * SECOND).drain_timeout(20 * SECOND)
 }
 
 fn options(session: Config) -> Options {
-    Options { session, ..account_options() }
+    account_options().session(session)
 }
 
 fn delivery() -> Vec<u8> {
@@ -51,7 +46,7 @@ fn at_once<T>(act: impl FnOnce() -> T) -> T {
 fn a_shutdown_keeps_its_deadline_with_an_unanswered_delivery() {
     watched(|| {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let config = Config { drain_timeout: SECOND, enquire_link_interval: None, ..Config::default() };
+        let config = Config::default().drain_timeout(SECOND).enquire_link_interval(None);
         let (account, mut arrivals, mut peer) = account(&listener, options(config));
         peer.tcp.write_all(&delivery()).unwrap();
         let held = arrivals.recv().unwrap();
@@ -78,7 +73,7 @@ fn a_shutdown_keeps_its_deadline_with_an_unanswered_delivery() {
 fn a_shutdown_returns_in_time_though_the_smsc_answers_nothing() {
     watched(|| {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let options = Options { unbind_timeout: Duration::from_millis(600), ..options(quiet()) };
+        let options = options(quiet()).unbind_timeout(Duration::from_millis(600));
         let (account, _arrivals, mut peer) = account(&listener, options);
         let ticket = account.submit(&Message::submit_sm(&message())).unwrap();
         let reading =
@@ -129,7 +124,7 @@ fn the_last_answer_ends_an_account_bind_that_the_smsc_has_unbound() {
 fn changes_to_an_account_act_at_once() {
     watched(|| {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let mut options = Options { connect_interval: Duration::ZERO, ..options(quiet()) };
+        let mut options = options(quiet()).connect_interval(Duration::ZERO);
         options.max_binds = 2;
         let (account, arrivals, mut peer) = account(&listener, options);
         thread::sleep(Duration::from_millis(100));
@@ -188,7 +183,7 @@ fn the_last_answer_ends_a_session_that_the_peer_has_unbound() {
 fn a_nearer_deadline_acts_at_once_in_the_background_thread() {
     watched(|| {
         // The drain timeout is far shorter than the other timeouts.
-        let config = Config { drain_timeout: Duration::from_millis(200), ..quiet() };
+        let config = quiet().drain_timeout(Duration::from_millis(200));
         let (client, mut inbox, mut peer) = bound(config);
         peer.tcp.write_all(&delivery()).unwrap();
         let held = inbox.recv().unwrap();

@@ -345,6 +345,7 @@ pub enum AwaitedReceipts {
 
 /// Why the account has no first bind.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum FirstBindError {
     /// The SMSC refuses the account's credentials. The account has stopped.
     Refused {

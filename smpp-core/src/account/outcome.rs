@@ -185,6 +185,7 @@ impl fmt::Debug for MessageId {
 
 /// How a message ended, segment by segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct MessageOutcome {
     /// One outcome for each segment, in the order of the text.
     pub segments: PerSegment<SegmentOutcome>,
@@ -504,6 +505,7 @@ impl core::error::Error for SegmentNotSentReason {
 ///
 /// Messages that had ended before the shutdown began are not among them: their outcomes were reported earlier.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Unresolved {
     /// It ended after the shutdown began, and the SMSC did not accept all of it. The account emitted the same outcome in
     /// [`Event::Outcome`](super::Event::Outcome).

@@ -218,6 +218,13 @@ impl Pdu<'_> {
         decode::fast_path(octets, Tolerance::STRICT)
     }
 
+    /// Returns whether the PDU is a submit_sm that has no deviations.
+    #[inline(always)]
+    pub(crate) fn is_plain_submit_sm(octets: &[u8]) -> bool {
+        Header::of(octets).command == CommandId::SUBMIT_SM
+            && decode::fast_path::<SubmitSm<'_>>(octets, Tolerance::STRICT).is_some()
+    }
+
     /// Appends the encoded PDU to `out`. A response with `None` has no body on the wire.
     pub fn encode(&self, status: CommandStatus, sequence: SequenceNumber, out: &mut Vec<u8>) {
         let start = out.len();
@@ -250,6 +257,7 @@ impl Pdu<'_> {
 
 /// The slice passed to [`Pdu::encode_into`] is too small for the PDU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct BufferTooSmall {
     /// The length of the PDU, in octets.
     pub needed: usize,

@@ -411,7 +411,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     /// ```
     /// use smpp_proto::CommandId;
     /// use smpp_proto::session::{Config, Esme, Instant, Readiness, Session};
-    /// let session = Session::<Esme, ()>::new(Config { window: 2, ..Config::default() }, Instant::ZERO);
+    /// let session = Session::<Esme, ()>::new(Config::default().window(2), Instant::ZERO);
     /// let readiness = |reserved| session.readiness_after(Instant::ZERO, reserved, CommandId::BIND_TRANSCEIVER);
     /// assert_eq!(readiness(0), Readiness::Ready { capacity: 2 });
     /// assert_eq!(readiness(1), Readiness::Ready { capacity: 1 });

@@ -171,6 +171,7 @@ impl Kind {
 
 /// The number of PDUs of one kind in one direction, and their octets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Count {
     /// Requests, and PDUs that have no response.
     pub requests: u64,

@@ -52,11 +52,10 @@ pub(crate) struct TextForm {
 /// ```
 /// use smpp_proto::sms::{Alphabet, Codings, Language, TextOptions};
 ///
-/// let options = TextOptions {
-///     codings: Codings::GSM7,
-///     alphabets: &[Alphabet::Gsm7, Alphabet::Latin1, Alphabet::Ucs2],
-///     languages: &[Language::TURKISH],
-/// };
+/// let options = TextOptions::default()
+///     .codings(Codings::GSM7)
+///     .alphabets(&[Alphabet::Gsm7, Alphabet::Latin1, Alphabet::Ucs2])
+///     .languages(&[Language::TURKISH]);
 /// assert_eq!(options.text("10 €")?.alphabet(), Alphabet::Gsm7);
 /// assert_eq!(options.text("Dağ")?.shifts().single, Language::TURKISH);
 /// assert_eq!(options.text("naïve")?.alphabet(), Alphabet::Latin1);
@@ -64,6 +63,7 @@ pub(crate) struct TextForm {
 /// # Ok::<(), smpp_proto::sms::TextError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TextOptions<'a> {
     /// The meaning of the `data_coding` values on the bind.
     pub codings: Codings,
@@ -94,6 +94,14 @@ impl Default for TextOptions<'_> {
     fn default() -> Self {
         let alphabets = &[Alphabet::Gsm7, Alphabet::Gsm7Packed, Alphabet::Ucs2];
         Self { codings: Codings::default(), alphabets, languages: &[] }
+    }
+}
+
+impl<'a> TextOptions<'a> {
+    crate::setters! {
+        const codings: Codings,
+        const alphabets: &'a [Alphabet],
+        const languages: &'a [Language],
     }
 }
 
@@ -402,9 +410,9 @@ impl<'a> Text<'a> {
     /// ```
     /// use smpp_proto::sms::{ConcatRef, TextSize, Text};
     /// let size = Text::new("Hello").size(ConcatRef::Wide(1));
-    /// assert_eq!(size, TextSize { segments: 1, units: 5, remaining: 155 });
+    /// assert_eq!((size.segments, size.units, size.remaining), (1, 5, 155));
     /// let size = Text::new(&"五".repeat(71)).size(ConcatRef::Wide(1));
-    /// assert_eq!(size, TextSize { segments: 2, units: 71, remaining: 2 * 66 - 71 });
+    /// assert_eq!((size.segments, size.units, size.remaining), (2, 71, 2 * 66 - 71));
     /// ```
     pub fn size(&self, segmentation: impl Into<Segmentation>) -> TextSize {
         self.splitter.size(segmentation.into())

@@ -95,7 +95,7 @@ impl AccountState {
     /// Returns when the background thread has to advance the clock next.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         let resolving = self.resolving.first().map(|(deadline, _)| *deadline);
-        self.account.poll_timeout().into_iter().chain(resolving).min()
+        self.account.poll_timeout().into_iter().chain(resolving).chain(self.write_left_at).min()
     }
 
     /// Handles the deadlines that have passed at `now`.
@@ -216,6 +216,8 @@ impl AccountState {
     /// Records until when the connection's thread waits at most for the session to want input, if it does.
     pub(super) fn set_paused(&mut self, link: LinkId, paused_until: Option<Instant>) {
         if let Some(task) = self.links.get_mut(link.index()) {
+            self.paused -= usize::from(task.paused_until.is_some());
+            self.paused += usize::from(paused_until.is_some());
             task.paused_until = paused_until;
         }
     }

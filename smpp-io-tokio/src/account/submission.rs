@@ -45,9 +45,10 @@ impl Future for Submission<'_> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { shared, message, ticket, awaits_outcome } = self.get_mut();
         // The waker that is not needed is dropped after the lock is released.
-        let (submitted, _unused) =
-            shared.with(|inner, now| inner.submit_or_wait(now, message, ticket, cx.waker(), *awaits_outcome));
-        submitted
+        let submitted = shared.poll_with(cx, |inner, now| {
+            inner.submit_or_wait(now, message, ticket, cx.waker(), *awaits_outcome)
+        });
+        submitted.map_or(Poll::Pending, |(submitted, _unused)| submitted)
     }
 }
 
@@ -80,7 +81,7 @@ mod tests {
     /// An account without a connection.
     fn shared(queue_capacity: usize) -> Arc<Shared> {
         let options = Options::new(Credentials::new("shop", "s3cret"), &Provider::UNSTATED);
-        let options = Options { queue_capacity, ..options };
+        let options = options.queue_capacity(queue_capacity);
         AccountConnector::new(&"smpp://localhost".parse().unwrap(), options).shared().unwrap()
     }
 

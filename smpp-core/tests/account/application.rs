@@ -200,7 +200,14 @@ impl AccountSimulation {
             format!("{index}: {priority:?} until {deadline:?} in {lane:?} {policy:?} on {named:?}")
         });
         self.messages.add(model);
+        let timer = self.account.poll_timeout();
         let accepted = self.account.submit(now, &message);
+        let known = timer.into_iter().chain(self.account.poll_submit_timeout()).min();
+        let timer = self.account.poll_timeout();
+        assert!(
+            timer.is_none_or(|timer| known.is_some_and(|known| known <= timer)),
+            "poll_submit_timeout knows the timers of a message: {known:?}, {timer:?}"
+        );
         self.context.trace(|| format!("the application submits {index}, {segments} segments: {accepted:?}"));
         self.context.count(|| match accepted {
             Ok(_) => format!("submitted, {}", if segments > 1 { "several segments" } else { "one segment" }),

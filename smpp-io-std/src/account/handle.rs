@@ -179,11 +179,8 @@ impl Account {
             && until.is_none_or(|until| now < until)
         {
             let place = *queue.place.get_or_insert_with(|| state.join_queue());
-            state = if state.unwritten.is_empty() {
-                shared.park(state, until)
-            } else {
-                shared.write_left(state)
-            };
+            state =
+                if state.unwritten.is_empty() { shared.park(state, until) } else { shared.write_left(state) };
             now = shared.now();
             if state.is_first(place) {
                 attempt = Attempt::new(&mut state, now, message, and_wait);

@@ -173,11 +173,8 @@ impl Shared {
                 if until.is_some_and(|until| until <= self.now()) {
                     return None;
                 }
-                state = if state.unwritten.is_empty() {
-                    self.park(state, until)
-                } else {
-                    self.write_left(state)
-                };
+                state =
+                    if state.unwritten.is_empty() { self.park(state, until) } else { self.write_left(state) };
             }
             waiter = Some(Waiter::current());
             is_registered = true;

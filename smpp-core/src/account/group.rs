@@ -208,7 +208,8 @@ mod tests {
     #[test]
     fn a_route_goes_to_each_endpoint_of_the_group_once_the_last_good_one_first() {
         let [a, b, former] = ["a", "b", "former"].map(|host| Endpoint::plain(host, 2775));
-        let good = |endpoint: &Endpoint| Some((Some(endpoint.clone()), SocketAddr::from(([192, 0, 2, 1], 2775))));
+        let good =
+            |endpoint: &Endpoint| Some((Some(endpoint.clone()), SocketAddr::from(([192, 0, 2, 1], 2775))));
         let route = |last_good| {
             let backoff = UnboundBackoff { until: Instant::ZERO, failures: 0 };
             let Route { endpoint, endpoints, .. } =

@@ -223,13 +223,11 @@ fn a_late_timeout_reads_what_has_arrived_before_it_takes_the_peer_for_dead() {
     let timers = Config { enquire_link_interval: Some(secs(3)), response_timeout: secs(3), ..config(1) };
     for late in [secs(6), secs(7)] {
         let mut smsc = bound_smsc(timers, BindMode::Transceiver);
+        // The response to the enquire_link of the session arrives behind messages.
+        smsc.receive(NOW, &flood(2..4));
         smsc.handle_timeouts(NOW + secs(3));
         smsc.transmit();
-        // The response to the enquire_link of the session arrives behind messages.
-        let at = NOW + Duration::from_millis(500);
-        let mut input = flood(2..4);
-        input.extend(octets(Pdu::EnquireLinkResp, CommandStatus::ROK, 1));
-        smsc.receive(at, &input);
+        smsc.receive(NOW + secs(4), &octets(Pdu::EnquireLinkResp, CommandStatus::ROK, 1));
         smsc.handle_timeouts(NOW + late);
         assert_eq!((smsc.closed, smsc.unread.len()), (None, 0), "after {late:?}");
     }

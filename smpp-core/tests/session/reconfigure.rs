@@ -146,6 +146,10 @@ fn a_larger_max_unanswered_ends_the_overload() {
     assert!(smsc.session.wants_input(), "it refuses messages with ESME_RTHROTTLED");
     smsc.session.reconfigure(NOW + secs(5), config(2));
     smsc.receive(NOW + secs(6), &message(3));
-    assert_eq!((smsc.submits.len(), smsc.session.wants_input()), (2, false), "the next full load is held back");
+    assert_eq!(
+        (smsc.submits.len(), smsc.session.wants_input()),
+        (2, false),
+        "the next full load is held back"
+    );
     assert_eq!(smsc.session.poll_timeout(), Some((NOW + secs(11), Timer::Backpressure)));
 }

@@ -176,8 +176,10 @@ fn a_response_may_come_after_the_end() {
 fn an_application_can_limit_one_account() {
     let mut server = Server::new(Options::default());
     let account_rate = Some(Rate::per_second(1));
-    let mut application =
-        Application { admission: Admission { account_rate, ..Admission::default() }, ..Application::default() };
+    let mut application = Application {
+        admission: Admission { account_rate, ..Admission::default() },
+        ..Application::default()
+    };
     let mut first = Peer::bound(&mut server, &mut application, "shop", TRX);
     let mut second = Peer::bound(&mut server, &mut application, "shop", TRX);
     assert_eq!(submit(&mut server, &mut application, &mut first), None);

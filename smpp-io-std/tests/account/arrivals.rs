@@ -93,7 +93,10 @@ fn the_state_that_comes_with_the_outcome_is_returned_and_its_receipts_are_consum
         let listener = Listener::bind("127.0.0.1:0", Config::default()).unwrap();
         let server = SmscServer::builder(EchoId).listen(listener).start().unwrap();
         let endpoint: Endpoint = format!("smpp://{}", server.local_addrs()[0]).parse().unwrap();
-        let connector = AccountConnector::new(&endpoint, options(Binds::transceivers(1)));
+        // A message that waits for the rate limit is not in flight when its receipt comes.
+        let mut options = options(Binds::transceivers(1));
+        options.session.rate = None;
+        let connector = AccountConnector::new(&endpoint, options);
         let (account, mut arrivals) = connector.connect().unwrap();
         let bind = server.binds().list().remove(0);
         let deliver = |id, stat| {

@@ -52,6 +52,13 @@ impl Shared {
         self.unlock(state);
     }
 
+    /// Returns whether a thread that waits until `until` at most writes what was left before: there is something, and the writes end
+    /// in time. Otherwise the background thread writes it.
+    pub(super) fn should_write_left(&self, state: &AccountState, until: Option<Instant>) -> bool {
+        let longest = WRITE_TIMEOUT * u32::try_from(state.unwritten.len()).unwrap_or(u32::MAX);
+        !state.unwritten.is_empty() && until.is_none_or(|until| until - self.now() > longest)
+    }
+
     /// Writes the output that [`process_submission`](Self::process_submission) has left, before a thread waits.
     pub(super) fn write_left<'a>(self: &'a Arc<Self>, state: Guard<'a>) -> Guard<'a> {
         if state.unwritten.is_empty() {
@@ -217,7 +224,15 @@ impl Shared {
             return state;
         };
         for round in 0.. {
-            if !state.is_open(link) || !writer.has_output(|out| _ = state.account.poll_transmit(link, out)) {
+            let is_open = state.is_open(link);
+            let refill = |out: &mut Vec<u8>| {
+                if state.account.wants_transmit(link) {
+                    // Other threads may have left it a while ago.
+                    let at = if round == 0 { now } else { self.now() };
+                    state.account.poll_transmit_at(at, link, out);
+                }
+            };
+            if !is_open || !writer.has_output(refill) {
                 state.set_output(index, OutputMode::Immediate);
                 return state;
             }

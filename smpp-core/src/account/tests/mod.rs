@@ -4,6 +4,7 @@ mod accepted;
 mod content;
 mod event_router;
 mod event_stream;
+mod late_writes;
 mod many_links;
 mod monitoring;
 mod outbox;
@@ -22,6 +23,7 @@ mod sending;
 mod shape;
 mod slices;
 mod statuses;
+mod tables;
 mod whole_pdus;
 
 use alloc::string::{String, ToString};

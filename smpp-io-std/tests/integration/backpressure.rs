@@ -8,6 +8,7 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::common::reads::{Reads, Reported};
 use crate::common::{RawPeer, account, account_options as options, bind, message, messages, octets, watched};
 use smpp_proto::session::{CloseReason, Config, Esme, Smsc};
 use smpp_proto::{
@@ -15,14 +16,24 @@ use smpp_proto::{
 };
 use smpp_std::account::{Arrival, Arrivals};
 use smpp_std::{
-    Admission, BindRequest, BoundSession, Connection, HandleRoute, Inbound, Listener, Server, Service, start,
+    Admission, BindRequest, BoundSession, Connection, Duplex, HandleRoute, Inbound, Listener, Server,
+    ServerStream, Service, start,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
 const BURST: u32 = 3_000;
 
-/// Accepts each message, after a delay. Counts how often it was called.
-struct Accepting(Duration);
+/// Accepts each message: at once, or once the peer has closed its side.
+struct Accepting {
+    waits_for_end: bool,
+    reads: Arc<Reads>,
+}
+
+impl Accepting {
+    fn new(waits_for_end: bool) -> Self {
+        Self { waits_for_end, reads: Arc::default() }
+    }
+}
 
 impl Service for Accepting {
     fn bind(&self, _: &BindRequest) -> Result<Admission, CommandStatus> {
@@ -31,8 +42,14 @@ impl Service for Accepting {
 
     fn request(&self, _: &BoundSession, request: Inbound<HandleRoute<Smsc>>) {
         let Inbound::SubmitSm(message) = request else { return };
-        thread::sleep(self.0);
+        if self.waits_for_end {
+            self.reads.wait_until(|state| state.is_ended);
+        }
         message.respond(Ok(SubmitSmResp::default())).unwrap();
+    }
+
+    fn transport(&self, stream: ServerStream) -> Box<dyn Duplex> {
+        Box::new(Reported(stream, Arc::clone(&self.reads)))
     }
 }
 
@@ -128,15 +145,15 @@ fn responses_reach_a_peer_that_has_closed_its_side() {
 
 #[test]
 fn a_service_answers_a_peer_that_has_closed_its_side() {
-    for (delay, rounds) in [(0, 100), (20, 5)] {
+    for waits_for_end in [false, true] {
         watched(move || {
-            for round in 0..rounds {
-                let (_server, mut peer) = server(Accepting(Duration::from_millis(delay)), Config::default());
+            for round in 0..100 {
+                let (_server, mut peer) = server(Accepting::new(waits_for_end), Config::default());
                 bind_esme(&mut peer);
                 peer.tcp.write_all(&messages(&Pdu::SubmitSm(message()), 5)).unwrap();
                 peer.tcp.shutdown(Shutdown::Write).unwrap();
                 let statuses = peer.statuses(CommandId::SUBMIT_SM_RESP, 6);
-                assert_eq!(statuses, [CommandStatus::ROK; 5], "round {round}, {delay} ms");
+                assert_eq!(statuses, [CommandStatus::ROK; 5], "round {round}, waits: {waits_for_end}");
             }
         });
     }
@@ -223,7 +240,7 @@ fn a_service_accepts_a_burst_whole() {
     for max_unanswered in [256, 10] {
         watched(move || {
             let config = Config { max_unanswered, ..Config::default() };
-            let (_server, mut peer) = server(Accepting(Duration::ZERO), config);
+            let (_server, mut peer) = server(Accepting::new(false), config);
             bind_esme(&mut peer);
             peer.tcp.write_all(&messages(&Pdu::SubmitSm(message()), BURST)).unwrap();
             let statuses = peer.statuses(CommandId::SUBMIT_SM_RESP, BURST as usize);

@@ -1,20 +1,21 @@
 //! A deadline that another thread moves nearer, and an answer that it gives, act at once: no thread sleeps through them.
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::common::reads::{Reads, Reported};
 use crate::common::{RawPeer, account_options, bind, message, messages, octets, watched};
 use smpp_proto::account::{AccountEvent, Binds, LinkEvent, Message, Options};
 use smpp_proto::session::{CloseReason, Config, Esme, Smsc, UnansweredReason};
 use smpp_proto::{BindMode, BindResp, CommandId, CommandStatus, DeliverSm, Pdu};
 use smpp_std::account::{Account, AccountConnector, Arrival, Arrivals};
 use smpp_std::{
-    Admission, BindRequest, BoundSession, Duplex, HandleRoute, Inbound, Listener, RequestError, Server,
-    Service, start,
+    Admission, BindRequest, BoundSession, HandleRoute, Inbound, Listener, RequestError, Server, Service,
+    start,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -40,56 +41,15 @@ fn delivery() -> Vec<u8> {
     messages(&Pdu::DeliverSm(DeliverSm::default()), 1)
 }
 
-/// The octets that a transport has received, and whether a read waits for more.
-type Reads = Arc<(Mutex<(usize, bool)>, Condvar)>;
-
-/// A socket that reports its reads.
-struct Socket(TcpStream, Reads);
-
-impl Duplex for Socket {
-    fn receive(&self, octets: &mut [u8]) -> io::Result<usize> {
-        self.1.0.lock().unwrap().1 = true;
-        self.1.1.notify_all();
-        let received = self.0.receive(octets);
-        let mut reads = self.1.0.lock().unwrap();
-        *reads = (reads.0 + received.as_ref().map_or(0, |received| *received), false);
-        received
-    }
-
-    fn transmit(&self, octets: &[u8]) -> io::Result<usize> {
-        self.0.transmit(octets)
-    }
-
-    fn transmit_held(&self) -> io::Result<()> {
-        self.0.transmit_held()
-    }
-
-    fn set_receive_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        self.0.set_receive_timeout(timeout)
-    }
-
-    fn set_transmit_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        self.0.set_transmit_timeout(timeout)
-    }
-
-    fn close(&self) -> io::Result<()> {
-        self.0.close()
-    }
-
-    fn stop_receiving(&self) -> io::Result<()> {
-        self.0.stop_receiving()
-    }
-}
-
-/// The SMSC of a session over a [`Socket`].
+/// The SMSC of a session whose transport reports its reads.
 struct Peer {
     raw: RawPeer,
     sent: usize,
-    reads: Reads,
+    reads: Arc<Reads>,
 }
 
 impl Peer {
-    fn new(tcp: TcpStream, reads: Reads) -> Self {
+    fn new(tcp: TcpStream, reads: Arc<Reads>) -> Self {
         Self { raw: RawPeer::new(tcp), sent: 0, reads }
     }
 
@@ -110,8 +70,7 @@ impl Peer {
 
     /// Waits until the session has received all octets, and a thread of it waits in a read.
     fn wait_for_read(&self) {
-        let reads = self.reads.0.lock().unwrap();
-        drop(self.reads.1.wait_while(reads, |reads| *reads != (self.sent, true)).unwrap());
+        self.reads.wait_until(|state| state.is_waiting && state.received == self.sent);
     }
 }
 
@@ -121,10 +80,10 @@ fn connector(options: Options) -> (AccountConnector, impl FnMut() -> Peer) {
     let endpoint = format!("smpp://{}", listener.local_addr().unwrap()).parse().unwrap();
     let (dialed, dials) = channel();
     let connector = AccountConnector::new(&endpoint, options).dial(move |target| {
-        let reads = Reads::default();
+        let reads = Arc::new(Reads::default());
         let socket = TcpStream::connect(target.address)?;
         dialed.send(Arc::clone(&reads)).unwrap();
-        Ok(Socket(socket, reads))
+        Ok(Reported(socket, reads))
     });
     // The connections are accepted in the order in which they are dialed.
     (connector, move || Peer::new(listener.accept().unwrap().0, dials.recv().unwrap()))
@@ -248,9 +207,9 @@ fn changes_to_an_account_act_at_once() {
 fn bound(config: Config) -> (smpp_std::Client, smpp_std::Inbox<Esme>, Peer) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let there = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    let reads = Reads::default();
+    let reads = Arc::new(Reads::default());
     let mut peer = Peer::new(listener.accept().unwrap().0, Arc::clone(&reads));
-    let (client, inbox) = start::<Esme, _>(Socket(there, reads), config).unwrap();
+    let (client, inbox) = start::<Esme, _>(Reported(there, reads), config).unwrap();
     let binding = client.clone();
     let binding = thread::spawn(move || binding.bind(&bind("secret")).map(drop));
     peer.accept_bind();

@@ -82,7 +82,7 @@ use crate::waiting_threads::WaitRole;
 const READS_PER_TIMEOUT: u32 = 8;
 
 /// The most requests that are deferred to leave in one write.
-const MAX_BATCH: u32 = 32;
+pub(crate) const MAX_BATCH: u32 = 32;
 
 /// The longest read of a session that is quiet. The background thread guards the deadlines that are set meanwhile.
 const MAX_LONG_READ: Duration = Duration::from_secs(3600);

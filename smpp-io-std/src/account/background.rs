@@ -50,7 +50,11 @@ fn run(shared: &Arc<Shared>) {
             // While this thread is awake, it checks the deadlines itself before it sleeps.
             state.background_sleeps_until = Some(Instant::ZERO);
             let now = shared.now();
-            shared.process_and_unlock(state, now);
+            shared.dispatch(&mut state, now);
+            if state.write_left_at.is_none() {
+                state = shared.write_output(state, now);
+            }
+            shared.unlock(state);
             state = shared.lock();
         }
     }

@@ -34,6 +34,34 @@ impl Shared {
     /// Processes the result of a call at `now`: emits events, starts actions, writes the output. Releases the lock.
     pub(super) fn process_and_unlock<'a>(self: &'a Arc<Self>, mut state: Guard<'a>, now: Instant) {
         self.dispatch(&mut state, now);
+        let state = self.write_output(state, now);
+        self.unlock(state);
+    }
+
+    /// As [`process_and_unlock`](Self::process_and_unlock), for a message of a thread that does not wait for it. While other
+    /// messages have no outcome, its output is left, so that several leave in one write.
+    pub(super) fn process_submission<'a>(self: &'a Arc<Self>, mut state: Guard<'a>, now: Instant) {
+        self.dispatch(&mut state, now);
+        if state.leave_output(now) {
+            self.guard_deadline(&mut state);
+        } else {
+            state = self.write_output(state, now);
+        }
+        self.unlock(state);
+    }
+
+    /// Writes the output that [`process_submission`](Self::process_submission) has left, before a thread waits.
+    pub(super) fn write_left<'a>(self: &'a Arc<Self>, state: Guard<'a>) -> Guard<'a> {
+        if state.unwritten.is_empty() {
+            return state;
+        }
+        let _wake_on_panic = WakeOnPanic(self);
+        self.write_output(state, self.now())
+    }
+
+    /// Writes the output of the connections. `now`: a time shortly before.
+    pub(super) fn write_output<'a>(self: &'a Arc<Self>, mut state: Guard<'a>, now: Instant) -> Guard<'a> {
+        state.forget_left();
         let mut writes = 0;
         let max_writes = MAX_WRITES as usize * state.unwritten.len();
         while let Some(index) = state.next_unwritten() {
@@ -48,7 +76,7 @@ impl Shared {
             writes += 1;
             state = self.write_link(state, index, now);
         }
-        self.unlock(state);
+        state
     }
 
     /// Emits the events of the account, starts its actions, and wakes the threads that have something to do.
@@ -75,6 +103,11 @@ impl Shared {
         if state.check_changed_links() {
             self.resumed.notify_all();
         }
+        self.guard_deadline(state);
+    }
+
+    /// Wakes the background thread if it sleeps for longer than it may.
+    fn guard_deadline(&self, state: &mut AccountState) {
         let is_earlier = match state.background_sleeps_until {
             // It is awake.
             Some(Instant::ZERO) => false,

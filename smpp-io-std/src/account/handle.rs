@@ -107,6 +107,9 @@ impl Account {
     /// Puts a message into the account's queue and does not wait for its outcome. If the queue is full, it waits for capacity
     /// (backpressure), in the order of the calls.
     ///
+    /// While other messages of the account have no outcome, up to 32 messages leave in one write: when a thread waits for
+    /// something of the account or its queue, when a connection writes, and after 5 ms at the latest.
+    ///
     /// # Errors
     ///
     /// [`SubmitError`] says why the account did not accept the message.
@@ -151,7 +154,11 @@ impl Account {
             match submitted {
                 Err(SubmitError::Full) if until.is_none_or(|until| now < until) => {
                     queue.place.get_or_insert_with(|| state.join_queue());
-                    state = shared.park(state, until);
+                    state = if state.unwritten.is_empty() {
+                        shared.park(state, until)
+                    } else {
+                        shared.write_left(state)
+                    };
                 }
                 submitted => break submitted,
             }
@@ -161,7 +168,11 @@ impl Account {
         }
         // Before the next call, in which an observer may panic: if it does, the ticket releases the message.
         let ticket = submitted.map(|number| Ticket::new(number, message, shared, registered));
-        shared.process_and_unlock(state, now);
+        if and_wait {
+            shared.process_and_unlock(state, now);
+        } else {
+            shared.process_submission(state, now);
+        }
         ticket
     }
 
@@ -172,10 +183,13 @@ impl Account {
     /// [`SubmitError::Full`] if the queue is full; otherwise as [`submit`](Self::submit).
     pub fn try_submit(&self, message: &Message) -> Result<Ticket, SubmitError> {
         let shared = &self.shared;
-        shared.with(|state, now| {
-            let submitted = state.submit(now, message, &mut None);
-            submitted.map(|number| Ticket::new(number, message, shared, None))
-        })
+        let _wake_on_panic = WakeOnPanic(shared);
+        let mut state = shared.lock();
+        let now = shared.now();
+        let submitted = state.submit(now, message, &mut None);
+        let ticket = submitted.map(|number| Ticket::new(number, message, shared, None));
+        shared.process_submission(state, now);
+        ticket
     }
 
     /// Waits until the account can send at once, and returns how many segments it can send without waiting for a response:
@@ -227,6 +241,10 @@ impl Account {
             let segments = state.account.ready_capacity()?;
             if segments > 0 || until.is_some_and(|until| until <= shared.now()) {
                 return Ok(segments);
+            }
+            if !state.unwritten.is_empty() {
+                state = shared.write_left(state);
+                continue;
             }
             state.ready_waiting += 1;
             state = shared.wait(&shared.ready, state, until);

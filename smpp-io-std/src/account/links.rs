@@ -95,7 +95,7 @@ impl AccountState {
     /// Returns when the background thread has to advance the clock next.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         let resolving = self.resolving.first().map(|(deadline, _)| *deadline);
-        self.account.poll_timeout().into_iter().chain(resolving).min()
+        self.account.poll_timeout().into_iter().chain(resolving).chain(self.write_left_at).min()
     }
 
     /// Handles the deadlines that have passed at `now`.

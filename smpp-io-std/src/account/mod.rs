@@ -112,7 +112,8 @@
 //! being made. The thread of a connection resolves the host, connects and reads, so that a slow resolver or a server
 //! that does not respond delays no other connection. The thread that sends a message also writes it, for about 50 ms at
 //! most on each connection whose transport is slow or blocked; the background thread writes the rest. What the threads send that
-//! a read has woken leaves in one write of the reading thread, if they are quick.
+//! a read has woken leaves in one write of the reading thread, if they are quick. So do messages that are only
+//! [submitted](Account::submit), up to 32 of them and after 5 ms at the latest.
 //!
 //! The threads end with the account; the thread of a connection ends as soon as the connection is closed. A thread that is
 //! resolving or connecting cannot be interrupted. If the account no longer needs its connection, its result is dropped. The

@@ -4,7 +4,8 @@
 //!
 //! Each connection has a [thread](super::link_thread) while there is something to do for it: the thread resolves the host,
 //! connects and reads. The account has one [background thread](super::background), which keeps the time. The thread that
-//! causes output writes it.
+//! causes output writes it, or leaves it for 5 ms at most if it does not wait and other messages are in flight: then that of
+//! several messages leaves in one write.
 //!
 //! # Locks
 //!
@@ -152,7 +153,7 @@ impl Shared {
 
     /// Waits until `poll` returns something from the router. Returns `None` if the deadline comes first.
     pub(super) fn wait_until<T>(
-        &self,
+        self: &Arc<Self>,
         deadline: Option<time::Instant>,
         poll: impl Fn(&mut EventRouter<Waiter>, &mut Option<Waiter>) -> Poll<T>,
     ) -> Option<T> {
@@ -169,7 +170,11 @@ impl Shared {
             if until.is_some_and(|until| until <= self.now()) {
                 return None;
             }
-            state = self.park(state, until);
+            if state.unwritten.is_empty() {
+                state = self.park(state, until);
+            } else {
+                state = self.write_left(state);
+            }
         }
     }
 

@@ -13,10 +13,14 @@ use smpp_proto::session::Instant;
 
 use super::connector::{AccountConnector, BoxedObserver};
 use super::link_task::{Interrupt, LinkTask};
+use crate::shared::MAX_BATCH;
 use crate::waiter::Waiter;
 
 /// The most threads that are woken after one call before the lock is taken again, and the most that are interrupted.
 pub(super) const WAKE_BATCH: usize = 256;
+
+/// How long a submission leaves its output, so that several leave in one write.
+const MAX_DELAY: Duration = Duration::from_millis(5);
 
 /// Threads to wake or to interrupt without the account's lock.
 pub(super) struct WakeBatch {
@@ -55,6 +59,10 @@ pub(super) struct AccountState {
     pub(super) links: Vec<LinkTask>,
     /// The connections with output that the thread writes that calls the account: [`LinkTask::is_unwritten`].
     pub(super) unwritten: Vec<usize>,
+    /// How many submissions have left their output there, to be written with that of others.
+    left: u32,
+    /// When the background thread writes what they have left, if no thread does it before.
+    pub(super) write_left_at: Option<Instant>,
     /// The connections with output that the background thread writes, in turn: [`LinkTask::is_listed`].
     pub(super) deferred: VecDeque<usize>,
     /// Until when the account waits for the resolver: [`LinkTask::resolve_deadline`].
@@ -82,6 +90,8 @@ impl AccountState {
             capacity: account.available_capacity(),
             ready_waiting: 0,
             unwritten: Vec::new(),
+            left: 0,
+            write_left_at: None,
             deferred: VecDeque::new(),
             resolving: BTreeSet::new(),
             interrupts: Vec::new(),
@@ -102,6 +112,25 @@ impl AccountState {
         waiter: &mut Option<Waiter>,
     ) -> Result<MessageNumber, SubmitError> {
         self.router.submit_and_wait(now, &mut self.account, message, waiter)
+    }
+
+    /// Leaves the output of a submission to the next thread that writes. Returns false if it has to be written now: no other
+    /// message is in flight, whose response would be an occasion to write, or many have left theirs.
+    pub(super) fn leave_output(&mut self, now: Instant) -> bool {
+        if self.unwritten.is_empty() {
+            return true;
+        }
+        self.left += 1;
+        let is_left = self.left < MAX_BATCH && self.account.queued() > 1;
+        if is_left {
+            self.write_left_at.get_or_insert(now + MAX_DELAY);
+        }
+        is_left
+    }
+
+    /// Records that a thread writes what was left.
+    pub(super) const fn forget_left(&mut self) {
+        (self.left, self.write_left_at) = (0, None);
     }
 
     /// Changes the options of the account.
@@ -255,6 +284,24 @@ mod tests {
             }
         }
         assert_eq!((batches, woken), (10_000 / WAKE_BATCH + 1, 10_000));
+    }
+
+    #[test]
+    fn output_is_left_for_a_while_if_other_messages_are_in_flight() {
+        let mut state = state();
+        let message = Message::submit_sm(&SubmitSm::default());
+        let submit = |state: &mut AccountState| {
+            state.submit(Instant::ZERO, &message, &mut None).unwrap();
+            state.leave_output(Instant::ZERO)
+        };
+        assert!(state.leave_output(Instant::ZERO) && state.write_left_at.is_none(), "there is no output");
+        state.unwritten.push(0);
+        assert!(!submit(&mut state), "no other is in flight");
+        state.forget_left();
+        let left = (0..100).take_while(|_| submit(&mut state)).count();
+        assert_eq!((left, state.write_left_at), (31, Some(Instant::after(MAX_DELAY))));
+        state.forget_left();
+        assert!(submit(&mut state));
     }
 
     #[test]

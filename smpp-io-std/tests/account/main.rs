@@ -1,6 +1,7 @@
 //! Accounts with several binds, over TCP and TLS on loopback: here outcomes, shutdown, panics, threads.
 
 mod arrivals;
+mod batches;
 #[path = "../common/mod.rs"]
 mod common;
 mod requests;

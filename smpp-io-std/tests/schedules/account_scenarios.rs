@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use shuttle::sync::Mutex;
+use shuttle::sync::{Mutex, mpsc};
 use shuttle::thread::{self, JoinHandle};
 use smpp_proto::SubmitSm;
 use smpp_proto::account::{Binds, Credentials, Message, Options};
@@ -15,8 +15,9 @@ use crate::account::{Account, AccountConnector, Arrival, Arrivals};
 use crate::pipe::{End, connection};
 use crate::scenarios::{Panicking, count, deliveries, may_panic, octets, smsc, write_all};
 
-pub(crate) const ALL: [(&str, fn()); 11] = [
+pub(crate) const ALL: [(&str, fn()); 12] = [
     ("an account whose threads send", sending),
+    ("an account whose thread submits and waits for nothing", submitting),
     ("an account whose tickets are cancelled and dropped", tickets),
     ("an account whose threads wait for capacity", full_queue),
     ("an account that shuts down while threads wait for capacity", shutdown),
@@ -100,6 +101,21 @@ fn sending() {
     threads.into_iter().for_each(|thread| thread.join().unwrap());
     assert!(account.shutdown(LONG).is_empty());
     assert_eq!(received(&smscs, CommandId::SUBMIT_SM), 4);
+}
+
+/// What a thread leaves is written, although no thread waits on the account.
+fn submitting() {
+    let (sender, receiver) = mpsc::channel();
+    let (account, _arrivals, smscs) = start(options(), move |command, _| {
+        if command == CommandId::SUBMIT_SM {
+            sender.send(()).unwrap();
+        }
+    });
+    let tickets = [(); 3].map(|()| account.submit(&message()).unwrap());
+    (0..3).for_each(|_| receiver.recv().unwrap());
+    assert!(tickets.into_iter().all(|ticket| ticket.outcome().is_ok()));
+    account.shutdown(LONG);
+    assert_eq!(received(&smscs, CommandId::SUBMIT_SM), 3);
 }
 
 fn tickets() {

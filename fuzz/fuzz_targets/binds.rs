@@ -33,41 +33,39 @@ pub(crate) fn account(octets: &[u8]) {
 /// Returns options with small limits and short times, so that rare paths become common.
 fn options(u: &mut Unstructured<'_>) -> arbitrary::Result<Options> {
     let max_binds = u.int_in_range(1..=4)?;
-    Ok(Options {
-        binds: binds(u, max_binds)?,
-        max_binds,
-        connect_interval: time(u)?,
-        backoff: Backoff { initial: time(u)?, max: time(u)?, reset_after: time(u)? },
-        session: Config {
-            window: u.int_in_range(1..=3)?,
-            max_unanswered: u.int_in_range(1..=4)?,
-            rate: u.arbitrary::<bool>()?.then_some(Rate::per_second(3)),
-            response_timeout: time(u)?,
-            drain_timeout: time(u)?,
-            ..Config::default()
-        },
-        queue_capacity: u.int_in_range(1..=8)?,
-        unanswered_policy: *u.choose(&[UnansweredPolicy::Report, UnansweredPolicy::Resend(1)])?,
-        statuses: statuses(u)?,
-        rate: u.arbitrary::<bool>()?.then_some(Rate::per_second(4)),
-        spread_segments: u.arbitrary()?,
-        receipts: ReceiptOptions {
-            capacity: u.int_in_range(0..=4)?,
-            max_age: time(u)?,
-            early_capacity: u.int_in_range(0..=2)?,
-            ..ReceiptOptions::default()
-        },
-        reassembly: ReassemblyLimits {
-            max_messages: 2,
-            max_messages_per_sender: u.int_in_range(1..=2)?,
-            max_age: time(u)?,
-            duplicate_window: time(u)?,
-            ..ReassemblyLimits::default()
-        },
-        segment_ack_timeout: time(u)?,
-        segment_ack_mode: *u.choose(&[SegmentAckMode::Adaptive, SegmentAckMode::Strict])?,
-        ..Options::new(Credentials::new("shop", "hunter22"), &Provider::UNSTATED)
-    })
+    Ok(Options::new(Credentials::new("shop", "hunter22"), &Provider::UNSTATED)
+        .binds(binds(u, max_binds)?)
+        .max_binds(max_binds)
+        .connect_interval(time(u)?)
+        .backoff(Backoff::default().initial(time(u)?).max(time(u)?).reset_after(time(u)?))
+        .session(
+            Config::default()
+                .window(u.int_in_range(1..=3)?)
+                .max_unanswered(u.int_in_range(1..=4)?)
+                .rate(u.arbitrary::<bool>()?.then_some(Rate::per_second(3)))
+                .response_timeout(time(u)?)
+                .drain_timeout(time(u)?),
+        )
+        .queue_capacity(u.int_in_range(1..=8)?)
+        .unanswered_policy(*u.choose(&[UnansweredPolicy::Report, UnansweredPolicy::Resend(1)])?)
+        .statuses(statuses(u)?)
+        .rate(u.arbitrary::<bool>()?.then_some(Rate::per_second(4)))
+        .spread_segments(u.arbitrary()?)
+        .receipts(
+            ReceiptOptions::default()
+                .capacity(u.int_in_range(0..=4)?)
+                .max_age(time(u)?)
+                .early_capacity(u.int_in_range(0..=2)?),
+        )
+        .reassembly(
+            ReassemblyLimits::default()
+                .max_messages(2)
+                .max_messages_per_sender(u.int_in_range(1..=2)?)
+                .max_age(time(u)?)
+                .duplicate_window(time(u)?),
+        )
+        .segment_ack_timeout(time(u)?)
+        .segment_ack_mode(*u.choose(&[SegmentAckMode::Adaptive, SegmentAckMode::Strict])?))
 }
 
 fn statuses(u: &mut Unstructured<'_>) -> arbitrary::Result<Statuses> {
@@ -213,19 +211,16 @@ impl Run {
     fn reconfigure(&mut self, u: &mut Unstructured<'_>) -> arbitrary::Result<()> {
         let options = self.account.options().clone();
         let max_binds = u.int_in_range(1..=self.max_binds as u16)?;
-        let session = Config {
-            window: u.int_in_range(1..=3)?,
-            rate: u.arbitrary::<bool>()?.then_some(Rate::per_second(2)),
-            ..options.session
-        };
-        let options = Options {
-            credentials: Credentials::new("shop", *u.choose(&["hunter22", "hunter23"])?),
-            max_binds,
-            binds: binds(u, max_binds)?,
-            endpoints: endpoints(u)?,
-            session,
-            ..options
-        };
+        let session = options
+            .session
+            .window(u.int_in_range(1..=3)?)
+            .rate(u.arbitrary::<bool>()?.then_some(Rate::per_second(2)));
+        let options = options
+            .credentials(Credentials::new("shop", *u.choose(&["hunter22", "hunter23"])?))
+            .max_binds(max_binds)
+            .binds(binds(u, max_binds)?)
+            .endpoints(endpoints(u)?)
+            .session(session);
         self.account.reconfigure(self.now, options).expect("valid options");
         Ok(())
     }

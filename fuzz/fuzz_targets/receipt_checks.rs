@@ -18,12 +18,13 @@ pub(crate) fn receipt(octets: &[u8]) {
         Tlv::user_message_reference(7),
     ];
     for tlvs in [&[][..], &tlvs] {
-        check_message(ReceiptCarrier {
-            esm_class: EsmClass::from_bits_retain(*esm_class),
-            data_coding: DataCoding(*data_coding),
-            user_data: text,
-            tlvs: Tlvs::list(tlvs),
-        });
+        check_message(
+            ReceiptCarrier::default()
+                .esm_class(EsmClass::from_bits_retain(*esm_class))
+                .data_coding(DataCoding(*data_coding))
+                .user_data(text)
+                .tlvs(Tlvs::list(tlvs)),
+        );
     }
     check_ids(id, rest);
 }
@@ -84,21 +85,20 @@ fn check_message(carrier: ReceiptCarrier<'_>) {
     };
     let text = receipt.text;
     let (esm_class, stat) = (receipt.esm_class(), receipt.state().and_then(Receipt::stat_word));
-    let receipt = Receipt { stat: stat.unwrap_or(receipt.stat), ..receipt };
+    let receipt = receipt.stat(stat.unwrap_or(receipt.stat));
     let (mut out, tlvs) = (Vec::new(), receipt.tlvs().collect::<Vec<_>>());
     receipt.emit(&mut out);
     // An id in a TLV may contain white space, or end with what separates the fields of a text.
     let is_one_word = !receipt.id.iter().any(u8::is_ascii_whitespace) && !receipt.id.ends_with(b",");
     if !out.ends_with(b"\0") && is_one_word && !receipt.id.ends_with(b";") {
-        let emitted = ReceiptCarrier {
-            esm_class,
-            data_coding: DataCoding::SMSC_DEFAULT,
-            user_data: &out,
-            tlvs: Tlvs::list(&tlvs),
-        };
+        let emitted = ReceiptCarrier::default()
+            .esm_class(esm_class)
+            .data_coding(DataCoding::SMSC_DEFAULT)
+            .user_data(&out)
+            .tlvs(Tlvs::list(&tlvs));
         let has_id_tlv = emitted.tlvs.receipted_message_id().is_some_and(|id| !id.is_empty());
         let id_source = if has_id_tlv { IdSource::Tlv { in_text: receipt.id } } else { IdSource::Text };
-        let expected = Receipt { id_source, ..receipt };
+        let expected = receipt.id_source(id_source);
         assert_eq!(Receipt::of(emitted, Detection::ByEsmClass), Some(Ok(expected)));
     }
     assert!(text.is_none_or(|text| text.len() <= carrier.user_data.len()));
@@ -111,26 +111,27 @@ fn parse_number(id: &[u8], notation: IdNotation) -> Option<u128> {
         _ if !id.iter().all(u8::is_ascii_alphanumeric) => None,
         IdNotation::Decimal => digits.parse().ok(),
         IdNotation::Hexadecimal if digits.len() == 32 => None,
-        IdNotation::Hexadecimal => u128::from_str_radix(digits, 16).ok(),
+        _ => u128::from_str_radix(digits, 16).ok(),
     }
 }
 
 /// Every policy matches an id with itself if both sides have the same notation, and its result agrees with its keys.
 fn check_ids(one: &[u8], other: &[u8]) {
     let notations = [IdNotation::Decimal, IdNotation::Hexadecimal];
-    let pairs = notations.map(|submitted| notations.map(|receipted| NumericIds { submitted, receipted }));
+    let pairs = notations.map(|submitted| notations.map(|receipted| NumericIds::new(submitted, receipted)));
     let numbers = pairs.into_iter().flatten().map(Some).chain([None]);
     for (numbers, ignore_case) in numbers.flat_map(|numbers| [(numbers, false), (numbers, true)]) {
-        let policy = MessageIdPolicy { ignore_case, numbers };
+        let mut policy = MessageIdPolicy::EXACT.ignore_case(ignore_case);
+        policy.numbers = numbers;
         let same = policy.same(one, other);
         let order = policy.submitted_key(one).cmp(&policy.receipted_key(other));
         assert_eq!(same, order.is_eq(), "{policy:?}");
-        if let Some(NumericIds { submitted, receipted }) = numbers
+        if let Some(NumericIds { submitted, receipted, .. }) = numbers
             && let (Some(one), Some(other)) = (parse_number(one, submitted), parse_number(other, receipted))
         {
             assert_eq!(order, one.cmp(&other), "{policy:?}");
         }
-        if numbers.is_none_or(|NumericIds { submitted, receipted }| submitted == receipted) {
+        if numbers.is_none_or(|NumericIds { submitted, receipted, .. }| submitted == receipted) {
             assert!(policy.same(one, one), "{policy:?}");
             assert_eq!(same, policy.same(other, one), "{policy:?}");
         }

@@ -41,27 +41,23 @@ fn config(u: &mut Unstructured<'_>) -> arbitrary::Result<Config> {
         0..=15 => None,
         per_second => Some(Rate::per_second(per_second - 15).with_burst(u.int_in_range(0..=3)?)),
     };
-    let times = Config {
-        session_init_timeout: time(u)?,
-        enquire_link_interval: u.arbitrary::<bool>()?.then(|| time(u)).transpose()?,
-        response_timeout: time(u)?,
-        late_response_timeout: time(u)?,
-        max_response_timeouts: u.int_in_range(0..=2)?,
-        backpressure_timeout: time(u)?,
-        inactivity_timeout: u.arbitrary::<bool>()?.then(|| time(u)).transpose()?,
-        drain_timeout: time(u)?,
-        ..Config::default()
-    };
-    Ok(Config {
-        window: u.int_in_range(0..=4)?,
-        max_unanswered: u.int_in_range(0..=3)?,
-        max_pdu: *u.choose(&[frame::DEFAULT_MAX_LENGTH, 128, 40, 16, 0])?,
-        max_output: *u.choose(&[10_000, 200, 60, 1, 0])?,
-        max_malformed: u.int_in_range(0..=3)?,
-        tolerance: *u.choose(&[None, Some(Tolerance::STRICT), Some(Tolerance(Quirks::all()))])?,
-        rate,
-        ..times
-    })
+    let times = Config::default()
+        .session_init_timeout(time(u)?)
+        .enquire_link_interval(u.arbitrary::<bool>()?.then(|| time(u)).transpose()?)
+        .response_timeout(time(u)?)
+        .late_response_timeout(time(u)?)
+        .max_response_timeouts(u.int_in_range(0..=2)?)
+        .backpressure_timeout(time(u)?)
+        .inactivity_timeout(u.arbitrary::<bool>()?.then(|| time(u)).transpose()?)
+        .drain_timeout(time(u)?);
+    Ok(times
+        .window(u.int_in_range(0..=4)?)
+        .max_unanswered(u.int_in_range(0..=3)?)
+        .max_pdu(*u.choose(&[frame::DEFAULT_MAX_LENGTH, 128, 40, 16, 0])?)
+        .max_output(*u.choose(&[10_000, 200, 60, 1, 0])?)
+        .max_malformed(u.int_in_range(0..=3)?)
+        .tolerance(*u.choose(&[None, Some(Tolerance::STRICT), Some(Tolerance(Quirks::all()))])?)
+        .rate(rate))
 }
 
 fn time(u: &mut Unstructured<'_>) -> arbitrary::Result<Duration> {

@@ -33,7 +33,7 @@ pub(crate) fn sms(octets: &[u8]) {
 }
 
 fn codings(octets: &mut Unstructured<'_>) -> arbitrary::Result<Codings> {
-    Ok(Codings { smsc_default: *octets.choose(&SMSC_DEFAULTS)?, ..Codings::default() })
+    Ok(Codings::default().smsc_default(*octets.choose(&SMSC_DEFAULTS)?))
 }
 
 fn segmentation(octets: &mut Unstructured<'_>) -> arbitrary::Result<Segmentation> {
@@ -63,7 +63,7 @@ fn split_and_decode(octets: &mut Unstructured<'_>) -> arbitrary::Result<()> {
         }
     }
     let languages = if turkish { &[Language::TURKISH][..] } else { &[] };
-    let options = TextOptions { codings, alphabets: &ALPHABETS, languages };
+    let options = TextOptions::default().codings(codings).alphabets(&ALPHABETS).languages(languages);
     let chosen = options.text(text).expect("UCS-2 encodes any text");
     let chosen = match udh::split(elements) {
         // The segments write elements with a known meaning themselves.
@@ -145,7 +145,8 @@ fn decode_any(octets: &mut Unstructured<'_>) -> arbitrary::Result<()> {
             }
         });
     }
-    let to_user_data = |&(header, octets)| UserData { header, octets, data_coding, ..UserData::default() };
+    let to_user_data =
+        |&(header, octets)| UserData::default().header(header).octets(octets).data_coding(data_coding);
     let text = codings.decode_segments(segments.iter().map(to_user_data));
     let is_text = codings.alphabet(data_coding).is_some_and(|alphabet| alphabet != Alphabet::Octets);
     assert_eq!(text.is_some(), is_text);
@@ -174,14 +175,13 @@ fn split_octets(octets: &mut Unstructured<'_>) -> arbitrary::Result<()> {
 
 /// Any segments in any order: memory stays within the limits, and every tag is returned once.
 fn reassemble(octets: &mut Unstructured<'_>) -> arbitrary::Result<()> {
-    let limits = ReassemblyLimits {
-        max_messages: octets.int_in_range(0..=4)?,
-        max_octets: octets.int_in_range(0..=3_000)?,
-        max_messages_per_sender: octets.int_in_range(0..=4)?,
-        max_octets_per_sender: octets.int_in_range(0..=3_000)?,
-        max_age: Duration::from_secs(octets.int_in_range(0..=20)?),
-        duplicate_window: Duration::from_secs(octets.int_in_range(0..=20)?),
-    };
+    let limits = ReassemblyLimits::default()
+        .max_messages(octets.int_in_range(0..=4)?)
+        .max_octets(octets.int_in_range(0..=3_000)?)
+        .max_messages_per_sender(octets.int_in_range(0..=4)?)
+        .max_octets_per_sender(octets.int_in_range(0..=3_000)?)
+        .max_age(Duration::from_secs(octets.int_in_range(0..=20)?))
+        .duplicate_window(Duration::from_secs(octets.int_in_range(0..=20)?));
     let mut reassembler = Reassembler::new(limits);
     let (mut now, mut tags, mut returned) = (Instant::ZERO, 0_usize, Vec::new());
     while !octets.is_empty() && tags < 100 {

@@ -10,9 +10,9 @@ use std::hint::black_box;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
-use smpp_proto::account::{Account, Action, Binds, Credentials, Event, Message, Options, ReceiptOptions};
+use smpp_proto::account::{Account, Action, Binds, Credentials, Event, Message, Options};
 use smpp_proto::provider::Provider;
-use smpp_proto::session::{Config, Instant, Operations};
+use smpp_proto::session::{Instant, Operations};
 use smpp_proto::{
     Address, BindMode, BindResp, COctets, CommandStatus, DeliverSm, EsmClass, Frame, Pdu, RegisteredDelivery,
     SequenceNumber, ShortMessage, SubmitSm, SubmitSmResp,
@@ -118,19 +118,17 @@ const ID: &[u8] = b"00000000-0000-0000-0000-000000000000";
 impl Bench {
     fn new(name: &str, links: u16) -> Self {
         let now = Instant::ZERO;
-        let provider = Provider { operations: Operations::all(), ..Provider::EIGHT_BY_EIGHT };
+        let provider = Provider::EIGHT_BY_EIGHT.operations(Operations::all());
         let options = Options::new(Credentials::new("shop", "s3cret"), &provider);
-        let session = Config { window: WINDOW as u16, rate: None, ..options.session };
-        let receipts = ReceiptOptions { remember_completed: Duration::from_millis(10), ..options.receipts };
-        let options = Options {
-            binds: Binds::transceivers(links),
-            max_binds: links,
-            session,
-            receipts,
-            rate: None,
-            connect_interval: Duration::from_millis(1),
-            ..options
-        };
+        let session = options.session.window(WINDOW as u16).rate(None);
+        let receipts = options.receipts.remember_completed(Duration::from_millis(10));
+        let options = options
+            .binds(Binds::transceivers(links))
+            .max_binds(links)
+            .session(session)
+            .receipts(receipts)
+            .rate(None)
+            .connect_interval(Duration::from_millis(1));
         let has_receipts = name == "receipt";
         let template = SubmitSm {
             source: Address::alphanumeric("8x8").unwrap(),

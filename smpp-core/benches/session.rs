@@ -18,7 +18,7 @@ struct Pair {
 
 impl Pair {
     fn bound(window: u16) -> Self {
-        let config = Config { window, max_unanswered: window, max_output: 1 << 20, ..Config::default() };
+        let config = Config::default().window(window).max_unanswered(window).max_output(1 << 20);
         let (esme, smsc) = (Session::new(config, NOW), Session::new(config, NOW));
         let mut pair = Self { esme, smsc, octets: Vec::new() };
         pair.esme.request(NOW, &Bind::default(), 0).unwrap();

@@ -36,7 +36,7 @@ fn bench(c: &mut Criterion) {
         fastest::fastest(&mut group, name, work).unwrap_or(f64::NAN) / f64::from(CHARACTERS)
     };
     for (name, alphabet, text) in &texts() {
-        let codings = Codings { smsc_default: *alphabet, ..Codings::default() };
+        let codings = Codings::default().smsc_default(*alphabet);
         let data_coding = codings.data_coding(*alphabet).unwrap();
         let coded = Text::coded(text, *alphabet, <_>::default(), data_coding).unwrap();
         let mut octets = Vec::with_capacity(4 * usize::from(CHARACTERS));

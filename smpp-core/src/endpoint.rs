@@ -28,6 +28,7 @@ pub use parse::EndpointError;
 /// # Ok::<(), smpp_proto::EndpointError>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct Endpoint {
     /// Whether the connection uses TLS from the first octet.
     pub tls: bool,
@@ -60,6 +61,13 @@ impl Endpoint {
     /// Returns whether connections to both go to the same place, whatever the credentials.
     pub(crate) fn is_same_place(&self, other: &Self) -> bool {
         (self.tls, self.port, &self.host) == (other.tls, other.port, &other.host)
+    }
+
+    crate::setters! {
+        host: impl Into<String>,
+        port: u16,
+        system_id: Some(impl Into<String>),
+        password: Some(impl Into<String>),
     }
 }
 

@@ -24,6 +24,7 @@ pub const DEFAULT_MAX_LENGTH: usize = 70 * 1024;
 /// It is the only error of the codec that ends a session. Respond with a generic_nack with status `ESME_RINVCMDLEN` and
 /// close the connection; a session does both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct FramingError {
     /// The received `command_length`.
     pub length: u32,
@@ -193,6 +194,7 @@ impl<B: AsRef<[u8]>> Frame<B> {
 
 /// One field of a PDU: its name, its octets on the wire and its value.
 #[derive(Clone, Copy)]
+#[non_exhaustive]
 pub struct Field<'a, 'v> {
     /// The name in the specification, such as `source_addr_ton`. For a TLV the name of its tag, or `tlv` if the tag is
     /// unknown.
@@ -274,10 +276,23 @@ impl<'a> Frame<&'a [u8]> {
 }
 
 impl<'a> Frame<&'a [u8]> {
+    /// Returns the message id of a plain submit_sm_resp: see [`is_plain_message_id`](Self::is_plain_message_id). The caller has
+    /// checked the command and the status.
+    #[inline(always)]
+    pub(crate) fn plain_message_id(self) -> Option<&'a [u8]> {
+        Pdu::plain_message_id(self.octets)
+    }
+
     /// Decodes a deliver_sm that has no deviations; `None` for any other PDU.
     #[inline(always)]
     pub(crate) fn plain_deliver_sm(self) -> Option<DeliverSm<'a>> {
         Pdu::plain_deliver_sm(self.octets)
+    }
+
+    /// Returns whether the PDU is a submit_sm that has no deviations.
+    #[inline(always)]
+    pub(crate) fn is_plain_submit_sm(self) -> bool {
+        Pdu::is_plain_submit_sm(self.octets)
     }
 }
 

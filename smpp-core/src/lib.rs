@@ -250,6 +250,7 @@ pub mod provider;
 mod serialize;
 pub mod server;
 pub mod session;
+mod setters;
 #[cfg(feature = "serde")]
 pub mod settings;
 pub mod simulator;

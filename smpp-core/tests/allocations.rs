@@ -43,7 +43,7 @@ struct Pair {
 
 impl Pair {
     fn bound(window: u16) -> Self {
-        let config = Config { window, max_unanswered: window, max_output: 1 << 20, ..Config::default() };
+        let config = Config::default().window(window).max_unanswered(window).max_output(1 << 20);
         let mut pair = Self {
             esme: Session::new(config, NOW),
             smsc: Session::new(config, NOW),
@@ -212,8 +212,7 @@ fn encoding_allocates_nothing_but_the_buffer() {
 #[test]
 fn a_new_session_allocates_nothing() {
     let allocated = measure(|| {
-        let session =
-            Session::<Smsc, u32>::new(Config { window: u16::MAX, ..Config::default() }, Instant::ZERO);
+        let session = Session::<Smsc, u32>::new(Config::default().window(u16::MAX), Instant::ZERO);
         assert_eq!(session.in_flight(), 0);
     });
     assert_eq!(allocated.count_total, 0, "{allocated:?}");
@@ -228,7 +227,7 @@ fn push_segment(
     let source = Address::<21>::international(sender).unwrap();
     let destination = Address::<21>::international("6591234567").unwrap();
     let segment = Some(SegmentInfo { reference: MessageReference::Sar(reference), total, number });
-    let user_data = UserData { octets: &[b'a'; 140], segment, ..UserData::default() };
+    let user_data = UserData::default().octets(&[b'a'; 140]).segment(segment);
     reassembler.push(NOW, source, destination, &user_data, ()).unwrap()
 }
 
@@ -236,7 +235,7 @@ fn push_segment(
 /// segment allocates its octets and grows the list of segments.
 #[test]
 fn a_reassembled_message_allocates_little() {
-    let limits = ReassemblyLimits { max_octets: usize::MAX, ..ReassemblyLimits::default() };
+    let limits = ReassemblyLimits::default().max_octets(usize::MAX);
     let mut reassembler = Reassembler::new(limits);
     let mut complete = |total: u8, reference: u16| {
         let sender = (6_591_000_000 + u64::from(reference)).to_string();
@@ -261,8 +260,7 @@ fn a_reassembled_message_allocates_little() {
 /// Counts everything that a first segment of 140 octets takes, the tables included.
 #[test]
 fn a_first_segment_takes_at_most_300_octets() {
-    let limits =
-        ReassemblyLimits { max_messages: usize::MAX, max_octets: usize::MAX, ..ReassemblyLimits::default() };
+    let limits = ReassemblyLimits::default().max_messages(usize::MAX).max_octets(usize::MAX);
     for (senders, messages) in [(1_000, 2_u16), (100, 20), (10_000, 1)] {
         let mut reassembler = Reassembler::new(limits);
         let numbers: Vec<_> = (0..senders).map(|sender| (6_591_000_000 + sender).to_string()).collect();
@@ -294,13 +292,11 @@ fn a_first_segment_takes_at_most_300_octets() {
 fn a_reassembler_allocates_no_more_octets_than_it_counts() {
     // The reassembler does not count the initial nodes of its trees.
     const UNCOUNTED: usize = 8 * 1024;
-    let limits = ReassemblyLimits {
-        max_messages: usize::MAX,
-        max_octets: 500_000,
-        max_messages_per_sender: usize::MAX,
-        max_octets_per_sender: usize::MAX,
-        ..ReassemblyLimits::default()
-    };
+    let limits = ReassemblyLimits::default()
+        .max_messages(usize::MAX)
+        .max_octets(500_000)
+        .max_messages_per_sender(usize::MAX)
+        .max_octets_per_sender(usize::MAX);
     for (total, length) in [(2, 0), (2, 153), (3, 153), (9, 153), (255, 140), (2, 5_000)] {
         let mut reassembler = None;
         let octets = vec![b'a'; length];
@@ -310,7 +306,7 @@ fn a_reassembler_allocates_no_more_octets_than_it_counts() {
                 (1..total).find_map(|number| {
                     let reference = MessageReference::Sar(reference.wrapping_mul(40_503));
                     let segment = Some(SegmentInfo { reference, total, number });
-                    let user_data = UserData { octets: &octets, segment, ..UserData::default() };
+                    let user_data = UserData::default().octets(&octets).segment(segment);
                     let source = Address::international("6591234567").unwrap();
                     filled.push(NOW, source, source, &user_data, [0; 3]).err()
                 })
@@ -383,12 +379,10 @@ fn server_with_binds(binds: usize) -> (Server, Vec<ConnectionId>, AllocationInfo
         SequenceNumber(1),
         &mut bind,
     );
-    let options = Options {
-        connections: usize::MAX,
-        connections_per_address: usize::MAX,
-        binds: BindLimits::total(u16::MAX),
-        ..Options::default()
-    };
+    let options = Options::default()
+        .connections(usize::MAX)
+        .connections_per_address(usize::MAX)
+        .binds(BindLimits::total(u16::MAX));
     let mut server = Server::new(options);
     let mut ids = Vec::with_capacity(binds);
     let allocated = measure(|| {

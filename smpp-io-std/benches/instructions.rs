@@ -23,7 +23,6 @@ use std::time::Duration;
 use smpp_common::in_place_smsc::InPlaceSmsc;
 use smpp_proto::account::{Credentials, Message, Options};
 use smpp_proto::provider::Provider;
-use smpp_proto::session::Config;
 use smpp_proto::{Address, Endpoint, MessageState, RegisteredDelivery, ShortMessage, SubmitSm};
 use smpp_std::Duplex;
 use smpp_std::account::{AccountConnector, Sent, Ticket};
@@ -114,8 +113,8 @@ fn submit(how: &str, address: SocketAddr, messages: u32) -> Result<()> {
         return Err(format!("{messages} messages: it must be a multiple of {WINDOW}").into());
     }
     let endpoint: Endpoint = format!("smpp://{address}").parse()?;
-    let options = Options::new(Credentials::new("bench", ""), &Provider::UNSTATED);
-    let options = Options { session: Config { window: WINDOW as u16, ..options.session }, ..options };
+    let mut options = Options::new(Credentials::new("bench", ""), &Provider::UNSTATED);
+    options.session.window = WINDOW as u16;
     let thread = Arc::new(ReadingThread::default());
     let reading_thread = Arc::clone(&thread);
     let connector = AccountConnector::new(&endpoint, options).dial(move |target| {

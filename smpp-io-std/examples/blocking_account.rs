@@ -19,10 +19,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err("usage: blocking_account URL TO TEXT...".into());
     };
     // system_id and password in the URL replace these credentials.
-    let options = Options {
-        binds: Binds::transceivers(2),
-        ..Options::new(Credentials::default(), &Provider::EIGHT_BY_EIGHT)
-    };
+    let options =
+        Options::new(Credentials::default(), &Provider::EIGHT_BY_EIGHT).binds(Binds::transceivers(2));
     let (account, arrivals) = Account::connect(url, options)?;
     // Only a program that just sends, and waits for each receipt with `Sent` or requests none, may drop it: MO messages and
     // receipts of other processes are refused, and the SMSC sends them again. See the example `blocking_receive`.

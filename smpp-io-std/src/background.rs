@@ -147,7 +147,7 @@ impl<R: Role> Drop for BackgroundThread<R> {
             // A thread that panics may hold the lock itself. Otherwise another one has it for a moment.
             let state = if thread::panicking() { self.shared.try_lock() } else { Some(self.shared.lock()) };
             let end = state.and_then(|state| state.end.clone());
-            hook.closed(&end.unwrap_or(End { reason: CloseReason::Aborted, error: None }));
+            hook.closed(&end.unwrap_or(End::new(CloseReason::Aborted, None)));
         }
     }
 }

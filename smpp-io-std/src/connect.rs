@@ -211,5 +211,5 @@ impl Connector {
 }
 
 fn failed(endpoint: &Endpoint, kind: ConnectErrorKind) -> ConnectError {
-    ConnectError { endpoint: endpoint.to_string(), kind }
+    ConnectError::new(endpoint, kind)
 }

@@ -498,7 +498,7 @@ impl PendingEvents {
                     None => self.answer = Some(answer),
                 }
             }
-            Event::Closed(reason) => self.end = Some(End { reason, error: self.error.clone() }),
+            Event::Closed(reason) => self.end = Some(End::new(reason, self.error.clone())),
             // The session counts these, and responds to them where a response is due.
             _ => {}
         }

@@ -219,7 +219,7 @@ impl<R: Role> Handle<R> {
     /// Waits for the end of the session, and returns how it ended.
     pub fn closed(&self) -> End {
         let end = self.shared.wait(WaitRole::Passive, None, |state, _| state.end.clone().ok_or(None));
-        end.unwrap_or(End { reason: CloseReason::Aborted, error: None })
+        end.unwrap_or(End::new(CloseReason::Aborted, None))
     }
 
     /// Waits for the end of the session, at most until `deadline`. Returns `None` if it has not ended by then.

@@ -369,7 +369,7 @@ impl<R: Role> SessionState<R> {
                 }
             }
             Event::Closed(reason) => {
-                self.end = Some(End { reason, error: self.transport_error.take() });
+                self.end = Some(End::new(reason, self.transport_error.take()));
                 self.waiting.wake_all();
                 self.close_transport = true;
                 if let Some(server) = &mut self.server {

@@ -12,6 +12,7 @@ use crate::tls_stream::TlsStream;
 use crate::transport::{Duplex, Transport, delegate_duplex};
 
 /// The stream that a [`Connector`](crate::Connector) makes: TCP, TLS, or a transport of the application.
+#[non_exhaustive]
 pub enum Stream {
     /// Plain TCP.
     Tcp(TcpStream),

@@ -60,31 +60,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-#[cfg(feature = "rustls")]
 #[doc(inline)]
-pub use self::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-#[cfg(feature = "rustls")]
-#[doc(inline)]
-pub use self::rustls::{ProtocolVersion, RootCertStore};
-pub(crate) use smpp_common::tls::ClientConfig;
-#[doc(inline)]
-pub use smpp_common::tls::TlsError;
-#[cfg(feature = "platform-verifier")]
-#[doc(inline)]
-pub use smpp_common::tls::platform_verifier;
-#[cfg(feature = "rustls")]
-pub use smpp_common::tls::rustls;
-#[cfg(feature = "native-roots")]
-#[doc(inline)]
-pub use smpp_common::tls::system_roots;
-#[cfg(feature = "webpki-roots")]
-#[doc(inline)]
-pub use smpp_common::tls::webpki_roots;
+pub use smpp_common::tls::*;
+pub(crate) use smpp_common::tls_or_none::ClientConfig;
 #[cfg(not(feature = "rustls"))]
-pub(crate) use smpp_common::tls::{ClientTls, ServerTls, TlsInfo};
-#[cfg(feature = "rustls")]
-#[doc(inline)]
-pub use smpp_common::tls::{
-    ClientTls, ServerTls, TlsInfo, ca_file, ca_pem, client, client_with_certificate, provider, server,
-    server_files, server_verifying_clients,
-};
+pub(crate) use smpp_common::tls_or_none::{ClientTls, ServerTls, TlsInfo};

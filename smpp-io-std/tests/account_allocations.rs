@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 
 use common::{account_options, watched};
 use smpp_common::in_place_smsc::InPlaceSmsc;
-use smpp_proto::account::{Message, Options};
+use smpp_proto::account::Message;
 use smpp_proto::session::Config;
 use smpp_proto::{Address, MessageState, RegisteredDelivery, ShortMessage, SubmitSm};
 use smpp_std::account::{Account, AccountConnector, Ticket};
@@ -63,8 +63,7 @@ fn a_message_through_a_blocking_account_costs_few_allocations() {
             ("with a receipt", text, WITH_RECEIPT),
         ] {
             let address = InPlaceSmsc::default().start().unwrap();
-            let options =
-                Options { session: Config { window: WINDOW, ..Config::default() }, ..account_options() };
+            let options = account_options().session(Config::default().window(WINDOW));
             let endpoint = format!("smpp://{address}").parse().unwrap();
             let (account, _) = AccountConnector::new(&endpoint, options).connect().unwrap();
             // The buffers and tables grow to their size.

@@ -39,7 +39,7 @@ fn a_message_costs_one_allocation_on_each_side() {
             let listener = TcpListener::bind("127.0.0.1:0").unwrap();
             let there = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
             let here = listener.accept().unwrap().0;
-            let config = Config { window: 50, ..Config::default() };
+            let config = Config::default().window(50);
             let (client, _inbox) = start::<Esme, _>(there, config).unwrap();
             let (_peer, mut requests) = start::<Smsc, _>(here, config).unwrap();
             let serving = thread::spawn(move || {

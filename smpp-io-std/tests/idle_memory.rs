@@ -33,7 +33,7 @@ fn held() -> usize {
 
 fn config() -> Config {
     let enquire_link_interval = Some(Duration::from_millis(100));
-    Config { window: 256, max_unanswered: 256, enquire_link_interval, ..Config::default() }
+    Config::default().window(256).max_unanswered(256).enquire_link_interval(enquire_link_interval)
 }
 
 fn enquire_links(stats: &Stats) -> u64 {
@@ -120,11 +120,9 @@ impl Service for AcceptsAll {
 fn account() -> impl Sized {
     let listener = Listener::bind("127.0.0.1:0", config()).unwrap();
     let server = Server::builder(AcceptsAll).listen(listener).start().unwrap();
-    let options = Options {
-        binds: Binds::transceivers(1),
-        session: config(),
-        ..Options::new(Credentials::new("shop", "secret"), &Provider::UNSTATED)
-    };
+    let options = Options::new(Credentials::new("shop", "secret"), &Provider::UNSTATED)
+        .binds(Binds::transceivers(1))
+        .session(config());
     let endpoint = format!("smpp://{}", server.local_addrs()[0]).parse().unwrap();
     let (account, arrivals) = AccountConnector::new(&endpoint, options).connect().unwrap();
     let bound = held();

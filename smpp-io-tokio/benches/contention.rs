@@ -207,7 +207,7 @@ async fn submit_to_session(
     tasks: u32,
     counts: Arc<Counts>,
 ) -> Result<Vec<JoinHandle<Result<u64>>>> {
-    let connector = Connector::new().config(Config { window, ..Config::default() });
+    let connector = Connector::new().config(Config::default().window(window));
     let (client, _) = connector.connect(&serve().await?).await?;
     client.bind(&Bind { system_id: COctets::new(b"bench")?, ..Bind::default() }).await?;
     let task = |client: Client, counts: Arc<Counts>| async move {
@@ -255,7 +255,7 @@ fn give_up(waiting: usize) -> Result<Duration> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let (near, far) = tokio::io::duplex(4096);
-        let (client, _) = start::<Esme, _>(near, Config { window: 1, ..Config::default() });
+        let (client, _) = start::<Esme, _>(near, Config::default().window(1));
         let (peer, mut inbox) = start::<smpp_proto::session::Smsc, _>(far, Config::default());
         let serving = tokio::spawn(async move {
             if let Some(smpp_tokio::Inbound::Bind(bind)) = inbox.recv().await {

@@ -184,7 +184,7 @@ fn all_accepted(accepted: u32, messages: u32) -> Result<()> {
 /// Submits so many messages, each awaited by itself, a window of them at once.
 async fn submit_to_session(address: SocketAddr, messages: u32) -> Result<()> {
     let endpoint: Endpoint = format!("smpp://{address}").parse()?;
-    let connector = Connector::new().config(Config { window: WINDOW, ..Config::default() });
+    let connector = Connector::new().config(Config::default().window(WINDOW));
     let (client, _) = connector.connect(&endpoint).await?;
     client.bind(&Bind { system_id: COctets::new(b"bench")?, ..Bind::default() }).await?;
     let tasks: Vec<_> = (0..WINDOW / IN_FLIGHT_PER_TASK)
@@ -231,8 +231,8 @@ async fn submit_to_session(address: SocketAddr, messages: u32) -> Result<()> {
 /// built once.
 async fn submit_to_account(address: SocketAddr, messages: u32, receipts: bool) -> Result<()> {
     let endpoint: Endpoint = format!("smpp://{address}").parse()?;
-    let options = Options::new(Credentials::new("bench", ""), &Provider::UNSTATED);
-    let options = Options { session: Config { window: WINDOW, ..options.session }, ..options };
+    let mut options = Options::new(Credentials::new("bench", ""), &Provider::UNSTATED);
+    options.session.window = WINDOW;
     let (account, _) = AccountConnector::new(&endpoint, options).connect().await?;
     let whole = message();
     let template = SubmitSm {

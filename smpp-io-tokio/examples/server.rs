@@ -34,7 +34,7 @@ impl Service for Shop {
         if !submit_sm.registered_delivery.contains(RegisteredDelivery::RECEIPT) {
             return;
         }
-        let receipt = Receipt { id: id.as_bytes(), stat: b"DELIVRD", ..Receipt::default() };
+        let receipt = Receipt::default().id(id.as_bytes()).stat(b"DELIVRD");
         let mut text = Vec::new();
         receipt.emit(&mut text);
         let dlr = DeliverSm {

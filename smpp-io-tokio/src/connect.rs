@@ -34,7 +34,7 @@ use crate::tls::ClientTls;
 /// let endpoint: Endpoint = "smpps://smpp.8x8.com".parse()?;
 /// let connector = Connector::new()
 ///     .timeout(Duration::from_secs(5))
-///     .config(Config { window: 32, ..Config::default() });
+///     .config(Config::default().window(32));
 /// let (client, inbox) = connector.connect(&endpoint).await?;
 /// client.bind(&Bind { system_id: "shop".try_into()?, password: "secret".try_into()?, ..Bind::default() }).await?;
 /// # drop(inbox);
@@ -155,7 +155,7 @@ impl Connector {
             Some(dialer) => self.connect_with(endpoint, |address| dialer.dial(endpoint, address)).await,
             None => self.connect_with(endpoint, tcp).await,
         };
-        connected.map_err(|kind| ConnectError { endpoint: endpoint.to_string(), kind })
+        connected.map_err(|kind| ConnectError::new(endpoint, kind))
     }
 
     /// Connects as [`connect`](Self::connect) does, and binds.
@@ -191,7 +191,7 @@ impl Connector {
         let received = client.diagnose_bind(&error);
         let transport = client.abort().await.error;
         let kind = ConnectErrorKind::bind(error, received, transport);
-        Err(ConnectError { endpoint: endpoint.to_string(), kind })
+        Err(ConnectError::new(endpoint, kind))
     }
 
     async fn connect_with<F, T>(

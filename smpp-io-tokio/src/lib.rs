@@ -25,10 +25,8 @@
 //! use smpp_tokio::account::{Account, Arrival};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let options = Options {
-//!     binds: Binds::transceivers(2),
-//!     ..Options::new(Credentials::new("my_subaccount", "secret"), &Provider::EIGHT_BY_EIGHT)
-//! };
+//! let options = Options::new(Credentials::new("my_subaccount", "secret"), &Provider::EIGHT_BY_EIGHT)
+//!     .binds(Binds::transceivers(2));
 //! let (account, mut arrivals) = Account::connect("smpps://smpp.8x8.com", options).await?;
 //!
 //! // Mobile-originated messages, and receipts without a `Sent` that waits for them.
@@ -125,7 +123,7 @@
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let server = Server::builder(Shop { messages: AtomicU64::new(1) })
-//!     .limits(ServerLimits { binds_per_account: 4, rate: Some(Rate::per_second(50)), ..ServerLimits::default() })
+//!     .limits(ServerLimits::default().binds_per_account(4).rate(Rate::per_second(50)))
 //!     .listen(Listener::bind("0.0.0.0:2775", Config::default()).await?)
 //!     .start()?;
 //! # drop(server);

@@ -113,7 +113,7 @@ async fn submit(client: &Client, lanes: usize, each: usize) {
 /// Returns the allocations of both sides for `lanes` times `each` messages, after the buffers have grown to their size.
 fn allocations(lanes: usize, each: usize, inline: bool) -> AllocationInfo {
     let runtime = paused_runtime();
-    let config = Config { window: 64, ..Config::default() };
+    let config = Config::default().window(64);
     let (client, peer, inbox) = runtime.block_on(bound(config));
     if inline {
         respond_inline(&peer);
@@ -203,7 +203,7 @@ fn a_message_to_a_service_that_awaits_once_costs_the_server_a_fraction_of_an_all
         let listener = Listener::bind("127.0.0.1:0", Config::default()).await.unwrap();
         let server = Server::builder(AwaitsOnce).listen(listener).start().unwrap();
         let endpoint = format!("smpp://{}", server.local_addrs()[0]).parse().unwrap();
-        let connector = Connector::new().config(Config { window: 64, ..Config::default() });
+        let connector = Connector::new().config(Config::default().window(64));
         let (client, _) = connector.connect(&endpoint).await.unwrap();
         client.bind(&Bind::default()).await.unwrap();
         (client, server)
@@ -237,8 +237,8 @@ async fn send(account: &Account, message: &Arc<Message>, each: usize) {
 fn allocations_of_an_account(message: Message) -> AllocationInfo {
     let runtime = runtime();
     let address = InPlaceSmsc::default().start().unwrap();
-    let options = Options::new(Credentials::new("test", ""), &Provider::UNSTATED);
-    let options = Options { session: Config { window: 64, ..options.session }, ..options };
+    let mut options = Options::new(Credentials::new("test", ""), &Provider::UNSTATED);
+    options.session.window = 64;
     let connector = AccountConnector::new(&format!("smpp://{address}").parse().unwrap(), options);
     let (account, _) = runtime.block_on(connector.connect()).unwrap();
     let message = Arc::new(message);
@@ -269,7 +269,7 @@ fn a_text_through_an_account_and_its_receipt_cost_few_allocations() {
 fn waiting_tasks_cost_no_allocation_for_each_message() {
     const TASKS: usize = 64;
     let runtime = runtime();
-    let (client, peer, _inbox) = runtime.block_on(bound(Config { window: 64, ..Config::default() }));
+    let (client, peer, _inbox) = runtime.block_on(bound(Config::default().window(64)));
     respond_inline(&peer);
     let round = |each| {
         let tasks: Vec<_> = (0..TASKS)
@@ -354,8 +354,7 @@ fn an_idle_bound_session_of_a_server_holds_less_than_two_and_a_half_kibibytes() 
     let runtime = runtime();
     let server = runtime.block_on(async {
         let listener = Listener::bind("127.0.0.1:0", Config::default()).await.unwrap();
-        let limits =
-            ServerLimits { connections_per_address: 200, binds_per_account: 200, ..ServerLimits::default() };
+        let limits = ServerLimits::default().connections_per_address(200).binds_per_account(200);
         Server::builder(AcceptsAll).limits(limits).listen(listener).start().unwrap()
     });
     let each = held_of_each_bind(&runtime, server.local_addrs()[0], || {});
@@ -398,7 +397,7 @@ fn a_peer_that_sends_and_never_reads_costs_less_than_a_mebibyte() {
 #[test]
 fn a_bind_that_was_busy_holds_less_than_four_kibibytes_after_two_keep_alive_periods() {
     let runtime = paused_runtime();
-    let config = Config { window: 256, ..Config::default() };
+    let config = Config::default().window(256);
     let mut sides = None;
     let held = measure(|| {
         sides = Some(runtime.block_on(async {
@@ -443,7 +442,7 @@ impl Service for AwaitsWithMuch {
 fn the_memory_of_the_futures_of_a_service_is_freed_when_the_session_is_quiet() {
     const FUTURES: i64 = 64 * 4096;
     let runtime = runtime();
-    let config = Config { window: 64, ..Config::default() };
+    let config = Config::default().window(64);
     let (client, _server) = runtime.block_on(async {
         let listener = Listener::bind("127.0.0.1:0", Config::default()).await.unwrap();
         let server = Server::builder(AwaitsWithMuch).listen(listener).start().unwrap();

@@ -104,8 +104,7 @@ impl Outbox {
                 sender.send_modify(|submitted| *submitted += 1);
             }
         };
-        let rules =
-            Rules { max_binds: 10, rate: None, receipt_delay: Duration::from_millis(30), ..Rules::default() };
+        let rules = Rules::default().max_binds(10).rate(None).receipt_delay(Duration::from_millis(30));
         let smsc = TestSmsc::builder().rules(rules).subscribe(subscriber).start().await.unwrap();
         let db = Connection::open(&path).unwrap();
         db.busy_timeout(Duration::from_secs(10)).unwrap();

@@ -21,18 +21,17 @@ const MAX_KNOWN: usize = 8;
 /// use smpp_proto::account::Credentials;
 /// use smpp_proto::{Npi, Tag, Ton};
 ///
-/// let credentials = Credentials {
-///     system_type: "VMA".into(),
-///     addr_ton: Ton::NATIONAL,
-///     addr_npi: Npi::ISDN,
-///     address_range: "^49".into(),
-///     tlvs: vec![(Tag(0x1500), b"token".to_vec())],
-///     ..Credentials::new("shop", "s3cret")
-/// };
+/// let credentials = Credentials::new("shop", "s3cret")
+///     .system_type("VMA")
+///     .addr_ton(Ton::NATIONAL)
+///     .addr_npi(Npi::ISDN)
+///     .address_range("^49")
+///     .tlvs(vec![(Tag(0x1500), b"token".to_vec())]);
 /// let shown = format!("{credentials:?}");
 /// assert!(shown.contains("shop") && !shown.contains("s3cret") && !shown.contains("token"));
 /// ```
 #[derive(Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Credentials {
     /// The name of the ESME: 1 to 15 octets of ASCII, or more with [`Options::bind_quirks`](super::Options::bind_quirks).
     /// At 8x8, the sub-account id.
@@ -74,13 +73,23 @@ impl Credentials {
     }
 
     /// Returns the TLVs of the bind.
-    pub(super) fn tlvs(&self) -> Result<Vec<Tlv<'_>>, OptionsError> {
+    pub(super) fn tlv_list(&self) -> Result<Vec<Tlv<'_>>, OptionsError> {
         let mut tlvs = Vec::new();
         for (tag, value) in &self.tlvs {
             let error = InvalidOctets::TooLong { length: value.len(), limit: 0xFFFF };
             tlvs.push(Tlv::new(*tag, value).ok_or(OptionsError::BindField { field: "a TLV", error })?);
         }
         Ok(tlvs)
+    }
+
+    crate::setters! {
+        system_id: impl Into<String>,
+        password: impl Into<String>,
+        system_type: impl Into<String>,
+        addr_ton: Ton,
+        addr_npi: Npi,
+        address_range: impl Into<String>,
+        tlvs: impl Into<Vec<(Tag, Vec<u8>)>>,
     }
 }
 

@@ -43,6 +43,7 @@ pub enum Action {
 
 /// What the SMSC refused with a status that stops the account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum StopCause {
     /// A bind. The account makes no further bind; those that it has still send.
     Bind,

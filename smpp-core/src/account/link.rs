@@ -96,6 +96,7 @@ impl fmt::Display for BindId {
 
 /// The state of a connection slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum LinkState {
     /// There is no connection: the account does not need one here, or waits for its next attempt.
     Idle,

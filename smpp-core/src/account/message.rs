@@ -167,7 +167,7 @@ impl Message {
     /// use smpp_proto::sms::{Language, TextOptions};
     /// use smpp_proto::SubmitSm;
     ///
-    /// let options = TextOptions { languages: &[Language::TURKISH], ..TextOptions::default() };
+    /// let options = TextOptions::default().languages(&[Language::TURKISH]);
     /// let message = Message::prepared(&SubmitSm::default(), &options.text("Dağ")?);
     /// # let _ = message;
     /// # Ok::<(), smpp_proto::sms::TextError>(())

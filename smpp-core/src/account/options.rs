@@ -22,13 +22,11 @@ use crate::wire::{COctets, Password, Quirks};
 /// use smpp_proto::account::{Binds, Credentials, Options};
 /// use smpp_proto::provider::Provider;
 ///
-/// let options = Options {
-///     binds: Binds::pairs(2),
-///     ..Options::new(Credentials::new("shop", "s3cret"), &Provider::EIGHT_BY_EIGHT)
-/// };
+/// let options = Options::new(Credentials::new("shop", "s3cret"), &Provider::EIGHT_BY_EIGHT).binds(Binds::pairs(2));
 /// assert_eq!((options.max_binds, options.check()), (4, Ok(())));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Options {
     /// The system_id, password, addresses and TLVs of each bind. No default.
     pub credentials: Credentials,
@@ -121,6 +119,7 @@ pub struct Options {
 /// is lost if the process is killed. A segment that is not acknowledged stays at the SMSC. But an SMSC that sends one
 /// segment at a time waits for the acknowledgement before it sends the next one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum SegmentAckMode {
     /// Delays the acknowledgement by 50 ms if the SMSC may wait for it, otherwise until
     /// [`Options::segment_ack_timeout`].
@@ -176,7 +175,7 @@ impl Options {
         if self.credentials.system_id.is_empty() {
             return Err(OptionsError::NoSystemId);
         }
-        let tlvs = self.credentials.tlvs()?;
+        let tlvs = self.credentials.tlv_list()?;
         let bind = self.bind(BindMode::Transceiver, &tlvs)?;
         let length =
             Frame::encode(&Pdu::Bind(bind), CommandStatus::ROK, SequenceNumber::FIRST).octets().len();
@@ -251,6 +250,33 @@ impl Options {
         };
         checked.map_err(|error| OptionsError::BindField { field, error })
     }
+
+    crate::setters! {
+        credentials: Credentials,
+        interface_version: InterfaceVersion,
+        bind_quirks: Quirks,
+        endpoints: impl Into<Vec<Endpoint>>,
+        binds: Binds,
+        max_binds: u16,
+        connect_interval: Duration,
+        backoff: Backoff,
+        session: Config,
+        connect_timeout: Duration,
+        text: TextOptions<'static>,
+        long_messages: LongMessages,
+        queue_capacity: usize,
+        request_capacity: usize,
+        unanswered_policy: UnansweredPolicy,
+        statuses: Statuses,
+        rate: impl Into<Option<Rate>>,
+        spread_segments: bool,
+        receipts: ReceiptOptions,
+        reassembly: ReassemblyLimits,
+        segment_ack_timeout: Duration,
+        unbind_timeout: Duration,
+        segment_ack_mode: SegmentAckMode,
+        seed: impl Into<Option<u64>>,
+    }
 }
 
 /// How long the account waits before it reconnects: exponential back-off with jitter.
@@ -260,6 +286,7 @@ impl Options {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[doc(alias = "reconnect")]
 #[doc(alias = "retry")]
+#[non_exhaustive]
 pub struct Backoff {
     /// The delay after the first failure; less than 2 ms counts as 2 ms. Default 1 s.
     pub initial: Duration,
@@ -291,10 +318,17 @@ impl Backoff {
         let nanos = u64::try_from(half.as_nanos()).unwrap_or(u64::MAX);
         half + Duration::from_nanos(random.checked_rem(nanos).unwrap_or_default())
     }
+
+    crate::setters! {
+        const initial: Duration,
+        const max: Duration,
+        const reset_after: Duration,
+    }
 }
 
 /// What the account does about a segment that was sent and got no response: the SMSC may have accepted it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum UnansweredPolicy {
     /// Reports it as [`SegmentOutcome::Unanswered`](super::SegmentOutcome::Unanswered).
     #[default]
@@ -307,6 +341,7 @@ pub enum UnansweredPolicy {
 
 /// How the account matches delivery receipts (DLRs) to the messages that it sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ReceiptOptions {
     /// Which PDUs count as receipts, what they mean, and how message ids are compared. Default [`ReceiptDialect::UNSTATED`];
     /// [`Options::new`] takes the provider's.
@@ -327,6 +362,16 @@ pub struct ReceiptOptions {
     /// Each is held until every request that was in flight when it arrived has a response. Beyond the limit, or if their
     /// PDUs have more than 1,024 octets for each on average, the account emits the oldest as unmatched. Default 64.
     pub early_capacity: usize,
+}
+
+impl ReceiptOptions {
+    crate::setters! {
+        const dialect: ReceiptDialect,
+        const capacity: usize,
+        const max_age: Duration,
+        const remember_completed: Duration,
+        const early_capacity: usize,
+    }
 }
 
 impl Default for ReceiptOptions {

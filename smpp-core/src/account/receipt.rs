@@ -187,6 +187,7 @@ impl fmt::Debug for ReceiptWord {
 
 /// Where an adapter passes the receipts of a message: [`Message::receipts_to`](super::Message::receipts_to).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum ReceiptDestination {
     /// To the `Sent` of the message while the caller holds it: acknowledged when they arrive, and kept in memory. After
     /// `Sent` is dropped, to `Arrivals`. If `Arrivals` is dropped too, they are acknowledged and discarded.
@@ -199,6 +200,7 @@ pub enum ReceiptDestination {
 
 /// The message and segment that a receipt belongs to, and the message's progress.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ReceiptMatch {
     /// The message.
     pub message: MessageNumber,

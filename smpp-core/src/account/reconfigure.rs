@@ -60,20 +60,14 @@ impl<O: Observer> Account<O> {
     /// ```
     /// use smpp_proto::account::{Account, Binds, Credentials, Options};
     /// use smpp_proto::provider::Provider;
-    /// use smpp_proto::session::{Config, Instant, Rate};
+    /// use smpp_proto::session::{Instant, Rate};
     ///
     /// let options = Options::new(Credentials::new("shop", "s3cret"), &Provider::EIGHT_BY_EIGHT);
     /// let mut account = Account::<()>::new(options, Instant::ZERO)?;
-    /// let options = account.options().clone();
-    /// account.reconfigure(
-    ///     Instant::ZERO,
-    ///     Options {
-    ///         credentials: Credentials { password: "n3w".into(), ..options.credentials },
-    ///         binds: Binds::transceivers(2),
-    ///         session: Config { rate: Some(Rate::per_second(20)), ..options.session },
-    ///         ..options
-    ///     },
-    /// )?;
+    /// let mut options = account.options().clone().binds(Binds::transceivers(2));
+    /// options.credentials.password = "n3w".into();
+    /// options.session.rate = Some(Rate::per_second(20));
+    /// account.reconfigure(Instant::ZERO, options)?;
     /// # Ok::<(), smpp_proto::account::OptionsError>(())
     /// ```
     ///

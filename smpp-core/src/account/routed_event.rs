@@ -12,6 +12,7 @@ use crate::frame::Frame;
 
 /// An arrival: something that the SMSC delivered and that belongs to no waiting message.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum RoutedEvent {
     /// A mobile-originated (MO) message: complete, or the segments that are there if the others did not arrive in time.
     Message(InboundMessage, Ack),

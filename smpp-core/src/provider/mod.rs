@@ -34,31 +34,27 @@ pub use status_table::{BindAction, StatusTable, SubmitAction};
 /// use smpp_proto::session::{Operations, Rate};
 /// use smpp_proto::sms::{Alphabet, Codings, MessageIdPolicy};
 ///
-/// const ACME: Provider = Provider {
-///     name: "Acme",
-///     host: "smpp.acme.example",
-///     tls_port: Some(3550),
-///     tls_versions: &[TlsVersion::V1_2],
-///     max_binds: Some(2),
-///     rate: Some(Rate::per_second(20)),
-///     window: Some(10),
-///     enquire_link_interval: Some(Duration::from_secs(60)),
-///     operations: Operations::BINDS.union(Operations::SUBMIT_SM).union(Operations::QUERY_SM),
-///     codings: Codings { smsc_default: Alphabet::Latin1, ia5: Alphabet::Ascii },
-///     alphabets: &[Alphabet::Latin1, Alphabet::Ucs2],
-///     long_messages: Some(LongMessages::Sar),
-///     receipts: ReceiptDialect {
-///         message_ids: MessageIdPolicy::HEXADECIMAL_TO_DECIMAL,
-///         ..ReceiptDialect::UNSTATED
-///     },
-///     ..Provider::UNSTATED
-/// };
+/// const ACME: Provider = Provider::UNSTATED
+///     .name("Acme")
+///     .host("smpp.acme.example")
+///     .tls_port(3550)
+///     .tls_versions(&[TlsVersion::V1_2])
+///     .max_binds(2)
+///     .rate(Rate::per_second(20))
+///     .window(10)
+///     .enquire_link_interval(Duration::from_secs(60))
+///     .operations(Operations::BINDS.union(Operations::SUBMIT_SM).union(Operations::QUERY_SM))
+///     .codings(Codings::DEFAULT.smsc_default(Alphabet::Latin1))
+///     .alphabets(&[Alphabet::Latin1, Alphabet::Ucs2])
+///     .long_messages(LongMessages::Sar)
+///     .receipts(ReceiptDialect::UNSTATED.message_ids(MessageIdPolicy::HEXADECIMAL_TO_DECIMAL));
 /// let config = ACME.config();
 /// assert_eq!((config.window, config.enquire_link_interval), (10, Some(Duration::from_secs(60))));
 /// assert_eq!(ACME.text_options().text("naïve")?.alphabet(), Alphabet::Latin1);
 /// # Ok::<(), smpp_proto::sms::TextError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Provider {
     /// The name of the provider, for logs and user interfaces.
     pub name: &'static str,
@@ -112,6 +108,7 @@ pub struct Provider {
 
 /// A host for one region of the world.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct Region {
     /// The name of the region, as the provider uses it.
     pub name: &'static str,
@@ -121,8 +118,20 @@ pub struct Region {
     pub status: HostStatus,
 }
 
+impl Region {
+    /// Creates a region whose host the documentation of the provider lists.
+    pub const fn new(name: &'static str, host: &'static str) -> Self {
+        Self { name, host, status: HostStatus::Documented }
+    }
+
+    crate::setters! {
+        const status: HostStatus,
+    }
+}
+
 /// The source of the host name of a [`Region`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum HostStatus {
     /// The SMPP documentation of the provider lists the host.
     Documented,
@@ -189,7 +198,7 @@ impl Provider {
         window: None,
         enquire_link_interval: None,
         operations: Operations::all(),
-        codings: Codings { smsc_default: Alphabet::Gsm7, ia5: Alphabet::Ascii },
+        codings: Codings::DEFAULT,
         data_codings: &[],
         alphabets: &[Alphabet::Gsm7, Alphabet::Gsm7Packed, Alphabet::Ucs2],
         long_messages: None,
@@ -215,5 +224,29 @@ impl Provider {
             enquire_link_interval: self.enquire_link_interval.or(default.enquire_link_interval),
             ..default
         }
+    }
+
+    crate::setters! {
+        const name: &'static str,
+        const host: &'static str,
+        const regions: &'static [Region],
+        const plain_port: Some(u16),
+        const tls_port: Some(u16),
+        const tls_versions: &'static [TlsVersion],
+        const interface_version: InterfaceVersion,
+        const bind_quirks: Quirks,
+        const max_binds: Some(u16),
+        const recommended_binds: &'static [BindMode],
+        const rate: Some(Rate),
+        const window: Some(u16),
+        const enquire_link_interval: Some(Duration),
+        const operations: Operations,
+        const codings: Codings,
+        const data_codings: &'static [DataCoding],
+        const alphabets: &'static [Alphabet],
+        const long_messages: Some(LongMessages),
+        const max_message_id: Some(usize),
+        const receipts: ReceiptDialect,
+        const statuses: StatusTable,
     }
 }

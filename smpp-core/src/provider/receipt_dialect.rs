@@ -18,16 +18,14 @@ use crate::values::{EsmClass, MessageState, RegisteredDelivery};
 /// use smpp_proto::sms::{Detection, MessageIdPolicy, Receipt};
 /// use smpp_proto::{DeliverSm, EsmClass, MessageState, ShortMessage};
 ///
-/// const DIALECT: ReceiptDialect = ReceiptDialect {
+/// const DIALECT: ReceiptDialect = ReceiptDialect::UNSTATED
 ///     // One receipt for a message of several segments.
-///     scope: ReceiptScope::Message,
+///     .scope(ReceiptScope::Message)
 ///     // Receipts also with esm_class 0x08, and a word that only this provider uses.
-///     esm_classes: &[EsmClass::DELIVERY_ACKNOWLEDGEMENT],
-///     state_words: &[StateWord { word: "NACK", state: MessageState::REJECTED, is_final: true }],
+///     .esm_classes(&[EsmClass::DELIVERY_ACKNOWLEDGEMENT])
+///     .state_words(&[StateWord::new("NACK", MessageState::REJECTED)])
 ///     // Hexadecimal ids in responses, decimal ids in receipts.
-///     message_ids: MessageIdPolicy::HEXADECIMAL_TO_DECIMAL,
-///     ..ReceiptDialect::UNSTATED
-/// };
+///     .message_ids(MessageIdPolicy::HEXADECIMAL_TO_DECIMAL);
 /// let message = DeliverSm {
 ///     esm_class: EsmClass::DELIVERY_ACKNOWLEDGEMENT,
 ///     short_message: ShortMessage::new(b"id:2130747826 stat:NACK err:000")?,
@@ -40,6 +38,7 @@ use crate::values::{EsmClass, MessageState, RegisteredDelivery};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ReceiptDialect {
     /// The `registered_delivery` that requests a receipt. `None` if not published: use
     /// [`RECEIPT`](RegisteredDelivery::RECEIPT), as the specification says.
@@ -80,6 +79,7 @@ pub struct ReceiptDialect {
 
 /// What a delivery receipt of a message of several segments is about.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum ReceiptScope {
     /// One segment: there is a receipt for each. If the SMSC gives several segments of a message the same id, each
     /// receipt with this id counts for the next of these segments. A redelivered receipt cannot be told from that of
@@ -93,6 +93,7 @@ pub enum ReceiptScope {
 
 /// A word in the `stat` of a provider's receipts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct StateWord {
     /// The word. Case is ignored.
     pub word: &'static str,
@@ -100,6 +101,20 @@ pub struct StateWord {
     pub state: MessageState,
     /// Whether no further receipt follows.
     pub is_final: bool,
+}
+
+impl StateWord {
+    /// Creates a word that means `state`. It is final if `state` is one of [`Receipt::FINAL_STATES`].
+    ///
+    /// The words of a dialect live as long as the program. In a function, outside a constant, write
+    /// `const { &[StateWord::new("NACK", MessageState::REJECTED)] }`.
+    pub const fn new(word: &'static str, state: MessageState) -> Self {
+        Self { word, state, is_final: is_usually_final(state) }
+    }
+
+    crate::setters! {
+        const is_final: bool,
+    }
 }
 
 /// The binds on which the delivery receipt of a message can arrive.
@@ -110,6 +125,18 @@ pub enum ReceiptRoute {
     SubmittingBind,
     /// Any receiver or transceiver bind with the same system_id, also one of another process or host.
     AnyBind,
+}
+
+/// Returns whether `state` is one of [`Receipt::FINAL_STATES`].
+const fn is_usually_final(state: MessageState) -> bool {
+    let mut rest: &[MessageState] = &Receipt::FINAL_STATES;
+    while let [first, after @ ..] = rest {
+        if first.0 == state.0 {
+            return true;
+        }
+        rest = after;
+    }
+    false
 }
 
 impl ReceiptDialect {
@@ -172,7 +199,7 @@ impl ReceiptDialect {
     }
 
     /// Returns the state, [`UNKNOWN`](MessageState::UNKNOWN) for an unknown word, and whether no further receipt follows.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn reported_state(&self, receipt: &Receipt<'_>) -> (MessageState, bool) {
         if let Some(word) = self.state_word(receipt) {
             return (word.state, word.is_final);
@@ -182,8 +209,25 @@ impl ReceiptDialect {
         (state.unwrap_or(MessageState::UNKNOWN), is_final)
     }
 
+    #[inline(always)]
     fn state_word(&self, receipt: &Receipt<'_>) -> Option<&StateWord> {
         self.state_words.iter().find(|word| word.word.as_bytes().eq_ignore_ascii_case(receipt.stat))
+    }
+
+    crate::setters! {
+        const registered_delivery: Some(RegisteredDelivery),
+        const request_on_last_segment: bool,
+        const scope: ReceiptScope,
+        const states: &'static [MessageState],
+        const final_states: &'static [MessageState],
+        const state_words: &'static [StateWord],
+        const route: Some(ReceiptRoute),
+        const detection: Detection,
+        const esm_classes: &'static [EsmClass],
+        const parser: Some(ReceiptParser),
+        const message_ids: MessageIdPolicy,
+        const id_fallback: IdFallback,
+        const offset: Some(UtcOffset),
     }
 }
 

@@ -64,22 +64,20 @@ pub enum BindAction {
 /// use smpp_proto::provider::{BindAction, Provider, StatusTable, SubmitAction};
 ///
 /// /// Status 4 means "invalid number" at this provider, 0x0450 "no credit", and 0x0451 "too fast".
-/// const ACME: Provider = Provider {
-///     name: "Acme",
-///     statuses: StatusTable {
-///         submit: &[
+/// const ACME: Provider = Provider::UNSTATED.name("Acme").statuses(
+///     StatusTable::UNSTATED
+///         .submit(&[
 ///             (CommandStatus::RINVBNDSTS, SubmitAction::Refuse),
 ///             (CommandStatus(0x450), SubmitAction::Stop),
 ///             (CommandStatus(0x451), SubmitAction::Pause { times: 20, delay: Duration::from_millis(500) }),
-///         ],
-///         bind: &[(CommandStatus(0x460), BindAction::Stop)],
-///     },
-///     ..Provider::UNSTATED
-/// };
+///         ])
+///         .bind(&[(CommandStatus(0x460), BindAction::Stop)]),
+/// );
 /// assert_eq!(ACME.statuses.submit_action(CommandStatus::RINVBNDSTS), SubmitAction::Refuse);
 /// assert_eq!(ACME.statuses.bind_action(CommandStatus::RINVPASWD), BindAction::Stop);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct StatusTable {
     /// The statuses of a submit_sm_resp, or of a generic_nack to a submit_sm. The first row of a status applies.
     pub submit: &'static [(CommandStatus, SubmitAction)],
@@ -131,6 +129,11 @@ impl StatusTable {
     /// Returns what an account does when a bind is refused with this status.
     pub fn bind_action(&self, status: CommandStatus) -> BindAction {
         find(self.bind, status).or(find(Self::DEFAULT.bind, status)).unwrap_or(BindAction::Retry)
+    }
+
+    crate::setters! {
+        const submit: &'static [(CommandStatus, SubmitAction)],
+        const bind: &'static [(CommandStatus, BindAction)],
     }
 }
 

@@ -17,14 +17,11 @@ use crate::wire::Tolerance;
 /// ```
 /// use smpp_proto::server::{BindLimits, Options};
 /// use smpp_proto::session::Rate;
-/// let options = Options {
-///     binds: BindLimits::total(4),
-///     rate: Some(Rate::per_second(50)),
-///     ..Options::default()
-/// };
+/// let options = Options::default().binds(BindLimits::total(4)).rate(Rate::per_second(50));
 /// assert_eq!(options.connections, 1000);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Options {
     /// Open connections, bound or not. Connections that are being closed do not count; with them there may be twice as many.
     /// Default 1,000.
@@ -102,10 +99,28 @@ impl Options {
             ..*config
         }
     }
+
+    crate::setters! {
+        connections: usize,
+        connections_per_address: usize,
+        unbound_connections: usize,
+        unbound_octets: usize,
+        unbound_pdu: usize,
+        binds: BindLimits,
+        binds_status: CommandStatus,
+        rate: impl Into<Option<Rate>>,
+        account_rate: impl Into<Option<Rate>>,
+        rate_status: CommandStatus,
+        decision_timeout: Duration,
+        system_id: impl Into<Box<[u8]>>,
+        interface_version: impl Into<Option<InterfaceVersion>>,
+        deliveries: DeliveryOptions,
+    }
 }
 
 /// How many binds an account may have at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct BindLimits {
     /// In all modes together.
     pub total: u16,
@@ -131,10 +146,17 @@ impl BindLimits {
             BindMode::Transceiver => self.transceivers,
         }
     }
+
+    crate::setters! {
+        const transmitters: u16,
+        const receivers: u16,
+        const transceivers: u16,
+    }
 }
 
 /// The bounds of the delivery queues. Each account has a queue of messages and receipts that wait for one of its binds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct DeliveryOptions {
     /// The most deliveries of an account without an outcome, waiting or in flight. Default 1,000.
     pub capacity: usize,
@@ -150,6 +172,17 @@ pub struct DeliveryOptions {
     /// How long a delivery waits after a temporary error that no other bind can help with. A delivery that one bind refuses is
     /// tried on another at once. At least 1 ms. Default 1 s.
     pub retry_interval: Duration,
+}
+
+impl DeliveryOptions {
+    crate::setters! {
+        const capacity: usize,
+        const octets: usize,
+        const total_octets: usize,
+        const max_age: Duration,
+        const max_attempts: u16,
+        const retry_interval: Duration,
+    }
 }
 
 impl Default for DeliveryOptions {
@@ -172,16 +205,15 @@ impl Default for DeliveryOptions {
 /// use smpp_proto::session::Rate;
 ///
 /// fn admit(system_id: &[u8]) -> Admission {
-///     Admission {
-///         account: Some(AccountName::new(&system_id.to_ascii_lowercase())),
-///         binds: Some(BindLimits { receivers: 1, ..BindLimits::total(4) }),
-///         account_rate: Some(Rate::per_second(200)),
-///         ..Admission::default()
-///     }
+///     Admission::default()
+///         .account(AccountName::new(&system_id.to_ascii_lowercase()))
+///         .binds(BindLimits::total(4).receivers(1))
+///         .account_rate(Rate::per_second(200))
 /// }
 /// # assert_eq!(admit(b"Shop"), admit(b"SHOP"));
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Admission {
     /// The account that the bind counts for; `None` for the system_id of the bind as it is.
     pub account: Option<AccountName>,
@@ -195,4 +227,15 @@ pub struct Admission {
     pub tolerance: Option<Tolerance>,
     /// The version to speak with this ESME, whatever it states.
     pub peer_version: Option<InterfaceVersion>,
+}
+
+impl Admission {
+    crate::setters! {
+        account: impl Into<Option<AccountName>>,
+        binds: impl Into<Option<BindLimits>>,
+        rate: impl Into<Option<Rate>>,
+        account_rate: impl Into<Option<Rate>>,
+        tolerance: impl Into<Option<Tolerance>>,
+        peer_version: impl Into<Option<InterfaceVersion>>,
+    }
 }

@@ -41,7 +41,7 @@ use crate::time::Instant;
 /// use smpp_proto::server::{Admission, BindLimits, BindRefusal, Options, Registry};
 /// use smpp_proto::session::Instant;
 ///
-/// let mut registry = Registry::new(Options { binds: BindLimits::total(1), ..Options::default() });
+/// let mut registry = Registry::new(Options::default().binds(BindLimits::total(1)));
 /// let mut bind = |last| {
 ///     let connection = registry.accept(([192, 0, 2, last], 2775).into()).unwrap();
 ///     registry.decide(connection, (b"shop", BindMode::Transceiver), 16, Ok(&Admission::default()))

@@ -15,10 +15,11 @@ use crate::wire::Tolerance;
 ///
 /// ```
 /// use smpp_proto::session::{Config, Rate};
-/// let config = Config { window: 64, rate: Some(Rate::per_second(50)), ..Config::default() };
+/// let config = Config::default().window(64).rate(Rate::per_second(50));
 /// # assert_eq!(config.max_unanswered, 256);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Config {
     /// The window: how many requests of this side may be in flight, that is, sent and without a response. `1..=65535`;
     /// 0 counts as 1. Beyond it [`request`](super::Session::request) returns
@@ -119,6 +120,32 @@ pub struct Config {
     /// closed its side of the connection: how long the session still transmits responses of the application. Default
     /// 5 s.
     pub drain_timeout: Duration,
+}
+
+impl Config {
+    crate::setters! {
+        const window: u16,
+        const max_unanswered: u16,
+        const backpressure_timeout: Duration,
+        const max_pdu: usize,
+        const max_output: usize,
+        const max_malformed: u32,
+        tolerance: impl Into<Option<Tolerance>>,
+        const operations: Operations,
+        const assumed_version: InterfaceVersion,
+        peer_version: impl Into<Option<InterfaceVersion>>,
+        rate: impl Into<Option<Rate>>,
+        const slow_down_when_throttled: bool,
+        const session_init_timeout: Duration,
+        const awaits_outbind: bool,
+        enquire_link_interval: impl Into<Option<Duration>>,
+        const response_timeout: Duration,
+        const late_response_timeout: Duration,
+        const max_response_timeouts: u16,
+        inactivity_timeout: impl Into<Option<Duration>>,
+        const enquire_link_is_activity: bool,
+        const drain_timeout: Duration,
+    }
 }
 
 impl Default for Config {

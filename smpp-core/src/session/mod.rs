@@ -93,7 +93,7 @@ pub use rate_limiter::{Rate, RateLimiter};
 pub use rate_meter::RateMeter;
 pub use refusal::{Readiness, Refusal, Refused};
 pub use rejected::{RejectedPdu, RejectedPduReason};
-pub(crate) use request::TakenDelivery;
+pub(crate) use request::{ReadDelivery, Taken, TakenAcceptance, TakenDelivery};
 pub use request::{Reply, Request};
 pub use response::{AcceptedResponse, RefusedResponse, Response, ResponseBuf};
 pub use role::{Esme, Notification, Role, SentBy, Side, Smsc};
@@ -411,7 +411,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     /// ```
     /// use smpp_proto::CommandId;
     /// use smpp_proto::session::{Config, Esme, Instant, Readiness, Session};
-    /// let session = Session::<Esme, ()>::new(Config { window: 2, ..Config::default() }, Instant::ZERO);
+    /// let session = Session::<Esme, ()>::new(Config::default().window(2), Instant::ZERO);
     /// let readiness = |reserved| session.readiness_after(Instant::ZERO, reserved, CommandId::BIND_TRANSCEIVER);
     /// assert_eq!(readiness(0), Readiness::Ready { capacity: 2 });
     /// assert_eq!(readiness(1), Readiness::Ready { capacity: 1 });

@@ -10,7 +10,7 @@ bitflags::bitflags! {
     /// ```
     /// use smpp_proto::session::{Config, Operations};
     /// let only = Operations::BINDS | Operations::SUBMIT_SM;
-    /// let config = Config { operations: only, ..Config::default() };
+    /// let config = Config::default().operations(only);
     /// ```
     #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
     pub struct Operations: u16 {

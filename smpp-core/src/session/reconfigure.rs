@@ -23,8 +23,8 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     /// ```
     /// use smpp_proto::CommandId;
     /// use smpp_proto::session::{Config, Esme, Instant, Readiness, Session};
-    /// let mut session = Session::<Esme, ()>::new(Config { window: 1, ..Config::default() }, Instant::ZERO);
-    /// session.reconfigure(Instant::ZERO, Config { window: 3, ..Config::default() });
+    /// let mut session = Session::<Esme, ()>::new(Config::default().window(1), Instant::ZERO);
+    /// session.reconfigure(Instant::ZERO, Config::default().window(3));
     /// let readiness = session.readiness_after(Instant::ZERO, 0, CommandId::BIND_TRANSCEIVER);
     /// assert_eq!(readiness, Readiness::Ready { capacity: 3 });
     /// ```

@@ -9,6 +9,7 @@ use crate::time::Instant;
 
 /// A request that the session did not accept. Nothing was sent, and no outcome follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Refused<T> {
     /// The tag that the caller passed with the request.
     pub tag: T,

@@ -171,6 +171,7 @@ impl Kind {
 
 /// The number of PDUs of one kind in one direction, and their octets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Count {
     /// Requests, and PDUs that have no response.
     pub requests: u64,
@@ -260,6 +261,12 @@ impl ResponseTimes {
     /// Returns the sum of all response times.
     pub const fn total(&self) -> Duration {
         Duration::from_nanos(self.total)
+    }
+
+    /// Returns the sum of the response times that were counted after `before`, in nanoseconds.
+    #[inline]
+    pub(crate) const fn nanos_since(&self, before: &Self) -> u64 {
+        self.total.saturating_sub(before.total)
     }
 
     /// Returns the mean of all response times; `None` before the first response.

@@ -22,16 +22,17 @@ use crate::tlv::{Tag, Tlv};
 /// use smpp_proto::CommandStatus;
 /// use smpp_proto::simulator::{Dialect, IdForm, Rules};
 ///
-/// let mut dialect = Dialect { text_ids: IdForm::Decimal { digits: 12 }, ..Dialect::default() };
+/// let mut dialect = Dialect::default().text_ids(IdForm::Decimal { digits: 12 });
 /// dialect.set("ids", "hex")?;
 /// dialect.set("bind-status", "RBINDFAIL")?;
 /// assert_eq!(dialect.response_ids, IdForm::Hexadecimal { digits: 1, uppercase: false });
 /// assert_eq!(dialect.bind_status, CommandStatus::RBINDFAIL);
-/// let rules = Rules { dialect, ..Rules::default() };
+/// let rules = Rules::default().dialect(dialect);
 /// # let _ = rules;
 /// # Ok::<(), smpp_proto::simulator::DialectError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Dialect {
     /// The `sc_interface_version` in an accepted bind response (SMPP 3.4 §5.3.2.25); `None` to leave it out. Default 3.4.
     pub sc_interface_version: Option<InterfaceVersion>,
@@ -350,6 +351,33 @@ impl Dialect {
             _ => return None,
         }
         Some(())
+    }
+
+    crate::setters! {
+        sc_interface_version: impl Into<Option<InterfaceVersion>>,
+        response_ids: IdForm,
+        text_ids: IdForm,
+        tlv_ids: IdForm,
+        receipt_content: ReceiptContent,
+        segment_receipts: SegmentReceipts,
+        receipt_esm_class: EsmClass,
+        intermediate: impl Into<Option<MessageState>>,
+        intermediate_esm_class: EsmClass,
+        correction: impl Into<Option<MessageState>>,
+        leading_nul: bool,
+        receipt_offset: UtcOffset,
+        route: DeliveryRoute,
+        one_at_a_time: bool,
+        submit_tlvs: SubmitTlvs,
+        response_tlvs: impl Into<Vec<(Tag, Vec<u8>)>>,
+        bind_status: CommandStatus,
+        rate_status: CommandStatus,
+        window: impl Into<Option<u16>>,
+        window_status: CommandStatus,
+        refused_destinations: impl Into<Vec<(String, CommandStatus)>>,
+        default_alphabet: Alphabet,
+        echo: impl Into<Option<Echo>>,
+        idle_timeout: impl Into<Option<Duration>>,
     }
 }
 

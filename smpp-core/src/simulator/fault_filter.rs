@@ -25,6 +25,7 @@ const MAX_PLANNED: usize = 10_000;
 /// [`Answer`](super::Answer) chooses the messages that a fault concerns.
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own: any combination makes sense")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Faults {
     /// Each submit_sm_resp is sent so much later; 0 by default.
     pub response_delay: Duration,
@@ -80,6 +81,23 @@ impl Faults {
             (self.corrupt_body_percent, ResponseFault::CorruptBody),
             (self.half_close_percent, ResponseFault::HalfClose),
         ]
+    }
+
+    crate::setters! {
+        const response_delay: Duration,
+        const reorder: bool,
+        const drop_percent: u8,
+        const reset_percent: u8,
+        const wrong_sequence_percent: u8,
+        const cut_percent: u8,
+        const corrupt_length_percent: u8,
+        const corrupt_body_percent: u8,
+        const half_close_percent: u8,
+        const coalesce: bool,
+        const no_unbind_resp: bool,
+        const silent: bool,
+        const max_write: usize,
+        refuse_binds: impl Into<Option<CommandStatus>>,
     }
 }
 

@@ -14,6 +14,7 @@ use crate::sms::{Codings, Pushed, Reassembler, ReassemblyLimits};
 
 /// A bind, or a request for one.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LoggedBind {
     /// The system_id. Octets that are no UTF-8 are replaced.
     pub system_id: String,
@@ -25,6 +26,7 @@ pub struct LoggedBind {
 
 /// A message of an ESME: whole, if its segments have all arrived.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LoggedMessage {
     /// The bind that submitted it, or its last segment.
     pub bind: Arc<LoggedBind>,
@@ -46,6 +48,7 @@ pub struct LoggedMessage {
 
 /// The end of an attempt to deliver a receipt or a mobile-originated (MO) message.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LoggedDelivery {
     /// The account.
     pub system_id: String,

@@ -19,11 +19,12 @@ const MAX_MESSAGES: usize = 10_000;
 /// use smpp_proto::simulator::{MoMessage, MoSegmentation};
 ///
 /// let long = "A long text. ".repeat(30);
-/// let message = MoMessage { segmentation: MoSegmentation::Sar, ..MoMessage::new("+6591234567", "8888", &long) };
-/// let chinese = MoMessage { data_coding: Some(DataCoding::UCS2), ..MoMessage::new("+6591234567", "8888", "你好") };
+/// let message = MoMessage::new("+6591234567", "8888", &long).segmentation(MoSegmentation::Sar);
+/// let chinese = MoMessage::new("+6591234567", "8888", "你好").data_coding(DataCoding::UCS2);
 /// # let _ = (message, chinese);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct MoMessage<'a> {
     /// The system_id of the account; `None` for the first one.
     pub account: Option<&'a str>,
@@ -78,6 +79,12 @@ impl<'a> MoMessage<'a> {
     pub const fn new(source: &'a str, destination: &'a str, text: &'a str) -> Self {
         let segmentation = MoSegmentation::Udh;
         Self { account: None, source, destination, text, data_coding: None, segmentation }
+    }
+
+    crate::setters! {
+        account: impl Into<Option<&'a str>>,
+        data_coding: impl Into<Option<DataCoding>>,
+        const segmentation: MoSegmentation,
     }
 }
 

@@ -15,6 +15,7 @@ use crate::sms::Codings;
 
 /// How to respond to a message: what [`Simulator::respond`] returns.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SimulatedResponse {
     /// The message id, or the status to refuse the message with.
     pub outcome: Result<String, CommandStatus>,

@@ -16,6 +16,7 @@ use crate::sms::Receipt;
 /// The rules of the simulated SMSC: its limits, its receipts and its faults. The default limits are those that 8x8
 /// publishes.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Rules {
     /// How many binds an account may hold at once; a further one is refused with [`Dialect::bind_status`]. Default 4.
     pub max_binds: u16,
@@ -41,6 +42,21 @@ pub struct Rules {
     pub dialect: Dialect,
     /// The seed of message ids and random decisions. Default 0x8A8.
     pub seed: u64,
+}
+
+impl Rules {
+    crate::setters! {
+        max_binds: u16,
+        rate: impl Into<Option<Rate>>,
+        throttled_percent: u8,
+        receipt_timing: ReceiptTiming,
+        receipt_delay: Duration,
+        states: StateWeights,
+        max_receipts: usize,
+        epoch: u64,
+        dialect: Dialect,
+        seed: u64,
+    }
 }
 
 /// Whether there are receipts, and when they are due.

@@ -65,8 +65,8 @@ impl Alphabet {
     /// let mut out = Vec::new();
     /// Alphabet::Latin1.encode("é", &mut out)?;
     /// assert_eq!(out, [0xE9]);
-    /// let error = Alphabet::Latin1.encode("5 €", &mut out);
-    /// assert_eq!(error, Err(Unencodable { character: '€', position: 2 }));
+    /// let error = Alphabet::Latin1.encode("5 €", &mut out).unwrap_err();
+    /// assert_eq!((error.character, error.position), ('€', 2));
     /// # Ok::<(), Unencodable>(())
     /// ```
     pub fn encode(self, text: &str, out: &mut Vec<u8>) -> Result<(), Unencodable> {

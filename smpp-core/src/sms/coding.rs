@@ -16,11 +16,12 @@ use crate::pdu::{DataCoding, MessageClass};
 /// assert_eq!(Codings::default().alphabet(DataCoding(1)), Some(Alphabet::Ascii));
 /// assert_eq!(Codings::GSM7.alphabet(DataCoding(1)), Some(Alphabet::Gsm7));
 ///
-/// let latin = Codings { smsc_default: Alphabet::Latin1, ..Codings::default() };
+/// let latin = Codings::default().smsc_default(Alphabet::Latin1);
 /// assert_eq!(latin.alphabet(DataCoding(0)), Some(Alphabet::Latin1));
 /// assert_eq!(latin.data_coding(Alphabet::Gsm7), None, "no data_coding means it");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct Codings {
     /// The alphabet of `data_coding` 0, "SMSC default". Default: GSM 7-bit, one septet per octet.
     pub smsc_default: Alphabet,
@@ -29,6 +30,9 @@ pub struct Codings {
 }
 
 impl Codings {
+    /// What the specification suggests: GSM 7-bit for `data_coding` 0, ASCII for 1. The same as `Codings::default()`, for constants.
+    pub const DEFAULT: Self = Self { smsc_default: Alphabet::Gsm7, ia5: Alphabet::Ascii };
+
     /// GSM 7-bit for both `data_coding` 0 and 1, as documented by 8x8.
     pub const GSM7: Self = Self { smsc_default: Alphabet::Gsm7, ia5: Alphabet::Gsm7 };
 
@@ -112,11 +116,16 @@ impl Codings {
             None => self.data_coding_of_class(self.alphabet(data_coding)?, class),
         }
     }
+
+    crate::setters! {
+        const smsc_default: Alphabet,
+        const ia5: Alphabet,
+    }
 }
 
 impl Default for Codings {
     fn default() -> Self {
-        Self { smsc_default: Alphabet::Gsm7, ia5: Alphabet::Ascii }
+        Self::DEFAULT
     }
 }
 

@@ -29,6 +29,7 @@ const UUID_DIGITS: usize = 32;
 /// assert_eq!(submitted.get(&policy.receipted_key(b"02130747826")), Some(&"Hello"));
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct MessageIdPolicy {
     /// Whether to ignore the case of ASCII letters.
     pub ignore_case: bool,
@@ -39,6 +40,7 @@ pub struct MessageIdPolicy {
 
 /// The notations of numeric ids in a [`MessageIdPolicy`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct NumericIds {
     /// The notation in a `submit_sm_resp`.
     pub submitted: IdNotation,
@@ -46,8 +48,16 @@ pub struct NumericIds {
     pub receipted: IdNotation,
 }
 
+impl NumericIds {
+    /// Creates the notations in a `submit_sm_resp` and in the text of a delivery receipt.
+    pub const fn new(submitted: IdNotation, receipted: IdNotation) -> Self {
+        Self { submitted, receipted }
+    }
+}
+
 /// The notation of a numeric id: only digits, without sign or prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum IdNotation {
     /// `0` to `9`.
     Decimal,
@@ -60,6 +70,7 @@ pub enum IdNotation {
 /// A receipt may have an id in its text, another in the TLV `receipted_message_id`, or the same in two notations.
 /// Without a fallback the TLV counts if there is one, otherwise the text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum IdFallback {
     /// No other id.
     #[default]
@@ -81,15 +92,15 @@ impl MessageIdPolicy {
     pub const IGNORE_CASE: Self = Self { ignore_case: true, ..Self::EXACT };
 
     /// Decimal on both sides, with optional leading zeros: `0012` matches `12`.
-    pub const IGNORE_LEADING_ZEROS: Self = Self::numbers(IdNotation::Decimal, IdNotation::Decimal);
+    pub const IGNORE_LEADING_ZEROS: Self = Self::of_numbers(IdNotation::Decimal, IdNotation::Decimal);
 
     /// Hexadecimal in the `submit_sm_resp`, decimal in the receipt.
-    pub const HEXADECIMAL_TO_DECIMAL: Self = Self::numbers(IdNotation::Hexadecimal, IdNotation::Decimal);
+    pub const HEXADECIMAL_TO_DECIMAL: Self = Self::of_numbers(IdNotation::Hexadecimal, IdNotation::Decimal);
 
     /// Decimal in the `submit_sm_resp`, hexadecimal in the receipt.
-    pub const DECIMAL_TO_HEXADECIMAL: Self = Self::numbers(IdNotation::Decimal, IdNotation::Hexadecimal);
+    pub const DECIMAL_TO_HEXADECIMAL: Self = Self::of_numbers(IdNotation::Decimal, IdNotation::Hexadecimal);
 
-    const fn numbers(submitted: IdNotation, receipted: IdNotation) -> Self {
+    const fn of_numbers(submitted: IdNotation, receipted: IdNotation) -> Self {
         Self { ignore_case: false, numbers: Some(NumericIds { submitted, receipted }) }
     }
 
@@ -183,6 +194,11 @@ impl MessageIdPolicy {
             return MessageIdKey::number(number);
         }
         MessageIdKey::text(id, self.ignore_case)
+    }
+
+    crate::setters! {
+        const ignore_case: bool,
+        const numbers: Some(NumericIds),
     }
 }
 

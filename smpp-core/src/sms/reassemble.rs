@@ -20,6 +20,7 @@ use store::{MemoryCost, MessageStore};
 
 /// The limits of a [`Reassembler`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ReassemblyLimits {
     /// The maximum number of incomplete messages. Default: 1,000.
     ///
@@ -45,6 +46,17 @@ pub struct ReassemblyLimits {
     /// sends again, and reports it as a duplicate. Zero disables the detection: a repeated segment then starts a
     /// message that is never completed.
     pub duplicate_window: Duration,
+}
+
+impl ReassemblyLimits {
+    crate::setters! {
+        const max_messages: usize,
+        const max_octets: usize,
+        const max_messages_per_sender: usize,
+        const max_octets_per_sender: usize,
+        const max_age: Duration,
+        const duplicate_window: Duration,
+    }
 }
 
 /// Reassembles concatenated messages (long SMS) from segments that arrive in any order, repeatedly, and mixed with
@@ -302,12 +314,12 @@ impl<T> Reassembler<T> {
     /// use smpp_proto::sms::{MessageReference, PushErrorReason, Reassembler, ReassemblyLimits, SegmentInfo, UserData};
     /// use smpp_proto::Address;
     ///
-    /// let limits = ReassemblyLimits { max_messages_per_sender: 2, ..ReassemblyLimits::default() };
+    /// let limits = ReassemblyLimits::default().max_messages_per_sender(2);
     /// let mut reassembler = Reassembler::new(limits);
     /// let mut push = |reassembler: &mut Reassembler<u16>, sender, reference| {
     ///     let source = Address::international(sender).unwrap();
     ///     let segment = SegmentInfo { reference: MessageReference::Sar(reference), total: 2, number: 1 };
-    ///     let user_data = UserData { octets: b"Hi", segment: Some(segment), ..UserData::default() };
+    ///     let user_data = UserData::default().octets(b"Hi").segment(segment);
     ///     reassembler.push(Instant::ZERO, source, source, &user_data, reference)
     /// };
     /// for reference in 1..=2 {

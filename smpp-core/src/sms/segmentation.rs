@@ -17,6 +17,7 @@ pub enum Segmentation {
 
 /// The length of a text: see [`Text::size`](super::Text::size).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TextSize {
     /// The number of segments, that is the number of short messages that are charged. Up to 255 segments can be sent.
     pub segments: usize,

@@ -5,7 +5,7 @@ use core::fmt;
 
 use super::alphabet::Alphabet;
 use super::coding::Codings;
-use super::gsm7::{Language, Shifts};
+use super::gsm7::{self, Language, Shifts};
 use super::segment::{SegmentError, Segments};
 use super::segmentation::{Segmentation, TextSize};
 use super::splitter::{Source, Splitter};
@@ -14,6 +14,9 @@ use super::udh::{self, Element};
 use super::unencodable::Unencodable;
 use crate::pdu::{DataCoding, MessageClass};
 use crate::wire::Sink;
+
+/// How many septets one segment has without a user data header.
+const GSM7_SEPTETS: usize = Splitter::text("", Alphabet::Gsm7, Shifts::NONE).capacity(0);
 
 /// A text (or binary data) to send, with its alphabet and `data_coding`.
 ///
@@ -49,11 +52,10 @@ pub(crate) struct TextForm {
 /// ```
 /// use smpp_proto::sms::{Alphabet, Codings, Language, TextOptions};
 ///
-/// let options = TextOptions {
-///     codings: Codings::GSM7,
-///     alphabets: &[Alphabet::Gsm7, Alphabet::Latin1, Alphabet::Ucs2],
-///     languages: &[Language::TURKISH],
-/// };
+/// let options = TextOptions::default()
+///     .codings(Codings::GSM7)
+///     .alphabets(&[Alphabet::Gsm7, Alphabet::Latin1, Alphabet::Ucs2])
+///     .languages(&[Language::TURKISH]);
 /// assert_eq!(options.text("10 €")?.alphabet(), Alphabet::Gsm7);
 /// assert_eq!(options.text("Dağ")?.shifts().single, Language::TURKISH);
 /// assert_eq!(options.text("naïve")?.alphabet(), Alphabet::Latin1);
@@ -61,6 +63,7 @@ pub(crate) struct TextForm {
 /// # Ok::<(), smpp_proto::sms::TextError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TextOptions<'a> {
     /// The meaning of the `data_coding` values on the bind.
     pub codings: Codings,
@@ -91,6 +94,14 @@ impl Default for TextOptions<'_> {
     fn default() -> Self {
         let alphabets = &[Alphabet::Gsm7, Alphabet::Gsm7Packed, Alphabet::Ucs2];
         Self { codings: Codings::default(), alphabets, languages: &[] }
+    }
+}
+
+impl<'a> TextOptions<'a> {
+    crate::setters! {
+        const codings: Codings,
+        const alphabets: &'a [Alphabet],
+        const languages: &'a [Language],
     }
 }
 
@@ -369,8 +380,13 @@ impl<'a> Text<'a> {
     /// Appends the septets of a text that fits into one segment of GSM 7-bit without national tables: measured and encoded in one
     /// pass. Returns false for another one, and perhaps for one with more than 160 octets of UTF-8: then it has appended some
     /// of it.
+    #[inline]
     pub(crate) fn emit_gsm7_segment(text: &str, out: &mut Vec<u8>) -> bool {
-        let (start, most) = (out.len(), Splitter::text(text, Alphabet::Gsm7, Shifts::NONE).capacity(0));
+        let (start, most) = (out.len(), GSM7_SEPTETS);
+        if text.len() <= most && gsm7::is_plain(text.as_bytes()) {
+            out.extend_from_slice(text.as_bytes());
+            return true;
+        }
         text.len() <= most && Shifts::NONE.encode_to(text, out).is_ok() && out.len() - start <= most
     }
 
@@ -394,9 +410,9 @@ impl<'a> Text<'a> {
     /// ```
     /// use smpp_proto::sms::{ConcatRef, TextSize, Text};
     /// let size = Text::new("Hello").size(ConcatRef::Wide(1));
-    /// assert_eq!(size, TextSize { segments: 1, units: 5, remaining: 155 });
+    /// assert_eq!((size.segments, size.units, size.remaining), (1, 5, 155));
     /// let size = Text::new(&"五".repeat(71)).size(ConcatRef::Wide(1));
-    /// assert_eq!(size, TextSize { segments: 2, units: 71, remaining: 2 * 66 - 71 });
+    /// assert_eq!((size.segments, size.units, size.remaining), (2, 71, 2 * 66 - 71));
     /// ```
     pub fn size(&self, segmentation: impl Into<Segmentation>) -> TextSize {
         self.splitter.size(segmentation.into())

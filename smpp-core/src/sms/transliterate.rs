@@ -8,6 +8,7 @@ use super::gsm7::Shifts;
 
 /// The result of [`transliterate`].
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Transliterated<'a> {
     /// The text after the replacements; borrowed if nothing was replaced.
     pub text: Cow<'a, str>,
@@ -17,6 +18,7 @@ pub struct Transliterated<'a> {
 
 /// A replaced character.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Replacement {
     /// The position of the character: bytes from the start of the original text.
     pub position: usize,

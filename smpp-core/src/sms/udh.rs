@@ -127,6 +127,7 @@ pub struct UserDataHeaderBuf(Vec<u8>);
 
 /// The error when an element does not fit: a short message has 140 octets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct HeaderFull {
     /// The octets of the header with the element, its length octet included.
     pub length: usize,

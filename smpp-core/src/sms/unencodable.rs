@@ -4,6 +4,7 @@ use core::fmt;
 
 /// The error when an alphabet lacks a character of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Unencodable {
     /// The first character that the alphabet lacks.
     pub character: char,

@@ -26,6 +26,7 @@ use crate::tlv::Tlvs;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct UserData<'a> {
     /// The user data header, if the UDHI bit of `esm_class` is set.
     pub header: Option<udh::UserDataHeader<'a>>,
@@ -89,6 +90,14 @@ impl<'a> UserData<'a> {
             number: element.number(),
         });
         Ok(Self { header, octets, esm_class, data_coding, segment: in_header.or_else(|| sar(tlvs)) })
+    }
+
+    crate::setters! {
+        header: impl Into<Option<udh::UserDataHeader<'a>>>,
+        const octets: &'a [u8],
+        const esm_class: EsmClass,
+        const data_coding: DataCoding,
+        segment: impl Into<Option<SegmentInfo>>,
     }
 }
 

@@ -19,6 +19,7 @@ use crate::header::{CommandId, CommandStatus};
 /// assert_eq!(error.to_string(), "submit_sm: source_addr_ton at octet 17: the PDU ends before the end of the field");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct DecodeError {
     /// The command of the PDU.
     pub command: CommandId,

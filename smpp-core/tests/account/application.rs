@@ -473,13 +473,14 @@ impl AccountSimulation {
                     failed.push(message);
                 }
                 Unresolved::NoReceipt { message, key, .. } if self.is_earlier(message, key.as_ref()) => {}
-                Unresolved::NoReceipt { message, key, ids } => {
+                Unresolved::NoReceipt { message, key, ids, .. } => {
                     self.check_key(message, key.as_ref());
                     assert!(
                         without_receipt.insert(self.messages.index(message), ids).is_none(),
                         "emitted once"
                     );
                 }
+                other => panic!("{other:?}"),
             }
         }
         assert_eq!(failed, self.messages.unresolved, "the messages that were not accepted");

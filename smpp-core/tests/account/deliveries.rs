@@ -142,7 +142,7 @@ pub(crate) struct Deliveries {
 fn ack_delay(options: &Options) -> Duration {
     match options.segment_ack_mode {
         SegmentAckMode::Adaptive => options.segment_ack_timeout.min(Duration::from_millis(50)),
-        SegmentAckMode::Strict => options.segment_ack_timeout,
+        _ => options.segment_ack_timeout,
     }
 }
 

@@ -204,8 +204,8 @@ impl Message {
     /// Returns how often the SMSC may accept a segment.
     fn max_accepts(&self) -> usize {
         match self.unanswered {
-            UnansweredPolicy::Report => 1,
             UnansweredPolicy::Resend(times) => 1 + usize::from(times),
+            _ => 1,
         }
     }
 

@@ -274,14 +274,14 @@ fn dialect(rng: &mut Rng) -> (ReceiptDialect, ReceiptIds) {
     const FINAL: &[MessageState] =
         &[MessageState::DELIVERED, MessageState::UNDELIVERABLE, MessageState::EXPIRED, MessageState::UNKNOWN];
     const CLASSES: &[EsmClass] = &[EsmClass::DELIVERY_ACKNOWLEDGEMENT, EsmClass::from_bits_retain(0x24)];
-    const WORDS: &[StateWord] = &[StateWord { word: "NACK", state: MessageState::REJECTED, is_final: true }];
+    const WORDS: &[StateWord] = &[StateWord::new("NACK", MessageState::REJECTED)];
     let policies = [
         MessageIdPolicy::EXACT,
         MessageIdPolicy::HEXADECIMAL_TO_DECIMAL,
         MessageIdPolicy::DECIMAL_TO_HEXADECIMAL,
         MessageIdPolicy::IGNORE_LEADING_ZEROS,
     ];
-    let unstated = ReceiptDialect { message_ids: rng.pick(&policies), ..ReceiptDialect::UNSTATED };
+    let unstated = ReceiptDialect::UNSTATED.message_ids(rng.pick(&policies));
     if rng.chance(400) {
         return (unstated, ReceiptIds::Text);
     }
@@ -289,94 +289,87 @@ fn dialect(rng: &mut Rng) -> (ReceiptDialect, ReceiptIds) {
     let ids = match fallback {
         IdFallback::None => rng.pick(&[ReceiptIds::Text, ReceiptIds::Tlv]),
         IdFallback::OtherId => rng.pick(&[ReceiptIds::Tlv, ReceiptIds::OtherInTlv]),
-        IdFallback::OtherNotation => rng.pick(&[ReceiptIds::OtherInTlv, ReceiptIds::TlvAsText]),
+        _ => rng.pick(&[ReceiptIds::OtherInTlv, ReceiptIds::TlvAsText]),
     };
-    let dialect = ReceiptDialect {
-        scope: rng.pick(&[ReceiptScope::Segment, ReceiptScope::Message]),
-        request_on_last_segment: rng.chance(200),
-        final_states: if rng.chance(500) { FINAL } else { unstated.final_states },
-        state_words: if rng.chance(500) { WORDS } else { &[] },
-        esm_classes: if rng.chance(500) { CLASSES } else { &[] },
-        id_fallback: fallback,
-        ..unstated
-    };
+    let dialect = unstated
+        .scope(rng.pick(&[ReceiptScope::Segment, ReceiptScope::Message]))
+        .request_on_last_segment(rng.chance(200))
+        .final_states(if rng.chance(500) { FINAL } else { unstated.final_states })
+        .state_words(if rng.chance(500) { WORDS } else { &[] })
+        .esm_classes(if rng.chance(500) { CLASSES } else { &[] })
+        .id_fallback(fallback);
     (dialect, ids)
 }
 
 /// Returns limits of receipts that are reached.
 pub(crate) fn tight_receipts(rng: &mut Rng, options: ReceiptOptions) -> ReceiptOptions {
-    ReceiptOptions {
-        capacity: rng.index(10),
-        max_age: span(rng, 10, 1000),
-        remember_completed: span(rng, 0, 500),
-        early_capacity: rng.index(4),
-        ..options
-    }
+    options
+        .capacity(rng.index(10))
+        .max_age(span(rng, 10, 1000))
+        .remember_completed(span(rng, 0, 500))
+        .early_capacity(rng.index(4))
 }
 
 /// Returns limits of reassembly that are reached.
 pub(crate) fn tight_reassembly(rng: &mut Rng) -> ReassemblyLimits {
-    ReassemblyLimits {
-        max_messages: rng.index(4),
-        max_octets: rng.pick(&[200, 1000, 10_000]),
-        max_messages_per_sender: rng.index(4),
-        max_octets_per_sender: rng.pick(&[1000, 10_000]),
-        max_age: span(rng, 50, 500),
-        duplicate_window: span(rng, 0, 200),
-    }
+    ReassemblyLimits::default()
+        .max_messages(rng.index(4))
+        .max_octets(rng.pick(&[200, 1000, 10_000]))
+        .max_messages_per_sender(rng.index(4))
+        .max_octets_per_sender(rng.pick(&[1000, 10_000]))
+        .max_age(span(rng, 50, 500))
+        .duplicate_window(span(rng, 0, 200))
 }
 
 fn options(rng: &mut Rng, ample_limits: bool) -> (Options, ReceiptIds) {
     let max_binds = rng.within(1..=4) as u16;
     let first = rng.within(10..=100);
     let (dialect, ids) = dialect(rng);
-    let full = ReceiptOptions { dialect, ..ReceiptOptions::default() };
+    let full = ReceiptOptions::default().dialect(dialect);
     let tight = tight_receipts(rng, full);
     let reassembly = tight_reassembly(rng);
-    let ample = ReassemblyLimits {
+    let ample = ReassemblyLimits::default()
         // The floods of one sender exceed both.
-        max_messages: 100,
-        max_messages_per_sender: 20,
-        duplicate_window: ticks(1_000_000),
-        ..ReassemblyLimits::default()
-    };
-    let options = Options {
-        binds: working_binds(rng, max_binds),
-        endpoints: if rng.chance(500) { endpoints(rng) } else { Vec::new() },
-        max_binds,
-        connect_interval: span(rng, 0, 30),
-        backoff: Backoff {
-            initial: ticks(first),
-            max: ticks(first * rng.within(1..=16)),
-            reset_after: span(rng, 0, 500),
-        },
-        session: session(rng),
-        long_messages: rng.pick(&[
+        .max_messages(100)
+        .max_messages_per_sender(20)
+        .duplicate_window(ticks(1_000_000));
+    let options = Options::new(Credentials::new("shop", "s3cret"), &Provider::UNSTATED)
+        .binds(working_binds(rng, max_binds))
+        .endpoints(if rng.chance(500) { endpoints(rng) } else { Vec::new() })
+        .max_binds(max_binds)
+        .connect_interval(span(rng, 0, 30))
+        .backoff(
+            Backoff::default()
+                .initial(ticks(first))
+                .max(ticks(first * rng.within(1..=16)))
+                .reset_after(span(rng, 0, 500)),
+        )
+        .session(session(rng))
+        .long_messages(rng.pick(&[
             LongMessages::Udh8,
             LongMessages::Udh16,
             LongMessages::Sar,
             LongMessages::Payload,
-        ]),
-        queue_capacity: rng.within(3..=40) as usize,
-        request_capacity: rng.within(1..=5) as usize,
-        unanswered_policy: unanswered(rng),
-        statuses: statuses(rng),
-        rate: rng
-            .chance(300)
-            .then(|| Rate::per_second(rng.within(5..=60) as u32).with_burst(rng.index(6) as u32)),
-        spread_segments: rng.chance(300),
-        receipts: if ample_limits { full } else { tight },
-        reassembly: if ample_limits { ample } else { reassembly },
-        segment_ack_timeout: span(rng, 0, 200),
-        unbind_timeout: ticks(rng.pick(&[0, 20, 100, 300])),
-        segment_ack_mode: rng.pick(&[
+        ]))
+        .queue_capacity(rng.within(3..=40) as usize)
+        .request_capacity(rng.within(1..=5) as usize)
+        .unanswered_policy(unanswered(rng))
+        .statuses(statuses(rng))
+        .rate(
+            rng.chance(300)
+                .then(|| Rate::per_second(rng.within(5..=60) as u32).with_burst(rng.index(6) as u32)),
+        )
+        .spread_segments(rng.chance(300))
+        .receipts(if ample_limits { full } else { tight })
+        .reassembly(if ample_limits { ample } else { reassembly })
+        .segment_ack_timeout(span(rng, 0, 200))
+        .unbind_timeout(ticks(rng.pick(&[0, 20, 100, 300])))
+        .segment_ack_mode(rng.pick(&[
             SegmentAckMode::Adaptive,
             SegmentAckMode::Adaptive,
             SegmentAckMode::Strict,
-        ]),
-        seed: Some(rng.next()),
-        ..Options::new(Credentials::new("shop", "s3cret"), &Provider::UNSTATED)
-    };
+        ]))
+        .seed(rng.next());
     (options, ids)
 }
 
@@ -423,16 +416,14 @@ pub(crate) fn unanswered(rng: &mut Rng) -> UnansweredPolicy {
 
 fn session(rng: &mut Rng) -> Config {
     let rate = |rng: &mut Rng| Rate::per_second(rng.within(1..=40) as u32).with_burst(rng.index(6) as u32);
-    Config {
-        window: rng.within(1..=8) as u16,
-        max_unanswered: rng.pick(&[4, 256]),
-        max_output: rng.pick(&[1, 300, 100_000]),
-        rate: rng.chance(600).then(|| rate(rng)),
-        slow_down_when_throttled: rng.chance(500),
-        enquire_link_interval: rng.chance(900).then(|| span(rng, 50, 300)),
-        response_timeout: span(rng, 50, 300),
-        late_response_timeout: span(rng, 1, 600),
-        drain_timeout: span(rng, 0, 100),
-        ..Config::default()
-    }
+    Config::default()
+        .window(rng.within(1..=8) as u16)
+        .max_unanswered(rng.pick(&[4, 256]))
+        .max_output(rng.pick(&[1, 300, 100_000]))
+        .rate(rng.chance(600).then(|| rate(rng)))
+        .slow_down_when_throttled(rng.chance(500))
+        .enquire_link_interval(rng.chance(900).then(|| span(rng, 50, 300)))
+        .response_timeout(span(rng, 50, 300))
+        .late_response_timeout(span(rng, 1, 600))
+        .drain_timeout(span(rng, 0, 100))
 }

@@ -1,7 +1,7 @@
 //! The application changes the account while it runs: its binds and its other options.
 
-use smpp_proto::account::{Binds, Credentials, Options};
-use smpp_proto::session::{Config, Rate};
+use smpp_proto::account::{Binds, Credentials};
+use smpp_proto::session::Rate;
 
 use super::scenario::{binds, endpoints, statuses, tight_reassembly, tight_receipts, working_binds};
 use super::simulation::AccountSimulation;
@@ -62,27 +62,30 @@ impl AccountSimulation {
         let options = match change {
             Change::Binds => {
                 let max_binds = rng.within(1..=self.slots.all.len() as u64) as u16;
-                Options { max_binds, binds: binds(rng, max_binds), ..options }
+                options.max_binds(max_binds).binds(binds(rng, max_binds))
             }
             Change::Credentials => {
-                Options { credentials: Credentials::new("shop", rng.pick(&["s3cret", "n3w"])), ..options }
+                options.credentials(Credentials::new("shop", rng.pick(&["s3cret", "n3w"])))
             }
-            Change::Endpoints => Options { endpoints: endpoints(rng), ..options },
+            Change::Endpoints => options.endpoints(endpoints(rng)),
             Change::Limits => {
                 let rate = rng.chance(600).then(|| Rate::per_second(rng.within(1..=40) as u32));
-                let session = Config { window: rng.within(1..=8) as u16, rate, ..options.session };
+                let session = options.session.window(rng.within(1..=8) as u16).rate(rate);
                 let queue_capacity = self.account.queued().max(rng.within(3..=40) as usize);
-                Options { session, queue_capacity, ..options }
+                options.session(session).queue_capacity(queue_capacity)
             }
             // Ample limits stay ample.
             Change::Reassembly | Change::Receipts if self.scenario.ample_limits => return,
             Change::Nothing => options,
-            Change::Reassembly => Options { reassembly: tight_reassembly(rng), ..options },
-            Change::Receipts => Options { receipts: tight_receipts(rng, options.receipts), ..options },
-            Change::Statuses => Options { statuses: statuses(rng), ..options },
+            Change::Reassembly => options.reassembly(tight_reassembly(rng)),
+            Change::Receipts => {
+                let receipts = tight_receipts(rng, options.receipts);
+                options.receipts(receipts)
+            }
+            Change::Statuses => options.statuses(statuses(rng)),
             Change::Sending => {
                 let rate = rng.chance(600).then(|| Rate::per_second(rng.within(5..=60) as u32));
-                Options { rate, spread_segments: rng.chance(500), ..options }
+                options.rate(rate).spread_segments(rng.chance(500))
             }
         };
         self.context.trace(|| format!("the application reconfigures {change:?}: {options:?}"));

@@ -9,6 +9,7 @@ mod properties;
 mod receipts;
 mod serialize;
 mod session;
+mod setters;
 mod tables;
 mod tolerance;
 mod vectors;

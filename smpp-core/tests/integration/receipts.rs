@@ -47,17 +47,11 @@ impl Sample {
             [0, 1, 2, 3, 4, 5].map(|index| self.values[index].as_deref());
         let number =
             |key: &str| self.line.get(key).map(|number| number.as_u64().unwrap().try_into().unwrap());
-        Receipt {
-            id: id.unwrap(),
-            sub: number("sub"),
-            dlvrd: number("dlvrd"),
-            submit_date,
-            done_date,
-            stat: stat.unwrap(),
-            err,
-            text,
-            ..Receipt::default()
-        }
+        let mut receipt = Receipt::default().id(id.unwrap()).stat(stat.unwrap());
+        (receipt.sub, receipt.dlvrd) = (number("sub"), number("dlvrd"));
+        (receipt.submit_date, receipt.done_date) = (submit_date, done_date);
+        (receipt.err, receipt.text) = (err, text);
+        receipt
     }
 }
 
@@ -119,7 +113,8 @@ fn a_receipt_is_read_from_every_pdu() {
 fn a_receipt_in_ucs2_is_read_and_its_text_stays_ucs2() {
     for sample in &*SAMPLES {
         let text_value = sample.values[5].as_ref().map(|text| to_utf16(text));
-        let expected = Receipt { text: text_value.as_deref(), ..sample.receipt() };
+        let mut expected = sample.receipt();
+        expected.text = text_value.as_deref();
         with_message(&to_utf16(&sample.text), |message| {
             let message = DeliverSm { data_coding: DataCoding::UCS2, ..message };
             let mut buffer = b"what was in it".to_vec();

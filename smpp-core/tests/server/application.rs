@@ -52,13 +52,11 @@ impl Application {
         }
         let system_id = bind.system_id.as_bytes();
         let decision = if bind.password.equals(b"secret") {
-            Ok(Admission {
-                account: scenario.ignores_case.then(|| AccountName::new(&system_id.to_ascii_lowercase())),
-                binds: scenario.binds,
-                account_rate: scenario.account_rate,
-                tolerance: scenario.tolerance,
-                ..Admission::default()
-            })
+            Ok(Admission::default()
+                .account(scenario.ignores_case.then(|| AccountName::new(&system_id.to_ascii_lowercase())))
+                .binds(scenario.binds)
+                .account_rate(scenario.account_rate)
+                .tolerance(scenario.tolerance))
         } else {
             Err(CommandStatus::RINVPASWD)
         };

@@ -74,7 +74,7 @@ impl Client {
             let mode = rng.pick(&[BindMode::Receiver, BindMode::Transmitter, BindMode::Transceiver]);
             Kind::Esme { mode, account: rng.pick(&NAMES) }
         };
-        let config = Config { window: 4, enquire_link_interval: None, ..Config::default() };
+        let config = Config::default().window(4).enquire_link_interval(None);
         let mut client = Self {
             kind,
             connection,

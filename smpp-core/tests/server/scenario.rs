@@ -55,7 +55,7 @@ fn limits(rng: &mut Rng) -> BindLimits {
         return BindLimits::total(total);
     }
     let mut some = || rng.within(0..=3) as u16;
-    BindLimits { transmitters: some(), receivers: some(), transceivers: some(), total }
+    BindLimits::total(total).transmitters(some()).receivers(some()).transceivers(some())
 }
 
 impl Scenario {
@@ -73,43 +73,40 @@ impl Scenario {
         let is_large = rng.chance(20);
         let connections = if is_large { 400 } else { rng.within(1..=12) as usize };
         let rate = |rng: &mut Rng| rng.chance(400).then(|| Rate::per_second(rng.within(1..=6) as u32));
-        let options = Options {
-            connections,
-            connections_per_address: if is_large { 100 } else { rng.within(1..=8) as usize },
-            unbound_connections: rng.within(0..=connections as u64) as usize,
-            unbound_octets: rng.pick(&[40, 300, 5_000, 1 << 20]),
-            unbound_pdu: rng.pick(&[120, 1024]),
-            binds: if is_large { BindLimits::total(300) } else { limits(rng) },
-            binds_status: rng.pick(&[
+        let options = Options::default()
+            .connections(connections)
+            .connections_per_address(if is_large { 100 } else { rng.within(1..=8) as usize })
+            .unbound_connections(rng.within(0..=connections as u64) as usize)
+            .unbound_octets(rng.pick(&[40, 300, 5_000, 1 << 20]))
+            .unbound_pdu(rng.pick(&[120, 1024]))
+            .binds(if is_large { BindLimits::total(300) } else { limits(rng) })
+            .binds_status(rng.pick(&[
                 CommandStatus::RALYBND,
                 CommandStatus::RBINDFAIL,
                 CommandStatus::RSYSERR,
-            ]),
-            rate: rate(rng),
-            account_rate: rate(rng),
-            decision_timeout: span(rng, 0, 200),
-            deliveries: DeliveryOptions {
-                capacity: rng.within(0..=8) as usize,
-                octets: rng.pick(&[80, 400, 100_000]),
-                total_octets: rng.pick(&[100, 1_000, 1_000_000]),
-                max_age: span(rng, 10, 2_000),
-                max_attempts: rng.within(0..=6) as u16,
-                retry_interval: span(rng, 0, 50),
-            },
-            ..Options::default()
-        };
-        let config = Config {
-            window: rng.within(1..=3) as u16,
-            max_unanswered: rng.within(2..=6) as u16,
-            backpressure_timeout: span(rng, 1, 100),
-            session_init_timeout: span(rng, 20, 400),
-            response_timeout: span(rng, 20, 300),
-            late_response_timeout: span(rng, 0, 100),
-            enquire_link_interval: Some(span(rng, 20, 400)),
-            drain_timeout: span(rng, 0, 200),
-            rate: rate(rng),
-            ..Config::default()
-        };
+            ]))
+            .rate(rate(rng))
+            .account_rate(rate(rng))
+            .decision_timeout(span(rng, 0, 200))
+            .deliveries(
+                DeliveryOptions::default()
+                    .capacity(rng.within(0..=8) as usize)
+                    .octets(rng.pick(&[80, 400, 100_000]))
+                    .total_octets(rng.pick(&[100, 1_000, 1_000_000]))
+                    .max_age(span(rng, 10, 2_000))
+                    .max_attempts(rng.within(0..=6) as u16)
+                    .retry_interval(span(rng, 0, 50)),
+            );
+        let config = Config::default()
+            .window(rng.within(1..=3) as u16)
+            .max_unanswered(rng.within(2..=6) as u16)
+            .backpressure_timeout(span(rng, 1, 100))
+            .session_init_timeout(span(rng, 20, 400))
+            .response_timeout(span(rng, 20, 300))
+            .late_response_timeout(span(rng, 0, 100))
+            .enquire_link_interval(span(rng, 20, 400))
+            .drain_timeout(span(rng, 0, 200))
+            .rate(rate(rng));
         Self {
             options,
             config,

@@ -231,7 +231,7 @@ impl Model {
                 let sent = self.clock;
                 self.open.push(Open { tag, sequence: *sequence, command, sent, deadline, end });
             }
-            Err(Refused { tag: returned, reason }) => {
+            Err(Refused { tag: returned, reason, .. }) => {
                 assert_eq!(*returned, tag, "a refused request returns its tag");
                 assert_eq!(encoded, 0, "a refused request is not sent");
                 match *reason {

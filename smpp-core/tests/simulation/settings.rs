@@ -28,24 +28,22 @@ pub(crate) struct Settings {
 
 impl Settings {
     pub(crate) fn config(&self) -> Config {
-        Config {
-            window: self.window,
-            max_unanswered: self.max_unanswered,
-            backpressure_timeout: self.backpressure,
-            max_pdu: self.max_pdu,
-            max_output: self.max_output,
-            max_malformed: self.max_malformed,
-            tolerance: Some(if self.strict { Tolerance::STRICT } else { Tolerance::LENIENT }),
-            rate: self.rate.map(|(limit, burst)| Rate::per_second(limit).with_burst(burst)),
-            session_init_timeout: self.session_init,
-            enquire_link_interval: self.enquire_link,
-            response_timeout: self.response,
-            late_response_timeout: self.late_response,
-            max_response_timeouts: self.max_timeouts,
-            inactivity_timeout: self.inactivity,
-            drain_timeout: self.drain,
-            ..Config::default()
-        }
+        Config::default()
+            .window(self.window)
+            .max_unanswered(self.max_unanswered)
+            .backpressure_timeout(self.backpressure)
+            .max_pdu(self.max_pdu)
+            .max_output(self.max_output)
+            .max_malformed(self.max_malformed)
+            .tolerance(if self.strict { Tolerance::STRICT } else { Tolerance::LENIENT })
+            .rate(self.rate.map(|(limit, burst)| Rate::per_second(limit).with_burst(burst)))
+            .session_init_timeout(self.session_init)
+            .enquire_link_interval(self.enquire_link)
+            .response_timeout(self.response)
+            .late_response_timeout(self.late_response)
+            .max_response_timeouts(self.max_timeouts)
+            .inactivity_timeout(self.inactivity)
+            .drain_timeout(self.drain)
     }
 
     /// Parses the output of [`Display`](fmt::Display). Returns `None` if a setting is missing.

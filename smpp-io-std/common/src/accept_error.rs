@@ -60,8 +60,6 @@ impl Error for AcceptError {
 mod tests {
     use std::io;
 
-    use smpp_proto::FramingError;
-
     use super::*;
 
     #[test]
@@ -76,7 +74,7 @@ mod tests {
             failed.source().and_then(Error::source).and_then(kind),
             Some(io::ErrorKind::ConnectionReset)
         );
-        let framing = FramingError { length: 7, limit: 100 };
+        let framing = smpp_proto::frame::split(&[0, 0, 0, 7], 100).unwrap_err();
         let malformed = end(CloseReason::Framing(framing), None);
         let cause = malformed.source().and_then(Error::source).and_then(|cause| cause.downcast_ref());
         assert_eq!(cause, Some(&framing));

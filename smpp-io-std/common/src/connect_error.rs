@@ -6,6 +6,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use smpp_proto::Endpoint;
 use smpp_proto::account::ConnectFailure;
 use smpp_proto::diagnosis::{ReceivedInstead, refused_bind_advice};
 use smpp_proto::session::{CloseReason, NotSentReason, RequestError, UnansweredReason};
@@ -30,6 +31,7 @@ use crate::tls::TlsError;
 /// }
 /// ```
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct ConnectError {
     /// Scheme, host and port.
     pub endpoint: String,
@@ -62,6 +64,13 @@ pub enum ConnectErrorKind {
         /// The transport's error, if the transport failed.
         transport: Option<Arc<io::Error>>,
     },
+}
+
+impl ConnectError {
+    /// Creates the error of a step that failed at this endpoint. It does not keep the credentials of the endpoint.
+    pub fn new(endpoint: &Endpoint, kind: ConnectErrorKind) -> Self {
+        Self { endpoint: endpoint.to_string(), kind }
+    }
 }
 
 impl ConnectErrorKind {

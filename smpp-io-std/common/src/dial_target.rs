@@ -19,7 +19,9 @@ impl DialTarget {
     /// Returns a target of this endpoint.
     #[doc(hidden)]
     pub fn new(endpoint: &Endpoint, address: SocketAddr) -> Self {
-        Self { endpoint: Endpoint { system_id: None, password: None, ..endpoint.clone() }, address }
+        let mut endpoint = endpoint.clone();
+        (endpoint.system_id, endpoint.password) = (None, None);
+        Self { endpoint, address }
     }
 }
 

@@ -8,6 +8,7 @@
 )]
 
 mod accept_error;
+mod account_error;
 #[cfg(feature = "testing")]
 mod certificate;
 mod connect_error;
@@ -24,8 +25,11 @@ mod seed;
 mod server_limits;
 pub mod telemetry;
 pub mod tls;
+#[doc(hidden)]
+pub mod tls_or_none;
 
 pub use accept_error::AcceptError;
+pub use account_error::AccountError;
 #[cfg(feature = "testing")]
 pub use certificate::Certificate;
 pub use connect_error::{ConnectError, ConnectErrorKind};

@@ -11,7 +11,7 @@ use smpp_proto::account::Options;
 /// evenly over 64 bits. They are not made for secrets.
 pub fn seeded(options: Options) -> Options {
     let seed = options.seed.unwrap_or_else(|| RandomState::new().build_hasher().finish());
-    Options { seed: Some(seed), ..options }
+    options.seed(seed)
 }
 
 #[cfg(test)]
@@ -26,7 +26,7 @@ mod tests {
     #[test]
     fn seeds_differ_unless_they_are_given() {
         let options = Options::new(Credentials::new("shop", "s3cret"), &Provider::UNSTATED);
-        let seed = |seed| seeded(Options { seed, ..options.clone() }).seed.unwrap();
+        let seed = |seed| seeded(options.clone().seed(seed)).seed.unwrap();
         let seeds: Vec<u64> = (0..1_000).map(|_| seed(None)).collect();
         assert_eq!(seeds.iter().collect::<HashSet<_>>().len(), 1_000);
         let references: HashSet<u16> = seeds.iter().map(|seed| *seed as u16).collect();

@@ -15,14 +15,11 @@ use smpp_proto::session::Rate;
 /// use smpp_proto::session::Rate;
 /// use smpp_common::ServerLimits;
 ///
-/// let limits = ServerLimits {
-///     binds_per_account: 4,
-///     rate: Some(Rate::per_second(50)),
-///     ..ServerLimits::default()
-/// };
+/// let limits = ServerLimits::default().binds_per_account(4).rate(Rate::per_second(50));
 /// assert_eq!(limits.connections, 1000);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ServerLimits {
     /// Open connections, bound or not. Connections that are being closed do not count; with them there may be twice as many.
     /// Set it below half the number of files that the process may open. Default 1,000.
@@ -98,22 +95,36 @@ impl Default for ServerLimits {
 }
 
 impl ServerLimits {
+    smpp_proto::setters! {
+        const connections: usize,
+        const connections_per_address: usize,
+        const unbound_connections: usize,
+        const unbound_octets: usize,
+        const unbound_pdu: usize,
+        const binds_per_account: u16,
+        const binds_status: CommandStatus,
+        rate: impl Into<Option<Rate>>,
+        account_rate: impl Into<Option<Rate>>,
+        const rate_status: CommandStatus,
+        const decision_timeout: Duration,
+        const deliveries: DeliveryOptions,
+        const detached_requests: usize,
+    }
+
     /// Returns these limits as the options of a [`Registry`](smpp_proto::server::Registry).
     pub fn options(&self) -> Options {
-        Options {
-            connections: self.connections,
-            connections_per_address: self.connections_per_address,
-            unbound_connections: self.unbound_connections,
-            unbound_octets: self.unbound_octets,
-            unbound_pdu: self.unbound_pdu,
-            binds: BindLimits::total(self.binds_per_account),
-            binds_status: self.binds_status,
-            rate: self.rate,
-            account_rate: self.account_rate,
-            rate_status: self.rate_status,
-            decision_timeout: self.decision_timeout,
-            deliveries: self.deliveries,
-            ..Options::default()
-        }
+        Options::default()
+            .connections(self.connections)
+            .connections_per_address(self.connections_per_address)
+            .unbound_connections(self.unbound_connections)
+            .unbound_octets(self.unbound_octets)
+            .unbound_pdu(self.unbound_pdu)
+            .binds(BindLimits::total(self.binds_per_account))
+            .binds_status(self.binds_status)
+            .rate(self.rate)
+            .account_rate(self.account_rate)
+            .rate_status(self.rate_status)
+            .decision_timeout(self.decision_timeout)
+            .deliveries(self.deliveries)
     }
 }

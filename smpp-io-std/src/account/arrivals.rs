@@ -117,8 +117,9 @@ pub struct Unacknowledged<T> {
 }
 
 impl Arrival {
-    fn new(event: RoutedEvent, shared: &Arc<Shared>) -> Self {
-        match event {
+    /// Returns `None` for an event that this version does not pass on.
+    fn new(event: RoutedEvent, shared: &Arc<Shared>) -> Option<Self> {
+        Some(match event {
             RoutedEvent::Message(message, ack) => {
                 Self::Message(Unacknowledged::new(message, Some(ack), shared))
             }
@@ -129,7 +130,8 @@ impl Arrival {
             RoutedEvent::LateOutcome { message, key, segment, outcome } => {
                 Self::LateOutcome { message, key, segment, outcome }
             }
-        }
+            _ => return None,
+        })
     }
 }
 
@@ -154,10 +156,15 @@ impl Arrivals {
 
     fn receive(&mut self, deadline: Option<Instant>) -> Result<Option<Arrival>, Ended> {
         let shared = self.account.shared();
-        match shared.wait_until(deadline, EventRouter::poll_arrival) {
-            Some(Some(event)) => Ok(Some(Arrival::new(event, shared))),
-            Some(None) => Err(Ended),
-            None => Ok(None),
+        loop {
+            match shared.wait_until(deadline, EventRouter::poll_arrival) {
+                Some(Some(event)) => match Arrival::new(event, shared) {
+                    None => {}
+                    arrival => return Ok(arrival),
+                },
+                Some(None) => return Err(Ended),
+                None => return Ok(None),
+            }
         }
     }
 }

@@ -2,10 +2,10 @@
 
 use smpp_proto::account::Options;
 
+use super::AccountError;
 use super::arrivals::Arrivals;
 use super::background;
 use super::connector::AccountConnector;
-use super::error::AccountError;
 use super::handle::Account;
 use super::shared::Shared;
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use smpp_common::LastFailure;
 use smpp_proto::Endpoint;
-use smpp_proto::account::{Credentials, Expected, LinkId, Options};
+use smpp_proto::account::{Expected, LinkId, Options};
 use smpp_proto::session::Observer;
 
 use crate::dial::Dialer;
@@ -58,11 +58,12 @@ impl AccountConnector {
     /// options, which are tried when it fails. A system_id and a password in the endpoint replace those of the options.
     pub fn new(endpoint: &Endpoint, mut options: Options) -> Self {
         let Endpoint { system_id, password, .. } = endpoint.clone();
-        options.credentials = Credentials {
-            system_id: system_id.unwrap_or(options.credentials.system_id),
-            password: password.unwrap_or(options.credentials.password),
-            ..options.credentials
-        };
+        if let Some(system_id) = system_id {
+            options.credentials.system_id = system_id;
+        }
+        if let Some(password) = password {
+            options.credentials.password = password;
+        }
         options.endpoints.insert(0, endpoint.clone());
         Self::with_options(options)
     }
@@ -77,11 +78,9 @@ impl AccountConnector {
     /// use smpp_std::account::AccountConnector;
     ///
     /// let (tx, rx): (Endpoint, Endpoint) = ("smpps://tx.example.com".parse()?, "smpps://rx.example.com".parse()?);
-    /// let options = Options {
-    ///     binds: Binds::transmitters(1).at([tx]).and(Binds::receivers(1).at([rx])),
-    ///     max_binds: 2,
-    ///     ..Options::new(Credentials::new("shop", "secret"), &Provider::UNSTATED)
-    /// };
+    /// let options = Options::new(Credentials::new("shop", "secret"), &Provider::UNSTATED)
+    ///     .binds(Binds::transmitters(1).at([tx]).and(Binds::receivers(1).at([rx])))
+    ///     .max_binds(2);
     /// let (account, arrivals) = AccountConnector::with_options(options).connect()?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -231,7 +230,7 @@ impl AccountConnector {
 
 /// Returns the failure of a connection to this endpoint.
 pub(super) fn connect_error(endpoint: &Endpoint, kind: ConnectErrorKind) -> LastFailure {
-    ConnectError { endpoint: endpoint.to_string(), kind }.into()
+    ConnectError::new(endpoint, kind).into()
 }
 
 impl fmt::Debug for AccountConnector {

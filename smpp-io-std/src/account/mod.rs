@@ -12,10 +12,8 @@
 //! use smpp_proto::{Address, MessageState, RegisteredDelivery, SubmitSm};
 //! use smpp_std::account::{Account, Arrival};
 //!
-//! let options = Options {
-//!     binds: Binds::transceivers(4),
-//!     ..Options::new(Credentials::new("my_subaccount", "secret"), &Provider::EIGHT_BY_EIGHT)
-//! };
+//! let options = Options::new(Credentials::new("my_subaccount", "secret"), &Provider::EIGHT_BY_EIGHT)
+//!     .binds(Binds::transceivers(4));
 //! let (account, mut arrivals) = Account::connect("smpps://smpp.8x8.com", options)?;
 //!
 //! // Mobile-originated messages, and receipts that no `Sent` waits for.
@@ -151,8 +149,9 @@ mod ticket;
 
 pub use arrivals::{Arrival, Arrivals, Unacknowledged};
 pub use connector::AccountConnector;
-pub use error::{AccountError, Ended};
+pub use error::Ended;
 pub use events::Events;
 pub use handle::Account;
+pub use smpp_common::AccountError;
 pub use smpp_proto::account::{AckError, NoMoreReceipts, SendError};
 pub use ticket::{Sent, Ticket};

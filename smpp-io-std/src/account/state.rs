@@ -57,6 +57,8 @@ pub(super) struct AccountState {
     pub(super) ready_waiting: usize,
     pub(super) handles: usize,
     pub(super) links: Vec<LinkTask>,
+    /// How many of their threads wait for a change: [`LinkTask::paused_until`].
+    pub(super) paused: usize,
     /// The connections with output that the thread writes that calls the account: [`LinkTask::is_unwritten`].
     pub(super) unwritten: Vec<usize>,
     /// How many submissions have left their output there, to be written with that of others.
@@ -89,6 +91,7 @@ impl AccountState {
             wake_list: Vec::new(),
             capacity: account.available_capacity(),
             ready_waiting: 0,
+            paused: 0,
             unwritten: Vec::new(),
             left: 0,
             write_left_at: None,
@@ -258,7 +261,7 @@ mod tests {
 
     fn state() -> AccountState {
         let options = Options::new(Credentials::new("shop", "s3cret"), &Provider::UNSTATED);
-        let options = Options { queue_capacity: 20_000, ..options };
+        let options = options.queue_capacity(20_000);
         let account = Account::new(options.clone(), Instant::ZERO).unwrap();
         let connector = AccountConnector::new(&"smpp://localhost".parse().unwrap(), options);
         AccountState::new(account, &connector)

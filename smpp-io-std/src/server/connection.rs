@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use smpp_common::{Arrival, ServerLimits};
 use smpp_proto::server::{Admission, BindRefusal, ConnectionId, RejectReason};
-use smpp_proto::session::{Config, Observer, RateMeter, Smsc};
+use smpp_proto::session::{Observer, RateMeter, Smsc};
 use smpp_proto::{COctets, CommandStatus, InterfaceVersion, Operation as _};
 
 use super::bind_request::{BindRequest, PendingBind, first_bind};
@@ -148,11 +148,9 @@ impl ServerContext {
                 return Err(NotBound::Refused);
             }
         };
-        let config = Config {
-            tolerance: tolerance.or(config.tolerance),
-            peer_version: peer_version.or(config.peer_version),
-            ..config
-        };
+        let config = config
+            .tolerance(tolerance.or(config.tolerance))
+            .peer_version(peer_version.or(config.peer_version));
         let system_id = COctets::new(&self.system_id).unwrap_or_default();
         let peer = request.peer().clone();
         let Ok(inbox) = request.accept_as(reply, (system_id, self.version), config) else {

@@ -243,7 +243,7 @@ impl IncomingConnection {
         let started = start_with::<Smsc>(wrap(stream), config, surroundings);
         let (peer, inbox) = started.map_err(|error| {
             let error = Some(Arc::new(error));
-            AcceptError::Ended(End { reason: CloseReason::Disconnected, error })
+            AcceptError::Ended(End::new(CloseReason::Disconnected, error))
         })?;
         Ok((peer, inbox, Origin { address, tls }))
     }

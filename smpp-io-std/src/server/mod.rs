@@ -116,7 +116,7 @@ pub struct Server {
 /// use smpp_std::{Listener, Server, ServerLimits, Service};
 ///
 /// fn run(service: impl Service) -> Result<Server, Box<dyn std::error::Error>> {
-///     let limits = ServerLimits { binds_per_account: 4, ..ServerLimits::default() };
+///     let limits = ServerLimits::default().binds_per_account(4);
 ///     let server = Server::builder(service)
 ///         .limits(limits)
 ///         .system_id("smsc".try_into()?)
@@ -379,7 +379,7 @@ impl Server {
         }
         registry.close();
         registry.wait_for_deliveries(abort_by);
-        let aborted = End { reason: CloseReason::Aborted, error: None };
+        let aborted = End::new(CloseReason::Aborted, None);
         let ended = bound.into_iter().map(|bound| {
             let end = bound.peer().try_end().unwrap_or_else(|| aborted.clone());
             (bound, end)

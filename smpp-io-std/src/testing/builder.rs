@@ -34,7 +34,7 @@ type ObserverFactory = Box<dyn Fn(SocketAddr) -> Box<dyn Observer + Send> + Send
 ///
 /// let smsc = TestSmsc::builder()
 ///     .account("shop", "secret")
-///     .rules(Rules { max_binds: 1, ..Rules::default() })
+///     .rules(Rules::default().max_binds(1))
 ///     .tls()
 ///     .start()?;
 /// let connection = Connector::new().tls(smsc.client_tls()).bind(&smsc.endpoint(), &smsc.bind())?;
@@ -148,21 +148,16 @@ impl TestSmscBuilder {
             accounts.push((ACCOUNT.0.into(), ACCOUNT.1.into()));
         }
         let certificate = Certificate::for_localhost()?;
-        let config = Config {
-            inactivity_timeout: rules.dialect.idle_timeout,
-            enquire_link_is_activity: true,
-            ..Config::default()
-        };
+        let config =
+            Config::default().inactivity_timeout(rules.dialect.idle_timeout).enquire_link_is_activity(true);
         // The server counts binds and messages, so that the simulator does not have to.
-        let limits = ServerLimits {
-            connections: max_connections,
-            connections_per_address: max_connections,
-            binds_per_account: rules.max_binds,
-            binds_status: rules.dialect.bind_status,
-            rate: rules.rate,
-            rate_status: rules.dialect.rate_status,
-            ..ServerLimits::default()
-        };
+        let limits = ServerLimits::default()
+            .connections(max_connections)
+            .connections_per_address(max_connections)
+            .binds_per_account(rules.max_binds)
+            .binds_status(rules.dialect.bind_status)
+            .rate(rules.rate)
+            .rate_status(rules.dialect.rate_status);
         let version = rules.dialect.sc_interface_version;
         let shared = Arc::new(Shared::new(rules, &accounts, faults, log_capacity));
         let builder = Server::builder(SimulatorService(Arc::clone(&shared)))
@@ -182,14 +177,14 @@ impl TestSmscBuilder {
         // In memory it is the address that clients show, and no more.
         let shown = server.local_addrs().first().copied().unwrap_or(([127, 0, 0, 1], 2775).into());
         let (system_id, password) = accounts.into_iter().next().unwrap_or_default();
-        let endpoint = Endpoint {
-            tls,
-            // The certificate is for this name.
-            host: if tls { "localhost".into() } else { shown.ip().to_string() },
-            port: shown.port(),
-            system_id: Some(system_id),
-            password: Some(password),
+        let port = shown.port();
+        // The certificate is for this name.
+        let endpoint = if tls {
+            Endpoint::tls("localhost", port)
+        } else {
+            Endpoint::plain(shown.ip().to_string(), port)
         };
+        let endpoint = endpoint.system_id(system_id).password(password);
         let due = Arc::clone(&shared);
         thread::Builder::new().name("smsc".into()).spawn(move || due.run())?;
         let memory = in_memory.then(|| (tls.then(|| certificate.server_tls()), config));

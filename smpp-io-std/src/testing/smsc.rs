@@ -291,7 +291,7 @@ impl TestSmsc {
     /// use smpp_std::testing::{Faults, TestSmsc};
     ///
     /// let smsc = TestSmsc::start()?;
-    /// smsc.set_faults(Faults { drop_percent: 100, ..Faults::default() });
+    /// smsc.set_faults(Faults::default().drop_percent(100));
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn set_faults(&self, faults: Faults) {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use smpp_proto::SubmitSm;
-use smpp_proto::account::{Binds, Message, Options};
+use smpp_proto::account::{Binds, Message};
 use smpp_proto::session::Config;
 use smpp_std::Duplex;
 use smpp_std::account::{Account, AccountConnector};
@@ -57,10 +57,7 @@ fn bound() -> (Server, Account, Arc<AtomicU64>) {
     server.shared.mute.store(true, Ordering::SeqCst);
     let writes = Arc::new(AtomicU64::new(0));
     let counting = Arc::clone(&writes);
-    let options = Options {
-        session: Config { window: 200, rate: None, ..Config::default() },
-        ..options(Binds::transceivers(1))
-    };
+    let options = options(Binds::transceivers(1)).session(Config::default().window(200).rate(None));
     let connector = AccountConnector::new(&server.endpoint(), options)
         .dial(move |target| Ok(Counting(TcpStream::connect(target.address)?, Arc::clone(&counting))));
     let (account, _) = connector.connect().unwrap();

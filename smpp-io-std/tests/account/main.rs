@@ -36,11 +36,9 @@ const SECOND: Duration = Duration::from_secs(1);
 
 fn options(binds: Binds) -> Options {
     let (system_id, password) = ACCOUNT;
-    Options {
-        binds,
-        connect_interval: Duration::from_millis(1),
-        ..Options::new(Credentials::new(system_id, password), &Provider::EIGHT_BY_EIGHT)
-    }
+    Options::new(Credentials::new(system_id, password), &Provider::EIGHT_BY_EIGHT)
+        .binds(binds)
+        .connect_interval(Duration::from_millis(1))
 }
 
 fn template() -> SubmitSm<'static> {
@@ -115,7 +113,7 @@ fn fast(binds: Binds) -> Options {
     let quick = Duration::from_millis(20);
     let mut options = options(binds);
     options.session.rate = None;
-    Options { backoff: Backoff { initial: quick, max: quick, reset_after: SECOND }, ..options }
+    options.backoff(Backoff::default().initial(quick).max(quick).reset_after(SECOND))
 }
 
 #[test]
@@ -150,13 +148,8 @@ fn a_wrong_password_is_reported_and_not_retried() {
         let smsc = TestSmsc::builder().tls().start().unwrap();
         let options = options(Binds::transceivers(4));
         let credentials = Credentials::new(ACCOUNT.0, "wrong");
-        let connector = || {
-            trusting(
-                &smsc,
-                smsc.local_addr().port(),
-                Options { credentials: credentials.clone(), ..options.clone() },
-            )
-        };
+        let connector =
+            || trusting(&smsc, smsc.local_addr().port(), options.clone().credentials(credentials.clone()));
         let error = connector().connect().unwrap_err();
         assert!(matches!(error, AccountError::Refused { status: CommandStatus::RINVPASWD, .. }), "{error}");
 
@@ -267,7 +260,7 @@ fn shutdown_returns_the_unresolved_messages() {
     alone(|| {
         let server = Server::start("127.0.0.1:0");
         server.shared.mute.store(true, Ordering::SeqCst);
-        let mut options = Options { max_binds: 1, ..options(Binds::transceivers(1)) };
+        let mut options = options(Binds::transceivers(1)).max_binds(1);
         options.session.window = 1;
         options.session.drain_timeout = Duration::from_millis(100);
         let (account, mut arrivals) = AccountConnector::new(&server.endpoint(), options).connect().unwrap();
@@ -276,7 +269,7 @@ fn shutdown_returns_the_unresolved_messages() {
         let unresolved = account.shutdown(Duration::from_millis(20));
         let mut outcomes = unresolved.iter().map(|unresolved| match unresolved {
             Unresolved::NotAccepted { message, outcome, .. } => (*message, outcome.segments[0].clone()),
-            Unresolved::NoReceipt { .. } => panic!("{unresolved:?}"),
+            _ => panic!("{unresolved:?}"),
         });
         let (first, second) = (outcomes.next().unwrap(), outcomes.next().unwrap());
         assert_eq!(first, (waiting.message(), SegmentOutcome::NeverSent(SegmentNotSentReason::ShutDown)));
@@ -295,7 +288,7 @@ fn a_deadline_returns_the_ticket_of_a_message_that_is_still_being_sent() {
     alone(|| {
         let server = Server::start("127.0.0.1:0");
         server.shared.mute.store(true, Ordering::SeqCst);
-        let mut options = Options { queue_capacity: 1, ..options(Binds::transceivers(1)) };
+        let mut options = options(Binds::transceivers(1)).queue_capacity(1);
         options.session.drain_timeout = Duration::from_millis(100);
         let (account, mut arrivals) = AccountConnector::new(&server.endpoint(), options).connect().unwrap();
         assert!(arrivals.recv_until(soon()).unwrap().is_none());
@@ -338,7 +331,7 @@ fn the_number_of_binds_can_be_changed() {
 fn every_thread_that_waits_for_room_gets_its_turn() {
     alone(|| {
         let server = Server::start("127.0.0.1:0");
-        let options = Options { queue_capacity: 2, ..fast(Binds::transceivers(2)) };
+        let options = fast(Binds::transceivers(2)).queue_capacity(2);
         let (account, arrivals) = AccountConnector::new(&server.endpoint(), options).connect().unwrap();
         // Without `Arrivals`, receipts are acknowledged and dropped.
         drop(arrivals);

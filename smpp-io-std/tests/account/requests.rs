@@ -18,7 +18,7 @@ fn connected(server: &Server, options: Options) -> Account {
 /// The options of a provider that takes every operation.
 fn unstated() -> Options {
     let credentials = Credentials::new("shop", "secret");
-    Options { connect_interval: Duration::from_millis(1), ..Options::new(credentials, &Provider::UNSTATED) }
+    Options::new(credentials, &Provider::UNSTATED).connect_interval(Duration::from_millis(1))
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn requests_about_a_message_return_the_response() {
 fn a_request_without_a_bind_is_withdrawn_at_its_deadline() {
     alone(|| {
         let mut server = Server::start("127.0.0.1:0");
-        let account = connected(&server, Options { request_capacity: 1, ..unstated() });
+        let account = connected(&server, unstated().request_capacity(1));
         server.kill();
         while bound(&account) > 0 {
             thread::yield_now();
@@ -115,9 +115,9 @@ fn detailed_events_say_what_is_handed_to_the_transport_and_others_do_not() {
 #[test]
 fn the_simulated_smsc_answers_requests_about_messages() {
     alone(|| {
-        let rules = Rules { receipt_delay: Duration::from_secs(3600), ..Rules::default() };
+        let rules = Rules::default().receipt_delay(Duration::from_secs(3600));
         let smsc = TestSmsc::builder().rules(rules).start().unwrap();
-        let options = Options { credentials: Credentials::new(ACCOUNT.0, ACCOUNT.1), ..unstated() };
+        let options = unstated().credentials(Credentials::new(ACCOUNT.0, ACCOUNT.1));
         let endpoint = smsc.endpoint();
         let (account, _arrivals) = AccountConnector::new(&endpoint, options).connect().unwrap();
         let template = SubmitSm {

@@ -6,7 +6,7 @@ use std::sync::{Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use smpp_proto::MessageState;
-use smpp_proto::account::{Binds, LinkState, Options};
+use smpp_proto::account::{Binds, LinkState};
 use smpp_std::account::AccountConnector;
 
 use crate::smsc::Server;
@@ -35,7 +35,7 @@ fn a_resolver_that_hangs_times_out_and_does_not_delay_the_shutdown() {
         let address = server.address;
         let (gate, passed) = mpsc::channel::<()>();
         let passed = Mutex::new(passed);
-        let options = Options { connect_timeout: Duration::from_millis(50), ..fast(Binds::transceivers(2)) };
+        let options = fast(Binds::transceivers(2)).connect_timeout(Duration::from_millis(50));
         let connector = AccountConnector::new(&server.endpoint(), options).resolver(move |_| {
             // Once the gate is dropped, this returns at once.
             let _ = passed.lock().unwrap().recv();

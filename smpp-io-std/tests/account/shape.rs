@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
-use smpp_proto::account::{Binds, Credentials, LinkState, Options, OptionsError, SubmitError};
+use smpp_proto::account::{Binds, Credentials, LinkState, OptionsError, SubmitError};
 use smpp_proto::session::State;
 use smpp_proto::{BindMode, Endpoint};
 use smpp_std::account::{Account, AccountConnector, AccountError};
@@ -47,7 +47,7 @@ fn the_endpoints_of_the_options_are_tried_after_that_of_the_url() {
         let smsc = TestSmsc::start().unwrap();
         let nameless = Endpoint::plain("no-such-host.invalid", 2775);
         let endpoints = vec![nameless, closed(), smsc.endpoint()];
-        let options = Options { endpoints, ..fast(Binds::transceivers(2)) };
+        let options = fast(Binds::transceivers(2)).endpoints(endpoints);
         let unusable = closed();
         let (account, _arrivals) = AccountConnector::new(&unusable, options).connect().unwrap();
         until(|| bound(&account) == [(BindMode::Transceiver, smsc.local_addr().port()); 2]);
@@ -65,7 +65,7 @@ fn a_group_without_an_endpoint_is_an_error() {
         let smsc = TestSmsc::start().unwrap();
         let connector = AccountConnector::new(&smsc.endpoint(), fast(Binds::NONE));
         let (account, _arrivals) = connector.start().unwrap();
-        let none = Options { endpoints: Vec::new(), binds: Binds::transceivers(1), ..account.options() };
+        let none = account.options().endpoints(Vec::new()).binds(Binds::transceivers(1));
         assert_eq!(account.reconfigure(none), Err(OptionsError::NoEndpoint));
     });
 }
@@ -76,21 +76,21 @@ fn an_account_is_reconfigured_while_it_runs() {
         let builder = TestSmsc::builder().account(ACCOUNT.0, ACCOUNT.1).account("other", "n3w");
         let (first, second) =
             (builder.start().unwrap(), TestSmsc::builder().account("other", "n3w").start().unwrap());
-        let start = Options { max_binds: 1, ..fast(Binds::NONE) };
+        let start = fast(Binds::NONE).max_binds(1);
         let (account, _arrivals) = AccountConnector::new(&first.endpoint(), start).start().unwrap();
         let waiting = account.submit(&text("Hello")).unwrap();
         // More slots than at the start.
         let binds = Binds::transceivers(3);
-        account.reconfigure(Options { max_binds: 3, binds, ..account.options() }).unwrap();
+        account.reconfigure(account.options().max_binds(3).binds(binds)).unwrap();
         waiting.outcome().unwrap();
         until(|| bound(&account) == [(BindMode::Transceiver, first.local_addr().port()); 3]);
         // Other credentials and another host.
         let credentials = Credentials::new("other", "n3w");
         let endpoints = vec![second.endpoint()];
-        account.reconfigure(Options { credentials, endpoints, ..account.options() }).unwrap();
+        account.reconfigure(account.options().credentials(credentials).endpoints(endpoints)).unwrap();
         until(|| bound(&account) == [(BindMode::Transceiver, second.local_addr().port()); 3]);
         account.send(&text("Hello")).unwrap();
-        assert!(account.reconfigure(Options { max_binds: 1, ..account.options() }).is_err());
+        assert!(account.reconfigure(account.options().max_binds(1)).is_err());
         account.shutdown(SECOND);
     });
 }
@@ -99,7 +99,7 @@ fn an_account_is_reconfigured_while_it_runs() {
 fn a_stopped_account_resumes() {
     alone(|| {
         let smsc = TestSmsc::start().unwrap();
-        let endpoint = Endpoint { password: Some("wr0ng".into()), ..smsc.endpoint() };
+        let endpoint = smsc.endpoint().password("wr0ng");
         let connector = AccountConnector::new(&endpoint, fast(Binds::transceivers(1)));
         let (account, _arrivals) = connector.start().unwrap();
         let stopped = || matches!(account.try_submit(&text("Hello")), Err(SubmitError::Stopped));
@@ -107,7 +107,7 @@ fn a_stopped_account_resumes() {
         account.resume();
         until(stopped);
         let credentials = Credentials::new(ACCOUNT.0, ACCOUNT.1);
-        account.reconfigure(Options { credentials, ..account.options() }).unwrap();
+        account.reconfigure(account.options().credentials(credentials)).unwrap();
         account.send(&text("Hello")).unwrap();
         account.shutdown(Duration::from_secs(1));
     });

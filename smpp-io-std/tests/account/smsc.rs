@@ -76,7 +76,7 @@ impl Server {
 impl Served {
     fn serve(&self, stream: TcpStream) {
         // So that an unbind does not wait long for the messages that are left unanswered.
-        let config = Config { drain_timeout: Duration::from_millis(50), ..Config::default() };
+        let config = Config::default().drain_timeout(Duration::from_millis(50));
         let mut connection = Connection::<Smsc, _>::new(stream, config).unwrap();
         loop {
             let answered = match connection.recv(None) {

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use smpp_proto::account::{Binds, Message, Options, SegmentOutcome};
+use smpp_proto::account::{Binds, Message, SegmentOutcome};
 use smpp_proto::session::{CloseReason, Kind};
 use smpp_proto::{RegisteredDelivery, SubmitSm, Tlv, Tlvs};
 use smpp_std::account::{AccountConnector, SendError};
@@ -44,7 +44,7 @@ fn connector_to_blocked_smsc(
 ) -> (AccountConnector, mpsc::Sender<()>, Message) {
     let (blocked, go) = blocked();
     let (asked, good) = (AtomicU64::new(0), server.address);
-    let mut options = Options { queue_capacity: 2_000, ..fast(Binds::transceivers(1)) };
+    let mut options = fast(Binds::transceivers(1)).queue_capacity(2_000);
     options.session.window = 1_000;
     options.session.max_output = 64 << 20;
     options.session.response_timeout = response_timeout;

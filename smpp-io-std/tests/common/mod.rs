@@ -112,10 +112,7 @@ pub(crate) fn account(listener: &TcpListener, options: Options) -> (Account, Arr
 }
 
 pub(crate) fn account_options() -> Options {
-    Options {
-        binds: Binds::transceivers(1),
-        ..Options::new(Credentials::new("shop", "secret"), &Provider::UNSTATED)
-    }
+    Options::new(Credentials::new("shop", "secret"), &Provider::UNSTATED).binds(Binds::transceivers(1))
 }
 
 /// Runs the test in a thread of its own. A test that hangs for 60 s fails.

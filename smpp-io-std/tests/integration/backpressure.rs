@@ -182,7 +182,7 @@ fn a_session_ends_after_the_drain_timeout_if_the_peer_has_closed_its_side() {
     for uses_handle in [true, false] {
         watched(move || {
             let (tcp, mut peer) = sockets();
-            let config = Config { drain_timeout: Duration::from_millis(200), ..Config::default() };
+            let config = Config::default().drain_timeout(Duration::from_millis(200));
             let (sender, held) = mpsc::channel();
             let ended = thread::spawn(move || {
                 if uses_handle {
@@ -239,7 +239,7 @@ fn a_service_accepts_a_burst_whole() {
     // Also if it answers slowly, a small inbox holds no more than it may.
     for max_unanswered in [256, 10] {
         watched(move || {
-            let config = Config { max_unanswered, ..Config::default() };
+            let config = Config::default().max_unanswered(max_unanswered);
             let (_server, mut peer) = server(Accepting::new(false), config);
             bind_esme(&mut peer);
             peer.tcp.write_all(&messages(&Pdu::SubmitSm(message()), BURST)).unwrap();
@@ -283,7 +283,7 @@ fn an_answer_of_another_thread_resumes_reading_at_once() {
     watched(|| {
         let (sender, requests) = mpsc::channel();
         let unanswered = Arc::new(AtomicUsize::new(0));
-        let config = Config { max_unanswered: 1, backpressure_timeout: 30 * SECOND, ..Config::default() };
+        let config = Config::default().max_unanswered(1).backpressure_timeout(30 * SECOND);
         let (_server, mut peer) = server(Passing(sender, Arc::clone(&unanswered)), config);
         bind_esme(&mut peer);
         peer.tcp.write_all(&messages(&Pdu::SubmitSm(message()), 400)).unwrap();
@@ -309,12 +309,10 @@ fn an_application_that_waits_for_its_response_before_it_answers_does_not_wait_fo
     for uses_handle in [true, false] {
         watched(move || {
             let (tcp, mut peer) = sockets();
-            let config = Config {
-                max_unanswered: 8,
-                backpressure_timeout: Duration::from_millis(300),
-                response_timeout: 20 * SECOND,
-                ..Config::default()
-            };
+            let config = Config::default()
+                .max_unanswered(8)
+                .backpressure_timeout(Duration::from_millis(300))
+                .response_timeout(20 * SECOND);
             let smsc = thread::spawn(move || {
                 // Deliveries come before the response to the message.
                 let statuses = |peer: &mut RawPeer| {

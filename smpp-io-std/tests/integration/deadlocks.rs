@@ -189,7 +189,7 @@ fn flood(((client, mut inbox), (peer, mut requests)): Pair, window: usize) {
 #[test]
 fn both_sides_write_full_windows_into_small_socket_buffers() {
     watched(|| {
-        let config = Config { window: 100, max_output: 1 << 20, ..Config::default() };
+        let config = Config::default().window(100).max_output(1 << 20);
         flood(pair(config), 100);
     });
 }
@@ -197,7 +197,7 @@ fn both_sides_write_full_windows_into_small_socket_buffers() {
 #[test]
 fn both_sides_write_full_windows_into_buffers_of_seven_octets() {
     watched(|| {
-        let config = Config { window: 30, max_output: 2000, ..Config::default() };
+        let config = Config::default().window(30).max_output(2000);
         flood(bound(small_pipes(), config), 30);
     });
 }
@@ -205,7 +205,7 @@ fn both_sides_write_full_windows_into_buffers_of_seven_octets() {
 #[test]
 fn both_sides_write_full_windows_with_little_output_buffered() {
     watched(|| {
-        let config = Config { window: 100, max_output: 1000, ..Config::default() };
+        let config = Config::default().window(100).max_output(1000);
         flood(pair(config), 100);
     });
 }
@@ -218,7 +218,7 @@ fn both_sides_write_full_windows_over_tls() {
         let accepting = thread::spawn(move || TlsStream::accept(here, server, 10 * SECOND).unwrap());
         let trust = tls::ca_pem(ca_pem.as_bytes()).unwrap();
         let there = TlsStream::connect(there, "localhost", trust, 10 * SECOND).unwrap();
-        let config = Config { window: 100, max_output: 1 << 20, ..Config::default() };
+        let config = Config::default().window(100).max_output(1 << 20);
         flood(bound((there, accepting.join().unwrap()), config), 100);
     });
 }
@@ -227,7 +227,7 @@ fn both_sides_write_full_windows_over_tls() {
 fn full_windows_need_only_one_thread_on_each_side() {
     watched(|| {
         // No thread calls `recv`, so the requests are answered when the inboxes are dropped.
-        let ((client, inbox), (peer, requests)) = pair(Config { window: 200, ..Config::default() });
+        let ((client, inbox), (peer, requests)) = pair(Config::default().window(200));
         let text = vec![b'x'; 3000];
         let tlvs = [Tlv::new(Tag(0x0424), &text).unwrap()];
         let short_message = ShortMessage::default();
@@ -251,7 +251,7 @@ fn full_windows_need_only_one_thread_on_each_side() {
 fn handles_are_dropped_in_any_order() {
     watched(|| {
         for order in 0..24 {
-            let config = Config { drain_timeout: Duration::from_millis(50), ..Config::default() };
+            let config = Config::default().drain_timeout(Duration::from_millis(50));
             let ((client, mut inbox), (peer, requests)) = pair(config);
             let response = client.submit_pipelined(&message()).unwrap();
             let delivered = peer.deliver_pipelined(&DeliverSm::default()).unwrap();
@@ -276,7 +276,7 @@ fn handles_are_dropped_in_any_order() {
 #[test]
 fn a_panic_releases_what_the_thread_held() {
     watched(|| {
-        let ((client, mut inbox), (peer, mut requests)) = pair(Config { window: 1, ..Config::default() });
+        let ((client, mut inbox), (peer, mut requests)) = pair(Config::default().window(1));
         let delivered = peer.deliver_pipelined(&DeliverSm::default()).unwrap();
         let holder = client.clone();
         let panicked = thread::spawn(move || {
@@ -311,11 +311,7 @@ fn a_panic_of_an_observer_does_not_stop_other_threads() {
         for (direction, command) in
             [(Direction::Out, CommandId::SUBMIT_SM), (Direction::In, CommandId::SUBMIT_SM_RESP)]
         {
-            let config = Config {
-                response_timeout: SECOND,
-                drain_timeout: Duration::from_millis(50),
-                ..Config::default()
-            };
+            let config = Config::default().response_timeout(SECOND).drain_timeout(Duration::from_millis(50));
             let ((client, _inbox), (peer, mut requests)) = pair(config);
             client.observe(PanicsAt(direction, command));
             let serving = thread::spawn(move || {
@@ -361,14 +357,12 @@ fn an_observer_that_holds_a_handle_can_be_replaced() {
 #[test]
 fn a_handler_that_never_responds_delays_nothing_else() {
     watched(|| {
-        let config = Config {
-            max_unanswered: 3,
-            backpressure_timeout: Duration::from_millis(50),
-            enquire_link_interval: Some(Duration::from_millis(20)),
-            response_timeout: SECOND,
-            drain_timeout: Duration::from_millis(50),
-            ..Config::default()
-        };
+        let config = Config::default()
+            .max_unanswered(3)
+            .backpressure_timeout(Duration::from_millis(50))
+            .enquire_link_interval(Duration::from_millis(20))
+            .response_timeout(SECOND)
+            .drain_timeout(Duration::from_millis(50));
         let ((client, mut inbox), (peer, mut requests)) = pair(config);
         let done = Arc::new(Barrier::new(2));
         let never = Arc::clone(&done);
@@ -401,8 +395,7 @@ fn a_handler_that_never_responds_delays_nothing_else() {
 fn a_session_closes_when_the_peer_reads_nothing() {
     watched(|| {
         let (there, here) = small_sockets();
-        let config =
-            Config { response_timeout: Duration::from_millis(400), window: 500, ..Config::default() };
+        let config = Config::default().response_timeout(Duration::from_millis(400)).window(500);
         let (client, _inbox) = start::<Esme, _>(there, config).unwrap();
         let mut smsc = Connection::<Smsc, _>::new(here, Config::default()).unwrap();
         let binding = client.clone();
@@ -473,13 +466,8 @@ impl Duplex for NeverReads {
 #[test]
 fn a_reset_is_detected_at_once_while_the_session_wants_no_input() {
     watched(|| {
-        let config = Config {
-            response_timeout: SECOND,
-            max_pdu: 100,
-            max_output: 1,
-            enquire_link_interval: None,
-            ..Config::default()
-        };
+        let config =
+            Config::default().response_timeout(SECOND).max_pdu(100).max_output(1).enquire_link_interval(None);
         let (client, _inbox) = start::<Esme, _>(NeverReads::new(), config).unwrap();
         let end = client.closed();
         assert_eq!(end.reason, CloseReason::Disconnected, "detected at once, not after a timeout");

@@ -13,7 +13,6 @@ use std::time::{Duration, Instant};
 
 use crate::common::{message, watched};
 #[cfg(unix)]
-use smpp_proto::Endpoint;
 use smpp_proto::account::{Binds, Credentials, Message, Options};
 use smpp_proto::provider::Provider;
 use smpp_proto::session::{CloseReason, Config};
@@ -103,11 +102,9 @@ fn an_account_uses_the_transport_of_the_application() {
         for secure in [false, true] {
             let smsc = smsc(secure);
             let (received, dialer) = dialer();
-            let options = Options {
-                binds: Binds::transceivers(1),
-                session: Config { drain_timeout: Duration::from_secs(20), ..Config::default() },
-                ..Options::new(Credentials::new(ACCOUNT.0, ACCOUNT.1), &Provider::UNSTATED)
-            };
+            let options = Options::new(Credentials::new(ACCOUNT.0, ACCOUNT.1), &Provider::UNSTATED)
+                .binds(Binds::transceivers(1))
+                .session(Config::default().drain_timeout(Duration::from_secs(20)));
             let connector =
                 AccountConnector::new(&smsc.endpoint(), options).tls(smsc.client_tls()).dial(dialer);
             let (account, _arrivals) = connector.connect().unwrap();
@@ -332,7 +329,7 @@ fn send_while_the_response_is_delivered(smsc: &TestSmsc, then: impl Fn() + Send 
 
 fn options() -> Options {
     let options = Options::new(Credentials::new(ACCOUNT.0, ACCOUNT.1), &Provider::UNSTATED);
-    Options { binds: Binds::transceivers(1), ..options }
+    options.binds(Binds::transceivers(1))
 }
 
 #[test]
@@ -383,7 +380,7 @@ fn connectors_and_accounts_bind_over_a_unix_socket() {
             let (listener, to) = (UnixListener::bind(&path).unwrap(), smsc.local_addr());
             std::thread::spawn(move || relay(&listener, to));
             // The name is that of the certificate. The port is not that of the SMSC.
-            let endpoint = Endpoint { host: "localhost".into(), port: 4711, ..smsc.endpoint() };
+            let endpoint = smsc.endpoint().host("localhost").port(4711);
             let socket = path.clone();
             let dialer = move |target: DialTarget| {
                 assert_eq!((target.endpoint.host.as_str(), target.endpoint.port), ("localhost", 4711));

@@ -11,7 +11,7 @@ use smpp_std::{Connector, Inbound};
 
 fn smsc(dialect: &str) -> TestSmsc {
     let dialect: Dialect = dialect.parse().unwrap();
-    let rules = Rules { dialect, receipt_delay: Duration::from_millis(10), max_binds: 1, ..Rules::default() };
+    let rules = Rules::default().dialect(dialect).receipt_delay(Duration::from_millis(10)).max_binds(1);
     TestSmsc::builder().rules(rules).start().unwrap()
 }
 

@@ -12,7 +12,7 @@ use smpp_std::{Connection, Inbound, ReplyRoute, RequestError, start};
 const TIMED_OUT: RequestError = RequestError::Unanswered(UnansweredReason::Timeout);
 
 fn config() -> Config {
-    Config { response_timeout: Duration::from_millis(200), max_response_timeouts: 0, ..Config::default() }
+    Config::default().response_timeout(Duration::from_millis(200)).max_response_timeouts(0)
 }
 
 /// Returns the two ends of a connection.
@@ -100,7 +100,7 @@ fn a_late_response_reaches_the_one_thread_of_a_connection() {
 fn late_responses_beyond_the_capacity_of_the_inbox_are_counted_and_dropped() {
     watched(|| {
         let (esme, mut peer) = pair();
-        let (client, mut inbox) = start::<Esme, _>(esme, Config { max_unanswered: 1, ..config() }).unwrap();
+        let (client, mut inbox) = start::<Esme, _>(esme, config().max_unanswered(1)).unwrap();
         peer.tcp.write_all(&bind_resp()).unwrap();
         client.bind(&bind("secret")).unwrap();
         let pending = [(); 2].map(|()| client.submit_pipelined(&message()).unwrap());

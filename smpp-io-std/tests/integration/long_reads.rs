@@ -62,12 +62,10 @@ impl Duplex for Silent {
 #[test]
 fn a_quiet_session_waits_in_one_read_and_keeps_the_deadlines_that_are_set_meanwhile() {
     watched(|| {
-        let config = Config {
-            session_init_timeout: Duration::from_secs(1000),
-            response_timeout: Duration::from_millis(40),
-            enquire_link_interval: None,
-            ..Config::default()
-        };
+        let config = Config::default()
+            .session_init_timeout(Duration::from_secs(1000))
+            .response_timeout(Duration::from_millis(40))
+            .enquire_link_interval(None);
         let transport = Silent::default();
         let (client, mut inbox) = start::<Esme, _>(transport.clone(), config).unwrap();
         let receiving = thread::spawn(move || assert!(inbox.recv().is_none()));

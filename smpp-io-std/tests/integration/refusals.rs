@@ -124,10 +124,8 @@ fn a_refused_request_returns_what_the_smsc_says() {
 }
 
 fn account(address: SocketAddr) -> AccountConnector {
-    let options = Options {
-        binds: Binds::transceivers(1),
-        ..Options::new(Credentials::new("shop", "secret"), &Provider::UNSTATED)
-    };
+    let options =
+        Options::new(Credentials::new("shop", "secret"), &Provider::UNSTATED).binds(Binds::transceivers(1));
     AccountConnector::new(&format!("smpp://{address}").parse().unwrap(), options)
 }
 

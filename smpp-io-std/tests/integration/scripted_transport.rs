@@ -202,7 +202,7 @@ fn a_pdu_larger_than_the_buffer_arrives_whole() {
 #[test]
 fn buffered_pdus_are_read_once_there_is_room_for_output() {
     // Four responses fill the output. The rest of the one large read waits in the buffer, not in the socket.
-    let config = Config { max_output: 64, ..Config::default() };
+    let config = Config::default().max_output(64);
     let flood: Vec<u8> = (1..=40).flat_map(|sequence| octets(&Pdu::EnquireLink, sequence)).collect();
     let (mut connection, log) = esme(config, [Step::Octets([bind_resp(), flood].concat())], []);
     connection.bind(&bind("secret")).unwrap();
@@ -245,7 +245,7 @@ fn a_request_without_a_response_is_unanswered_when_the_connection_is_lost() {
 #[test]
 fn an_exchange_has_a_deadline() {
     let soon = || std::time::Instant::now() + Duration::from_millis(20);
-    let config = Config { window: 1, ..Config::default() };
+    let config = Config::default().window(1);
     let reads =
         std::iter::once(Step::Octets(bind_resp())).chain(std::iter::repeat_with(|| Step::Pause).take(60));
     let (mut connection, log) = esme(config, reads.chain([Step::Octets(submit_resp(2))]), []);
@@ -280,7 +280,7 @@ fn a_deadline_also_covers_a_write_that_the_peer_does_not_take() {
 
 #[test]
 fn a_session_closes_when_the_peer_reads_nothing() {
-    let config = Config { response_timeout: Duration::from_millis(20), ..Config::default() };
+    let config = Config::default().response_timeout(Duration::from_millis(20));
     let (mut connection, _) = esme(config, [], std::iter::repeat_n(None, 1_000_000));
     assert!(connection.bind(&bind("secret")).is_err());
     assert_eq!(connection.recv(None).unwrap_err().reason, CloseReason::Stalled);
@@ -305,7 +305,7 @@ fn responses_that_came_before_a_write_failed_are_handled() {
 
 #[test]
 fn responses_in_the_socket_are_in_time_however_late_they_are_read() {
-    let config = Config { response_timeout: Duration::from_millis(300), window: 50, ..Config::default() };
+    let config = Config::default().response_timeout(Duration::from_millis(300)).window(50);
     // One response in each read, so that many reads are needed.
     let answers = (2..=50).map(|sequence| Step::Octets(submit_resp(sequence)));
     let (mut connection, _) = esme(config, std::iter::once(Step::Octets(bind_resp())).chain(answers), []);
@@ -345,7 +345,7 @@ fn the_peers_unbind_is_answered_and_ends_the_connection() {
 
 #[test]
 fn an_smsc_closes_a_connection_without_a_bind() {
-    let config = Config { session_init_timeout: Duration::from_millis(5), ..Config::default() };
+    let config = Config::default().session_init_timeout(Duration::from_millis(5));
     let log = Arc::default();
     let script = Script { reads: VecDeque::new(), writes: VecDeque::new(), log };
     let mut connection = Connection::<Smsc, _>::new(script, config).unwrap();

@@ -166,7 +166,7 @@ fn a_handshake_without_an_answer_times_out() {
 #[test]
 fn a_bind_without_a_response_times_out() {
     let (endpoint, thread) = serve("smpp", silent);
-    let config = Config { response_timeout: Duration::from_millis(50), ..Config::default() };
+    let config = Config::default().response_timeout(Duration::from_millis(50));
     let error = Connector::new().config(config).bind(&endpoint, &bind("secret")).unwrap_err();
     let ConnectErrorKind::BindUnanswered {
         received: ReceivedInstead::Nothing,
@@ -358,7 +358,7 @@ fn a_request_before_the_bind_is_not_sent() {
 #[test]
 fn messages_above_the_rate_wait_for_their_turn() {
     let (endpoint, thread) = serve("smpp", smsc);
-    let config = Config { rate: Some(Rate::per_second(50)), ..Config::default() };
+    let config = Config::default().rate(Rate::per_second(50));
     let mut connection = Connector::new().config(config).bind(&endpoint, &bind("secret")).unwrap();
     let start = std::time::Instant::now();
     for _ in 0..3 {

@@ -42,7 +42,7 @@ fn bound(smsc: &TestSmsc, config: Config) -> (Client, Inbox<Esme>) {
 
 /// A client that waits for a short time for what does not come.
 fn impatient() -> Config {
-    Config { response_timeout: Duration::from_millis(200), ..Config::default() }
+    Config::default().response_timeout(Duration::from_millis(200))
 }
 
 fn in_memory() -> (TestSmsc, Client, Inbox<Esme>) {
@@ -156,13 +156,13 @@ fn faults_end_connections_as_the_script_says() {
 fn a_silent_smsc_answers_nothing_and_then_again() {
     let smsc = TestSmsc::in_memory().unwrap();
     let (client, _inbox) = bound(&smsc, impatient());
-    smsc.set_faults(Faults { silent: true, ..Faults::default() });
+    smsc.set_faults(Faults::default().silent(true));
     let timeout = RequestError::Unanswered(UnansweredReason::Timeout);
     assert_eq!(client.submit(&message(b"Hello")).unwrap_err(), timeout);
-    smsc.set_faults(Faults { max_write: 1, ..Faults::default() });
+    smsc.set_faults(Faults::default().max_write(1));
     let (client, _inbox) = bound(&smsc, Config::default());
     client.submit(&message(b"octet by octet")).unwrap();
-    smsc.set_faults(Faults { coalesce: true, ..Faults::default() });
+    smsc.set_faults(Faults::default().coalesce(true));
     client.submit(&message(b"held back")).unwrap();
     let texts: Vec<_> = smsc.messages().into_iter().filter_map(|it| it.text).collect();
     assert_eq!(texts, ["Hello", "octet by octet", "held back"]);
@@ -170,13 +170,13 @@ fn a_silent_smsc_answers_nothing_and_then_again() {
 
 #[test]
 fn binds_are_refused_with_the_status_of_the_test_or_of_the_rules() {
-    let rules = Rules { max_binds: 1, ..Rules::default() };
+    let rules = Rules::default().max_binds(1);
     let smsc = TestSmsc::builder().rules(rules).in_memory().start().unwrap();
     let (_client, _inbox) = bound(&smsc, Config::default());
     for status in [CommandStatus::RALYBND, CommandStatus::RSYSERR] {
         let (client, _inbox) = smsc.connector().start(&smsc.endpoint()).unwrap();
         assert_eq!(client.bind(&smsc.bind()).unwrap_err().status(), Some(status));
-        smsc.set_faults(Faults { refuse_binds: Some(CommandStatus::RSYSERR), ..Faults::default() });
+        smsc.set_faults(Faults::default().refuse_binds(CommandStatus::RSYSERR));
     }
     let outcomes: Vec<_> = (0..3).map(|_| smsc.next_bind().unwrap().1).collect();
     assert_eq!(outcomes, [Ok(()), Err(CommandStatus::RALYBND), Err(CommandStatus::RSYSERR)]);
@@ -185,7 +185,7 @@ fn binds_are_refused_with_the_status_of_the_test_or_of_the_rules() {
 #[test]
 fn connections_end_when_the_test_says_so() {
     for tls in [false, true] {
-        let builder = TestSmsc::builder().rules(Rules { max_binds: 10, ..Rules::default() });
+        let builder = TestSmsc::builder().rules(Rules::default().max_binds(10));
         let smsc = if tls { builder.tls() } else { builder }.start().unwrap();
         let (client, _inbox) = bound(&smsc, Config::default());
         smsc.end_connections(StreamEnd::Reset);
@@ -242,11 +242,8 @@ fn an_smsc_has_several_listeners_a_limit_of_connections_and_observers_and_shuts_
         .observe(move |_| Counter(Arc::clone(&pdus)))
         .start()
         .unwrap();
-    let endpoints: Vec<Endpoint> = smsc
-        .local_addrs()
-        .iter()
-        .map(|address| Endpoint { port: address.port(), ..smsc.endpoint() })
-        .collect();
+    let endpoints: Vec<Endpoint> =
+        smsc.local_addrs().iter().map(|address| smsc.endpoint().port(address.port())).collect();
     assert_eq!(endpoints.len(), 2);
     let connect = |endpoint| smsc.connector().start(endpoint).unwrap();
     let clients = [connect(&endpoints[0]), connect(&endpoints[1])];
@@ -284,15 +281,15 @@ fn messages_of_phones_have_any_length_and_alphabet() {
     for text in texts {
         smsc.deliver("+6591234567", "8888", text).unwrap();
     }
-    let sar = MoMessage { segmentation: MoSegmentation::Sar, ..MoMessage::new("8x8", "8888", texts[3]) };
+    let sar = MoMessage::new("8x8", "8888", texts[3]).segmentation(MoSegmentation::Sar);
     smsc.deliver_message(&sar).unwrap();
-    let ucs2 = MoMessage { data_coding: Some(DataCoding::UCS2), ..MoMessage::new("8x8", "8888", "Hi") };
+    let ucs2 = MoMessage::new("8x8", "8888", "Hi").data_coding(DataCoding::UCS2);
     smsc.deliver_message(&ucs2).unwrap();
     assert_eq!(smsc.next_delivery().unwrap().text.as_deref(), Some("Hello"));
     let refused = smsc.deliver("+6591234567", "8888", "refuse").unwrap_err();
     let status = CommandStatus::RX_P_APPN;
     assert!(matches!(refused, DeliverError::Failed(DeliveryFailure::Refused(it)) if it == status));
-    let unknown = MoMessage { account: Some("who"), ..MoMessage::new("8x8", "8888", "Hi") };
+    let unknown = MoMessage::new("8x8", "8888", "Hi").account("who");
     let error = smsc.deliver_message(&unknown).unwrap_err();
     assert!(matches!(error, DeliverError::NotSent(OriginateError::NoAccount)));
     // The end of the program.
@@ -303,7 +300,7 @@ fn messages_of_phones_have_any_length_and_alphabet() {
 #[test]
 fn receipts_do_not_wait_for_one_that_the_client_keeps() {
     for receipt_timing in [ReceiptTiming::Delayed, ReceiptTiming::BeforeResponse] {
-        let rules = Rules { receipt_timing, receipt_delay: Duration::from_millis(1), ..Rules::default() };
+        let rules = Rules::default().receipt_timing(receipt_timing).receipt_delay(Duration::from_millis(1));
         let smsc = TestSmsc::builder().rules(rules).in_memory().start().unwrap();
         let (client, mut inbox) = bound(&smsc, Config::default());
         let mut kept = Vec::new();

@@ -46,8 +46,7 @@ fn serve(mut requests: Inbox<Smsc>) -> thread::JoinHandle<usize> {
 #[test]
 fn many_threads_share_a_session() {
     watched(|| {
-        let ((client, inbox), (peer, requests)) =
-            pair(Config { window: 7, ..Config::default() }, Config::default());
+        let ((client, inbox), (peer, requests)) = pair(Config::default().window(7), Config::default());
         let serving = serve(requests);
         let threads: Vec<_> = (0..12)
             .map(|thread| {
@@ -74,8 +73,7 @@ fn many_threads_share_a_session() {
 #[test]
 fn each_pending_response_has_its_own_outcome_in_any_order() {
     watched(|| {
-        let ((client, _inbox), (_peer, requests)) =
-            pair(Config { window: 50, ..Config::default() }, Config::default());
+        let ((client, _inbox), (_peer, requests)) = pair(Config::default().window(50), Config::default());
         serve(requests);
         for _ in 0..20 {
             let mut pending: Vec<_> = (0..120)
@@ -111,7 +109,7 @@ fn a_pending_response_completes_while_no_thread_waits() {
 #[test]
 fn a_deadline_returns_the_pending_response() {
     watched(|| {
-        let config = Config { window: 1, ..Config::default() };
+        let config = Config::default().window(1);
         let ((client, _inbox), (_peer, mut requests)) = pair(config, Config::default());
         let soon = || Instant::now() + Duration::from_millis(30);
         let Err(DeadlineError::InFlight(pending)) = client.submit_until(&message(), soon()) else {
@@ -192,7 +190,7 @@ fn dropping_the_last_handle_unbinds() {
 fn the_end_of_the_session_wakes_every_waiting_thread() {
     watched(|| {
         let ((client, mut inbox), (_peer, mut requests)) =
-            pair(Config { window: 1, ..Config::default() }, Config::default());
+            pair(Config::default().window(1), Config::default());
         let submitting = [client.clone(), client.clone(), client.clone()]
             .map(|client| thread::spawn(move || client.submit(&message()).unwrap_err()));
         let receiving = thread::spawn(move || inbox.recv().is_none());
@@ -214,7 +212,7 @@ fn the_end_of_the_session_wakes_every_waiting_thread() {
 #[test]
 fn threads_share_the_rate_limit() {
     watched(|| {
-        let config = Config { rate: Some(Rate::per_second(50)), ..Config::default() };
+        let config = Config::default().rate(Rate::per_second(50));
         let ((client, _inbox), (_peer, requests)) = pair(config, Config::default());
         serve(requests);
         let began = Instant::now();
@@ -234,7 +232,7 @@ fn threads_share_the_rate_limit() {
 #[test]
 fn a_request_that_reaches_its_deadline_leaves_the_queue() {
     watched(|| {
-        let config = Config { window: 1, ..Config::default() };
+        let config = Config::default().window(1);
         let ((client, _inbox), (_peer, mut requests)) = pair(config, Config::default());
         let first = client.submit_pipelined(&message()).unwrap();
         let waiting = client.clone();

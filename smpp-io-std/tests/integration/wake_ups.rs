@@ -25,16 +25,11 @@ const AT_ONCE: Duration = Duration::from_millis(500);
 
 /// Without keep-alive, which would wake threads; with long timeouts.
 fn quiet() -> Config {
-    Config {
-        enquire_link_interval: None,
-        response_timeout: 20 * SECOND,
-        drain_timeout: 20 * SECOND,
-        ..Config::default()
-    }
+    Config::default().enquire_link_interval(None).response_timeout(20 * SECOND).drain_timeout(20 * SECOND)
 }
 
 fn options(session: Config) -> Options {
-    Options { session, ..account_options() }
+    account_options().session(session)
 }
 
 fn delivery() -> Vec<u8> {
@@ -109,7 +104,7 @@ fn at_once<T>(act: impl FnOnce() -> T) -> T {
 #[test]
 fn a_shutdown_keeps_its_deadline_with_an_unanswered_delivery() {
     watched(|| {
-        let config = Config { drain_timeout: SECOND, enquire_link_interval: None, ..Config::default() };
+        let config = Config::default().drain_timeout(SECOND).enquire_link_interval(None);
         let (account, mut arrivals, mut peer, _next) = account(options(config));
         peer.send(&delivery());
         let held = arrivals.recv().unwrap();
@@ -135,7 +130,7 @@ fn a_shutdown_keeps_its_deadline_with_an_unanswered_delivery() {
 #[test]
 fn a_shutdown_returns_in_time_though_the_smsc_answers_nothing() {
     watched(|| {
-        let options = Options { unbind_timeout: Duration::from_millis(600), ..options(quiet()) };
+        let options = options(quiet()).unbind_timeout(Duration::from_millis(600));
         let (account, _arrivals, mut peer, _next) = account(options);
         let ticket = account.submit(&Message::submit_sm(&message())).unwrap();
         let reading = thread::spawn(move || std::iter::from_fn(|| peer.read()).collect::<Vec<_>>());
@@ -180,7 +175,7 @@ fn the_last_answer_ends_an_account_bind_that_the_smsc_has_unbound() {
 #[test]
 fn changes_to_an_account_act_at_once() {
     watched(|| {
-        let mut options = Options { connect_interval: Duration::ZERO, ..options(quiet()) };
+        let mut options = options(quiet()).connect_interval(Duration::ZERO);
         options.max_binds = 2;
         let (account, arrivals, mut peer, mut next) = account(options);
         peer.wait_for_read();
@@ -236,7 +231,7 @@ fn the_last_answer_ends_a_session_that_the_peer_has_unbound() {
 fn a_nearer_deadline_acts_at_once_in_the_background_thread() {
     watched(|| {
         // The drain timeout is far shorter than the other timeouts.
-        let config = Config { drain_timeout: Duration::from_millis(200), ..quiet() };
+        let config = quiet().drain_timeout(Duration::from_millis(200));
         let (client, mut inbox, mut peer) = bound(config);
         peer.send(&delivery());
         let held = inbox.recv().unwrap();
@@ -254,7 +249,7 @@ fn a_nearer_deadline_acts_at_once_in_the_background_thread() {
 fn timeouts_fire_while_no_thread_waits() {
     watched(|| {
         let timeout = Duration::from_millis(80);
-        let config = Config { response_timeout: timeout, drain_timeout: timeout, ..quiet() };
+        let config = quiet().response_timeout(timeout).drain_timeout(timeout);
         let (client, inbox, mut peer) = bound(config);
         // The background thread has begun a read before there is a deadline.
         peer.wait_for_read();

@@ -36,13 +36,11 @@ const LONG: Duration = Duration::from_secs(60);
 type Smscs = Arc<Mutex<Vec<JoinHandle<Vec<CommandId>>>>>;
 
 fn options() -> Options {
-    Options {
-        binds: Binds::transceivers(1),
-        session: Config { enquire_link_interval: None, ..Config::default() },
+    Options::new(Credentials::new("shop", "secret"), &Provider::UNSTATED)
+        .binds(Binds::transceivers(1))
+        .session(Config::default().enquire_link_interval(None))
         // A schedule is replayed by its seed alone.
-        seed: Some(0),
-        ..Options::new(Credentials::new("shop", "secret"), &Provider::UNSTATED)
-    }
+        .seed(0)
 }
 
 /// Each connection has an SMSC of its own, which calls `act` with each command that it has answered.
@@ -136,7 +134,7 @@ fn tickets() {
 }
 
 fn full_queue() {
-    let (account, _arrivals, smscs) = start(Options { queue_capacity: 2, ..options() }, |_, _| ());
+    let (account, _arrivals, smscs) = start(options().queue_capacity(2), |_, _| ());
     let threads = [(); 4].map(|()| spawn(&account, |account| drop(account.send(&message()).unwrap())));
     threads.into_iter().for_each(|thread| thread.join().unwrap());
     account.shutdown(LONG);
@@ -144,7 +142,7 @@ fn full_queue() {
 }
 
 fn shutdown() {
-    let (account, _arrivals, smscs) = start(Options { queue_capacity: 1, ..options() }, |_, _| ());
+    let (account, _arrivals, smscs) = start(options().queue_capacity(1), |_, _| ());
     let threads = [(); 3].map(|()| spawn(&account, |account| account.send(&message()).is_ok()));
     let closing = spawn(&account, |account| account.closed());
     account.shutdown(LONG);
@@ -167,8 +165,8 @@ fn dropped_handles() {
 
 /// The session reads no further while a message is not acknowledged.
 fn arrivals() {
-    let session = Config { max_unanswered: 1, ..options().session };
-    let (account, mut arrivals, smscs) = start(Options { session, ..options() }, |command, end| {
+    let session = options().session.max_unanswered(1);
+    let (account, mut arrivals, smscs) = start(options().session(session), |command, end| {
         if command == CommandId::BIND_TRANSCEIVER {
             deliveries(end, 3);
         }
@@ -221,12 +219,7 @@ fn peer_unbind() {
 }
 
 fn binds() {
-    let options = Options {
-        binds: Binds::transceivers(2),
-        max_binds: 2,
-        connect_interval: Duration::ZERO,
-        ..options()
-    };
+    let options = options().binds(Binds::transceivers(2)).max_binds(2).connect_interval(Duration::ZERO);
     let (account, _arrivals, smscs) = start(options, |_, _| ());
     let sending = [(); 2].map(|()| spawn(&account, |account| drop(account.send(&message()).unwrap())));
     let changing = spawn(&account, |account| account.set_binds(Binds::transceivers(1)).unwrap());

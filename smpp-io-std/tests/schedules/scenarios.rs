@@ -34,7 +34,7 @@ pub(crate) const ALL: [(&str, fn()); 10] = [
 ];
 
 fn config() -> Config {
-    Config { enquire_link_interval: None, ..Config::default() }
+    Config::default().enquire_link_interval(None)
 }
 
 pub(crate) fn octets(pdu: &Pdu<'_>, sequence: SequenceNumber) -> Vec<u8> {
@@ -136,7 +136,7 @@ fn waiting_threads() {
 
 /// Many threads submit and wait. Returns how many messages.
 pub(crate) fn many_waiting_threads() -> usize {
-    let (client, _inbox, smsc) = bound_over(connection(false), Config { window: 64, ..config() }, |_, _| ());
+    let (client, _inbox, smsc) = bound_over(connection(false), config().window(64), |_, _| ());
     let submitting = [(); 8].map(|()| submit(&client, 3));
     submitting.into_iter().for_each(|thread| thread.join().unwrap());
     client.abort();
@@ -144,7 +144,7 @@ pub(crate) fn many_waiting_threads() -> usize {
 }
 
 fn full_window() {
-    let (client, _inbox, smsc) = bound(Config { window: 1, ..config() }, |_, _| ());
+    let (client, _inbox, smsc) = bound(config().window(1), |_, _| ());
     let submitting = [submit(&client, 1), submit(&client, 1), submit(&client, 1)];
     submitting.into_iter().for_each(|thread| thread.join().unwrap());
     assert_eq!(client.unbind().reason, CloseReason::Unbound);
@@ -189,7 +189,7 @@ fn both_directions() {
 }
 
 fn backpressure() {
-    let config = Config { max_unanswered: 1, ..config() };
+    let config = config().max_unanswered(1);
     let (client, mut inbox, smsc) = bound(config, |command, end| {
         if command == CommandId::BIND_TRANSCEIVER {
             deliveries(end, 3);

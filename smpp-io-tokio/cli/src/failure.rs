@@ -87,7 +87,7 @@ impl From<ConnectError> for Failure {
             ConnectErrorKind::Bind(error) => bind_advice(error).into(),
             ConnectErrorKind::Resolve(_) => RESOLVE_ADVICE.into(),
             ConnectErrorKind::Connect(_) => CONNECT_ADVICE.into(),
-            ConnectErrorKind::Handshake(_, TlsError::Certificate(error)) if is_untrusted(error) => {
+            ConnectErrorKind::Handshake(_, tls) if tls.certificate_error().is_some_and(is_untrusted) => {
                 CERTIFICATE_ADVICE.into()
             }
             ConnectErrorKind::Handshake(_, TlsError::Protocol(rustls::Error::InvalidMessage(_))) => {

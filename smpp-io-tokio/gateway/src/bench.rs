@@ -117,7 +117,7 @@ impl Bench<'_> {
                 .account(ACCOUNT.0, ACCOUNT.1)
                 .rules(rules)
                 .log_capacity(1)
-                .listen(Listener::new(listener, Config { window: 2_000, ..Config::default() }));
+                .listen(Listener::new(listener, Config::default().window(2_000)));
             smsc.start().await.map_err(|error| error.to_string())
         });
         let smsc = started.await??;
@@ -149,7 +149,7 @@ impl Bench<'_> {
     }
 
     async fn without_limits(&self, messages: usize, options: &[String]) -> Result<(), Error> {
-        let rules = Rules { rate: None, max_receipts: 4 * messages, ..Rules::default() };
+        let rules = Rules::default().rate(None).max_receipts(4 * messages);
         let fast = ["--rate", "0", "--window", "500", "--prefetch", "4000"].map(str::to_owned);
         let options: Vec<String> = fast.into_iter().chain(options.iter().cloned()).collect();
         let world = self.start("limits-off", rules, &options).await?;

@@ -216,10 +216,10 @@ impl Settings {
         // The node submits no more than the windows take; a message may have 255 segments.
         options.queue_capacity = 1_000_000;
         // Parts of a message may arrive on other nodes: each is passed on as it is.
-        options.reassembly = ReassemblyLimits { max_messages: 0, ..ReassemblyLimits::default() };
+        options.reassembly = ReassemblyLimits::default().max_messages(0);
         // Receipts that this process does not know are looked up in NATS.
         options.receipts.max_age = Duration::from_secs(3_600);
-        options.backoff = Backoff { max: Duration::from_secs(10), ..Backoff::default() };
+        options.backoff = Backoff::default().max(Duration::from_secs(10));
         Ok(options)
     }
 

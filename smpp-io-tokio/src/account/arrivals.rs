@@ -5,7 +5,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 #[cfg(feature = "stream")]
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use smpp_proto::account::{
     Ack, AckError, BindId, DeliveryReceipt, EventRouter, InboundMessage, MessageKey, MessageNumber,
@@ -111,8 +111,9 @@ pub struct Unacknowledged<T> {
 }
 
 impl Arrival {
-    fn new(event: RoutedEvent, shared: &Arc<Shared>) -> Self {
-        match event {
+    /// Returns `None` for an event that this version does not pass on.
+    fn new(event: RoutedEvent, shared: &Arc<Shared>) -> Option<Self> {
+        Some(match event {
             RoutedEvent::Message(message, ack) => {
                 Self::Message(Unacknowledged::new(message, Some(ack), shared))
             }
@@ -123,7 +124,8 @@ impl Arrival {
             RoutedEvent::LateOutcome { message, key, segment, outcome } => {
                 Self::LateOutcome { message, key, segment, outcome }
             }
-        }
+            _ => return None,
+        })
     }
 }
 
@@ -139,8 +141,12 @@ impl Arrivals {
     /// Cancel-safe: a future that is dropped takes no delivery.
     pub async fn recv(&mut self) -> Option<Arrival> {
         let shared = self.account.shared();
-        let event = shared.wait(EventRouter::poll_arrival).await?;
-        Some(Arrival::new(event, shared))
+        loop {
+            let event = shared.wait(EventRouter::poll_arrival).await?;
+            if let Some(arrival) = Arrival::new(event, shared) {
+                return Some(arrival);
+            }
+        }
     }
 }
 
@@ -175,7 +181,14 @@ impl futures_core::Stream for Arrivals {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Arrival>> {
         let shared = self.account.shared();
-        shared.poll(cx, EventRouter::poll_arrival).map(|event| Some(Arrival::new(event?, shared)))
+        loop {
+            let Some(event) = ready!(shared.poll(cx, EventRouter::poll_arrival)) else {
+                return Poll::Ready(None);
+            };
+            if let Some(arrival) = Arrival::new(event, shared) {
+                return Poll::Ready(Some(arrival));
+            }
+        }
     }
 }
 

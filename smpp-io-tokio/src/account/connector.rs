@@ -8,15 +8,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use smpp_proto::Endpoint;
-use smpp_proto::account::{Credentials, Expected, LinkId, Options};
+use smpp_proto::account::{Expected, LinkId, Options};
 use smpp_proto::session::Observer;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::lookup_host;
 use tokio::time;
 
+use super::AccountError;
 use super::arrivals::Arrivals;
 use super::driver::Driver;
-use super::error::AccountError;
 use super::handle::Account;
 use super::settings::Settings;
 use super::shared::Shared;
@@ -55,11 +55,12 @@ impl AccountConnector {
     /// tried when it fails. The system_id and the password of the endpoint, if it has them, replace those of the options.
     pub fn new(endpoint: &Endpoint, mut options: Options) -> Self {
         let Endpoint { system_id, password, .. } = endpoint.clone();
-        options.credentials = Credentials {
-            system_id: system_id.unwrap_or(options.credentials.system_id),
-            password: password.unwrap_or(options.credentials.password),
-            ..options.credentials
-        };
+        if let Some(system_id) = system_id {
+            options.credentials.system_id = system_id;
+        }
+        if let Some(password) = password {
+            options.credentials.password = password;
+        }
         options.endpoints.insert(0, endpoint.clone());
         Self::with_options(options)
     }
@@ -75,11 +76,9 @@ impl AccountConnector {
     ///
     /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
     /// let (tx, rx): (Endpoint, Endpoint) = ("smpps://tx.example.com".parse()?, "smpps://rx.example.com".parse()?);
-    /// let options = Options {
-    ///     binds: Binds::transmitters(1).at([tx]).and(Binds::receivers(1).at([rx])),
-    ///     max_binds: 2,
-    ///     ..Options::new(Credentials::new("shop", "secret"), &Provider::UNSTATED)
-    /// };
+    /// let options = Options::new(Credentials::new("shop", "secret"), &Provider::UNSTATED)
+    ///     .binds(Binds::transmitters(1).at([tx]).and(Binds::receivers(1).at([rx])))
+    ///     .max_binds(2);
     /// let (account, arrivals) = AccountConnector::with_options(options).connect().await?;
     /// # drop((account, arrivals));
     /// # Ok(())

@@ -140,11 +140,9 @@ mod tests {
 
     fn settings() -> Settings {
         let credentials = Credentials::new("shop", "s3cret");
-        let options = Options {
-            queue_capacity: 1,
-            endpoints: vec!["smpp://localhost".parse().unwrap()],
-            ..Options::new(credentials, &Provider::UNSTATED)
-        };
+        let options = Options::new(credentials, &Provider::UNSTATED)
+            .queue_capacity(1)
+            .endpoints(vec!["smpp://localhost".parse().unwrap()]);
         Settings {
             options,
             tls: ClientTls::default(),
@@ -236,7 +234,7 @@ mod tests {
         assert!(seeds[0].is_some() && seeds[0] != seeds[1], "{seeds:?}");
         let given = || {
             let settings = settings();
-            let options = Options { seed: Some(7), ..settings.options };
+            let options = settings.options.seed(7);
             Shared::new(Settings { options, ..settings }).unwrap()
         };
         assert_eq!([seed(given()), seed(given())], [Some(7); 2]);
@@ -260,7 +258,7 @@ mod tests {
     #[test]
     fn dropping_the_driver_ends_the_account_whatever_is_outstanding() {
         const MESSAGES: usize = 2_000;
-        let options = Options { queue_capacity: MESSAGES, ..settings().options };
+        let options = settings().options.queue_capacity(MESSAGES);
         let expected = (0..MESSAGES).map(|id| Expected::new(1).id(0, id.to_string().as_bytes()));
         let expected = expected.collect();
         let shared = Shared::new(Settings { options, expected, ..settings() }).unwrap();

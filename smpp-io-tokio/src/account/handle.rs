@@ -76,7 +76,8 @@ impl Account {
     }
 
     /// Puts a message into the queue, and does not wait for its outcome. Waits for capacity in the queue first
-    /// (backpressure). Messages that wait are queued in the order of the calls.
+    /// (backpressure). Messages that wait are queued in the order of the calls. Await each call before the next one if the order of the
+    /// messages matters: futures that are polled together are queued in any order.
     ///
     /// ```no_run
     /// use smpp_proto::account::Message;
@@ -216,9 +217,9 @@ impl Account {
     /// use smpp_proto::account::{Credentials, Options};
     ///
     /// # fn example(account: &smpp_tokio::account::Account) -> Result<(), smpp_proto::account::OptionsError> {
-    /// let options = account.options();
-    /// let credentials = Credentials { password: "n3w".into(), ..options.credentials };
-    /// account.reconfigure(Options { credentials, ..options })?;
+    /// let mut options = account.options();
+    /// options.credentials.password = "n3w".into();
+    /// account.reconfigure(options)?;
     /// # Ok(())
     /// # }
     /// ```
@@ -255,6 +256,7 @@ impl Account {
     ///     match unresolved {
     ///         Unresolved::NotAccepted { message, .. } => println!("{message} is not accepted"),
     ///         Unresolved::NoReceipt { message, .. } => println!("{message} has no receipt yet"),
+    ///         _ => {}
     ///     }
     /// }
     /// # }

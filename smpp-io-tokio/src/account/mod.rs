@@ -11,10 +11,8 @@
 //! use smpp_tokio::account::{Account, Arrival};
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let options = Options {
-//!     binds: Binds::transceivers(4),
-//!     ..Options::new(Credentials::new("my_subaccount", "secret"), &Provider::EIGHT_BY_EIGHT)
-//! };
+//! let options = Options::new(Credentials::new("my_subaccount", "secret"), &Provider::EIGHT_BY_EIGHT)
+//!     .binds(Binds::transceivers(4));
 //! let (account, mut arrivals) = Account::connect("smpps://smpp.8x8.com", options).await?;
 //!
 //! // Mobile-originated messages, and receipts without a `Sent` that waits for them.
@@ -74,20 +72,21 @@
 mod arrivals;
 mod connector;
 mod driver;
-mod error;
 mod events;
 mod handle;
 mod link;
+mod lock;
 mod requests;
 mod settings;
 pub(crate) mod shared;
 mod submission;
 mod ticket;
+mod turns;
 
 pub use arrivals::{Arrival, Arrivals, Unacknowledged};
 pub use connector::AccountConnector;
-pub use error::AccountError;
 pub use events::Events;
 pub use handle::Account;
+pub use smpp_common::AccountError;
 pub use smpp_proto::account::{AckError, NoMoreReceipts, SendError};
 pub use ticket::{Sent, Ticket};

@@ -38,5 +38,5 @@ pub(crate) struct Settings {
 
 /// Returns the failure of a connection to this endpoint.
 pub(super) fn connect_error(endpoint: &Endpoint, kind: ConnectErrorKind) -> LastFailure {
-    ConnectError { endpoint: endpoint.to_string(), kind }.into()
+    ConnectError::new(endpoint, kind).into()
 }

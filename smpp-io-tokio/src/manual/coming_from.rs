@@ -122,17 +122,15 @@
 //! use smpp_proto::provider::Provider;
 //! use smpp_proto::session::{Config, Rate};
 //!
-//! let credentials = Credentials { system_type: "VMA".into(), ..Credentials::new("shop", "s3cret") };
+//! let credentials = Credentials::new("shop", "s3cret").system_type("VMA");
 //! let mut options = Options::new(credentials, &Provider::UNSTATED);
 //! options.binds = Binds::transceivers(1); // transceiver-mode = true
-//! options.session = Config {
-//!     window: 10,                                            // max-pending-submits = 10
-//!     rate: Some(Rate::per_second(50)),                      // throughput = 50
-//!     enquire_link_interval: Some(Duration::from_secs(30)),  // enquire-link-interval = 30
-//!     response_timeout: Duration::from_secs(60),             // wait-ack = 60
-//!     ..options.session
-//! };
-//! options.backoff = Backoff { initial: Duration::from_secs(10), ..Backoff::default() }; // reconnect-delay = 10
+//! options.session = options.session
+//!     .window(10) // max-pending-submits = 10
+//!     .rate(Rate::per_second(50)) // throughput = 50
+//!     .enquire_link_interval(Duration::from_secs(30)) // enquire-link-interval = 30
+//!     .response_timeout(Duration::from_secs(60)); // wait-ack = 60
+//! options.backoff = Backoff::default().initial(Duration::from_secs(10)); // reconnect-delay = 10
 //! assert_eq!(options.check(), Ok(()));
 //! ```
 //!

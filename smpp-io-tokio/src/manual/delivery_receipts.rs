@@ -136,7 +136,7 @@
 //!
 //! let mut options = Options::new(Credentials::new("shop", "s3cret"), &Provider::UNSTATED);
 //! options.receipts.dialect =
-//!     ReceiptDialect { message_ids: MessageIdPolicy::HEXADECIMAL_TO_DECIMAL, ..ReceiptDialect::UNSTATED };
+//!     ReceiptDialect::UNSTATED.message_ids(MessageIdPolicy::HEXADECIMAL_TO_DECIMAL);
 //! # assert_eq!(options.receipts.dialect.detection, Detection::ByEsmClass);
 //!
 //! // The same policy as keys for a table of your own.
@@ -180,13 +180,11 @@
 //! use smpp_proto::{EsmClass, MessageState};
 //!
 //! let mut options = Options::new(Credentials::new("shop", "s3cret"), &Provider::UNSTATED);
-//! options.receipts.dialect = ReceiptDialect {
-//!     scope: ReceiptScope::Message,
-//!     esm_classes: &[EsmClass::DELIVERY_ACKNOWLEDGEMENT],
-//!     final_states: &[MessageState::DELIVERED, MessageState::UNDELIVERABLE, MessageState::UNKNOWN],
-//!     state_words: &[StateWord { word: "NACK", state: MessageState::REJECTED, is_final: true }],
-//!     ..ReceiptDialect::UNSTATED
-//! };
+//! options.receipts.dialect = ReceiptDialect::UNSTATED
+//!     .scope(ReceiptScope::Message)
+//!     .esm_classes(&[EsmClass::DELIVERY_ACKNOWLEDGEMENT])
+//!     .final_states(&[MessageState::DELIVERED, MessageState::UNDELIVERABLE, MessageState::UNKNOWN])
+//!     .state_words(const { &[StateWord::new("NACK", MessageState::REJECTED)] });
 //! ```
 //!
 //! # Receipts that come early, late, twice, or after a restart

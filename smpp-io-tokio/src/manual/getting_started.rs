@@ -56,7 +56,7 @@
 //! #[tokio::main]
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!     let credentials = Credentials::new("my_subaccount", std::env::var("SMPP_PASSWORD")?);
-//!     let options = Options { binds: Binds::transceivers(2), ..Options::new(credentials, &Provider::EIGHT_BY_EIGHT) };
+//!     let options = Options::new(credentials, &Provider::EIGHT_BY_EIGHT).binds(Binds::transceivers(2));
 //!     let (account, mut arrivals) = Account::connect("smpps://smpp.8x8.com", options).await?;
 //!
 //!     // Mobile-originated messages, and receipts that no `Sent` waits for.
@@ -113,7 +113,7 @@
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let endpoint: Endpoint = "smpps://smpp.8x8.com".parse()?;
-//! let config = Config { window: 32, rate: Some(Rate::per_second(50)), ..Config::default() };
+//! let config = Config::default().window(32).rate(Rate::per_second(50));
 //! let (client, mut inbox) = Connector::new().config(config).connect(&endpoint).await?;
 //! client.bind(&Bind { system_id: "shop".try_into()?, password: "secret".try_into()?, ..Bind::default() }).await?;
 //!

@@ -28,6 +28,7 @@
 //!         Unresolved::NoReceipt { message, ids, .. } => {
 //!             println!("message {message} was accepted; receipts are pending for {ids:?}");
 //!         }
+//!         _ => {}
 //!     }
 //! }
 //! # Ok(())

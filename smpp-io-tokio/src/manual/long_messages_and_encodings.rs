@@ -26,11 +26,9 @@
 //! ```
 //! use smpp_proto::sms::{Alphabet, Codings, Language, TextOptions};
 //!
-//! let options = TextOptions {
-//!     codings: Codings::GSM7,
-//!     alphabets: &[Alphabet::Gsm7, Alphabet::Latin1, Alphabet::Ucs2], // the best first
-//!     languages: &[],
-//! };
+//! let options = TextOptions::default()
+//!     .codings(Codings::GSM7)
+//!     .alphabets(&[Alphabet::Gsm7, Alphabet::Latin1, Alphabet::Ucs2]); // the best first
 //! assert_eq!(options.text("10 €")?.alphabet(), Alphabet::Gsm7);
 //! assert_eq!(options.text("naïve")?.alphabet(), Alphabet::Latin1);
 //! assert_eq!(options.text("Привет")?.data_coding(), smpp_proto::DataCoding::UCS2);
@@ -77,11 +75,10 @@
 //! ```
 //! use smpp_proto::sms::{Alphabet, Codings, Language, TextOptions};
 //!
-//! let options = TextOptions {
-//!     codings: Codings::GSM7,
-//!     alphabets: &[Alphabet::Gsm7, Alphabet::Ucs2],
-//!     languages: &[Language::TURKISH],
-//! };
+//! let options = TextOptions::default()
+//!     .codings(Codings::GSM7)
+//!     .alphabets(&[Alphabet::Gsm7, Alphabet::Ucs2])
+//!     .languages(&[Language::TURKISH]);
 //! assert_eq!(options.text("Dağ")?.alphabet(), Alphabet::Gsm7);
 //! # Ok::<(), smpp_proto::sms::TextError>(())
 //! ```

@@ -11,7 +11,7 @@
 //! use smpp_proto::session::{Config, Rate};
 //!
 //! // One session.
-//! let config = Config { window: 32, rate: Some(Rate::per_second(50)), ..Config::default() };
+//! let config = Config::default().window(32).rate(Rate::per_second(50));
 //!
 //! // An account: the limits hold for each bind, so two binds may send 100 messages a second.
 //! let mut options = Options::new(Credentials::new("shop", "s3cret"), &Provider::UNSTATED);
@@ -124,11 +124,9 @@
 //! use smpp_proto::session::Rate;
 //!
 //! // 4 binds of at most 50 messages a second, together at most 120.
-//! let options = Options {
-//!     binds: Binds::transceivers(4),
-//!     rate: Some(Rate::per_second(120)),
-//!     ..Options::new(Credentials::new("shop", "s3cret"), &Provider::EIGHT_BY_EIGHT)
-//! };
+//! let options = Options::new(Credentials::new("shop", "s3cret"), &Provider::EIGHT_BY_EIGHT)
+//!     .binds(Binds::transceivers(4))
+//!     .rate(Rate::per_second(120));
 //! # let _ = options;
 //! ```
 //!

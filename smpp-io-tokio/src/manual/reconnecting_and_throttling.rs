@@ -86,12 +86,10 @@
 //!     "smpps://rx.example.com:2776".parse()?,
 //!     "smpps://backup.example.com:2776".parse()?,
 //! ];
-//! let options = Options {
+//! let options = Options::new(Credentials::new("shop", "s3cret"), &Provider::UNSTATED)
 //!     // Two transmitters, which use the backup while `tx` fails, and one receiver on another host.
-//!     binds: Binds::transmitters(2).at([tx, backup]).and(Binds::receivers(1).at([rx])),
-//!     max_binds: 3,
-//!     ..Options::new(Credentials::new("shop", "s3cret"), &Provider::UNSTATED)
-//! };
+//!     .binds(Binds::transmitters(2).at([tx, backup]).and(Binds::receivers(1).at([rx])))
+//!     .max_binds(3);
 //! let (account, arrivals) = AccountConnector::with_options(options).connect().await?;
 //! # drop((account, arrivals));
 //! # Ok(())
@@ -125,7 +123,7 @@
 //! resumes the account.
 //!
 //! ```no_run
-//! use smpp_proto::account::{AccountEvent, Credentials, LinkEvent, Options};
+//! use smpp_proto::account::{AccountEvent, LinkEvent};
 //! use smpp_tokio::account::Account;
 //!
 //! /// Returns whether the SMSC accepts the password. If not, the account goes on with the one that it had.
@@ -135,10 +133,9 @@
 //!         return Ok(true); // no bind is replaced
 //!     }
 //!     let mut events = account.events();
-//!     account.reconfigure(Options {
-//!         credentials: Credentials { password: password.into(), ..before.credentials.clone() },
-//!         ..before.clone()
-//!     })?;
+//!     let mut changed = before.clone();
+//!     changed.credentials.password = password.into();
+//!     account.reconfigure(changed)?;
 //!     while let Some(event) = events.recv().await {
 //!         match event {
 //!             AccountEvent::Link { event: LinkEvent::Bound { .. }, .. } => return Ok(true),
@@ -172,7 +169,7 @@
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let endpoint: Endpoint = "smpp://smsc.example:2775".parse()?;
 //! let mut options = Options::new(Credentials::new("shop", "s3cret"), &Provider::UNSTATED);
-//! options.backoff = Backoff { max: Duration::from_secs(30), ..Backoff::default() };
+//! options.backoff = Backoff::default().max(Duration::from_secs(30));
 //! options.session.enquire_link_interval = Some(Duration::from_secs(10));
 //! let (account, _arrivals) = AccountConnector::new(&endpoint, options)
 //!     .resolver(|_| async { Ok(vec![([192, 0, 2, 1], 2775).into(), ([192, 0, 2, 2], 2775).into()]) })

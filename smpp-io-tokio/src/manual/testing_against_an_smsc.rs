@@ -154,7 +154,7 @@
 //! smsc.deliver("+6591234567", "8888", "STOP").await?;
 //! let long = "一条很长的短信".repeat(40);
 //! let message = MoMessage::new("+6591234567", "8888", &long);
-//! smsc.deliver_message(&MoMessage { segmentation: MoSegmentation::Sar, ..message }).await?;
+//! smsc.deliver_message(&message.segmentation(MoSegmentation::Sar)).await?;
 //! assert_eq!(program.await?, ["STOP".to_string(), long]);
 //! # Ok(())
 //! # }
@@ -317,7 +317,7 @@
 //!
 //! #[tokio::main]
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//!     let rules = Rules { receipt_delay: Duration::from_millis(20), ..Rules::default() };
+//!     let rules = Rules::default().receipt_delay(Duration::from_millis(20));
 //!     let mut simulator = Simulator::new(rules);
 //!     simulator.add_account("shop", "s3cret");
 //!     let smsc = Arc::new(Simulated {

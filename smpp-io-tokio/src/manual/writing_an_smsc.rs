@@ -36,11 +36,7 @@
 //!             b"shop" if !request.is_tls() => Err(CommandStatus::RBINDFAIL),
 //!             b"shop" if bind.password.equals(b"s3cret") => {
 //!                 // Limits of this account, instead of those of the server.
-//!                 Ok(Admission {
-//!                     binds: Some(BindLimits::total(2)),
-//!                     rate: Some(Rate::per_second(100)),
-//!                     ..Admission::default()
-//!                 })
+//!                 Ok(Admission::default().binds(BindLimits::total(2)).rate(Rate::per_second(100)))
 //!             }
 //!             b"shop" => Err(CommandStatus::RINVPASWD),
 //!             _ => Err(CommandStatus::RINVSYSID),
@@ -71,9 +67,9 @@
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //!     let (due, mut receipts) = mpsc::channel::<Due>(10_000);
 //!     let tls = smpp_tokio::tls::server_files("chain.pem".as_ref(), "key.pem".as_ref())?;
-//!     let config = Config { max_unanswered: 1_000, window: 100, ..Config::default() };
+//!     let config = Config::default().max_unanswered(1_000).window(100);
 //!     let server = Server::builder(Gateway { messages: AtomicU64::new(1), due })
-//!         .limits(ServerLimits { binds_per_account: 4, rate: Some(Rate::per_second(50)), ..ServerLimits::default() })
+//!         .limits(ServerLimits::default().binds_per_account(4).rate(Rate::per_second(50)))
 //!         .system_id("gateway".try_into()?)
 //!         .listen(Listener::bind("0.0.0.0:2776", config).await?.tls(tls))
 //!         .start()?;
@@ -82,7 +78,7 @@
 //!     tokio::spawn(async move {
 //!         while let Some((system_id, id, frame)) = receipts.recv().await {
 //!             let Ok((Pdu::SubmitSm(submit_sm), _)) = frame.pdu(Tolerance::LENIENT) else { continue };
-//!             let receipt = Receipt { id: id.as_bytes(), stat: b"DELIVRD", err: Some(b"000"), ..Receipt::default() };
+//!             let receipt = Receipt::default().id(id.as_bytes()).stat(b"DELIVRD").err(b"000");
 //!             let mut text = Vec::new();
 //!             receipt.emit(&mut text);
 //!             let message = DeliverSm {

@@ -224,11 +224,9 @@ impl<S: Service> ServerContext<S> {
             }
         };
         let registered = RegisteredBind { slot: Arc::clone(slot), bound };
-        let config = Config {
-            tolerance: tolerance.or(config.tolerance),
-            peer_version: peer_version.or(config.peer_version),
-            ..config
-        };
+        let config = config
+            .tolerance(tolerance.or(config.tolerance))
+            .peer_version(peer_version.or(config.peer_version));
         peer.shared.with(|core, now| {
             core.session.reconfigure(now, config);
             core.session.raise_max_pdu(config.max_pdu);

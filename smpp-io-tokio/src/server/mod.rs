@@ -111,7 +111,7 @@ impl fmt::Debug for Server {
 ///
 /// # async fn example(service: impl Service) -> std::io::Result<Server> {
 /// Server::builder(service)
-///     .limits(ServerLimits { binds_per_account: 4, ..ServerLimits::default() })
+///     .limits(ServerLimits::default().binds_per_account(4))
 ///     .listen(Listener::bind("0.0.0.0:2775", Config::default()).await?)
 ///     .start()
 /// # }
@@ -341,7 +341,7 @@ impl Server {
                     end
                 } else {
                     bound.abort();
-                    let aborted = End { reason: CloseReason::Aborted, error: None };
+                    let aborted = End::new(CloseReason::Aborted, None);
                     timeout_at(abort_by, bound.peer().closed()).await.unwrap_or(aborted)
                 };
                 (bound, end)

@@ -33,8 +33,8 @@ const NAME: &[u8] = b"8x8_demo";
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// let smsc = TestSmsc::builder()
 ///     .account("shop", "secret")
-///     .rules(Rules { max_binds: 1, ..Rules::default() })
-///     .faults(Faults { reorder: true, ..Faults::default() })
+///     .rules(Rules::default().max_binds(1))
+///     .faults(Faults::default().reorder(true))
 ///     .tls()
 ///     .start()
 ///     .await?;
@@ -195,15 +195,13 @@ impl TestSmscBuilder {
             listeners.push(if tls { listener.tls(certificate.server_tls()) } else { listener });
         }
         // The server counts binds and messages, so that the simulator does not have to.
-        let limits = ServerLimits {
-            connections: max_connections,
-            connections_per_address: max_connections,
-            binds_per_account: rules.max_binds,
-            binds_status: rules.dialect.bind_status,
-            rate: rules.rate,
-            rate_status: rules.dialect.rate_status,
-            ..ServerLimits::default()
-        };
+        let limits = ServerLimits::default()
+            .connections(max_connections)
+            .connections_per_address(max_connections)
+            .binds_per_account(rules.max_binds)
+            .binds_status(rules.dialect.bind_status)
+            .rate(rules.rate)
+            .rate_status(rules.dialect.rate_status);
         let version = rules.dialect.sc_interface_version;
         let shared = Shared::new(rules, &accounts, faults, self.subscriber);
         shared.simulator().log_mut().set_capacity(self.log_capacity);
@@ -224,14 +222,14 @@ impl TestSmscBuilder {
         let (system_id, password) = accounts.into_iter().next().unwrap_or_default();
         // In memory it is the address that clients show, and no more.
         let address = server.local_addrs().first().copied().unwrap_or(([127, 0, 0, 1], 2775).into());
-        let endpoint = Endpoint {
-            tls,
-            // The certificate is for this name.
-            host: if tls { "localhost".into() } else { address.ip().to_string() },
-            port: address.port(),
-            system_id: Some(system_id),
-            password: Some(password),
+        let port = address.port();
+        // The certificate is for this name.
+        let endpoint = if tls {
+            Endpoint::tls("localhost", port)
+        } else {
+            Endpoint::plain(address.ip().to_string(), port)
         };
+        let endpoint = endpoint.system_id(system_id).password(password);
         let memory = in_memory.then(|| (tls.then(|| certificate.server_tls()), config));
         Ok(TestSmsc::new(server, shared, deliveries, endpoint, certificate, memory, self.wait_limit))
     }
@@ -239,7 +237,7 @@ impl TestSmscBuilder {
 
 /// Returns the configuration of the sessions.
 fn config(dialect: &Dialect) -> Config {
-    Config { inactivity_timeout: dialect.idle_timeout, enquire_link_is_activity: true, ..Config::default() }
+    Config::default().inactivity_timeout(dialect.idle_timeout).enquire_link_is_activity(true)
 }
 
 impl fmt::Debug for TestSmscBuilder {

@@ -131,7 +131,7 @@ impl Shared {
     ) -> Arc<Self> {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let (rng, dialect) = (Rng::new(rules.seed), rules.dialect.clone());
-        let mut simulator = Simulator::new(Rules { epoch: now.as_secs(), rate: None, ..rules });
+        let mut simulator = Simulator::new(rules.epoch(now.as_secs()).rate(None));
         for (system_id, password) in accounts {
             simulator.add_account(system_id, password);
         }

@@ -323,7 +323,7 @@ impl TestSmsc {
     ///
     /// # async fn example() -> std::io::Result<()> {
     /// let smsc = TestSmsc::start().await?;
-    /// smsc.set_faults(Faults { drop_percent: 100, ..Faults::default() });
+    /// smsc.set_faults(Faults::default().drop_percent(100));
     /// # Ok(())
     /// # }
     /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(example()).unwrap();

@@ -23,18 +23,17 @@ const MILLISECOND: Duration = Duration::from_millis(1);
 
 /// The session configuration of a scenario.
 pub(crate) fn config(rng: &mut Rng) -> Config {
-    Config {
-        window: [1, 2, 16][rng.below(3) as usize],
-        max_unanswered: [1, 2, 256][rng.below(3) as usize],
-        enquire_link_interval: [None, Some(Duration::from_secs(20)), Some(Duration::from_secs(7))]
-            [rng.below(3) as usize],
-        response_timeout: Duration::from_millis(5_000 + rng.below(6_000)),
-        drain_timeout: Duration::from_millis(1_000 + rng.below(4_000)),
-        backpressure_timeout: Duration::from_millis(1_000 + rng.below(2_000)),
-        max_response_timeouts: [0, 2, 6][rng.below(3) as usize],
-        late_response_timeout: Duration::from_millis(rng.below(60_000)),
-        ..Config::default()
-    }
+    Config::default()
+        .window([1, 2, 16][rng.below(3) as usize])
+        .max_unanswered([1, 2, 256][rng.below(3) as usize])
+        .enquire_link_interval(
+            [None, Some(Duration::from_secs(20)), Some(Duration::from_secs(7))][rng.below(3) as usize],
+        )
+        .response_timeout(Duration::from_millis(5_000 + rng.below(6_000)))
+        .drain_timeout(Duration::from_millis(1_000 + rng.below(4_000)))
+        .backpressure_timeout(Duration::from_millis(1_000 + rng.below(2_000)))
+        .max_response_timeouts([0, 2, 6][rng.below(3) as usize])
+        .late_response_timeout(Duration::from_millis(rng.below(60_000)))
 }
 
 /// What the connections of an account share with the checks.
@@ -51,17 +50,15 @@ pub(crate) async fn run(mut rng: Rng) {
     let config = config(&mut rng);
     let (behaviour, faulty) = (Behaviour::new(&mut rng), rng.percent(70));
     let world = World::default();
-    let options = Options {
-        session: config,
-        binds: Binds::transceivers(1 + rng.below(2) as u16),
-        max_binds: 2,
-        backoff: Backoff { initial: Duration::from_secs(1), ..Backoff::default() },
-        seed: Some(rng.next()),
-        ..Options::new(Credentials::new("shop", "secret"), &Provider::UNSTATED)
-    };
+    let options = Options::new(Credentials::new("shop", "secret"), &Provider::UNSTATED)
+        .session(config)
+        .binds(Binds::transceivers(1 + rng.below(2) as u16))
+        .max_binds(2)
+        .backoff(Backoff::default().initial(Duration::from_secs(1)))
+        .seed(rng.next());
     let dialing = (world.clone(), Mutex::new(rng.fork()));
     let (observing, watched) = (world.clone(), world.clone());
-    let smsc_config = Config { max_unanswered: [1, 4, 256][rng.below(3) as usize], ..Config::default() };
+    let smsc_config = Config::default().max_unanswered([1, 4, 256][rng.below(3) as usize]);
     let unbind_timeout = options.unbind_timeout;
     let connector = AccountConnector::new(&"smpp://192.0.2.1".parse().unwrap(), options)
         .dial(move |_| {
@@ -101,7 +98,9 @@ pub(crate) async fn run(mut rng: Rng) {
         sleep(rng.millis(60_000)).await;
         let credentials = Credentials::new("shop", if rng.percent(50) { "other" } else { "secret" });
         let (binds, max_binds) = (Binds::transceivers(rng.below(4) as u16), 3);
-        account.reconfigure(Options { credentials, binds, max_binds, ..account.options() }).unwrap();
+        account
+            .reconfigure(account.options().credentials(credentials).binds(binds).max_binds(max_binds))
+            .unwrap();
     }
     sleep_until(end).await;
     let shutdown = Instant::now();

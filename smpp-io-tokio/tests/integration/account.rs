@@ -16,11 +16,9 @@ use smpp_tokio::testing::{ACCOUNT, TestSmsc};
 
 fn options(binds: Binds) -> Options {
     let (system_id, password) = ACCOUNT;
-    Options {
-        binds,
-        connect_interval: Duration::from_millis(1),
-        ..Options::new(Credentials::new(system_id, password), &Provider::EIGHT_BY_EIGHT)
-    }
+    Options::new(Credentials::new(system_id, password), &Provider::EIGHT_BY_EIGHT)
+        .binds(binds)
+        .connect_interval(Duration::from_millis(1))
 }
 
 fn template() -> SubmitSm<'static> {
@@ -87,7 +85,7 @@ async fn accounts_of_one_process_use_different_references_unless_they_have_one_s
     async fn first_reference(smsc: &TestSmsc, seed: Option<u64>) -> MessageReference {
         let references = Arc::new(Mutex::new(Vec::new()));
         let observed = Arc::clone(&references);
-        let options = Options { seed, ..options(Binds::transceivers(1)) };
+        let options = options(Binds::transceivers(1)).seed(seed);
         let connector = AccountConnector::new(&smsc.endpoint(), options);
         let connector = connector.observe(move |_| References(Arc::clone(&observed)));
         let (account, _arrivals) = connector.connect().await.unwrap();

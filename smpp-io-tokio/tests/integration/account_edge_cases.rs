@@ -25,8 +25,8 @@ use smpp_tokio::{Inbound, InboundRequest, Inbox, Listener, Peer};
 
 fn options() -> Options {
     let (system_id, password) = ACCOUNT;
-    let backoff = Backoff { initial: Duration::from_millis(2), ..Backoff::default() };
-    Options { backoff, ..Options::new(Credentials::new(system_id, password), &Provider::UNSTATED) }
+    let backoff = Backoff::default().initial(Duration::from_millis(2));
+    Options::new(Credentials::new(system_id, password), &Provider::UNSTATED).backoff(backoff)
 }
 
 fn template() -> SubmitSm<'static> {
@@ -143,8 +143,8 @@ async fn receipts_to_arrivals_are_acknowledged_when_the_application_accepts_them
 async fn an_account_is_ready_while_its_binds_have_free_windows() {
     let listener = Listener::bind("127.0.0.1:0", Config::default()).await.unwrap();
     let endpoint = format!("smpp://localhost:{}", listener.local_addr().unwrap().port()).parse().unwrap();
-    let session = Config { window: 2, ..options().session };
-    let connector = AccountConnector::new(&endpoint, Options { session, ..options() });
+    let session = options().session.window(2);
+    let connector = AccountConnector::new(&endpoint, options().session(session));
     let expected = Expected::new(1).id(0, b"1").key("row 0");
     let (account, mut arrivals) = connector.expect([expected]).start().unwrap();
     let mut ready = pin!(account.ready());
@@ -235,8 +235,8 @@ async fn callbacks_that_panic_do_not_stop_the_account() {
     let endpoint: Endpoint = format!("smpps://localhost:{}", smsc.local_addr().port()).parse().unwrap();
     let (resolved, observed) = <[Arc<AtomicUsize>; 2]>::default().into();
     let address = smsc.local_addr();
-    let backoff = Backoff { initial: Duration::from_millis(2), ..Backoff::default() };
-    let connector = AccountConnector::new(&endpoint, Options { backoff, ..options() })
+    let backoff = Backoff::default().initial(Duration::from_millis(2));
+    let connector = AccountConnector::new(&endpoint, options().backoff(backoff))
         .tls(smsc.client_tls())
         .resolver({
             let resolved = Arc::clone(&resolved);

@@ -27,15 +27,12 @@ const LISTEN: &str = "SMPP_TEST_SMSC";
 
 fn options(binds: Binds) -> Options {
     let (system_id, password) = ACCOUNT;
-    let backoff =
-        Backoff { initial: Duration::from_millis(20), max: Duration::from_millis(100), ..Backoff::default() };
-    Options {
-        binds,
-        backoff,
-        max_binds: 5,
-        connect_interval: Duration::from_millis(1),
-        ..Options::new(Credentials::new(system_id, password), &Provider::UNSTATED)
-    }
+    let backoff = Backoff::default().initial(Duration::from_millis(20)).max(Duration::from_millis(100));
+    Options::new(Credentials::new(system_id, password), &Provider::UNSTATED)
+        .binds(binds)
+        .backoff(backoff)
+        .max_binds(5)
+        .connect_interval(Duration::from_millis(1))
 }
 
 fn template(registered_delivery: RegisteredDelivery) -> SubmitSm<'static> {
@@ -266,11 +263,9 @@ async fn an_address_that_never_responds_is_skipped() {
             held.push(silent.accept().await.unwrap());
         }
     });
-    let options = Options {
-        connect_timeout: Duration::from_millis(200),
-        session: Config { response_timeout: Duration::from_millis(200), ..Config::default() },
-        ..options(Binds::transceivers(2))
-    };
+    let options = options(Binds::transceivers(2))
+        .connect_timeout(Duration::from_millis(200))
+        .session(Config::default().response_timeout(Duration::from_millis(200)));
     let connector =
         AccountConnector::new(&endpoint("smpps", 1), options).tls(smsc.client_tls()).resolver(move |_| {
             let addresses = addresses.clone();

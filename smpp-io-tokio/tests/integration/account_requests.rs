@@ -91,7 +91,7 @@ async fn connected(options: Options) -> (Arc<Accountant>, Server, Account) {
 
 fn options() -> Options {
     let credentials = Credentials::new("shop", "secret");
-    Options { connect_interval: Duration::from_millis(1), ..Options::new(credentials, &Provider::UNSTATED) }
+    Options::new(credentials, &Provider::UNSTATED).connect_interval(Duration::from_millis(1))
 }
 
 fn destination() -> Address<'static> {
@@ -125,8 +125,7 @@ async fn messages_of_each_operation_are_sent_and_their_responses_returned() {
 
 #[tokio::test]
 async fn requests_about_a_message_go_on_the_bind_that_sent_it() {
-    let (smsc, _server, account) =
-        connected(Options { binds: Binds::transceivers(2), max_binds: 2, ..options() }).await;
+    let (smsc, _server, account) = connected(options().binds(Binds::transceivers(2)).max_binds(2)).await;
     while account.links().iter().filter(|(_, state, _)| matches!(state, smpp_proto::account::LinkState::Open(_, state) if state.is_bound())).count() < 2 {
         tokio::task::yield_now().await;
     }
@@ -154,7 +153,7 @@ async fn requests_about_a_message_go_on_the_bind_that_sent_it() {
 
 #[tokio::test]
 async fn a_request_that_is_dropped_before_it_was_sent_frees_its_place() {
-    let options = Options { request_capacity: 1, ..options() };
+    let options = options().request_capacity(1);
     let (_smsc, server, account) = connected(options).await;
     server.shutdown(Duration::ZERO).await;
     while account.links().iter().any(|(_, _, stats)| stats.is_some()) {
@@ -190,9 +189,9 @@ async fn detailed_events_say_what_is_handed_to_the_transport_and_others_do_not()
 
 #[tokio::test]
 async fn the_simulated_smsc_answers_requests_about_messages() {
-    let rules = Rules { receipt_delay: Duration::from_secs(3600), ..Rules::default() };
+    let rules = Rules::default().receipt_delay(Duration::from_secs(3600));
     let smsc = TestSmsc::builder().rules(rules).start().await.unwrap();
-    let options = Options { credentials: Credentials::new(ACCOUNT.0, ACCOUNT.1), ..options() };
+    let options = options().credentials(Credentials::new(ACCOUNT.0, ACCOUNT.1));
     let endpoint = smsc.endpoint();
     let (account, _arrivals) = AccountConnector::new(&endpoint, options).connect().await.unwrap();
     let template = SubmitSm {

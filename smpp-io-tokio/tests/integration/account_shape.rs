@@ -19,12 +19,10 @@ use tokio_socks::tcp::Socks5Stream;
 
 fn options(binds: Binds) -> Options {
     let credentials = Credentials::new(ACCOUNT.0, ACCOUNT.1);
-    Options {
-        max_binds: 4,
-        connect_interval: Duration::from_millis(1),
-        binds,
-        ..Options::new(credentials, &Provider::UNSTATED)
-    }
+    Options::new(credentials, &Provider::UNSTATED)
+        .max_binds(4)
+        .connect_interval(Duration::from_millis(1))
+        .binds(binds)
 }
 
 fn message() -> Message {
@@ -74,7 +72,7 @@ async fn the_endpoints_of_the_options_are_tried_after_that_of_the_url() {
     let smsc = TestSmsc::start().await.unwrap();
     let nameless = Endpoint::plain("no-such-host.invalid", 2775);
     let endpoints = vec![nameless, closed().await, smsc.endpoint()];
-    let options = Options { endpoints, ..options(Binds::transceivers(2)) };
+    let options = options(Binds::transceivers(2)).endpoints(endpoints);
     let unusable = closed().await;
     let (account, _arrivals) = AccountConnector::new(&unusable, options).connect().await.unwrap();
     wait_for(&account, &[(BindMode::Transceiver, smsc.local_addr().port()); 2]).await;
@@ -88,7 +86,7 @@ async fn a_group_without_an_endpoint_is_an_error() {
     assert!(matches!(error, AccountError::Options(OptionsError::NoEndpoint)), "{error}");
     let smsc = TestSmsc::start().await.unwrap();
     let (account, _arrivals) = AccountConnector::new(&smsc.endpoint(), options(Binds::NONE)).start().unwrap();
-    let none = Options { endpoints: Vec::new(), binds: Binds::transceivers(1), ..account.options() };
+    let none = account.options().endpoints(Vec::new()).binds(Binds::transceivers(1));
     assert_eq!(account.reconfigure(none), Err(OptionsError::NoEndpoint));
 }
 
@@ -103,30 +101,28 @@ async fn an_account_is_reconfigured_while_it_runs() {
     let first =
         TestSmsc::builder().account(ACCOUNT.0, ACCOUNT.1).account("other", "n3w").start().await.unwrap();
     let second = TestSmsc::builder().account("other", "n3w").start().await.unwrap();
-    let start = Options { max_binds: 1, ..options(Binds::NONE) };
+    let start = options(Binds::NONE).max_binds(1);
     let (account, _arrivals) = AccountConnector::new(&first.endpoint(), start).start().unwrap();
     let waiting = account.submit(&message()).await.unwrap();
     // More slots than at the start.
-    account
-        .reconfigure(Options { max_binds: 3, binds: Binds::transceivers(3), ..account.options() })
-        .unwrap();
+    account.reconfigure(account.options().max_binds(3).binds(Binds::transceivers(3))).unwrap();
     waiting.outcome().await.unwrap();
     wait_for(&account, &[(BindMode::Transceiver, first.local_addr().port()); 3]).await;
     // Other credentials and another host.
     let credentials = Credentials::new("other", "n3w");
     let endpoints = vec![second.endpoint()];
-    account.reconfigure(Options { credentials, endpoints, ..account.options() }).unwrap();
+    account.reconfigure(account.options().credentials(credentials).endpoints(endpoints)).unwrap();
     wait_for(&account, &[(BindMode::Transceiver, second.local_addr().port()); 3]).await;
     assert_eq!(first.binds().list().len(), 0);
     account.send(&message()).await.unwrap();
-    assert!(account.reconfigure(Options { max_binds: 1, ..account.options() }).is_err());
+    assert!(account.reconfigure(account.options().max_binds(1)).is_err());
     account.shutdown(Duration::from_secs(1)).await;
 }
 
 #[tokio::test]
 async fn a_stopped_account_resumes() {
     let smsc = TestSmsc::start().await.unwrap();
-    let endpoint = Endpoint { password: Some("wr0ng".into()), ..smsc.endpoint() };
+    let endpoint = smsc.endpoint().password("wr0ng");
     let (account, _arrivals): (_, Arrivals) =
         AccountConnector::new(&endpoint, options(Binds::transceivers(1))).start().unwrap();
     let stopped = async || {
@@ -140,7 +136,7 @@ async fn a_stopped_account_resumes() {
     assert!(account.try_submit(&message()).is_ok(), "it tries again");
     stopped().await;
     let credentials = Credentials::new(ACCOUNT.0, ACCOUNT.1);
-    account.reconfigure(Options { credentials, ..account.options() }).unwrap();
+    account.reconfigure(account.options().credentials(credentials)).unwrap();
     account.send(&message()).await.unwrap();
     account.shutdown(Duration::from_secs(1)).await;
 }
@@ -148,7 +144,7 @@ async fn a_stopped_account_resumes() {
 #[tokio::test]
 async fn connect_reports_refused_credentials_of_the_endpoint() {
     let smsc = TestSmsc::start().await.unwrap();
-    let endpoint = Endpoint { password: Some("wr0ng".into()), ..smsc.endpoint() };
+    let endpoint = smsc.endpoint().password("wr0ng");
     let connector = AccountConnector::new(&endpoint, options(Binds::transceivers(1)));
     let error = connector.connect().await.unwrap_err();
     assert!(matches!(error, AccountError::Refused { status: CommandStatus::RINVPASWD, .. }), "{error}");
@@ -176,7 +172,8 @@ async fn a_dialer_gets_the_address_and_the_endpoint_without_its_password() {
         assert_eq!(target.address, smsc.local_addr());
         let Endpoint { system_id, password, .. } = smsc.endpoint();
         assert!(system_id.is_some() && password.is_some());
-        let public = Endpoint { system_id: None, password: None, ..smsc.endpoint() };
+        let mut public = smsc.endpoint();
+        (public.system_id, public.password) = (None, None);
         assert_eq!(target.endpoint, public);
     }
 }
@@ -200,7 +197,7 @@ async fn an_account_binds_over_a_unix_socket() {
     let _ = std::fs::remove_file(&path);
     tokio::spawn(relay(UnixListener::bind(&path).unwrap(), smsc.local_addr()));
     // No name server knows this host.
-    let endpoint = Endpoint { host: "smsc.invalid".into(), ..smsc.endpoint() };
+    let endpoint = smsc.endpoint().host("smsc.invalid");
     let socket = path.clone();
     let dialer = move |target: DialTarget| {
         assert_eq!(target.endpoint.host, "smsc.invalid");
@@ -258,7 +255,7 @@ async fn an_account_binds_through_a_socks_proxy_with_tls_to_the_smsc() {
     let (sender, mut names) = tokio::sync::mpsc::unbounded_channel();
     tokio::spawn(serve_socks(listener, smsc.local_addr(), sender));
     // The proxy resolves the name; the certificate is for this name.
-    let endpoint = Endpoint { host: "localhost".into(), port: 4711, ..smsc.endpoint() };
+    let endpoint = smsc.endpoint().host("localhost").port(4711);
     let connector = AccountConnector::new(&endpoint, options(Binds::transceivers(1))).tls(smsc.client_tls());
     let connector = connector.dial_by_name(move |target| async move {
         let host = (target.endpoint.host.as_str(), target.endpoint.port);

@@ -17,7 +17,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 
 async fn smsc(dialect: &str) -> TestSmsc {
     let dialect: Dialect = if dialect.is_empty() { Dialect::default() } else { dialect.parse().unwrap() };
-    let rules = Rules { dialect, receipt_delay: Duration::from_millis(10), max_binds: 2, ..Rules::default() };
+    let rules = Rules::default().dialect(dialect).receipt_delay(Duration::from_millis(10)).max_binds(2);
     TestSmsc::builder().rules(rules).start().await.unwrap()
 }
 
@@ -115,7 +115,7 @@ async fn faults_and_rules_change_while_a_client_is_bound() {
 
     // The session stays in step with and without faults: what was written in between is whole.
     for _ in 0..20 {
-        smsc.set_faults(Faults { coalesce: true, ..Faults::default() });
+        smsc.set_faults(Faults::default().coalesce(true));
         client.submit(&message(b"Hello")).await.unwrap();
         smsc.set_faults(Faults::default());
         client.submit(&message(b"Hello")).await.unwrap();
@@ -131,7 +131,7 @@ async fn faults_and_rules_change_while_a_client_is_bound() {
     second.bind(&smsc.bind()).await.unwrap();
     smsc.change_rules(|rules| rules.throttled_percent = 0);
 
-    smsc.set_faults(Faults { reset_percent: 100, ..Faults::default() });
+    smsc.set_faults(Faults::default().reset_percent(100));
     assert_eq!(smsc.faults().reset_percent, 100);
     client.submit(&message(b"Hello")).await.unwrap_err();
     timeout(TIMEOUT, client.closed()).await.unwrap();

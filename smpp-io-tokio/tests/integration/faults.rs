@@ -71,12 +71,12 @@ async fn receipt(inbox: &mut Inbox<Esme>) {
 }
 
 fn short_response_timeout() -> Config {
-    Config { response_timeout: Duration::from_millis(200), ..Config::default() }
+    Config::default().response_timeout(Duration::from_millis(200))
 }
 
 #[tokio::test]
 async fn a_message_without_a_response_was_accepted() {
-    let faults = Faults { drop_percent: 100, ..Faults::default() };
+    let faults = Faults::default().drop_percent(100);
     let (_smsc, client, mut inbox, _) = bound(Rules::default(), faults, short_response_timeout()).await;
     let error = client.submit(&message()).await.unwrap_err();
     assert_eq!(error, RequestError::Unanswered(UnansweredReason::Timeout));
@@ -86,7 +86,7 @@ async fn a_message_without_a_response_was_accepted() {
 
 #[tokio::test]
 async fn a_reset_leaves_the_message_unanswered() {
-    let faults = Faults { reset_percent: 100, ..Faults::default() };
+    let faults = Faults::default().reset_percent(100);
     let (_smsc, client, _inbox, _) = bound(Rules::default(), faults, Config::default()).await;
     let error = client.submit(&message()).await.unwrap_err();
     assert_eq!(error, RequestError::Unanswered(UnansweredReason::Closed(CloseReason::Disconnected)));
@@ -96,14 +96,14 @@ async fn a_reset_leaves_the_message_unanswered() {
 
 #[tokio::test]
 async fn an_unbind_without_a_response_times_out() {
-    let faults = Faults { no_unbind_resp: true, ..Faults::default() };
+    let faults = Faults::default().no_unbind_resp(true);
     let (_smsc, client, _inbox, _) = bound(Rules::default(), faults, short_response_timeout()).await;
     assert_eq!(client.unbind().await.reason, CloseReason::UnbindTimeout);
 }
 
 #[tokio::test]
 async fn throttled_messages_are_refused() {
-    let rules = Rules { throttled_percent: 100, ..Rules::default() };
+    let rules = Rules::default().throttled_percent(100);
     let (_smsc, client, _inbox, _) = bound(rules, Faults::default(), Config::default()).await;
     let error = client.submit(&message()).await.unwrap_err();
     assert_eq!(error.status(), Some(CommandStatus::RTHROTTLED));
@@ -111,8 +111,8 @@ async fn throttled_messages_are_refused() {
 
 #[tokio::test]
 async fn responses_arrive_in_another_order() {
-    let faults = Faults { reorder: true, ..Faults::default() };
-    let rules = Rules { receipt_timing: ReceiptTiming::Never, ..Rules::default() };
+    let faults = Faults::default().reorder(true);
+    let rules = Rules::default().receipt_timing(ReceiptTiming::Never);
     let (_smsc, client, _inbox, seen) = bound(rules, faults, Config::default()).await;
     let messages = [message(); 16];
     let mut submits: Vec<_> = messages.iter().map(|message| Box::pin(client.submit(message))).collect();
@@ -131,8 +131,8 @@ async fn responses_arrive_in_another_order() {
 
 #[tokio::test]
 async fn a_receipt_arrives_before_the_response() {
-    let rules = Rules { receipt_timing: ReceiptTiming::BeforeResponse, ..Rules::default() };
-    for faults in [Faults::default(), Faults { coalesce: true, ..Faults::default() }] {
+    let rules = Rules::default().receipt_timing(ReceiptTiming::BeforeResponse);
+    for faults in [Faults::default(), Faults::default().coalesce(true)] {
         let (_smsc, client, mut inbox, seen) = bound(rules.clone(), faults, Config::default()).await;
         client.submit(&message()).await.unwrap();
         receipt(&mut inbox).await;

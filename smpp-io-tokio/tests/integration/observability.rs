@@ -477,10 +477,8 @@ async fn an_inbound_message_that_is_lost_is_traced() {
     let _guard = log.install();
     let listener = Listener::bind("127.0.0.1:0", Config::default()).await.unwrap();
     let endpoint = format!("smpp://{}", listener.local_addr().unwrap()).parse().unwrap();
-    let options = Options {
-        segment_ack_timeout: Duration::from_millis(1),
-        ..Options::new(Credentials::new("shop", "s3cret"), &Provider::UNSTATED)
-    };
+    let options = Options::new(Credentials::new("shop", "s3cret"), &Provider::UNSTATED)
+        .segment_ack_timeout(Duration::from_millis(1));
     let connector = AccountConnector::new(&endpoint, options);
     let bind =
         async { listener.accept().await.unwrap().bind_request().await.unwrap().accept(COctets::default()) };

@@ -90,10 +90,8 @@ async fn a_refused_request_returns_what_the_smsc_says() {
 async fn an_account_returns_what_the_smsc_says() {
     let connector = |answers: &[(CommandStatus, &'static str)]| {
         let answers = answers.to_vec();
-        let options = Options {
-            binds: Binds::transceivers(1),
-            ..Options::new(Credentials::new("shop", "secret"), &Provider::UNSTATED)
-        };
+        let options = Options::new(Credentials::new("shop", "secret"), &Provider::UNSTATED)
+            .binds(Binds::transceivers(1));
         AccountConnector::new(&"smpp://192.0.2.1".parse().unwrap(), options).dial(move |_| {
             let (near, far) = duplex(1 << 16);
             tokio::spawn(smsc(far, answers.clone()));

@@ -67,7 +67,7 @@ fn echo_inline(peer: &Peer) {
 
 #[tokio::test(start_paused = true)]
 async fn requests_are_sent_in_order_also_when_some_are_dropped() {
-    let (client, _peer, mut inbox) = bound(Config { window: 1, ..Config::default() }).await;
+    let (client, _peer, mut inbox) = bound(Config::default().window(1)).await;
     let mut tasks = Vec::new();
     for number in 0..30_u8 {
         tasks.push(submit(&client, [number]));
@@ -122,7 +122,7 @@ impl AsyncWrite for CountingTransport {
 async fn waiting_requests_leave_in_one_write() {
     let (near, far) = duplex(64 * 1024);
     let writes = Arc::new(AtomicUsize::new(0));
-    let config = Config { window: 32, ..Config::default() };
+    let config = Config::default().window(32);
     let (client, _) = start::<Esme, _>(CountingTransport(near, Arc::clone(&writes)), config);
     let (peer, mut inbox) = start::<Smsc, _>(far, config);
     echo_inline(&peer);
@@ -142,7 +142,7 @@ async fn waiting_requests_leave_in_one_write() {
 
 #[tokio::test(start_paused = true)]
 async fn the_result_of_a_dropped_request_does_not_reach_another() {
-    let (client, _peer, mut inbox) = bound(Config { window: 2, ..Config::default() }).await;
+    let (client, _peer, mut inbox) = bound(Config::default().window(2)).await;
     let first = submit(&client, "first");
     let Some(Inbound::SubmitSm(held)) = inbox.recv().await else { panic!("no message") };
     first.abort();
@@ -162,7 +162,7 @@ async fn the_result_of_a_dropped_request_does_not_reach_another() {
 /// The future is polled in several tasks: in the queue, then in flight.
 #[tokio::test(start_paused = true)]
 async fn a_request_may_move_between_tasks() {
-    let (client, _peer, mut inbox) = bound(Config { window: 1, ..Config::default() }).await;
+    let (client, _peer, mut inbox) = bound(Config::default().window(1)).await;
     let message: &'static SubmitSm<'static> = Box::leak(Box::new(text(b"moves")));
     let client: &'static Client = Box::leak(Box::new(client));
     let first = submit(client, "first");
@@ -189,7 +189,7 @@ async fn a_request_may_move_between_tasks() {
 
 #[tokio::test(start_paused = true)]
 async fn the_end_of_the_session_fails_waiting_requests() {
-    let (client, _peer, mut inbox) = bound(Config { window: 1, ..Config::default() }).await;
+    let (client, _peer, mut inbox) = bound(Config::default().window(1)).await;
     let first = submit(&client, "first");
     let held = inbox.recv().await;
     let waiting = [submit(&client, "second"), submit(&client, "third")];
@@ -221,7 +221,7 @@ async fn requests_without_an_inline_response_go_to_the_inbox() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn on_many_threads_each_request_gets_its_own_response() {
     for (window, inline) in [(1, true), (16, false), (64, true), (300, false)] {
-        let (client, peer, inbox) = bound(Config { window, ..Config::default() }).await;
+        let (client, peer, inbox) = bound(Config::default().window(window)).await;
         if inline {
             echo_inline(&peer);
         }

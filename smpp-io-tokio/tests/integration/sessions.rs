@@ -52,7 +52,7 @@ fn text(octets: &[u8]) -> SubmitSm<'_> {
 
 #[tokio::test(start_paused = true)]
 async fn many_submits_share_a_small_window_and_each_gets_its_own_response() {
-    let config = Config { window: 3, ..Config::default() };
+    let config = Config::default().window(3);
     // A pipe of 50 octets is smaller than one PDU, so every write is partial.
     let ((client, _inbox), (_peer, inbox)) = bound(config, 50).await;
     tokio::spawn(echo(inbox));
@@ -100,7 +100,7 @@ async fn both_sides_send_more_than_the_buffers_hold_and_all_of_it_arrives() {
 
 #[tokio::test(start_paused = true)]
 async fn a_submit_that_is_dropped_in_the_queue_does_not_block_the_next() {
-    let config = Config { window: 1, ..Config::default() };
+    let config = Config::default().window(1);
     let ((client, _inbox), (_peer, mut server)) = bound(config, 4096).await;
     let first = tokio::spawn({
         let client = client.clone();
@@ -119,7 +119,7 @@ async fn a_submit_that_is_dropped_in_the_queue_does_not_block_the_next() {
 
 #[tokio::test(start_paused = true)]
 async fn the_rate_limit_delays_submits() {
-    let config = Config { rate: Some(Rate::per_second(50)), window: 100, ..Config::default() };
+    let config = Config::default().rate(Rate::per_second(50)).window(100);
     let ((client, _inbox), (_peer, inbox)) = bound(config, 4096).await;
     tokio::spawn(echo(inbox));
     let began = Instant::now();
@@ -134,7 +134,7 @@ async fn the_rate_limit_delays_submits() {
 
 #[tokio::test(start_paused = true)]
 async fn a_submit_that_is_dropped_while_rate_limited_does_not_block_the_next() {
-    let config = Config { window: 1, rate: Some(Rate::per_second(1)), ..Config::default() };
+    let config = Config::default().window(1).rate(Rate::per_second(1));
     let ((client, _inbox), (_peer, mut server)) = bound(config, 4096).await;
     let submit = |id: &'static [u8]| {
         let client = client.clone();
@@ -276,7 +276,7 @@ async fn dropping_the_last_handle_unbinds() {
 fn a_session_without_its_runtime_reports_its_requests_and_its_end() {
     let runtime = || Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     let (driving, waiting) = (runtime(), runtime());
-    let config = Config { window: 1, ..Config::default() };
+    let config = Config::default().window(1);
     let ((client, inbox), _server) = driving.block_on(bound(config, 4096));
     let submit = || {
         let client = client.clone();
@@ -393,7 +393,7 @@ async fn an_idle_link_is_probed_and_a_dead_one_is_closed() {
 #[tokio::test(start_paused = true)]
 async fn the_session_stops_reading_from_a_peer_that_does_not_read() {
     let (near, mut far) = duplex(1024);
-    let config = Config { max_output: 2048, max_pdu: 512, ..Config::default() };
+    let config = Config::default().max_output(2048).max_pdu(512);
     let (peer, _inbox) = start::<Smsc, _>(near, config);
     let enquire_link = Frame::encode(&Pdu::EnquireLink, CommandStatus::ROK, SequenceNumber(1));
     let mut written = 0;

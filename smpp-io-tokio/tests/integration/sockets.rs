@@ -20,7 +20,7 @@ fn trusting(smsc: &TestSmsc) -> Connector {
 }
 
 fn endpoint(host: &str, port: u16, tls: bool) -> Endpoint {
-    Endpoint { tls, host: host.into(), port, system_id: None, password: None }
+    if tls { Endpoint::tls(host, port) } else { Endpoint::plain(host, port) }
 }
 
 fn bind(mode: BindMode, password: &'static str) -> Bind<'static> {

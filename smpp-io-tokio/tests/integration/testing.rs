@@ -41,7 +41,7 @@ async fn bound(smsc: &TestSmsc, config: Config) -> (Client, Inbox<Esme>) {
 /// An SMSC in memory and a client that is bound.
 async fn in_memory() -> (TestSmsc, Client, Inbox<Esme>) {
     let smsc = TestSmsc::in_memory().await.unwrap();
-    let config = Config { response_timeout: Duration::from_secs(5), ..Config::default() };
+    let config = Config::default().response_timeout(Duration::from_secs(5));
     let (client, inbox) = bound(&smsc, config).await;
     (smsc, client, inbox)
 }
@@ -153,11 +153,11 @@ async fn faults_end_connections_as_the_script_says() {
 #[tokio::test(start_paused = true)]
 async fn a_silent_smsc_answers_nothing_and_then_again() {
     let (smsc, client, _inbox) = in_memory().await;
-    smsc.set_faults(Faults { silent: true, ..Faults::default() });
+    smsc.set_faults(Faults::default().silent(true));
     let timeout = RequestError::Unanswered(UnansweredReason::Timeout);
     assert_eq!(client.submit(&message(b"Hello")).await.unwrap_err(), timeout);
     assert_eq!(client.closed().await.reason, CloseReason::LinkDead);
-    smsc.set_faults(Faults { max_write: 1, ..Faults::default() });
+    smsc.set_faults(Faults::default().max_write(1));
     let (client, _inbox) = bound(&smsc, Config::default()).await;
     client.submit(&message(b"octet by octet")).await.unwrap();
     let texts: Vec<_> = smsc.messages().into_iter().filter_map(|it| it.text).collect();
@@ -167,7 +167,7 @@ async fn a_silent_smsc_answers_nothing_and_then_again() {
 #[tokio::test(start_paused = true)]
 async fn binds_are_refused_with_the_status_of_the_test() {
     let smsc = TestSmsc::in_memory().await.unwrap();
-    smsc.set_faults(Faults { refuse_binds: Some(CommandStatus::RSYSERR), ..Faults::default() });
+    smsc.set_faults(Faults::default().refuse_binds(CommandStatus::RSYSERR));
     let (client, _inbox) = smsc.connector().connect(&smsc.endpoint()).await.unwrap();
     let refused = client.bind(&smsc.bind()).await.unwrap_err();
     assert_eq!(refused.status(), Some(CommandStatus::RSYSERR));
@@ -178,7 +178,7 @@ async fn binds_are_refused_with_the_status_of_the_test() {
 #[tokio::test]
 async fn connections_end_when_the_test_says_so() {
     for tls in [false, true] {
-        let builder = TestSmsc::builder().rules(Rules { max_binds: 10, ..Rules::default() });
+        let builder = TestSmsc::builder().rules(Rules::default().max_binds(10));
         let smsc = if tls { builder.tls() } else { builder }.start().await.unwrap();
         let (client, _inbox) = bound(&smsc, Config::default()).await;
         smsc.end_connections(StreamEnd::Reset);
@@ -247,9 +247,9 @@ async fn messages_of_phones_have_any_length_and_alphabet() {
         for text in texts {
             smsc.deliver("+6591234567", "8888", text).await.unwrap();
         }
-        let sar = MoMessage { segmentation: MoSegmentation::Sar, ..MoMessage::new("8x8", "8888", texts[3]) };
+        let sar = MoMessage::new("8x8", "8888", texts[3]).segmentation(MoSegmentation::Sar);
         smsc.deliver_message(&sar).await.unwrap();
-        let ucs2 = MoMessage { data_coding: Some(DataCoding::UCS2), ..MoMessage::new("8x8", "8888", "Hi") };
+        let ucs2 = MoMessage::new("8x8", "8888", "Hi").data_coding(DataCoding::UCS2);
         smsc.deliver_message(&ucs2).await.unwrap();
         let logged: Vec<_> = smsc.log();
         let delivered = logged.iter().filter_map(|entry| match entry {
@@ -261,7 +261,7 @@ async fn messages_of_phones_have_any_length_and_alphabet() {
         let refused = smsc.deliver("+6591234567", "8888", "refuse").await.unwrap_err();
         let status = CommandStatus::RX_P_APPN;
         assert!(matches!(refused, DeliverError::Failed(DeliveryFailure::Refused(it)) if it == status));
-        let unknown = MoMessage { account: Some("who"), ..MoMessage::new("8x8", "8888", "Hi") };
+        let unknown = MoMessage::new("8x8", "8888", "Hi").account("who");
         let error = smsc.deliver_message(&unknown).await.unwrap_err();
         assert!(matches!(error, DeliverError::NotSent(OriginateError::NoAccount)));
         // The end of the program.
@@ -284,7 +284,7 @@ async fn a_message_of_a_phone_waits_for_a_receiver_and_then_times_out() {
 
 #[tokio::test(start_paused = true)]
 async fn receipts_before_the_response_go_to_a_receiver_of_their_account() {
-    let rules = Rules { receipt_timing: ReceiptTiming::BeforeResponse, ..Rules::default() };
+    let rules = Rules::default().receipt_timing(ReceiptTiming::BeforeResponse);
     let builder = TestSmsc::builder().account("first", "pw").account("second", "pw").rules(rules);
     let smsc = builder.in_memory().start().await.unwrap();
     let client = async |system_id: &'static str, mode| {

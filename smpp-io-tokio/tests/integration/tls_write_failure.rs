@@ -81,7 +81,7 @@ async fn requests_in_a_written_record_are_not_reported_as_never_sent() {
     let connector = TlsConnector::from(certificate.client_tls().config().unwrap());
     let transport = FailingTransport { io: near, left: Arc::clone(&left) };
     let stream = connector.connect("localhost".try_into().unwrap(), transport).await.unwrap();
-    let (client, _inbox) = start::<Esme, _>(stream, Config { window: 400, ..Config::default() });
+    let (client, _inbox) = start::<Esme, _>(stream, Config::default().window(400));
     client.bind(&Bind::default()).await.unwrap();
     // 300 messages take many TLS records. The transport accepts one of them and fails.
     left.store(1, Ordering::SeqCst);

@@ -17,7 +17,7 @@ use smpp_tokio::{Connector, Inbound};
 const TIMEOUT: Duration = Duration::from_secs(20);
 
 fn localhost(port: u16) -> Endpoint {
-    Endpoint { tls: true, host: "localhost".into(), port, system_id: None, password: None }
+    Endpoint::tls("localhost", port)
 }
 
 fn bind() -> Bind<'static> {

@@ -25,7 +25,7 @@ type Received = Arc<Mutex<Vec<u8>>>;
 async fn bound(config: Config, pipe: usize) -> (Client, Peer, Inbox<Smsc>) {
     let (near, far) = duplex(pipe);
     let (client, _) = start::<Esme, _>(near, config);
-    let (peer, mut inbox) = start::<Smsc, _>(far, Config { max_unanswered: 1_000, ..Config::default() });
+    let (peer, mut inbox) = start::<Smsc, _>(far, Config::default().max_unanswered(1_000));
     let bind = Bind::default();
     let (answer, ()) = tokio::join!(client.bind(&bind), async {
         let Some(Inbound::Bind(bind)) = inbox.recv().await else { panic!("no bind") };
@@ -215,14 +215,14 @@ async fn assert_polls<O: Operation + SentBy<Esme>>(config: Config, pipe: usize, 
 #[tokio::test(start_paused = true)]
 async fn a_message_that_waits_for_the_window_takes_three_polls() {
     for (window, tasks) in [(1, 2), (1, 20), (16, 17), (16, 40), (64, 65), (64, 100)] {
-        assert_polls(Config { window, ..Config::default() }, 64 * 1024, SubmitSm::default(), tasks).await;
+        assert_polls(Config::default().window(window), 64 * 1024, SubmitSm::default(), tasks).await;
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_message_that_waits_for_the_output_takes_three_polls() {
     for max_output in [1, 500] {
-        assert_polls(Config { window: 64, max_output, ..Config::default() }, 100, SubmitSm::default(), 100)
+        assert_polls(Config::default().window(64).max_output(max_output), 100, SubmitSm::default(), 100)
             .await;
     }
 }
@@ -230,13 +230,7 @@ async fn a_message_that_waits_for_the_output_takes_three_polls() {
 #[tokio::test(start_paused = true)]
 async fn a_message_that_waits_for_the_rate_limit_takes_few_polls() {
     for rate in [Rate::per_second(50), Rate::per_second(50).with_burst(10)] {
-        assert_polls(
-            Config { window: 64, rate: Some(rate), ..Config::default() },
-            64 * 1024,
-            SubmitSm::default(),
-            30,
-        )
-        .await;
+        assert_polls(Config::default().window(64).rate(rate), 64 * 1024, SubmitSm::default(), 30).await;
     }
 }
 
@@ -244,7 +238,7 @@ async fn a_message_that_waits_for_the_rate_limit_takes_few_polls() {
 #[tokio::test(start_paused = true)]
 async fn a_request_that_is_no_submit_sm_takes_three_polls() {
     let operations = Operations::BINDS | Operations::DATA_SM;
-    let config = Config { window: 4, operations, ..Config::default() };
+    let config = Config::default().window(4).operations(operations);
     assert_polls(config, 64 * 1024, DataSm::default(), 10).await;
 }
 
@@ -289,7 +283,7 @@ async fn answer_next(inbox: &mut Inbox<Smsc>) {
 
 #[tokio::test(start_paused = true)]
 async fn a_new_request_does_not_take_the_place_of_one_whose_task_runs_late() {
-    let (client, peer, mut inbox) = bound(Config { window: 1, ..Config::default() }, 64 * 1024).await;
+    let (client, peer, mut inbox) = bound(Config::default().window(1), 64 * 1024).await;
     let (received, messages) = (record(&peer), numbered());
     let mut tasks = Tasks::new();
     for message in &messages[..2] {
@@ -311,7 +305,7 @@ async fn a_new_request_does_not_take_the_place_of_one_whose_task_runs_late() {
 
 #[tokio::test(start_paused = true)]
 async fn the_reserved_place_of_a_dropped_request_goes_to_the_next() {
-    let (client, peer, mut inbox) = bound(Config { window: 1, ..Config::default() }, 64 * 1024).await;
+    let (client, peer, mut inbox) = bound(Config::default().window(1), 64 * 1024).await;
     let (received, messages) = (record(&peer), numbered());
     let mut tasks = Tasks::new();
     for message in &messages[..4] {
@@ -332,7 +326,7 @@ async fn the_reserved_place_of_a_dropped_request_goes_to_the_next() {
 #[tokio::test(start_paused = true)]
 async fn a_reserved_place_that_is_not_used_does_not_stop_the_others() {
     for rate in [None, Some(Rate::per_second(50))] {
-        let config = Config { window: 2, rate, ..Config::default() };
+        let config = Config::default().window(2).rate(rate);
         let (client, _peer, mut inbox) = bound(config, 64 * 1024).await;
         let message = SubmitSm::default();
         let mut tasks = Tasks::new();
@@ -370,7 +364,7 @@ async fn requests_are_sent_in_order_whichever_are_dropped() {
     for seed in 0..60 {
         let mut state = seed;
         let window = 1 + (random(&mut state) % 3) as u16;
-        let (client, peer, mut inbox) = bound(Config { window, ..Config::default() }, 64 * 1024).await;
+        let (client, peer, mut inbox) = bound(Config::default().window(window), 64 * 1024).await;
         let (received, messages) = (record(&peer), numbered());
         let mut tasks = Tasks::new();
         let mut line = VecDeque::new();

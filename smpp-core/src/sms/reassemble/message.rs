@@ -28,6 +28,7 @@ pub struct ReassembledMessage<T> {
 
 /// A segment of a [`ReassembledMessage`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ReceivedSegment<'a> {
     /// The segment number, from 1.
     pub number: u8,

@@ -46,6 +46,7 @@ use crate::tlv::{NetworkErrorCode, Tlv};
 /// # Ok::<(), smpp_proto::InvalidOctets>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Receipt<'a> {
     /// The id of the message, as in its `submit_sm_resp`, but possibly in another notation.
     pub id: &'a [u8],
@@ -77,6 +78,7 @@ pub struct Receipt<'a> {
 
 /// The source of a receipt's [id](Receipt::id).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum IdSource<'a> {
     /// The text.
     #[default]
@@ -115,11 +117,9 @@ impl<'a> Receipt<'a> {
     ///
     /// Known are the words of Appendix B in any case, the same words in full (`DELIVERED`), `FAILED` as undeliverable
     /// and `SENT` as en route.
+    #[inline]
     pub fn state(&self) -> Option<MessageState> {
-        if self.stat == b"DELIVRD" {
-            return Some(MessageState::DELIVERED);
-        }
-        STATES.iter().find(|(word, _)| word.eq_ignore_ascii_case(self.stat)).map(|(_, state)| *state)
+        if self.stat == b"DELIVRD" { Some(MessageState::DELIVERED) } else { state_of(self.stat) }
     }
 
     /// Returns the word of Appendix B for a state: 7 letters. `None` for a reserved state.
@@ -162,7 +162,7 @@ impl<'a> Receipt<'a> {
     /// use smpp_proto::sms::{Detection, IdSource, Receipt};
     /// use smpp_proto::{DeliverSm, ShortMessage, Tlvs};
     ///
-    /// let receipt = Receipt { id: b"7F00A1B2", stat: b"DELIVRD", err: Some(b"000"), ..Receipt::default() };
+    /// let receipt = Receipt::default().id(b"7F00A1B2").stat(b"DELIVRD").err(b"000");
     /// let (mut text, tlvs) = (Vec::new(), receipt.tlvs().collect::<Vec<_>>());
     /// receipt.emit(&mut text);
     /// let message = DeliverSm {
@@ -171,7 +171,7 @@ impl<'a> Receipt<'a> {
     ///     tlvs: Tlvs::list(&tlvs),
     ///     ..DeliverSm::default()
     /// };
-    /// let read = Receipt { id_source: IdSource::Tlv { in_text: receipt.id }, ..receipt };
+    /// let read = receipt.id_source(IdSource::Tlv { in_text: receipt.id });
     /// assert_eq!(Receipt::of(&message, Detection::ByEsmClass), Some(Ok(read)));
     /// # Ok::<(), smpp_proto::InvalidOctets>(())
     /// ```
@@ -190,6 +190,27 @@ impl<'a> Receipt<'a> {
     pub const fn esm_class(&self) -> EsmClass {
         if self.is_intermediate { EsmClass::INTERMEDIATE_NOTIFICATION } else { EsmClass::DELIVERY_RECEIPT }
     }
+
+    crate::setters! {
+        const id: &'a [u8],
+        const id_source: IdSource<'a>,
+        const sub: Some(u32),
+        const dlvrd: Some(u32),
+        const submit_date: Some(&'a [u8]),
+        const done_date: Some(&'a [u8]),
+        const stat: &'a [u8],
+        const err: Some(&'a [u8]),
+        const text: Some(&'a [u8]),
+        const network_error_code: Some(NetworkErrorCode),
+        const user_message_reference: Some(u16),
+        const is_intermediate: bool,
+    }
+}
+
+/// Returns the state that a word means; `None` for an unknown word.
+#[inline(never)]
+fn state_of(stat: &[u8]) -> Option<MessageState> {
+    STATES.iter().find(|(word, _)| word.eq_ignore_ascii_case(stat)).map(|(_, state)| *state)
 }
 
 /// The words of `stat`. The word of Appendix B is the first of each state.

@@ -14,6 +14,7 @@ const BYTE_ORDER_MARK: u16 = 0xFEFF;
 
 /// Which messages count as delivery receipts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Detection {
     /// Messages that `esm_class` marks as a receipt or as an intermediate notification. The SMSC sets `esm_class`, so
     /// the sender of a mobile-originated message cannot forge a receipt.
@@ -34,6 +35,7 @@ pub enum Detection {
 
 /// The fields of a `deliver_sm` or `data_sm` that can carry a delivery receipt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ReceiptCarrier<'a> {
     /// Marks the message as a receipt, and its user data as starting with a header.
     pub esm_class: EsmClass,
@@ -62,11 +64,11 @@ pub struct ReceiptCarrier<'a> {
 ///     let mut values = message.text().split(|octet| *octet == b',');
 ///     let (code, done_date, id) = (values.next()?, values.next()?, values.next()?);
 ///     let stat: &[u8] = if code == b"00" { b"DELIVRD" } else { b"UNDELIV" };
-///     let receipt = Receipt { id, stat, err: Some(code), done_date: Some(done_date), ..Receipt::default() };
+///     let receipt = Receipt::default().id(id).stat(stat).err(code).done_date(done_date);
 ///     message.esm_class.is_receipt().then_some(receipt)
 /// }
 ///
-/// let dialect = ReceiptDialect { parser: Some(ReceiptParser(commas)), ..ReceiptDialect::UNSTATED };
+/// let dialect = ReceiptDialect::UNSTATED.parser(ReceiptParser(commas));
 /// let message = DeliverSm {
 ///     esm_class: EsmClass::DELIVERY_RECEIPT,
 ///     short_message: ShortMessage::new(b"00,2509011201,4711")?,
@@ -215,6 +217,13 @@ impl<'a> ReceiptCarrier<'a> {
         // Most receipts have the SMSC's default alphabet.
         self.data_coding != DataCoding(0)
             && Codings::default().alphabet(self.data_coding) == Some(Alphabet::Ucs2)
+    }
+
+    crate::setters! {
+        const esm_class: EsmClass,
+        const data_coding: DataCoding,
+        const user_data: &'a [u8],
+        const tlvs: Tlvs<'a>,
     }
 }
 

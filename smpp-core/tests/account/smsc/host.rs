@@ -145,7 +145,7 @@ impl ServerHost {
             return;
         };
         let binds = is_crowded.then_some(BindLimits::total(1));
-        let decision = result.map(|()| Admission { binds, ..Admission::default() });
+        let decision = result.map(|()| Admission::default().binds(binds));
         match self.server.decide(now, id, decision) {
             Err(BindRefusal::TooManyBinds) => context.count(|| "SMSC too many binds".into()),
             Err(BindRefusal::Ended) => context.count(|| "server: decision after the end".into()),

@@ -29,35 +29,33 @@ impl ServerSettings {
     pub(crate) fn new(rng: &mut Rng, max_binds: u16) -> Self {
         let spare = |rng: &mut Rng| rng.pick(&[0, 1, 2, 20]);
         let rate = |rng: &mut Rng| rng.chance(150).then(|| Rate::per_second(rng.within(5..=60) as u32));
-        let options = Options {
+        let options = Options::default()
             // The account needs so many connections.
-            connections: usize::from(max_binds) + spare(rng),
-            connections_per_address: usize::from(max_binds) + spare(rng),
-            unbound_connections: rng.pick(&[0, 1, 3, 20]),
-            unbound_octets: rng.pick(&[64, 300, 1 << 20]),
-            unbound_pdu: rng.pick(&[120, 1024]),
-            binds: BindLimits::total(max_binds),
-            binds_status: rng.pick(&[
+            .connections(usize::from(max_binds) + spare(rng))
+            .connections_per_address(usize::from(max_binds) + spare(rng))
+            .unbound_connections(rng.pick(&[0, 1, 3, 20]))
+            .unbound_octets(rng.pick(&[64, 300, 1 << 20]))
+            .unbound_pdu(rng.pick(&[120, 1024]))
+            .binds(BindLimits::total(max_binds))
+            .binds_status(rng.pick(&[
                 CommandStatus::RALYBND,
                 CommandStatus::RALYBND,
                 CommandStatus::RBINDFAIL,
                 CommandStatus::RSYSERR,
-            ]),
-            rate: rate(rng),
-            account_rate: rate(rng),
-            rate_status: rng.pick(&[CommandStatus::RTHROTTLED, CommandStatus::RMSGQFUL]),
-            decision_timeout: span(rng, 50, 1000),
-            interface_version: rng.pick(&[None, Some(InterfaceVersion::V3_4)]),
-            deliveries: DeliveryOptions {
-                capacity: rng.pick(&[2, 10, 1000]),
-                octets: rng.pick(&[1_000, 1 << 20]),
-                max_age: span(rng, 100, 10_000),
-                max_attempts: rng.pick(&[0, 1, 3, 100]),
-                retry_interval: span(rng, 0, 100),
-                ..DeliveryOptions::default()
-            },
-            ..Options::default()
-        };
+            ]))
+            .rate(rate(rng))
+            .account_rate(rate(rng))
+            .rate_status(rng.pick(&[CommandStatus::RTHROTTLED, CommandStatus::RMSGQFUL]))
+            .decision_timeout(span(rng, 50, 1000))
+            .interface_version(rng.pick(&[None, Some(InterfaceVersion::V3_4)]))
+            .deliveries(
+                DeliveryOptions::default()
+                    .capacity(rng.pick(&[2, 10, 1000]))
+                    .octets(rng.pick(&[1_000, 1 << 20]))
+                    .max_age(span(rng, 100, 10_000))
+                    .max_attempts(rng.pick(&[0, 1, 3, 100]))
+                    .retry_interval(span(rng, 0, 100)),
+            );
         Self {
             options,
             close_delay: rng.pick(&[0, 5, 30]),
@@ -70,13 +68,11 @@ impl ServerSettings {
 
 /// The configuration of the sessions of the SMSC.
 pub(crate) fn config() -> Config {
-    Config {
-        window: 4,
-        max_unanswered: 1000,
-        response_timeout: ticks(400),
-        enquire_link_interval: Some(ticks(400)),
-        session_init_timeout: ticks(300),
-        drain_timeout: ticks(50),
-        ..Config::default()
-    }
+    Config::default()
+        .window(4)
+        .max_unanswered(1000)
+        .response_timeout(ticks(400))
+        .enquire_link_interval(ticks(400))
+        .session_init_timeout(ticks(300))
+        .drain_timeout(ticks(50))
 }

@@ -17,7 +17,7 @@ fn flood(sequences: std::ops::Range<u32>) -> Vec<u8> {
 }
 
 fn config(max_unanswered: u16) -> Config {
-    Config { max_unanswered, backpressure_timeout: secs(5), ..Config::default() }
+    Config::default().max_unanswered(max_unanswered).backpressure_timeout(secs(5))
 }
 
 #[test]
@@ -48,6 +48,34 @@ fn the_session_stops_reading_at_max_unanswered_and_says_when_it_reads_again() {
     assert_eq!(smsc.session.poll_timeout(), Some((NOW, Timer::Input)), "two PDUs were left over");
     smsc.receive(NOW, &[]);
     assert_eq!((smsc.submits.len(), smsc.session.wants_input()), (2, false));
+}
+
+#[test]
+fn a_submit_sm_is_taken_without_an_event_only_while_the_session_accepts_it() {
+    let mut smsc = bound_smsc(config(2), BindMode::Transceiver);
+    let flood = flood(2..6);
+    let mut input = &flood[..];
+    let mut replies = Vec::new();
+    while let Some((frame, reply)) = smsc.session.take_submit_sm(NOW, &mut input) {
+        assert_eq!(frame.octets(), &flood[replies.len() * flood.len() / 4..][..flood.len() / 4]);
+        replies.push(reply);
+    }
+    assert_eq!((replies.len(), input.len(), smsc.session.wants_input()), (2, flood.len() / 2, false));
+    assert_eq!(smsc.session.poll_timeout(), Some((NOW + secs(5), Timer::Backpressure)));
+    // Then each is refused, which takes an event.
+    smsc.handle_timeouts(NOW + secs(5));
+    assert!(smsc.session.wants_input() && smsc.session.take_submit_sm(NOW, &mut input).is_none());
+    assert_eq!(input.len(), flood.len() / 2);
+
+    let message = request(Pdu::SubmitSm(submit_sm("x")), 9);
+    let mut receiver = bound_smsc(config(2), BindMode::Receiver);
+    assert!(receiver.session.take_submit_sm(NOW, &mut &message[..]).is_none(), "not allowed");
+    let mut esme = bound_esme(config(2), BindMode::Transceiver);
+    assert!(esme.session.take_submit_sm(NOW, &mut &message[..]).is_none(), "not for this side");
+    let mut smsc = bound_smsc(config(2), BindMode::Transceiver);
+    assert!(smsc.session.take_submit_sm(NOW, &mut &message[..message.len() - 1]).is_none(), "incomplete");
+    smsc.session.unbind(NOW);
+    assert!(smsc.session.take_submit_sm(NOW, &mut &message[..]).is_none(), "the session is ending");
 }
 
 #[test]
@@ -89,8 +117,8 @@ fn a_response_behind_requests_is_reached_after_the_grace_period() {
 
 #[test]
 fn a_session_that_does_not_read_does_not_take_the_peer_for_dead() {
-    let smsc = Config { enquire_link_interval: Some(secs(2)), response_timeout: secs(1), ..config(1) };
-    let mut pair = Pair::bound_with(Config { window: 4, ..Config::default() }, smsc);
+    let smsc = config(1).enquire_link_interval(secs(2)).response_timeout(secs(1));
+    let mut pair = Pair::bound_with(Config::default().window(4), smsc);
     pair.submit("first");
     pair.submit("second");
     pair.advance(secs(4));
@@ -103,7 +131,7 @@ fn a_session_that_does_not_read_does_not_take_the_peer_for_dead() {
 
 #[test]
 fn keep_alive_is_punctual_while_the_session_does_not_read() {
-    let config = Config { enquire_link_interval: Some(secs(2)), response_timeout: secs(60), ..config(1) };
+    let config = config(1).enquire_link_interval(secs(2)).response_timeout(secs(60));
     let mut smsc = bound_smsc(config, BindMode::Transceiver);
     smsc.receive(NOW, &flood(2..4));
     assert!(!smsc.session.wants_input());
@@ -116,7 +144,7 @@ fn keep_alive_is_punctual_while_the_session_does_not_read() {
 #[test]
 fn a_response_timeout_of_zero_is_no_endless_loop() {
     let enquire_link_interval = Some(Duration::from_millis(100));
-    let config = Config { enquire_link_interval, response_timeout: Duration::ZERO, ..config(1) };
+    let config = config(1).enquire_link_interval(enquire_link_interval).response_timeout(Duration::ZERO);
     let mut smsc = bound_smsc(config, BindMode::Transceiver);
     smsc.receive(NOW, &flood(2..4));
     smsc.handle_timeouts(NOW + secs(1));
@@ -125,7 +153,7 @@ fn a_response_timeout_of_zero_is_no_endless_loop() {
 
 #[test]
 fn a_late_call_reads_what_has_arrived_before_it_takes_the_peer_for_dead() {
-    let config = Config { enquire_link_interval: Some(secs(1)), response_timeout: secs(7), ..config(1) };
+    let config = config(1).enquire_link_interval(secs(1)).response_timeout(secs(7));
     let mut smsc = bound_smsc(config, BindMode::Transceiver);
     smsc.handle_timeouts(NOW);
     smsc.handle_timeouts(NOW + secs(1));
@@ -142,7 +170,7 @@ fn a_late_call_reads_what_has_arrived_before_it_takes_the_peer_for_dead() {
 
 #[test]
 fn the_application_has_drain_timeout_from_the_end_of_the_stream() {
-    let config = Config { drain_timeout: secs(3), ..Config::default() };
+    let config = Config::default().drain_timeout(secs(3));
     let mut smsc = bound_smsc(config, BindMode::Transceiver);
     smsc.receive(NOW, &flood(2..3));
     // Nothing happens for four seconds.
@@ -170,7 +198,7 @@ fn responses_are_transmitted_after_the_peer_has_closed_its_side() {
 
 #[test]
 fn after_the_peer_has_closed_its_side_the_application_has_drain_timeout() {
-    let config = Config { drain_timeout: secs(3), ..Config::default() };
+    let config = Config::default().drain_timeout(secs(3));
     let mut smsc = bound_smsc(config, BindMode::Transceiver);
     smsc.receive(NOW, &flood(2..4));
     smsc.session.handle_eof();

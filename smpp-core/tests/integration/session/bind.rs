@@ -117,8 +117,7 @@ fn the_peer_version_is_available() {
 
 #[test]
 fn after_an_unanswered_bind_another_can_be_sent() {
-    let mut pair =
-        Pair::new(Config::default(), Config { session_init_timeout: secs(3600), ..Config::default() });
+    let mut pair = Pair::new(Config::default(), Config::default().session_init_timeout(secs(3600)));
     pair.esme.request(pair.now, &bind(BindMode::Transceiver), "bind").unwrap();
     pair.advance(secs(10));
     let unanswered = OwnedOutcome::Unanswered(UnansweredReason::Timeout);
@@ -128,7 +127,7 @@ fn after_an_unanswered_bind_another_can_be_sent() {
 
 #[test]
 fn other_pdus_do_not_extend_the_session_init_timeout() {
-    let mut smsc = Peer::<Smsc>::new(Config { session_init_timeout: secs(10), ..Config::default() });
+    let mut smsc = Peer::<Smsc>::new(Config::default().session_init_timeout(secs(10)));
     let enquire_link = request(Pdu::EnquireLink, 1);
     let malformed_bind = raw(CommandId::BIND_TRANSCEIVER, CommandStatus::ROK, 2, b"no NUL");
     let slow_input = [&enquire_link[..], &malformed_bind, &enquire_link].concat();
@@ -151,7 +150,7 @@ fn other_pdus_do_not_extend_the_session_init_timeout() {
 
 #[test]
 fn an_accepted_bind_stops_the_session_init_timeout() {
-    let quiet = Config { enquire_link_interval: None, ..Config::default() };
+    let quiet = Config::default().enquire_link_interval(None);
     let mut pair = Pair::bound_with(quiet, quiet);
     pair.advance(secs(3600));
     assert_eq!((pair.esme.closed, pair.smsc.closed), (None, None));
@@ -174,7 +173,7 @@ fn an_error_response_with_rok_is_sent_as_rsyserr() {
 
 #[test]
 fn a_bind_response_that_is_too_long_is_replaced_by_a_refusal() {
-    let config = Config { max_pdu: 40, ..Config::default() };
+    let config = Config::default().max_pdu(40);
     let mut pair = Pair::new(Config::default(), config);
     pair.esme.request(pair.now, &bind(BindMode::Transceiver), "bind").unwrap();
     pair.settle();

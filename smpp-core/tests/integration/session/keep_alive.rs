@@ -8,11 +8,11 @@ use super::support::{
 };
 
 fn with_keep_alive() -> Config {
-    Config { enquire_link_interval: Some(secs(30)), response_timeout: secs(10), ..Config::default() }
+    Config::default().enquire_link_interval(secs(30)).response_timeout(secs(10))
 }
 
 fn without_keep_alive() -> Config {
-    Config { enquire_link_interval: None, ..Config::default() }
+    Config::default().enquire_link_interval(None)
 }
 
 #[test]
@@ -184,10 +184,7 @@ fn an_enquire_link_of_the_caller_has_an_outcome() {
 
 #[test]
 fn an_inactive_session_unbinds() {
-    let mut pair = Pair::bound_with(
-        Config { inactivity_timeout: Some(secs(60)), ..with_keep_alive() },
-        without_keep_alive(),
-    );
+    let mut pair = Pair::bound_with(with_keep_alive().inactivity_timeout(secs(60)), without_keep_alive());
     pair.advance(secs(59));
     assert_eq!(pair.esme.closed, None, "the timeout has not passed yet");
     pair.advance(secs(1));
@@ -197,8 +194,7 @@ fn an_inactive_session_unbinds() {
 
 #[test]
 fn a_message_in_either_direction_is_activity() {
-    let inactivity =
-        Config { inactivity_timeout: Some(secs(60)), response_timeout: secs(100), ..without_keep_alive() };
+    let inactivity = without_keep_alive().inactivity_timeout(secs(60)).response_timeout(secs(100));
     let mut pair = Pair::bound_with(inactivity, without_keep_alive());
     pair.advance(secs(50));
     pair.submit("out");
@@ -217,7 +213,7 @@ fn a_message_in_either_direction_is_activity() {
 
 #[test]
 fn a_response_is_activity() {
-    let config = Config { inactivity_timeout: Some(secs(60)), ..without_keep_alive() };
+    let config = without_keep_alive().inactivity_timeout(secs(60));
     let mut pair = Pair::bound_with(without_keep_alive(), config);
     pair.advance(secs(10));
     pair.submit("asked after 10 seconds");
@@ -232,7 +228,7 @@ fn a_response_is_activity() {
 
 #[test]
 fn after_an_unbind_no_enquire_link_is_sent() {
-    let mut esme = bound_esme(Config { drain_timeout: secs(60), ..with_keep_alive() }, BindMode::Transceiver);
+    let mut esme = bound_esme(with_keep_alive().drain_timeout(secs(60)), BindMode::Transceiver);
     esme.session.unbind(Instant::ZERO + secs(29));
     esme.handle_timeouts(Instant::ZERO + secs(31));
     let output = esme.transmit();

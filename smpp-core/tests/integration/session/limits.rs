@@ -12,7 +12,7 @@ use super::support::{
 
 #[test]
 fn a_full_window_refuses_requests_until_an_outcome() {
-    let mut pair = Pair::bound_with(Config { window: 2, ..Config::default() }, Config::default());
+    let mut pair = Pair::bound_with(Config::default().window(2), Config::default());
     assert_eq!(pair.esme.session.readiness(pair.now), Readiness::Ready { capacity: 2 });
     pair.submit("a");
     pair.submit("b");
@@ -29,20 +29,20 @@ fn a_full_window_refuses_requests_until_an_outcome() {
 fn reserved_requests_count_for_the_window_the_output_and_the_rate_limit() {
     let command = CommandId::SUBMIT_SM;
     let refusing = Readiness::Refusing;
-    let pair = Pair::bound_with(Config { window: 3, ..Config::default() }, Config::default());
+    let pair = Pair::bound_with(Config::default().window(3), Config::default());
     let readiness = |reserved| pair.esme.session.readiness_after(pair.now, reserved, command);
     assert_eq!(readiness(2), Readiness::Ready { capacity: 1 });
     assert_eq!(readiness(3), refusing(Refusal::WindowFull));
     assert_eq!(readiness(u32::MAX), refusing(Refusal::WindowFull));
 
     let bind = pair.esme.session.stats().sent.total().octets;
-    let config = Config { max_output: 2 * bind as usize, window: 100, ..Config::default() };
+    let config = Config::default().max_output(2 * bind as usize).window(100);
     let pair = Pair::bound_with(config, Config::default());
     let readiness = |reserved| pair.esme.session.readiness_after(pair.now, reserved, command);
     assert_eq!(readiness(1), Readiness::Ready { capacity: 99 });
     assert_eq!(readiness(2), refusing(Refusal::OutputFull));
 
-    let config = Config { rate: Some(Rate::per_second(51).with_burst(2)), window: 100, ..Config::default() };
+    let config = Config::default().rate(Rate::per_second(51).with_burst(2)).window(100);
     let mut pair = Pair::bound_with(config, Config::default());
     let readiness = |pair: &Pair, reserved| pair.esme.session.readiness_after(pair.now, reserved, command);
     assert_eq!(readiness(&pair, 1), Readiness::Ready { capacity: 99 });
@@ -58,14 +58,14 @@ fn reserved_requests_count_for_the_window_the_output_and_the_rate_limit() {
 
 #[test]
 fn a_window_of_zero_counts_as_one() {
-    let mut pair = Pair::bound_with(Config { window: 0, ..Config::default() }, Config::default());
+    let mut pair = Pair::bound_with(Config::default().window(0), Config::default());
     pair.submit("a");
     assert_eq!(pair.esme.submit(pair.now, "b"), Err(Refusal::WindowFull));
 }
 
 #[test]
 fn a_max_output_of_zero_counts_as_one_octet() {
-    let config = Config { max_output: 0, ..Config::default() };
+    let config = Config::default().max_output(0);
     let mut pair = Pair::bound_with(config, config);
     pair.submit("a");
     assert_eq!(pair.smsc.submits.len(), 1);
@@ -73,10 +73,7 @@ fn a_max_output_of_zero_counts_as_one_octet() {
 
 #[test]
 fn a_full_window_does_not_delay_enquire_link_or_unbind() {
-    let mut esme = bound_esme(
-        Config { window: 1, response_timeout: secs(60), ..Config::default() },
-        BindMode::Transceiver,
-    );
+    let mut esme = bound_esme(Config::default().window(1).response_timeout(secs(60)), BindMode::Transceiver);
     esme.submit(Instant::ZERO, "a").unwrap();
     esme.transmit();
     esme.handle_timeouts(Instant::ZERO + secs(30));
@@ -88,7 +85,7 @@ fn a_full_window_does_not_delay_enquire_link_or_unbind() {
 
 #[test]
 fn a_rate_limited_session_returns_when_to_retry() {
-    let config = Config { rate: Some(Rate::per_second(50)), ..Config::default() };
+    let config = Config::default().rate(Rate::per_second(50));
     let mut pair = Pair::bound_with(config, Config::default());
     pair.submit("a");
     // It is due after 20.16 ms, and may be sent up to 8 ms earlier.
@@ -101,7 +98,7 @@ fn a_rate_limited_session_returns_when_to_retry() {
 
 #[test]
 fn a_refused_request_does_not_count_for_the_rate_limit() {
-    let config = Config { window: 1, rate: Some(Rate::per_second(50)), ..Config::default() };
+    let config = Config::default().window(1).rate(Rate::per_second(50));
     let mut pair = Pair::bound_with(config, Config::default());
     pair.submit("a");
     pair.now = pair.now + Duration::from_millis(20);
@@ -115,7 +112,7 @@ fn a_refused_request_does_not_count_for_the_rate_limit() {
 
 #[test]
 fn the_session_reads_no_input_while_the_peer_does_not_read() {
-    let config = Config { max_output: 1024, max_pdu: 512, ..Config::default() };
+    let config = Config::default().max_output(1024).max_pdu(512);
     let mut smsc = bound_smsc(config, BindMode::Transceiver);
     let flood: Vec<u8> = (0..1000).flat_map(|sequence| request(Pdu::EnquireLink, sequence)).collect();
     smsc.receive(Instant::ZERO, &flood);
@@ -137,7 +134,7 @@ fn the_session_reads_no_input_while_the_peer_does_not_read() {
 
 #[test]
 fn two_sides_with_full_output_do_not_deadlock() {
-    let config = Config { max_output: 100, window: 100, ..Config::default() };
+    let config = Config::default().max_output(100).window(100);
     let mut pair = Pair::bound_with(config, config);
     (pair.to_smsc.stalled, pair.to_esme.stalled) = (true, true);
     while pair.esme.submit(pair.now, "x").is_ok() {}
@@ -147,8 +144,7 @@ fn two_sides_with_full_output_do_not_deadlock() {
 
 #[test]
 fn a_session_whose_transport_takes_nothing_ends_as_stalled() {
-    let mut pair =
-        Pair::bound_with(Config { enquire_link_interval: None, ..Config::default() }, Config::default());
+    let mut pair = Pair::bound_with(Config::default().enquire_link_interval(None), Config::default());
     let response = Config::default().response_timeout;
     pair.esme.submit(pair.now, "x").unwrap();
     pair.esme.submit(pair.now, "y").unwrap();
@@ -169,7 +165,7 @@ fn a_session_whose_transport_takes_nothing_ends_as_stalled() {
 
 #[test]
 fn a_stalled_link_causes_refused_requests() {
-    let small = Config { window: 100, max_output: 500, ..Config::default() };
+    let small = Config::default().window(100).max_output(500);
     let mut pair = Pair::bound_with(small, Config::default());
     pair.to_smsc.stalled = true;
     let accepted = (0..100).take_while(|_| pair.esme.submit(pair.now, "x").is_ok()).count();
@@ -185,21 +181,21 @@ fn a_stalled_link_causes_refused_requests() {
 #[test]
 fn a_pdu_of_max_pdu_octets_is_accepted() {
     let message = request(Pdu::SubmitSm(submit_sm("hello")), 2);
-    let mut smsc = bound_smsc(Config { max_pdu: message.len(), ..Config::default() }, BindMode::Transceiver);
+    let mut smsc = bound_smsc(Config::default().max_pdu(message.len()), BindMode::Transceiver);
     smsc.receive(Instant::ZERO, &message);
     assert_eq!(smsc.submits.len(), 1);
 }
 
 #[test]
 fn a_longer_pdu_is_refused_by_its_length_alone() {
-    let mut smsc = bound_smsc(Config { max_pdu: 100, ..Config::default() }, BindMode::Transceiver);
+    let mut smsc = bound_smsc(Config::default().max_pdu(100), BindMode::Transceiver);
     smsc.receive(Instant::ZERO, &[0, 0, 0, 101]);
     assert_eq!(pdus(&smsc.transmit()), [(CommandId::GENERIC_NACK, CommandStatus::RINVCMDLEN, 0, &b""[..])]);
 }
 
 #[test]
 fn a_response_is_accepted_even_when_the_output_is_full() {
-    let config = Config { max_output: 16, max_pdu: 80, ..Config::default() };
+    let config = Config::default().max_output(16).max_pdu(80);
     let mut smsc = bound_smsc(config, BindMode::Transceiver);
     smsc.receive(Instant::ZERO, &request(Pdu::SubmitSm(submit_sm("a")), 2));
     for sequence in 3..10 {

@@ -23,7 +23,7 @@ const INTERVAL: Duration = Duration::from_micros(20_160);
 const SLACK: Duration = Duration::from_millis(8);
 
 fn fifty_per_second() -> Config {
-    Config { rate: Some(Rate::per_second(50)), window: 100, ..Config::default() }
+    Config::default().rate(Rate::per_second(50)).window(100)
 }
 
 /// Submits a message, and receives the response `after` that time.
@@ -97,7 +97,7 @@ fn a_submit_multi_counts_its_destinations() {
 
 #[test]
 fn slowing_down_can_be_disabled() {
-    let config = Config { slow_down_when_throttled: false, ..fifty_per_second() };
+    let config = fifty_per_second().slow_down_when_throttled(false);
     let mut esme = bound_esme(config, BindMode::Transceiver);
     exchange(&mut esme, Instant::ZERO, millis(5), CommandStatus::RTHROTTLED, Some(100));
     assert_eq!(wait_time(&mut esme, Instant::ZERO + millis(5)), INTERVAL.saturating_sub(SLACK + millis(5)));
@@ -106,7 +106,7 @@ fn slowing_down_can_be_disabled() {
 
 #[test]
 fn simultaneous_refusals_slow_down_once() {
-    let config = Config { rate: Some(Rate::per_second(50).with_burst(10)), ..fifty_per_second() };
+    let config = fifty_per_second().rate(Rate::per_second(50).with_burst(10));
     let mut esme = bound_esme(config, BindMode::Transceiver);
     let now = Instant::ZERO + secs(1);
     let texts = ["a", "b", "c", "d", "e"];
@@ -123,7 +123,7 @@ fn simultaneous_refusals_slow_down_once() {
 
 #[test]
 fn without_a_rate_limit_the_rate_follows_from_the_requests_in_flight() {
-    let mut esme = bound_esme(Config { window: 100, ..Config::default() }, BindMode::Transceiver);
+    let mut esme = bound_esme(Config::default().window(100), BindMode::Transceiver);
     let now = Instant::ZERO + secs(1);
     let first = esme.submit(now, "first").unwrap();
     for text in ["b", "c", "d"] {
@@ -145,7 +145,7 @@ fn without_a_rate_limit_the_rate_follows_from_the_requests_in_flight() {
 #[test]
 fn all_responses_of_a_batch_slow_down_equally() {
     for throttled in [0, 15] {
-        let mut esme = bound_esme(Config { window: 16, ..Config::default() }, BindMode::Transceiver);
+        let mut esme = bound_esme(Config::default().window(16), BindMode::Transceiver);
         let now = Instant::ZERO + secs(1);
         let texts = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p"];
         let sequences = texts.map(|text| esme.submit(now, text).unwrap());

@@ -308,14 +308,14 @@ fn an_unknown_command_is_nacked_in_every_state() {
 #[test]
 fn operations_that_are_not_configured_are_refused() {
     let operations = Operations::BINDS | Operations::SUBMIT_SM;
-    let config = Config { operations, ..Config::default() };
+    let config = Config::default().operations(operations);
     let mut esme = bound_esme(config, BindMode::Transceiver).session;
     let unsupported = |command| Err(Refusal::Unsupported(command));
     assert_eq!(send(&mut esme, &SubmitSm::default()), Ok(()));
     assert_eq!(send(&mut esme, &EnquireLink), Ok(()), "always allowed");
     assert_eq!(send(&mut esme, &QuerySm::default()), unsupported(CommandId::QUERY_SM));
     assert_eq!(send(&mut esme, &DataSm::default()), unsupported(CommandId::DATA_SM));
-    let receivers = Config { operations: Operations::BIND_RECEIVER, ..Config::default() };
+    let receivers = Config::default().operations(Operations::BIND_RECEIVER);
     let mut esme = Session::<Esme, &str>::new(receivers, NOW);
     let transceiver = Bind { mode: BindMode::Transceiver, ..Bind::default() };
     assert_eq!(send(&mut esme, &transceiver), unsupported(CommandId::BIND_TRANSCEIVER));

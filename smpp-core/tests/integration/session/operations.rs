@@ -27,7 +27,7 @@ fn requests() -> [(Pdu<'static>, CommandStatus); 8] {
 #[test]
 fn refuse_answers_each_request_with_the_status_of_its_operation() {
     for (pdu, status) in requests() {
-        let mut smsc = bound_smsc(Config { max_unanswered: 1, ..Config::default() }, BindMode::Transmitter);
+        let mut smsc = bound_smsc(Config::default().max_unanswered(1), BindMode::Transmitter);
         for number in 7..9 {
             let octets = request(pdu, number);
             let mut input = &octets[..];
@@ -78,7 +78,7 @@ fn a_notification_causes_an_event_and_no_response() {
 
 #[test]
 fn notifications_do_not_count_as_unanswered_requests() {
-    let mut esme = bound_esme(Config { max_unanswered: 1, ..Config::default() }, BindMode::Receiver);
+    let mut esme = bound_esme(Config::default().max_unanswered(1), BindMode::Receiver);
     let alerts = request(Pdu::AlertNotification(AlertNotification::default()), 7).repeat(3);
     let mut input = &alerts[..];
     for _ in 0..3 {

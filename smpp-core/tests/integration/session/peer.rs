@@ -72,7 +72,7 @@ fn an_unknown_command_is_nacked_with_its_number() {
 
 #[test]
 fn a_strict_session_nacks_an_unknown_command_too() {
-    let config = Config { tolerance: Some(Tolerance::STRICT), ..Config::default() };
+    let config = Config::default().tolerance(Tolerance::STRICT);
     let mut smsc = bound_smsc(config, BindMode::Transceiver);
     smsc.receive(Instant::ZERO, &raw(CommandId(0x0000_0077), CommandStatus::ROK, 0, b""));
     smsc.receive(Instant::ZERO, &raw(CommandId(0x0000_0077), CommandStatus::RSYSERR, 2, b""));
@@ -122,7 +122,7 @@ fn a_request_in_the_wrong_state_or_direction_is_refused() {
 
 #[test]
 fn too_many_malformed_pdus_end_the_session() {
-    let mut smsc = bound_smsc(Config { max_malformed: 2, ..Config::default() }, BindMode::Transceiver);
+    let mut smsc = bound_smsc(Config::default().max_malformed(2), BindMode::Transceiver);
     smsc.receive(Instant::ZERO, &raw(CommandId(0x77), CommandStatus::ROK, 2, b""));
     for sequence in 3..10 {
         smsc.receive(Instant::ZERO, &raw(CommandId::SUBMIT_SM, CommandStatus::ROK, sequence, b"no NUL"));

@@ -58,14 +58,12 @@ struct Sender {
 
 impl Sender {
     fn new(rate: Rate) -> Self {
-        let config = Config {
-            rate: Some(rate),
-            window: u16::MAX,
-            max_output: usize::MAX,
-            response_timeout: Duration::from_secs(3600),
-            enquire_link_interval: None,
-            ..Config::default()
-        };
+        let config = Config::default()
+            .rate(rate)
+            .window(u16::MAX)
+            .max_output(usize::MAX)
+            .response_timeout(Duration::from_secs(3600))
+            .enquire_link_interval(None);
         let mut esme = bound_esme(config, BindMode::Transceiver);
         let mut output = Vec::new();
         let now = 10 * SECOND;

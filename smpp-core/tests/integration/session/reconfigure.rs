@@ -10,7 +10,7 @@ use super::support::{OwnedEvent, OwnedOutcome, bound_esme, bound_smsc, request, 
 const NOW: Instant = Instant::ZERO;
 
 fn config() -> Config {
-    Config { window: 4, ..Config::default() }
+    Config::default().window(4)
 }
 
 #[test]
@@ -19,10 +19,10 @@ fn a_smaller_window_keeps_what_is_in_flight_and_a_larger_one_accepts_more() {
     for tag in ["1", "2", "3", "4"] {
         esme.submit(NOW, tag).unwrap();
     }
-    esme.session.reconfigure(NOW, Config { window: 2, ..config() });
+    esme.session.reconfigure(NOW, config().window(2));
     assert_eq!(esme.submit(NOW, "5"), Err(Refusal::WindowFull));
     assert_eq!(esme.session.in_flight(), 4);
-    esme.session.reconfigure(NOW, Config { window: 6, ..config() });
+    esme.session.reconfigure(NOW, config().window(6));
     esme.submit(NOW, "5").unwrap();
     esme.submit(NOW, "6").unwrap();
     assert_eq!(esme.submit(NOW, "7"), Err(Refusal::WindowFull));
@@ -32,7 +32,7 @@ fn a_smaller_window_keeps_what_is_in_flight_and_a_larger_one_accepts_more() {
 fn a_new_rate_limit_holds_in_the_second_after_the_change() {
     for (before, after) in [(Some(50), 10), (Some(5), 10), (None, 10)] {
         let rate = |limit: u32| Rate::per_second(limit).with_burst(3);
-        let session = |limit: Option<u32>| Config { rate: limit.map(rate), window: 1000, ..config() };
+        let session = |limit: Option<u32>| config().rate(limit.map(rate)).window(1000);
         let mut esme = bound_esme(session(before), BindMode::Transceiver);
         let mut now = NOW + secs(1);
         for _ in 0..4 {
@@ -58,7 +58,7 @@ fn a_new_rate_limit_holds_in_the_second_after_the_change() {
 
 #[test]
 fn a_slower_rate_counts_from_the_last_message() {
-    let session = |rate: Option<Rate>| Config { rate, window: 1000, ..config() };
+    let session = |rate: Option<Rate>| config().rate(rate).window(1000);
     for before in [Some(Rate::per_second(50)), None] {
         let mut esme = bound_esme(session(before), BindMode::Transceiver);
         let last = NOW + secs(1);
@@ -82,7 +82,7 @@ fn a_new_response_timeout_holds_for_requests_in_flight() {
     let mut esme = bound_esme(config(), BindMode::Transceiver);
     esme.submit(NOW, "hello").unwrap();
     esme.transmit();
-    let shorter = Config { response_timeout: secs(3), ..config() };
+    let shorter = config().response_timeout(secs(3));
     esme.session.reconfigure(NOW + secs(1), shorter);
     assert_eq!(esme.session.poll_timeout(), Some((NOW + secs(3), Timer::Response)));
     esme.handle_timeouts(NOW + secs(3));
@@ -95,20 +95,20 @@ fn keep_alive_and_inactivity_count_from_the_last_pdu() {
     let mut esme = bound_esme(config(), BindMode::Transceiver);
     assert_eq!(esme.session.poll_timeout(), Some((NOW + secs(20), Timer::EnquireLink)));
     let at = NOW + secs(5);
-    esme.session.reconfigure(at, Config { enquire_link_interval: None, ..config() });
+    esme.session.reconfigure(at, config().enquire_link_interval(None));
     assert_eq!(esme.session.poll_timeout(), None);
-    let idle = Config { enquire_link_interval: Some(secs(8)), inactivity_timeout: Some(secs(7)), ..config() };
+    let idle = config().enquire_link_interval(secs(8)).inactivity_timeout(secs(7));
     esme.session.reconfigure(at, idle);
     assert_eq!(esme.session.poll_timeout(), Some((NOW + secs(7), Timer::Inactivity)));
-    esme.session.reconfigure(at, Config { inactivity_timeout: None, ..idle });
+    esme.session.reconfigure(at, idle.inactivity_timeout(None));
     assert_eq!(esme.session.poll_timeout(), Some((NOW + secs(8), Timer::EnquireLink)));
     // The deadline of an enquire_link that was sent stays.
     esme.handle_timeouts(NOW + secs(8));
     esme.transmit();
     let sent = Some((NOW + secs(18), Timer::EnquireLinkResponse));
     assert_eq!(esme.session.poll_timeout(), sent);
-    esme.session.reconfigure(NOW + secs(9), Config { enquire_link_interval: Some(secs(1)), ..idle });
-    esme.session.reconfigure(NOW + secs(9), Config { inactivity_timeout: None, ..idle });
+    esme.session.reconfigure(NOW + secs(9), idle.enquire_link_interval(secs(1)));
+    esme.session.reconfigure(NOW + secs(9), idle.inactivity_timeout(None));
     assert_eq!(esme.session.poll_timeout(), sent);
     esme.handle_timeouts(NOW + secs(18));
     assert_eq!(esme.closed, Some(CloseReason::LinkDead));
@@ -116,7 +116,7 @@ fn keep_alive_and_inactivity_count_from_the_last_pdu() {
 
 #[test]
 fn backpressure_follows_max_unanswered() {
-    let config = |max_unanswered| Config { max_unanswered, ..Config::default() };
+    let config = |max_unanswered| Config::default().max_unanswered(max_unanswered);
     let mut smsc = bound_smsc(config(4), BindMode::Transceiver);
     let flood: Vec<u8> =
         (2..8).flat_map(|sequence| request(Pdu::SubmitSm(submit_sm("x")), sequence)).collect();

@@ -7,8 +7,7 @@ use smpp_proto::session::{
     RequestError, Smsc,
 };
 use smpp_proto::{
-    BindMode, CommandId, CommandStatus, DataSm, DataSmResp, DeliverSm, FramingError, Operation, Pdu, Tag,
-    Tlv, Tlvs,
+    BindMode, CommandId, CommandStatus, DataSm, DataSmResp, DeliverSm, Operation, Pdu, Tag, Tlv, Tlvs, frame,
 };
 
 use super::support::{Peer, bind, bound_esme, bound_smsc, octets, raw, request, submit_sm};
@@ -177,13 +176,13 @@ fn a_session_that_shuts_down_says_why_it_accepts_no_request() {
 
     let mut esme = bound();
     esme.receive(NOW, b"HTTP/1.1 400 Bad Request");
-    let reason = CloseReason::Framing(FramingError { length: 0x4854_5450, limit: 70 * 1024 });
+    let reason = CloseReason::Framing(frame::split(b"HTTP", frame::DEFAULT_MAX_LENGTH).unwrap_err());
     refused(&mut esme, Refusal::Closing(reason));
     esme.transmit();
     esme.handle_timeouts(NOW);
     refused(&mut esme, Refusal::Closed(reason));
 
-    let inactive = Config { inactivity_timeout: Some(Duration::from_secs(9)), ..Config::default() };
+    let inactive = Config::default().inactivity_timeout(Duration::from_secs(9));
     let mut esme = bound_esme(inactive, BindMode::Transceiver);
     esme.handle_timeouts(NOW + Duration::from_secs(9));
     refused(&mut esme, Refusal::Closing(CloseReason::Inactive));
@@ -200,7 +199,7 @@ fn a_response_after_the_end_names_the_end() {
         smsc.session.respond(reply, Err(smpp_proto::SubmitSm::UNANSWERED))
     };
     smsc.receive(NOW, &[0xFF; 16]);
-    let framing = CloseReason::Framing(FramingError { length: u32::MAX, limit: 70 * 1024 });
+    let framing = CloseReason::Framing(frame::split(&[0xFF; 16], frame::DEFAULT_MAX_LENGTH).unwrap_err());
     assert_eq!(respond(&mut smsc), Err(Refusal::Closing(framing)), "only the last output is transmitted");
     smsc.transmit();
     smsc.handle_timeouts(NOW);

@@ -11,12 +11,8 @@ use super::support::{
 /// The application answers late, and the session gets no time in between.
 #[test]
 fn timers_that_a_late_response_starts_begin_at_the_next_known_time() {
-    let config = Config {
-        drain_timeout: secs(60),
-        response_timeout: secs(10),
-        enquire_link_interval: None,
-        ..Config::default()
-    };
+    let config =
+        Config::default().drain_timeout(secs(60)).response_timeout(secs(10)).enquire_link_interval(None);
     let late = Instant::ZERO + secs(20);
     let with_request = || {
         let mut smsc = bound_smsc(config, BindMode::Transceiver);
@@ -43,11 +39,7 @@ fn timers_that_a_late_response_starts_begin_at_the_next_known_time() {
         "the peer has the whole time to answer the unbind"
     );
 
-    let config = Config {
-        inactivity_timeout: Some(secs(5)),
-        enquire_link_interval: Some(secs(5)),
-        ..Config::default()
-    };
+    let config = Config::default().inactivity_timeout(secs(5)).enquire_link_interval(secs(5));
     let mut smsc = Peer::<Smsc>::new(config);
     smsc.receive(Instant::ZERO, &request(Pdu::Bind(bind(BindMode::Transceiver)), 1));
     let reply = smsc.binds.pop_front().unwrap();
@@ -94,8 +86,7 @@ fn unbind_waits_for_responses_of_the_application() {
 
 #[test]
 fn unbind_waits_only_until_the_drain_timeout() {
-    let mut pair =
-        Pair::bound_with(Config { drain_timeout: secs(5), ..Config::default() }, Config::default());
+    let mut pair = Pair::bound_with(Config::default().drain_timeout(secs(5)), Config::default());
     pair.submit("never answered");
     pair.esme.session.unbind(pair.now);
     pair.advance(secs(4));
@@ -219,7 +210,7 @@ fn responses_may_arrive_after_the_peers_unbind() {
 
 #[test]
 fn after_the_peers_unbind_missing_responses_time_out() {
-    let mut esme = bound_esme(Config { drain_timeout: secs(5), ..Config::default() }, BindMode::Transceiver);
+    let mut esme = bound_esme(Config::default().drain_timeout(secs(5)), BindMode::Transceiver);
     esme.submit(Instant::ZERO, "hello").unwrap();
     esme.receive(Instant::ZERO, &request(Pdu::Unbind, 1));
     esme.transmit();

@@ -17,7 +17,7 @@ fn timeout(tag: &'static str) -> OwnedEvent {
 
 #[test]
 fn a_late_response_is_reported_with_its_content_and_frees_the_place() {
-    let mut pair = Pair::bound_with(Config { window: 1, ..Config::default() }, Config::default());
+    let mut pair = Pair::bound_with(Config::default().window(1), Config::default());
     let sequence = pair.submit("slow");
     pair.advance(secs(10));
     assert_eq!(pair.esme.take_events(), [timeout("slow")]);
@@ -51,8 +51,7 @@ fn a_late_refusal_is_reported_too() {
 
 #[test]
 fn a_request_that_timed_out_frees_its_place_after_late_response_timeout() {
-    let config =
-        Config { window: 1, late_response_timeout: secs(7), max_response_timeouts: 0, ..Config::default() };
+    let config = Config::default().window(1).late_response_timeout(secs(7)).max_response_timeouts(0);
     let mut pair = Pair::bound_with(config, Config::default());
     pair.submit("lost");
     pair.advance(just_before(17));
@@ -67,7 +66,7 @@ fn a_request_that_timed_out_frees_its_place_after_late_response_timeout() {
 
 #[test]
 fn a_timeout_probes_the_link_and_suspends_requests_until_the_peer_is_heard() {
-    let mut esme = bound_esme(Config { window: 4, ..Config::default() }, BindMode::Transceiver);
+    let mut esme = bound_esme(Config::default().window(4), BindMode::Transceiver);
     for text in ["a", "b", "c"] {
         esme.submit(NOW, text).unwrap();
     }
@@ -85,7 +84,7 @@ fn a_timeout_probes_the_link_and_suspends_requests_until_the_peer_is_heard() {
 
 #[test]
 fn a_silent_link_ends_one_response_timeout_after_the_first_timeout() {
-    let mut pair = Pair::bound_with(Config { window: 4, ..Config::default() }, Config::default());
+    let mut pair = Pair::bound_with(Config::default().window(4), Config::default());
     for text in ["a", "b", "c", "d"] {
         pair.esme.submit(pair.now, text).unwrap();
     }
@@ -98,7 +97,7 @@ fn a_silent_link_ends_one_response_timeout_after_the_first_timeout() {
 
 #[test]
 fn a_peer_that_answers_only_enquire_link_is_left() {
-    let config = Config { max_response_timeouts: 3, ..Config::default() };
+    let config = Config::default().max_response_timeouts(3);
     let mut pair = Pair::bound_with(config, Config::default());
     pair.submit("lost");
     pair.advance(just_before(30));
@@ -109,7 +108,7 @@ fn a_peer_that_answers_only_enquire_link_is_left() {
 
 #[test]
 fn any_response_shows_that_the_peer_works() {
-    let config = Config { max_response_timeouts: 2, ..Config::default() };
+    let config = Config::default().max_response_timeouts(2);
     let mut esme = bound_esme(config, BindMode::Transceiver);
     let sequence = esme.submit(NOW, "late").unwrap();
     esme.transmit();
@@ -137,7 +136,7 @@ fn an_end_reports_nothing_twice() {
 
 #[test]
 fn after_an_unbind_only_its_own_timeout_ends_the_session() {
-    let config = Config { max_response_timeouts: 2, ..Config::default() };
+    let config = Config::default().max_response_timeouts(2);
     let mut esme = bound_esme(config, BindMode::Transceiver);
     esme.submit(NOW, "lost").unwrap();
     esme.transmit();

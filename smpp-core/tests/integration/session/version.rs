@@ -68,7 +68,7 @@ fn an_older_esme_gets_no_newer_pdus() {
 fn an_older_smsc_gets_no_tlvs_and_no_newer_pdus() {
     let list = [Tlv::u16(Tag::USER_MESSAGE_REFERENCE, 7)];
     let with_tlvs = SubmitSm { tlvs: Tlvs::list(&list), ..submit_sm("text") };
-    let strict = Config { assumed_version: InterfaceVersion::V3_3, ..Config::default() };
+    let strict = Config::default().assumed_version(InterfaceVersion::V3_3);
     // The version that each side states, and whether both speak 3.4.
     for (config, own, smsc, newer) in [
         (Config::default(), 0x34, Some(0x33), false),
@@ -108,8 +108,8 @@ fn a_refused_bind_does_not_fix_the_version() {
 
 #[test]
 fn an_outbind_leads_to_a_bind() {
-    let mut smsc = Peer::<Smsc>::new(Config { session_init_timeout: secs(10), ..Config::default() });
-    let mut esme = Peer::<Esme>::new(Config { awaits_outbind: true, ..Config::default() });
+    let mut smsc = Peer::<Smsc>::new(Config::default().session_init_timeout(secs(10)));
+    let mut esme = Peer::<Esme>::new(Config::default().awaits_outbind(true));
     assert_eq!(esme.session.poll_timeout(), Some((NOW + secs(10), Timer::SessionInit)));
     let later = NOW + secs(4);
     smsc.session.notify(later, &Outbind::default()).unwrap();
@@ -140,7 +140,7 @@ fn an_outbind_is_refused_after_a_bind_has_arrived() {
 
 #[test]
 fn waiting_for_an_outbind_or_the_bind_after_it_times_out() {
-    let mut esme = Peer::<Esme>::new(Config { awaits_outbind: true, ..Config::default() });
+    let mut esme = Peer::<Esme>::new(Config::default().awaits_outbind(true));
     esme.handle_timeouts(NOW + secs(10));
     assert_eq!(esme.closed, Some(CloseReason::SessionInit));
 
@@ -189,11 +189,7 @@ fn an_error_response_can_have_a_body() {
 
 #[test]
 fn a_strict_session_reports_malformed_responses_to_its_own_requests() {
-    let config = Config {
-        tolerance: Some(Tolerance::STRICT),
-        enquire_link_interval: Some(secs(5)),
-        ..Config::default()
-    };
+    let config = Config::default().tolerance(Tolerance::STRICT).enquire_link_interval(secs(5));
     let mut smsc = bound_smsc(config, BindMode::Transceiver);
     smsc.handle_timeouts(NOW);
     smsc.handle_timeouts(NOW + secs(5));
@@ -231,7 +227,7 @@ fn a_delivery_receipt_reaches_an_older_esme_without_its_tlvs() {
 
 #[test]
 fn the_caller_can_override_the_version_of_the_peer() {
-    let config = Config { peer_version: Some(InterfaceVersion::V3_4), ..Config::default() };
+    let config = Config::default().peer_version(InterfaceVersion::V3_4);
     let mut esme = esme_for(config, 0x34, Some(0x33));
     esme.request(NOW, &DataSm::default(), "data").unwrap();
     assert_eq!(esme.session.peer_version(), Some(InterfaceVersion::V3_3), "visible as it was stated");

@@ -33,9 +33,10 @@ fn count(states: &mut [u32; LINK_STATES.len()], state: LinkState) {
     let [idle, connecting, bound, closing] = states;
     *match state {
         LinkState::Open(_, State::Bound(_)) => bound,
-        LinkState::Resolving | LinkState::Connecting(_) | LinkState::Open(..) => connecting,
         LinkState::Closing => closing,
         LinkState::Idle => idle,
+        // Resolving, connecting, or open without a bind.
+        _ => connecting,
     } += 1;
 }
 

@@ -22,8 +22,9 @@ const SECONDS_PER_DAY: u64 = 86_400;
 #[non_exhaustive]
 pub enum TlsError {
     /// The peer's certificate was rejected: it is not trusted, has expired, or is for another host.
+    /// [`certificate_error`](Self::certificate_error) returns why.
     #[cfg(feature = "rustls")]
-    Certificate(CertificateError),
+    Certificate(Box<rustls::Error>),
     /// The TLS protocol failed: the peer does not speak TLS, sent an alert, or offers nothing in common.
     #[cfg(feature = "rustls")]
     Protocol(rustls::Error),
@@ -60,11 +61,25 @@ impl TlsError {
         }
     }
 
+    /// Returns why the peer's certificate was rejected; `None` if something else failed.
+    #[cfg(feature = "rustls")]
+    pub fn certificate_error(&self) -> Option<&CertificateError> {
+        match self {
+            Self::Certificate(error) => match &**error {
+                rustls::Error::InvalidCertificate(error) => Some(error),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// Returns what the user of a client can do about a failed handshake.
     pub(crate) fn advice(&self) -> &'static str {
         match self {
             #[cfg(feature = "rustls")]
-            Self::Certificate(error) => certificate_advice(error),
+            Self::Certificate(_) => {
+                self.certificate_error().map_or("ask the operator of the server", certificate_advice)
+            }
             #[cfg(feature = "rustls")]
             Self::Protocol(error) if is_old_tls(error) => "ask for TLS 1.2 or 1.3 on this port",
             #[cfg(feature = "rustls")]
@@ -104,7 +119,7 @@ const fn certificate_advice(error: &CertificateError) -> &'static str {
 impl From<rustls::Error> for TlsError {
     fn from(error: rustls::Error) -> Self {
         match error {
-            rustls::Error::InvalidCertificate(error) => Self::Certificate(error),
+            rustls::Error::InvalidCertificate(_) => Self::Certificate(Box::new(error)),
             other => Self::Protocol(other),
         }
     }
@@ -127,7 +142,10 @@ impl fmt::Display for TlsError {
             #[cfg(feature = "rustls")]
             Self::Certificate(error) => {
                 f.write_str("the peer's certificate was rejected: ")?;
-                write_rejection(f, error)
+                match self.certificate_error() {
+                    Some(error) => write_rejection(f, error),
+                    None => error.fmt(f),
+                }
             }
             #[cfg(feature = "rustls")]
             Self::Protocol(rustls::Error::InvalidMessage(_)) => {
@@ -167,9 +185,8 @@ impl fmt::Display for TlsError {
 impl Error for TlsError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            // The error of a certificate is no `Error` itself.
             #[cfg(feature = "rustls")]
-            Self::Certificate(CertificateError::Other(error)) => Some(&*error.0),
+            Self::Certificate(error) => Some(&**error),
             #[cfg(feature = "rustls")]
             Self::Protocol(error) => Some(error),
             Self::Io(error) => Some(error),

@@ -1,9 +1,9 @@
 //! TLS configurations for rustls: TLS 1.2 and 1.3. A client verifies the server's certificate for the host name.
 //!
-//! Every type of rustls in the API of the adapters is in this module.
+//! Every type of rustls in the API of the adapters is in this module. The module `tls` of both adapters has the same items.
 
 #[cfg(not(feature = "rustls"))]
-mod absent;
+pub(crate) mod absent;
 #[cfg(feature = "rustls")]
 mod configuration;
 mod error;
@@ -18,9 +18,6 @@ mod provider;
 #[cfg(feature = "rustls")]
 mod roots;
 
-#[cfg(not(feature = "rustls"))]
-#[doc(hidden)]
-pub use absent::{ClientConfig, ClientTls, ServerTls, TlsInfo};
 #[cfg(feature = "rustls")]
 pub use configuration::{
     ca_file, ca_pem, client, client_with_certificate, server, server_files, server_verifying_clients,
@@ -41,5 +38,8 @@ pub use roots::webpki_roots;
 #[cfg(feature = "rustls")]
 pub use rustls;
 #[cfg(feature = "rustls")]
-#[doc(hidden)]
-pub use rustls::ClientConfig;
+#[doc(inline)]
+pub use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+#[cfg(feature = "rustls")]
+#[doc(inline)]
+pub use rustls::{ProtocolVersion, RootCertStore};

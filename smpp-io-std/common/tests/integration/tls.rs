@@ -60,6 +60,9 @@ fn respond(client: &mut ClientConnection, write: impl FnOnce(&mut Vec<u8>)) -> R
 fn rejected(config: &Arc<ClientConfig>, host: &'static str, server: &Arc<ServerConfig>) -> String {
     let error = handshake(config, host, server).unwrap_err();
     assert!(matches!(error, TlsError::Certificate(_)) && error.is_untrusted(), "{error}");
+    assert!(
+        error.certificate_error().is_some() && error.source().is_some_and(<dyn Error>::is::<rustls::Error>)
+    );
     error.to_string().strip_prefix("the peer's certificate was rejected: ").unwrap().into()
 }
 

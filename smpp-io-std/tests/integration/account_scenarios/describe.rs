@@ -146,5 +146,6 @@ pub(crate) fn unresolved(unresolved: &Unresolved) -> String {
         Unresolved::NoReceipt { key, ids, .. } => {
             format!("no receipt for {}{}", list(ids), with_key(key.as_ref()))
         }
+        other => panic!("{other:?}"),
     }
 }

@@ -32,15 +32,13 @@ pub(crate) struct Stage {
 
 /// The options of a scenario with one transceiver at this SMSC. No timeout fires by itself.
 pub(crate) fn options(smsc: &Smsc) -> Options {
-    let mut options = Options {
-        endpoints: vec![smsc.endpoint()],
-        max_binds: 2,
-        connect_interval: Duration::from_millis(1),
-        connect_timeout: LONG,
-        unbind_timeout: LONG,
-        backoff: Backoff { initial: SHORT, max: SHORT, reset_after: LONG },
-        ..Options::new(Credentials::new("shop", "secret"), &Provider::UNSTATED)
-    };
+    let mut options = Options::new(Credentials::new("shop", "secret"), &Provider::UNSTATED)
+        .endpoints(vec![smsc.endpoint()])
+        .max_binds(2)
+        .connect_interval(Duration::from_millis(1))
+        .connect_timeout(LONG)
+        .unbind_timeout(LONG)
+        .backoff(Backoff::default().initial(SHORT).max(SHORT).reset_after(LONG));
     options.session.response_timeout = LONG;
     options.session.drain_timeout = LONG;
     options.session.enquire_link_interval = None;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use smpp_proto::session::{Config, Rate};
+use smpp_proto::session::Rate;
 use smpp_proto::{CommandId, CommandStatus, Pdu};
 
 use crate::scenarios::Step::{Abort, Bind, Disconnect, End, Expect, Outcome, Peer, Receive, Submit, Unbind};
@@ -52,7 +52,7 @@ scenarios! {
     ]
 
     "a message that is throttled, and one that is answered with generic_nack"
-    Config { slow_down_when_throttled: false, ..config() }, bound([
+    config().slow_down_when_throttled(false), bound([
         Submit, Expect, Submit, Expect,
         Peer(submit_refused(2, CommandStatus::RTHROTTLED)),
         Peer(pdu(&Pdu::GenericNack, CommandStatus::RINVCMDID, 3)),
@@ -79,7 +79,7 @@ scenarios! {
     ]
 
     "a window that is full"
-    Config { window: 1, ..config() }, bound([
+    config().window(1), bound([
         Submit, Expect, Submit, Peer(submit_resp(2)), Outcome(1), Expect, Peer(submit_resp(3)), Outcome(2),
     ]) => [
         "the peer sees bind_transceiver 1",
@@ -91,7 +91,7 @@ scenarios! {
     ]
 
     "a message that times out, and its late response"
-    Config { response_timeout: SOON, ..config() }, bound([
+    config().response_timeout(SOON), bound([
         Submit, Expect, Outcome(1), Peer(submit_resp(2)), Submit, Expect, Peer(submit_resp(3)), Outcome(2),
     ]) => [
         "the peer sees bind_transceiver 1",
@@ -120,7 +120,7 @@ scenarios! {
     ]
 
     "a connection that is cut in the middle of a response, while another request waits for capacity"
-    Config { window: 1, ..config() }, bound([
+    config().window(1), bound([
         Submit, Expect, Submit, Peer(submit_resp(2)[..18].into()), Disconnect, Outcome(1), Outcome(2), End,
     ]) => [
         "the peer sees bind_transceiver 1",
@@ -140,7 +140,7 @@ scenarios! {
     ]
 
     "messages above the rate"
-    Config { rate: Some(Rate::per_second(20)), ..config() }, bound([
+    config().rate(Rate::per_second(20)), bound([
         Submit, Submit, Expect, Expect, Peer([submit_resp(2), submit_resp(3)].concat()), Outcome(1), Outcome(2),
     ]) => [
         "the peer sees bind_transceiver 1",
@@ -152,7 +152,7 @@ scenarios! {
     ]
 
     "a receipt while the window is full, and before the response to its message"
-    Config { window: 1, ..config() }, bound([
+    config().window(1), bound([
         Submit, Expect, Submit, Peer(deliver(7)), Receive(Some(Ok(()))), Expect,
         Peer(submit_resp(2)), Outcome(1), Expect, Peer(submit_resp(3)), Outcome(2),
     ]) => [
@@ -195,7 +195,7 @@ scenarios! {
     ]
 
     "an unbind that is not answered"
-    Config { response_timeout: SOON, ..config() }, bound([Unbind, Expect, End]) => [
+    config().response_timeout(SOON), bound([Unbind, Expect, End]) => [
         "the peer sees bind_transceiver 1",
         "0: bind_transceiver_resp",
         "the peer sees unbind 2",
@@ -220,7 +220,7 @@ scenarios! {
     ]
 
     "enquire_link is answered"
-    Config { enquire_link_interval: Some(SOON), ..config() }, bound([
+    config().enquire_link_interval(SOON), bound([
         Expect, Peer(pdu(&Pdu::EnquireLinkResp, OK, 2)), Expect, Peer(pdu(&Pdu::EnquireLinkResp, OK, 3)), Expect,
         Abort, End,
     ]) => [
@@ -233,7 +233,7 @@ scenarios! {
     ]
 
     "enquire_link is not answered"
-    Config { enquire_link_interval: Some(SOON), response_timeout: SOON, ..config() }, bound([Expect, End]) => [
+    config().enquire_link_interval(SOON).response_timeout(SOON), bound([Expect, End]) => [
         "the peer sees bind_transceiver 1",
         "0: bind_transceiver_resp",
         "the peer sees enquire_link 2",
@@ -278,7 +278,7 @@ scenarios! {
     ]
 
     "more messages than the application answers"
-    Config { max_unanswered: 1, ..config() }, bound([
+    config().max_unanswered(1), bound([
         Peer([deliver(7), deliver(8)].concat()), Expect, Receive(Some(Ok(()))), Expect,
     ]) => [
         "the peer sees bind_transceiver 1",

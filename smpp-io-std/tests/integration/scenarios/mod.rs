@@ -48,7 +48,7 @@ struct Scenario {
 /// The default configuration of a scenario. None of its timeouts fires in a test.
 fn config() -> Config {
     let long = Duration::from_secs(30);
-    Config { response_timeout: long, drain_timeout: long, enquire_link_interval: None, ..Config::default() }
+    Config::default().response_timeout(long).drain_timeout(long).enquire_link_interval(None)
 }
 
 /// Performs the steps, and returns what the peer sees and the application receives.

@@ -15,7 +15,7 @@ use crate::server::support::{TRX, bind, connect, deliver, delivered, esme, event
 #[test]
 fn the_fifth_bind_is_refused_until_one_ends() {
     watched(|| {
-        let limits = ServerLimits { binds_per_account: 4, ..ServerLimits::default() };
+        let limits = ServerLimits::default().binds_per_account(4);
         let (server, address, test) = serve(limits, Config::default());
         let mut held = Vec::new();
         for mode in [TRX, BindMode::Receiver, BindMode::Transmitter, TRX] {
@@ -46,7 +46,7 @@ fn the_fifth_bind_is_refused_until_one_ends() {
 #[test]
 fn no_race_of_binds_exceeds_the_limit() {
     watched(|| {
-        let limits = ServerLimits { binds_per_account: 4, ..ServerLimits::default() };
+        let limits = ServerLimits::default().binds_per_account(4);
         let (server, address, _test) = serve(limits, Config::default());
         for _ in 0..60 {
             let binds = [(); 24].map(|()| {
@@ -93,7 +93,7 @@ fn throttled(client: &Client, messages: usize) -> usize {
 #[test]
 fn a_bind_above_its_rate_limit_is_throttled() {
     watched(|| {
-        let limits = ServerLimits { rate: Some(Rate::per_second(5)), ..ServerLimits::default() };
+        let limits = ServerLimits::default().rate(Rate::per_second(5));
         let (server, address, test) = serve(limits, Config::default());
         let events = test.echo();
         let (shop, _inbox) = esme(address, "shop", TRX);
@@ -121,13 +121,11 @@ fn a_bind_above_its_rate_limit_is_throttled() {
 #[test]
 fn the_limits_have_statuses_of_their_own() {
     watched(|| {
-        let limits = ServerLimits {
-            binds_per_account: 1,
-            binds_status: CommandStatus::RBINDFAIL,
-            rate: Some(Rate::per_second(1)),
-            rate_status: CommandStatus::RMSGQFUL,
-            ..ServerLimits::default()
-        };
+        let limits = ServerLimits::default()
+            .binds_per_account(1)
+            .binds_status(CommandStatus::RBINDFAIL)
+            .rate(Rate::per_second(1))
+            .rate_status(CommandStatus::RMSGQFUL);
         let (_server, address, test) = serve(limits, Config::default());
         let _events = test.echo();
         let (client, _inbox) = esme(address, "shop", TRX);
@@ -144,13 +142,11 @@ struct IgnoresCase;
 impl Service for IgnoresCase {
     fn bind(&self, request: &BindRequest) -> Result<Admission, CommandStatus> {
         let name = request.bind().system_id.as_bytes().to_ascii_lowercase();
-        Ok(Admission {
-            account: Some(AccountName::new(&name)),
-            binds: Some(BindLimits { receivers: 1, ..BindLimits::total(2) }),
-            account_rate: Some(Rate::per_second(3)),
-            tolerance: Some(Tolerance::STRICT),
-            ..Admission::default()
-        })
+        Ok(Admission::default()
+            .account(AccountName::new(&name))
+            .binds(BindLimits::total(2).receivers(1))
+            .account_rate(Rate::per_second(3))
+            .tolerance(Tolerance::STRICT))
     }
 
     fn request(&self, _: &BoundSession, request: Inbound<HandleRoute<Smsc>>) {

@@ -71,8 +71,7 @@ impl Service for Blocks {
 }
 
 fn server(barrier: Barrier, config: Config) -> Server {
-    let limits =
-        ServerLimits { connections_per_address: 1000, binds_per_account: 1000, ..ServerLimits::default() };
+    let limits = ServerLimits::default().connections_per_address(1000).binds_per_account(1000);
     let listener = Listener::bind("127.0.0.1:0", config).unwrap();
     Server::builder(Blocks(barrier)).limits(limits).listen(listener).start().unwrap()
 }
@@ -140,14 +139,12 @@ fn many_peers_that_read_nothing_do_not_add_up() {
     const PEERS: usize = 400;
     watched(|| {
         let (barrier, _release, _) = Barrier::new();
-        let config = Config {
-            response_timeout: Duration::from_secs(600),
-            drain_timeout: Duration::from_secs(600),
-            session_init_timeout: Duration::from_secs(600),
-            enquire_link_interval: None,
-            window: 1000,
-            ..Config::default()
-        };
+        let config = Config::default()
+            .response_timeout(Duration::from_secs(600))
+            .drain_timeout(Duration::from_secs(600))
+            .session_init_timeout(Duration::from_secs(600))
+            .enquire_link_interval(None)
+            .window(1000);
         let server = server(barrier, config);
         let peers: Vec<_> = (0..PEERS)
             .map(|_| {

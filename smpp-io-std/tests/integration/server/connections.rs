@@ -29,13 +29,7 @@ fn binds_are_listed() {
 
         let (client, _inbox) = esme(plain, "shop", BindMode::Transmitter);
         client.submit(&submit(b"1")).unwrap();
-        let endpoint = Endpoint {
-            tls: true,
-            host: "localhost".into(),
-            port: secure.port(),
-            system_id: None,
-            password: None,
-        };
+        let endpoint = Endpoint::tls("localhost", secure.port());
         let connector = Connector::new().tls(certificate.client_tls());
         let (client, _inbox) = connector.start(&endpoint).unwrap();
         let password = Password::new(b"secret").unwrap();
@@ -56,7 +50,7 @@ fn binds_are_listed() {
 #[test]
 fn bound_connections_are_not_closed_for_new_ones() {
     watched(|| {
-        let limits = ServerLimits { connections_per_address: 2, ..ServerLimits::default() };
+        let limits = ServerLimits::default().connections_per_address(2);
         let (server, address, test) = serve(limits, Config::default());
         let first = esme(address, "shop", TRX);
         let second = esme(address, "shop", TRX);
@@ -74,7 +68,7 @@ fn bound_connections_are_not_closed_for_new_ones() {
 #[test]
 fn connections_are_limited_per_address_and_in_total() {
     watched(|| {
-        let limits = ServerLimits { connections_per_address: 1, connections: 2, ..ServerLimits::default() };
+        let limits = ServerLimits::default().connections_per_address(1).connections(2);
         let (server, address, test) = serve(limits, Config::default());
         let from = |host: [u8; 4]| -> TcpStream {
             let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
@@ -100,7 +94,7 @@ fn connections_are_limited_per_address_and_in_total() {
 #[test]
 fn idle_connections_of_an_address_do_not_block_its_binds() {
     watched(|| {
-        let limits = ServerLimits { binds_per_account: 100, ..ServerLimits::default() };
+        let limits = ServerLimits::default().binds_per_account(100);
         let (server, address, test) = serve(limits, Config::default());
         let _events = test.echo();
         let idle: Vec<_> = (0..200).map(|_| TcpStream::connect(address).unwrap()).collect();
@@ -117,8 +111,7 @@ fn idle_connections_of_an_address_do_not_block_its_binds() {
 #[test]
 fn a_flood_of_connections_does_not_block_binds() {
     watched(|| {
-        let limits =
-            ServerLimits { connections: 100, connections_per_address: 100, ..ServerLimits::default() };
+        let limits = ServerLimits::default().connections(100).connections_per_address(100);
         let (server, address, test) = serve(limits, Config::default());
         let _events = test.echo();
         let (early, _inbox) = esme(address, "shop", TRX);
@@ -143,7 +136,7 @@ fn a_flood_of_connections_does_not_block_binds() {
 #[test]
 fn connections_without_a_bind_hold_little() {
     watched(|| {
-        let limits = ServerLimits { unbound_octets: 10_000, ..ServerLimits::default() };
+        let limits = ServerLimits::default().unbound_octets(10_000);
         let (server, address, test) = serve(limits, Config::default());
         // The beginning of a PDU that is too long before the bind.
         let mut long = TcpStream::connect(address).unwrap();
@@ -187,7 +180,7 @@ fn a_client_that_does_not_bind_in_time_is_closed() {
     watched(|| {
         let (service, test) = test_service();
         let certificate = Certificate::for_localhost().unwrap();
-        let config = Config { session_init_timeout: Duration::from_millis(300), ..Config::default() };
+        let config = Config::default().session_init_timeout(Duration::from_millis(300));
         let secure = Listener::bind("127.0.0.1:0", config).unwrap().tls(certificate.server_tls());
         let plain = Listener::bind("127.0.0.1:0", config).unwrap();
         let server = Server::builder(service).listen(plain).listen(secure).start().unwrap();

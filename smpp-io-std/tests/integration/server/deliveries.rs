@@ -64,7 +64,7 @@ fn deliveries_are_spread_over_the_receiving_binds() {
 #[test]
 fn a_delivery_moves_to_another_bind_only_if_it_never_left() {
     watched(|| {
-        let config = Config { window: 1, ..Config::default() };
+        let config = Config::default().window(1);
         let (server, address, _test) = serve(ServerLimits::default(), config);
         let (leaving, mut first) = esme(address, "shop", TRX);
         let sent = delivering(server.binds(), b"sent");
@@ -87,7 +87,7 @@ fn a_delivery_moves_to_another_bind_only_if_it_never_left() {
 #[test]
 fn the_application_shares_the_window_with_the_queue() {
     watched(|| {
-        let config = Config { window: 1, ..Config::default() };
+        let config = Config::default().window(1);
         let (server, address, _test) = serve(ServerLimits::default(), config);
         let (_client, mut inbox) = esme(address, "shop", TRX);
         let bound = server.binds().of(b"shop").remove(0);

@@ -91,7 +91,7 @@ fn dropping_a_server_aborts_every_session() {
 #[test]
 fn a_decision_that_takes_too_long_refuses_the_bind() {
     watched(|| {
-        let limits = ServerLimits { decision_timeout: 50 * MILLISECOND, ..ServerLimits::default() };
+        let limits = ServerLimits::default().decision_timeout(50 * MILLISECOND);
         let (server, address, test) = serve(limits, Config::default());
         let (client, _inbox) = connect(address);
         let error = client.bind(&undecided()).unwrap_err();
@@ -114,7 +114,7 @@ fn a_decision_that_takes_too_long_refuses_the_bind() {
 #[test]
 fn no_bind_is_accepted_after_its_time_however_short_it_is() {
     watched(|| {
-        let limits = ServerLimits { decision_timeout: Duration::ZERO, ..ServerLimits::default() };
+        let limits = ServerLimits::default().decision_timeout(Duration::ZERO);
         let (server, address, test) = serve(limits, Config::default());
         for _ in 0..200 {
             let (client, _inbox) = connect(address);
@@ -132,7 +132,7 @@ fn no_bind_is_accepted_after_its_time_however_short_it_is() {
 #[test]
 fn a_decision_ends_with_the_connection_and_with_the_server() {
     watched(|| {
-        let config = Config { drain_timeout: 50 * MILLISECOND, ..Config::default() };
+        let config = Config::default().drain_timeout(50 * MILLISECOND);
         let (server, address, test) = serve(ServerLimits::default(), config);
         let (client, _inbox) = connect(address);
         let binding = client.clone();
@@ -161,11 +161,7 @@ fn a_decision_ends_with_the_connection_and_with_the_server() {
 #[test]
 fn many_decisions_that_do_not_return_block_only_their_own_address() {
     watched(|| {
-        let limits = ServerLimits {
-            decision_timeout: 20 * MILLISECOND,
-            connections_per_address: 5,
-            ..ServerLimits::default()
-        };
+        let limits = ServerLimits::default().decision_timeout(20 * MILLISECOND).connections_per_address(5);
         let (server, address, test) = serve(limits, Config::default());
         for _ in 0..5 {
             let (client, _inbox) = connect(address);
@@ -208,7 +204,7 @@ fn a_request_outlives_its_session() {
 #[test]
 fn too_many_requests_are_dropped_with_their_session() {
     watched(|| {
-        let limits = ServerLimits { detached_requests: 0, ..ServerLimits::default() };
+        let limits = ServerLimits::default().detached_requests(0);
         let (server, address, test) = serve(limits, Config::default());
         let (client, _inbox) = esme(address, "shop", TRX);
         for _ in 0..3 {
@@ -228,7 +224,7 @@ fn too_many_requests_are_dropped_with_their_session() {
 #[test]
 fn a_bind_works_while_its_request_waits() {
     watched(|| {
-        let config = Config { max_unanswered: 1, ..Config::default() };
+        let config = Config::default().max_unanswered(1);
         let (server, address, test) = serve(ServerLimits::default(), config);
         let (client, mut inbox) = esme(address, "shop", TRX);
         drop(client.submit_pipelined(&submit(b"work")).unwrap());
@@ -277,8 +273,8 @@ fn a_panic_of_the_service_refuses_one_bind() {
 #[test]
 fn timeouts_may_be_unlimited() {
     watched(|| {
-        let config = Config { session_init_timeout: Duration::MAX, ..Config::default() };
-        let limits = ServerLimits { decision_timeout: Duration::MAX, ..ServerLimits::default() };
+        let config = Config::default().session_init_timeout(Duration::MAX);
+        let limits = ServerLimits::default().decision_timeout(Duration::MAX);
         let (server, address, _test) = serve(limits, config);
         let (client, _inbox) = esme(address, "shop", TRX);
         let shutdown = server.shutdown(Duration::MAX);
@@ -290,7 +286,7 @@ fn timeouts_may_be_unlimited() {
 #[test]
 fn a_bind_that_is_closed_for_another_connection_is_refused() {
     watched(|| {
-        let limits = ServerLimits { unbound_connections: 1, ..ServerLimits::default() };
+        let limits = ServerLimits::default().unbound_connections(1);
         let (_server, address, test) = serve(limits, Config::default());
         let mut tcp = TcpStream::connect(address).unwrap();
         tcp.write_all(&octets(&Pdu::Bind(undecided()), 1)).unwrap();

@@ -146,12 +146,12 @@ fn the_server_accepts_tls_and_refuses_a_wrong_password() {
 #[test]
 fn connections_and_binds_above_the_limits_are_rejected() {
     watched(|| {
-        let server = server(ServerLimits {
-            connections_per_address: 3,
-            binds_per_account: 2,
-            binds_status: CommandStatus::RBINDFAIL,
-            ..ServerLimits::default()
-        });
+        let server = server(
+            ServerLimits::default()
+                .connections_per_address(3)
+                .binds_per_account(2)
+                .binds_status(CommandStatus::RBINDFAIL),
+        );
         let first = bound(&server);
         let second = bound(&server);
         // The third bind of the account is above the limit.
@@ -177,7 +177,7 @@ fn connections_and_binds_above_the_limits_are_rejected() {
 #[test]
 fn handshake_and_bind_together_have_the_session_init_timeout() {
     watched(|| {
-        let config = Config { session_init_timeout: Duration::from_millis(100), ..Config::default() };
+        let config = Config::default().session_init_timeout(Duration::from_millis(100));
         let tls = crate::common::certificates().server;
         let listener = Listener::bind("127.0.0.1:0", config).unwrap();
         let secure = Listener::bind("127.0.0.1:0", config).unwrap().tls(tls);
@@ -230,7 +230,7 @@ fn shutdown_waits_for_requests_in_flight_and_then_aborts() {
     watched(|| {
         let (never, stuck) = mpsc::channel();
         let shop = Shop { stuck: Some(Mutex::new(stuck)), ..Shop::default() };
-        let config = Config { drain_timeout: Duration::from_millis(100), ..Config::default() };
+        let config = Config::default().drain_timeout(Duration::from_millis(100));
         let server = running(shop, config, |builder| builder);
         let (client, _inbox) = bound(&server);
         let stuck_request = client.submit_pipelined(&crate::common::text(b"stick")).unwrap();

@@ -101,7 +101,7 @@ fn tls_begins_after_the_header() {
 
 #[test]
 fn the_limit_per_address_counts_clients_and_not_the_proxy() {
-    let limits = ServerLimits { connections_per_address: 1, ..ServerLimits::default() };
+    let limits = ServerLimits::default().connections_per_address(1);
     let (server, address, test) = serve(limits, trusted("127.0.0.1/32"));
     let _first = through_proxy(address, V1);
     let _second = through_proxy(address, V2);
@@ -114,7 +114,7 @@ fn the_limit_per_address_counts_clients_and_not_the_proxy() {
 
 #[test]
 fn connections_without_a_valid_header_are_closed_and_counted() {
-    let limits = ServerLimits { unbound_connections: 2, ..ServerLimits::default() };
+    let limits = ServerLimits::default().unbound_connections(2);
     let proxies = trusted("127.0.0.1").timeout(Duration::from_millis(50));
     let (server, address, test) = serve(limits, proxies);
     let mut events = server.binds().events();
@@ -141,7 +141,7 @@ fn connections_without_a_valid_header_are_closed_and_counted() {
 
 #[test]
 fn connections_that_wait_for_a_header_make_room_for_new_ones() {
-    let limits = ServerLimits { unbound_connections: 2, ..ServerLimits::default() };
+    let limits = ServerLimits::default().unbound_connections(2);
     let (server, address, test) = serve(limits, trusted("127.0.0.1"));
     let mut first = connect(address, b"");
     until(|| server.binds().stats().unbound == 1);

@@ -100,8 +100,8 @@ fn many_deliveries_reach_their_binds_in_order() {
 #[test]
 fn a_full_queue_refuses_and_makes_deliver_wait() {
     watched(|| {
-        let deliveries = DeliveryOptions { capacity: 1, octets: 100, ..DeliveryOptions::default() };
-        let limits = ServerLimits { deliveries, ..ServerLimits::default() };
+        let deliveries = DeliveryOptions::default().capacity(1).octets(100);
+        let limits = ServerLimits::default().deliveries(deliveries);
         let (server, address, _test) = serve(limits, Config::default());
         let (client, mut inbox) = esme(address, "shop", TRX);
         let queued = server.queue(b"shop", &deliver(b"1")).unwrap();

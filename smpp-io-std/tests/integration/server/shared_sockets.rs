@@ -43,7 +43,7 @@ fn a_server_ends_if_the_application_accepts_the_connection_that_wakes_its_thread
         let (begun_sender, begun) = mpsc::channel();
         let (gate, opened) = mpsc::channel();
         let service = WaitInEvent { begun: Mutex::new(begun_sender), gate: Mutex::new(opened) };
-        let limits = ServerLimits { connections: 0, ..ServerLimits::default() };
+        let limits = ServerLimits::default().connections(0);
         let listener = Listener::new(tcp, Config::default());
         let server = Server::builder(service).limits(limits).listen(listener).start().unwrap();
         let _rejected = TcpStream::connect(address).unwrap();

@@ -31,7 +31,7 @@ impl Drop for SocketPath {
 fn connections_of_a_unix_socket_count_as_one_address() {
     let path = SocketPath::new("one-address");
     let (service, test) = test_service();
-    let limits = ServerLimits { connections_per_address: 2, ..ServerLimits::default() };
+    let limits = ServerLimits::default().connections_per_address(2);
     let listener = Listener::bind_unix(&path.0, Config::default()).unwrap();
     let server = Server::builder(service).limits(limits).listen(listener).start().unwrap();
     assert_eq!(server.local_addrs()[0].to_string(), "0.0.0.0:0");
@@ -70,7 +70,7 @@ fn a_proxy_on_a_unix_socket_states_the_address() {
 #[test]
 fn a_server_serves_any_stream_with_the_address_that_it_is_given() {
     let (service, test) = test_service();
-    let limits = ServerLimits { connections_per_address: 1, ..ServerLimits::default() };
+    let limits = ServerLimits::default().connections_per_address(1);
     let server = Server::builder(service).limits(limits).start().unwrap();
     let _events = test.echo();
     let acceptor = server.acceptor();

@@ -66,7 +66,7 @@ fn a_bind_counts_no_more_when_the_response_to_its_unbind_leaves() {
     watched(|| {
         let (release, gate) = mpsc::channel();
         let listener = Listener::bind("127.0.0.1:0", Config::default()).unwrap();
-        let limits = ServerLimits { binds_per_account: 1, ..ServerLimits::default() };
+        let limits = ServerLimits::default().binds_per_account(1);
         let service = Gate(Arc::new(Mutex::new(gate)));
         let server = Server::builder(service).limits(limits).listen(listener).start().unwrap();
         let address = server.local_addrs()[0];

@@ -74,7 +74,7 @@ impl<W: Write> Dump<W> {
     }
 
     fn field(&mut self, field: &Field<'_, '_>) -> io::Result<()> {
-        let Field { name, offset, octets, value } = *field;
+        let Field { name, offset, octets, value, .. } = *field;
         match tag(name, octets) {
             _ if name == "password" => self.row(offset, "***", name, &format_args!("{value:?}")),
             None if self.hide_strings && octets.len() > 1 => self.row(offset, "***", name, &"***"),

@@ -160,7 +160,7 @@ mod tests {
     #[test]
     fn a_lost_position_is_not_found_again_by_itself() {
         let mut pdus = Pdus::new(LIMIT, false);
-        let error = FramingError { length: 0x4745_5420, limit: LIMIT as u32 };
+        let error = frame::split(b"GET ", LIMIT).unwrap_err();
         pdus.push(b"GET / HTTP");
         assert_eq!(items(&mut pdus), [Item::Broken(error)]);
         pdus.push(enquire_link().octets());

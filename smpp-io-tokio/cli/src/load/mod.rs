@@ -221,7 +221,7 @@ impl Arguments {
 
     /// Returns the settings of each session.
     fn config(&self) -> Config {
-        Config { window: self.window, rate: self.rate.map(Rate::per_second), ..Config::default() }
+        Config::default().window(self.window).rate(self.rate.map(Rate::per_second))
     }
 
     fn ca(&self) -> Option<&Path> {

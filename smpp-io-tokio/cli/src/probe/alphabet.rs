@@ -68,7 +68,7 @@ pub(super) fn conclude(sent: &[Sent<'_>], returned: &[Returned<'_>]) -> Finding<
 /// Returns whether a message that came back has the characters of the message that was sent, if `data_coding` 0 means this
 /// alphabet.
 fn is_same(purpose: Purpose, alphabet: Alphabet, returned: &Returned<'_>) -> bool {
-    let codings = Codings { smsc_default: alphabet, ..Codings::default() };
+    let codings = Codings::default().smsc_default(alphabet);
     let decode =
         |coding, octets| codings.alphabet(coding).and_then(|it| it.decode(octets)).map(|text| known(&text));
     let sent = match purpose {

@@ -74,13 +74,13 @@ fn lock(record: &Mutex<Record>) -> MutexGuard<'_, Record> {
 
 /// Returns the connector: no automatic enquire_link, since idleness is tested, and TLVs whatever version the SMSC states.
 pub(super) fn connector(plan: &Plan) -> Connector {
-    Connector::new().config(Config {
-        window: plan.most_at_once().max(Config::default().window),
-        peer_version: Some(InterfaceVersion::V3_4),
-        enquire_link_interval: None,
-        slow_down_when_throttled: false,
-        ..Config::default()
-    })
+    Connector::new().config(
+        Config::default()
+            .window(plan.most_at_once().max(Config::default().window))
+            .peer_version(InterfaceVersion::V3_4)
+            .enquire_link_interval(None)
+            .slow_down_when_throttled(false),
+    )
 }
 
 /// Carries out the plan. An interrupt ends it early: what was observed until then is returned.
@@ -304,7 +304,7 @@ impl Probe<'_> {
     async fn unbind(&self, bound: Bound) {
         let Bound { number, client, receiving } = bound;
         let had_ended = client.state() == State::Closed;
-        let End { reason, error } = if had_ended { client.closed().await } else { client.unbind().await };
+        let End { reason, error, .. } = if had_ended { client.closed().await } else { client.unbind().await };
         // It ends with the session, and fails only if it panics.
         let at = receiving.await.unwrap_or_else(|_| self.start.elapsed());
         let by_smsc = had_ended || reason == CloseReason::PeerUnbound;

@@ -452,8 +452,8 @@ impl<'a> Receipts<'a> {
 fn receipt_with_ids(received: &Received) -> Receipt<'_> {
     let text = received.text_id.as_deref().unwrap_or_default();
     match received.tlv_id.as_deref() {
-        Some(id) => Receipt { id, id_source: IdSource::Tlv { in_text: text }, ..Receipt::default() },
-        None => Receipt { id: text, ..Receipt::default() },
+        Some(id) => Receipt::default().id(id).id_source(IdSource::Tlv { in_text: text }),
+        None => Receipt::default().id(text),
     }
 }
 

@@ -59,10 +59,6 @@ impl Value {
         Self::new(&value, &value)
     }
 
-    fn some(toml: impl Display, rust: impl Display) -> Self {
-        Self::new(toml, format_args!("Some({rust})"))
-    }
-
     /// A value that only TOML has: `Provider` has no field for it.
     fn observed(toml: impl Display) -> Self {
         Self::new(toml, "")
@@ -119,7 +115,7 @@ fn provider(endpoint: &Endpoint, findings: &Findings) -> Vec<Field> {
     let of_url = "from --url";
     let port = |name, is_this: bool| {
         if is_this {
-            Field::known(name, Value::some(endpoint.port, endpoint.port), of_url)
+            Field::known(name, Value::plain(endpoint.port), of_url)
         } else {
             Field::unknown(name, "--url names the other port")
         }
@@ -130,11 +126,11 @@ fn provider(endpoint: &Endpoint, findings: &Findings) -> Vec<Field> {
         port("plain_port", !endpoint.tls),
         port("tls_port", endpoint.tls),
         interface_version(findings),
-        Field::new("max_binds", &findings.max_binds, |it| Value::some(it, it)),
+        Field::new("max_binds", &findings.max_binds, |it| Value::plain(it)),
         Field::new("rate", &findings.rate, |it| {
-            Value::some(it, format_args!("smpp_proto::session::Rate::per_second({it})"))
+            Value::new(it, format_args!("smpp_proto::session::Rate::per_second({it})"))
         }),
-        Field::new("window", &findings.window, |it| Value::some(it, it)),
+        Field::new("window", &findings.window, |it| Value::plain(it)),
         keep_alive(findings),
         statuses(findings),
         Field::unknown("operations", "only submit_sm was tested"),
@@ -160,7 +156,7 @@ fn provider(endpoint: &Endpoint, findings: &Findings) -> Vec<Field> {
             }
         }),
         Field::new("long_messages", &findings.udh_segments, |_| {
-            Value::some("\"udh8\"", "smpp_proto::provider::LongMessages::Udh8")
+            Value::new("\"udh8\"", "smpp_proto::provider::LongMessages::Udh8")
         }),
         match &findings.response_ids.value {
             Some(shape) => Field::unknown(
@@ -229,7 +225,7 @@ fn statuses(findings: &Findings) -> Field {
     let value = Value::new(
         format_args!("{{ submit = [{submit_toml}], bind = [{bind_toml}] }}"),
         format_args!(
-            "smpp_proto::provider::StatusTable {{ submit: &[{submit_rust}], bind: &[{bind_rust}] }}"
+            "smpp_proto::provider::StatusTable::UNSTATED.submit(&[{submit_rust}]).bind(&[{bind_rust}])"
         ),
     );
     let evidence = |found: bool, of: &str, evidence: &str| found.then(|| format!("{of}: {evidence}"));
@@ -250,7 +246,7 @@ fn keep_alive(findings: &Findings) -> Field {
             0 => format!("core::time::Duration::from_secs({})", half.as_secs()),
             _ => format!("core::time::Duration::from_millis({})", half.as_millis()),
         };
-        Value::some(seconds(half), rust)
+        Value::new(seconds(half), rust)
     })
     .with(|field| {
         if field.value.is_some() {
@@ -292,7 +288,7 @@ const fn alphabet(alphabet: Alphabet) -> &'static str {
 fn receipts(findings: &Findings) -> Vec<Field> {
     vec![
         Field::new("registered_delivery", &findings.receipts, |_| {
-            Value::some(1, "smpp_proto::RegisteredDelivery::RECEIPT")
+            Value::new(1, "smpp_proto::RegisteredDelivery::RECEIPT")
         }),
         Field::unknown("request_on_last_segment", "each message requested receipts in all its segments"),
         Field::new("scope", &findings.segment_receipts, |it| match it {
@@ -318,15 +314,15 @@ fn receipts(findings: &Findings) -> Vec<Field> {
         ),
         Field::new("route", &findings.route, |route| match route {
             ReceiptRoute::SubmittingBind => {
-                Value::some("\"submitting_bind\"", "smpp_proto::provider::ReceiptRoute::SubmittingBind")
+                Value::new("\"submitting_bind\"", "smpp_proto::provider::ReceiptRoute::SubmittingBind")
             }
-            _ => Value::some("\"any_bind\"", "smpp_proto::provider::ReceiptRoute::AnyBind"),
+            _ => Value::new("\"any_bind\"", "smpp_proto::provider::ReceiptRoute::AnyBind"),
         }),
         Field::new("detection", &findings.detection, |detection| {
             let (toml, rust) = match detection {
                 Detection::ByContent => ("by_content", "ByContent"),
                 Detection::ByTlvs => ("by_tlvs", "ByTlvs"),
-                Detection::ByEsmClass => ("by_esm_class", "ByEsmClass"),
+                _ => ("by_esm_class", "ByEsmClass"),
             };
             Value::new(format_args!("\"{toml}\""), format_args!("smpp_proto::sms::Detection::{rust}"))
         }),
@@ -343,16 +339,17 @@ fn receipts(findings: &Findings) -> Vec<Field> {
         message_ids(findings),
         Field::new("id_fallback", &findings.id_fallback, |fallback| {
             let (toml, rust) = match fallback {
-                IdFallback::None => ("none", "None"),
                 IdFallback::OtherId => ("other_id", "OtherId"),
                 IdFallback::OtherNotation => ("other_notation", "OtherNotation"),
+                _ => ("none", "None"),
             };
             Value::new(format_args!("\"{toml}\""), format_args!("smpp_proto::sms::IdFallback::{rust}"))
         }),
         Field::new("offset", &findings.offset, |offset| {
             // In a constant, only the range of the number could fail, and it is within.
             let rust = format!(
-                "match smpp_proto::sms::time::UtcOffset::from_quarters({}) {{ Ok(offset) => Some(offset), Err(_) => None }}",
+                "match smpp_proto::sms::time::UtcOffset::from_quarters({}) {{ Ok(offset) => offset, Err(_) => \
+                 smpp_proto::sms::time::UtcOffset::UTC }}",
                 offset.quarters()
             );
             Value::new(format_args!("\"{offset}\""), rust)
@@ -370,36 +367,32 @@ fn message_ids(findings: &Findings) -> Field {
     let (text, tlv) = (&findings.text_policy, &findings.tlv_policy);
     let of_tlv = text.value.is_none() && tlv.value.is_some();
     Field::new("message_ids", if of_tlv { tlv } else { text }, |policy| {
-        let MessageIdPolicy { ignore_case, numbers } = policy;
         let rust = match *policy {
             MessageIdPolicy::EXACT => "smpp_proto::sms::MessageIdPolicy::EXACT".into(),
             MessageIdPolicy::IGNORE_CASE => "smpp_proto::sms::MessageIdPolicy::IGNORE_CASE".into(),
-            _ => format!(
-                "smpp_proto::sms::MessageIdPolicy {{ ignore_case: {ignore_case}, numbers: {} }}",
-                rust_numbers(*numbers)
-            ),
+            _ => {
+                let base = if policy.ignore_case { "IGNORE_CASE" } else { "EXACT" };
+                format!("smpp_proto::sms::MessageIdPolicy::{base}{}", rust_numbers(policy.numbers))
+            }
         };
         Value::new(policy_toml(*policy), rust)
     })
 }
 
 fn rust_numbers(numbers: Option<NumericIds>) -> String {
-    let Some(NumericIds { submitted, receipted }) = numbers else { return "None".into() };
+    let Some(NumericIds { submitted, receipted, .. }) = numbers else { return String::new() };
     format!(
-        "Some(smpp_proto::sms::NumericIds {{ submitted: smpp_proto::sms::IdNotation::{submitted:?}, receipted: \
-         smpp_proto::sms::IdNotation::{receipted:?} }})"
+        ".numbers(smpp_proto::sms::NumericIds::new(smpp_proto::sms::IdNotation::{submitted:?}, \
+         smpp_proto::sms::IdNotation::{receipted:?}))"
     )
 }
 
 fn policy_toml(policy: MessageIdPolicy) -> String {
-    let MessageIdPolicy { ignore_case, numbers } = policy;
-    let notation = |it: IdNotation| match it {
-        IdNotation::Decimal => "decimal",
-        IdNotation::Hexadecimal => "hexadecimal",
-    };
+    let MessageIdPolicy { ignore_case, numbers, .. } = policy;
+    let notation = |it: IdNotation| if it == IdNotation::Decimal { "decimal" } else { "hexadecimal" };
     match numbers {
         None => format!("{{ ignore_case = {ignore_case} }}"),
-        Some(NumericIds { submitted, receipted }) => format!(
+        Some(NumericIds { submitted, receipted, .. }) => format!(
             "{{ ignore_case = {ignore_case}, submitted = \"{}\", receipted = \"{}\" }}",
             notation(submitted),
             notation(receipted)

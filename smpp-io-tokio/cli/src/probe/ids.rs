@@ -109,10 +109,8 @@ fn is_uuid(id: &[u8]) -> bool {
         && (id.len() == 32 || id.split(|octet| *octet == b'-').map(<[u8]>::len).eq([8, 4, 4, 4, 12]))
 }
 
-const HEXADECIMAL: MessageIdPolicy = MessageIdPolicy {
-    ignore_case: false,
-    numbers: Some(NumericIds { submitted: IdNotation::Hexadecimal, receipted: IdNotation::Hexadecimal }),
-};
+const HEXADECIMAL: MessageIdPolicy =
+    MessageIdPolicy::EXACT.numbers(NumericIds::new(IdNotation::Hexadecimal, IdNotation::Hexadecimal));
 
 /// The policies in the order in which they are tried: the strictest first.
 const POLICIES: [MessageIdPolicy; 6] = [

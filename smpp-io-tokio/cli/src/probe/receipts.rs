@@ -48,7 +48,7 @@ impl Deliveries {
             let text = carrier.user_data.get(without_nul..).unwrap_or_default();
             let marked = !carrier.esm_class.message_type().is_empty();
             let mut buffer = Vec::new();
-            match read(ReceiptCarrier { user_data: text, ..carrier }, marked, &mut buffer) {
+            match read(carrier.user_data(text), marked, &mut buffer) {
                 Some(receipt) => deliveries.receipts.push(Received {
                     index,
                     bind: observed.bind,
@@ -76,14 +76,14 @@ fn carrier(delivered: Delivered<'_>) -> ReceiptCarrier<'_> {
 fn read<'a>(carrier: ReceiptCarrier<'a>, marked: bool, buffer: &'a mut Vec<u8>) -> Option<Receipt<'a>> {
     let header = carrier.esm_class & EsmClass::UDHI;
     let esm_class = if marked { header | EsmClass::DELIVERY_RECEIPT } else { carrier.esm_class };
-    let carrier = ReceiptCarrier { esm_class, ..carrier };
+    let carrier = carrier.esm_class(esm_class);
     Receipt::of_with_buffer(carrier, Detection::ByContent, buffer).and_then(Result::ok)
 }
 
 fn received(receipt: &Receipt<'_>, tlvs: Tlvs<'_>) -> Received {
     let (text_id, tlv_id) = match receipt.id_source {
-        IdSource::Text => (receipt.id, None),
         IdSource::Tlv { in_text } => (in_text, Some(receipt.id.to_vec())),
+        _ => (receipt.id, None),
     };
     Received {
         index: 0,

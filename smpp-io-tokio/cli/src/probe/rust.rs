@@ -25,35 +25,29 @@ impl Display for Rust<'_> {
         for line in &document.title {
             comment(f, "///", 0, line)?;
         }
-        f.write_str(
-            "pub const PROVIDER: smpp_proto::provider::Provider = smpp_proto::provider::Provider {\n",
-        )?;
+        let provider = "smpp_proto::provider::Provider";
+        writeln!(f, "pub const PROVIDER: {provider} = {provider}::UNSTATED")?;
         write_fields(f, 4, &document.provider)?;
-        nested(
-            f,
-            "codings",
-            "smpp_proto::sms::Codings",
-            "smpp_proto::provider::Provider::UNSTATED.codings",
-            &document.codings,
-        )?;
-        let dialect = "smpp_proto::provider::ReceiptDialect";
-        nested(f, "receipts", dialect, "smpp_proto::provider::ReceiptDialect::UNSTATED", &document.receipts)?;
-        f.write_str("    ..smpp_proto::provider::Provider::UNSTATED\n};\n")
+        nested(f, "codings", "smpp_proto::provider::Provider::UNSTATED.codings", &document.codings)?;
+        nested(f, "receipts", "smpp_proto::provider::ReceiptDialect::UNSTATED", &document.receipts)?;
+        f.write_str("    ;\n")
     }
 }
 
-fn nested(f: &mut fmt::Formatter<'_>, name: &str, kind: &str, base: &str, fields: &[Field]) -> fmt::Result {
-    writeln!(f, "    {name}: {kind} {{")?;
-    write_fields(f, 8, fields)?;
-    writeln!(f, "        ..{base}\n    }},")
+/// Writes the call of the setter `name` with a value that differs from `base` in `fields`.
+fn nested(f: &mut fmt::Formatter<'_>, name: &str, base: &str, fields: &[Field]) -> fmt::Result {
+    writeln!(f, "    .{name}(\n        {base}")?;
+    write_fields(f, 12, fields)?;
+    f.write_str("    )\n")
 }
 
+/// Writes a call of a setter for each field.
 fn write_fields(f: &mut fmt::Formatter<'_>, indent: usize, fields: &[Field]) -> fmt::Result {
     for Field { name, value, evidence } in fields {
         match value {
             Some(value) => {
                 comment(f, "//", indent, evidence)?;
-                writeln!(f, "{:indent$}{name}: {},", "", value.rust)?;
+                writeln!(f, "{:indent$}.{name}({})", "", value.rust)?;
             }
             None => comment(f, "//", indent, &format!("{name}: not found out: {evidence}"))?,
         }

@@ -53,11 +53,11 @@ pub(super) fn generous() -> Limits {
 
 /// Carries out the plan for these limits against an SMSC with this dialect, and returns what was observed.
 pub(super) fn run(dialect: &str, limits: &Limits) -> Record {
-    run_with(Rules { dialect: dialect.parse().unwrap(), max_binds: 2, ..Rules::default() }, limits)
+    run_with(Rules::default().dialect(dialect.parse().unwrap()).max_binds(2), limits)
 }
 
 pub(super) fn run_with(rules: Rules, limits: &Limits) -> Record {
-    let rules = Rules { epoch: EPOCH, ..rules };
+    let rules = rules.epoch(EPOCH);
     let mut smsc = Simulator::new(rules.clone());
     smsc.add_account("shop", "s3cret");
     let mut simulation = Simulation {

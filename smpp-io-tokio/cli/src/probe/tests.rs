@@ -29,10 +29,8 @@ fn echoing(dialect: &str) -> Findings {
 
 #[test]
 fn the_notation_of_ids_is_found_out() {
-    let numbers = |submitted, receipted| MessageIdPolicy {
-        ignore_case: false,
-        numbers: Some(NumericIds { submitted, receipted }),
-    };
+    let numbers =
+        |submitted, receipted| MessageIdPolicy::EXACT.numbers(NumericIds::new(submitted, receipted));
     let (decimal, hexadecimal) = (IdNotation::Decimal, IdNotation::Hexadecimal);
     for (response, text, policy, shape) in [
         ("uuid", "uuid", MessageIdPolicy::EXACT, "UUID in lower case, 36 characters"),
@@ -94,7 +92,7 @@ fn the_receipts_of_segments_are_found_out() {
             assert_eq!(found.segment_receipts.value, Some(expected), "{name} {other}");
         }
     }
-    let none = Rules { receipt_timing: ReceiptTiming::Never, ..Rules::default() };
+    let none = Rules::default().receipt_timing(ReceiptTiming::Never);
     let found = Findings::of(&run_with(none, &generous()));
     assert_eq!((found.segment_receipts.value, found.receipts.value), (None, None));
     assert!(found.states.evidence.contains("no receipt arrived"), "{}", found.states.evidence);
@@ -165,7 +163,7 @@ fn states_before_and_after_the_final_one_are_found_out() {
     let found = findings("");
     assert_eq!((found.intermediate.value, found.change.value), (Some(vec![]), None));
     assert_eq!((found.other_final_states.value, found.unknown_words.value), (None, None));
-    let unknown = Rules { states: StateWeights::all(MessageState::UNKNOWN), ..Rules::default() };
+    let unknown = Rules::default().states(StateWeights::all(MessageState::UNKNOWN));
     let found = Findings::of(&run_with(unknown, &generous()));
     assert_eq!(found.states.value, Some(vec![MessageState::UNKNOWN]));
     assert_eq!(found.other_final_states.value, Some(vec![MessageState::UNKNOWN]));
@@ -174,7 +172,7 @@ fn states_before_and_after_the_final_one_are_found_out() {
 
 #[test]
 fn receipts_before_the_response_are_found_out() {
-    let early = Rules { receipt_timing: ReceiptTiming::BeforeResponse, ..Rules::default() };
+    let early = Rules::default().receipt_timing(ReceiptTiming::BeforeResponse);
     assert_eq!(Findings::of(&run_with(early, &generous())).before_response.value, Some(true));
     assert_eq!(findings("").before_response.value, Some(false));
 }
@@ -272,11 +270,9 @@ fn the_rate_and_its_status_are_found_out() {
     for (status, expected) in
         [("RTHROTTLED", CommandStatus::RTHROTTLED), ("RMSGQFUL", CommandStatus::RMSGQFUL)]
     {
-        let rules = Rules {
-            dialect: format!("rate-status={status}").parse().unwrap(),
-            rate: Some(smpp_proto::session::Rate::per_second(30)),
-            ..Rules::default()
-        };
+        let rules = Rules::default()
+            .dialect(format!("rate-status={status}").parse().unwrap())
+            .rate(smpp_proto::session::Rate::per_second(30));
         let found = Findings::of(&run_with(rules.clone(), &generous()));
         assert_eq!(found.rate_status.value, Some(expected));
         let rate = found.rate.value.unwrap();
@@ -285,21 +281,21 @@ fn the_rate_and_its_status_are_found_out() {
         let found = Findings::of(&run_with(rules, &Limits { exceed_rate: false, ..generous() }));
         assert_eq!((found.rate.value, found.rate_status.value), (None, None));
     }
-    let unlimited = Findings::of(&run_with(Rules { rate: None, ..Rules::default() }, &generous()));
+    let unlimited = Findings::of(&run_with(Rules::default().rate(None), &generous()));
     assert_eq!(unlimited.rate.value, None);
     assert!(unlimited.rate.evidence.contains("were accepted"), "{}", unlimited.rate.evidence);
 }
 
 #[test]
 fn the_window_is_found_out_and_kept() {
-    let rules = Rules { dialect: "window=3,window-status=RSYSERR".parse().unwrap(), ..Rules::default() };
+    let rules = Rules::default().dialect("window=3,window-status=RSYSERR".parse().unwrap());
     let found = Findings::of(&run_with(rules, &generous()));
     assert_eq!((found.window.value, found.window_status.value), (Some(3), Some(CommandStatus::RSYSERR)));
     // The burst kept the window, so that it shows the rate.
     assert_eq!(found.rate_status.value, Some(CommandStatus::RTHROTTLED), "{}", found.rate.evidence);
     // A rate limit is not taken for a window.
     for rate in 5..9 {
-        let rules = Rules { rate: Some(smpp_proto::session::Rate::per_second(rate)), ..Rules::default() };
+        let rules = Rules::default().rate(smpp_proto::session::Rate::per_second(rate));
         let found = Findings::of(&run_with(rules, &generous()));
         assert_eq!(found.window.value, None, "{rate}: {}", found.window.evidence);
         assert_eq!(
@@ -311,7 +307,7 @@ fn the_window_is_found_out_and_kept() {
     }
     // No more was accepted one after the other than at once: both explain it.
     let few = Limits { messages: 3, ..generous() };
-    let rules = Rules { dialect: "window=1".parse().unwrap(), ..Rules::default() };
+    let rules = Rules::default().dialect("window=1".parse().unwrap());
     let found = Findings::of(&run_with(rules, &Limits { messages: 5, ..few }));
     assert_eq!(found.window.value, None, "{}", found.window.evidence);
     let found = findings("");
@@ -431,8 +427,7 @@ fn the_rust_source_is_a_provider() {
     assert_eq!((found.receipts.scope, found.receipts.id_fallback), (ReceiptScope::Message, IdFallback::None));
     assert_eq!(found.receipts.offset.map(UtcOffset::quarters), Some(22));
     let nothing = golden::nothing::PROVIDER;
-    let unstated =
-        Provider { name: "smpp.example", host: "smpp.example", tls_port: Some(2776), ..Provider::UNSTATED };
+    let unstated = Provider::UNSTATED.name("smpp.example").host("smpp.example").tls_port(2776);
     assert_eq!(nothing, unstated);
 }
 

@@ -46,7 +46,7 @@ pub(super) fn send(arguments: &Arguments, report: Report) -> Result<bool, Failur
     let (mut tracker, mut waiting) = (Tracker::new(report), Vec::new());
     let exchanged = submit(&mut connection, &messages, &mut tracker, &mut waiting, report)
         .and_then(|()| await_receipts(&mut connection, &mut tracker, &mut waiting, arguments.timeout()));
-    let End { reason, error } = match exchanged {
+    let End { reason, error, .. } = match exchanged {
         Ok(()) => connection.unbind(),
         Err(end) => end,
     };

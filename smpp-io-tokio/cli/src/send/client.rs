@@ -60,7 +60,7 @@ pub(super) async fn send(arguments: &Arguments, report: Report) -> Result<bool, 
         }
     };
 
-    let End { reason, error } = client.unbind().await;
+    let End { reason, error, .. } = client.unbind().await;
     if !session_ended {
         // Receipts that arrived before the end of the session are still reported. The task fails only if it panics.
         let _ = receiving.await;

@@ -159,23 +159,24 @@ impl Arguments {
             (_, None) => ReceiptTiming::BeforeResponse,
             _ => ReceiptTiming::Delayed,
         };
-        let default = Rules::default();
         let mut dialect = Dialect::default();
         for (name, value) in &self.dialect {
             // Cannot fail: the value was parsed before.
             let _ = dialect.set(name, value);
         }
-        let mut rules = Rules {
-            max_binds: self.max_binds,
-            rate: (self.rate > 0).then(|| Rate::per_second(self.rate)),
-            receipt_timing: receipts,
-            receipt_delay: self.receipt_delay.unwrap_or(default.receipt_delay),
-            states: self.receipts.as_ref().map_or(default.states, |(_, weights)| weights.clone()),
-            seed: self.seed.unwrap_or_else(random_seed),
-            dialect,
-            ..default
-        };
-        rules.throttled_percent = self.all_faults().throttled_percent;
+        let mut rules = Rules::default()
+            .max_binds(self.max_binds)
+            .rate((self.rate > 0).then(|| Rate::per_second(self.rate)))
+            .throttled_percent(self.all_faults().throttled_percent)
+            .receipt_timing(receipts)
+            .seed(self.seed.unwrap_or_else(random_seed))
+            .dialect(dialect);
+        if let Some(delay) = self.receipt_delay {
+            rules.receipt_delay = delay;
+        }
+        if let Some((_, weights)) = &self.receipts {
+            rules.states = weights.clone();
+        }
         rules
     }
 

@@ -82,12 +82,10 @@ impl fmt::Display for ListenAddress<'_> {
 impl Listeners {
     /// Listens where the arguments say.
     pub(super) async fn listen(arguments: &Arguments) -> Result<Self, Failure> {
-        let config = Config {
-            max_output: MAX_OUTPUT,
-            inactivity_timeout: arguments.rules().dialect.idle_timeout,
-            enquire_link_is_activity: true,
-            ..Config::default()
-        };
+        let config = Config::default()
+            .max_output(MAX_OUTPUT)
+            .inactivity_timeout(arguments.rules().dialect.idle_timeout)
+            .enquire_link_is_activity(true);
         let proxies = (!arguments.proxy_protocol.is_empty())
             .then(|| ProxyProtocol::from_trusted(arguments.proxy_protocol.iter().copied()));
         let with_proxies = |listener: Listener| match &proxies {

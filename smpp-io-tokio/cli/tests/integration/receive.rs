@@ -63,7 +63,7 @@ impl Drop for Receiver {
 }
 
 fn server() -> Server {
-    let listener = Listener::bind("127.0.0.1:0", Config { window: 32, ..Config::default() }).unwrap();
+    let listener = Listener::bind("127.0.0.1:0", Config::default().window(32)).unwrap();
     Server::builder(AcceptAll).listen(listener).start().unwrap()
 }
 

@@ -112,7 +112,7 @@ pub fn phone_text(parts: &[PhonePart], codings: Codings) -> Option<String> {
 fn user_data<'a>(part: &PhonePart, octets: &'a [u8]) -> UserData<'a> {
     let esm_class = EsmClass::from_bits_retain(part.esm_class);
     let data_coding = DataCoding(part.data_coding);
-    let whole = UserData { header: None, octets, esm_class, data_coding, segment: None };
+    let whole = UserData::default().octets(octets).esm_class(esm_class).data_coding(data_coding);
     UserData::of(esm_class, data_coding, octets, &Tlvs::default()).unwrap_or(whole)
 }
 

@@ -422,8 +422,8 @@ async fn start_smsc(seen: &Arc<Mutex<Seen>>, address: SocketAddr) -> TestSmsc {
     };
     TestSmsc::builder()
         .account(ACCOUNT.0, ACCOUNT.1)
-        .rules(Rules { rate: Some(Rate::per_second(200)), seed: rand_seed(), ..Rules::default() })
-        .faults(Faults { response_delay: Duration::from_millis(20), ..Faults::default() })
+        .rules(Rules::default().rate(Rate::per_second(200)).seed(rand_seed()))
+        .faults(Faults::default().response_delay(Duration::from_millis(20)))
         .listen(Listener::new(listener, smpp_proto::session::Config::default()))
         .subscribe(move |event| {
             let mut seen = seen.lock().unwrap();

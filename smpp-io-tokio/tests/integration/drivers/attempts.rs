@@ -21,7 +21,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 fn connector(binds: Binds) -> AccountConnector {
     let options = Options::new(Credentials::new("shop", "secret"), &Provider::UNSTATED);
-    AccountConnector::new(&"smpp://192.0.2.1".parse().unwrap(), Options { binds, ..options })
+    AccountConnector::new(&"smpp://192.0.2.1".parse().unwrap(), options.binds(binds))
 }
 
 #[tokio::test(start_paused = true)]

@@ -116,7 +116,7 @@ async fn an_account_accepts_all_deliveries_of_a_burst() {
 /// The response is behind more requests than the application may have unanswered.
 #[tokio::test(start_paused = true)]
 async fn an_application_that_awaits_its_own_response_first_gets_it_after_backpressure_timeout() {
-    let config = Config { response_timeout: Duration::from_secs(30), ..Config::default() };
+    let config = Config::default().response_timeout(Duration::from_secs(30));
     let (near, mut far) = duplex(1 << 20);
     let (client, _inbox): (Client, _) = start(near, config);
     let smsc = async {

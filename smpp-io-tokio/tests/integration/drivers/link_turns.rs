@@ -21,17 +21,15 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// Binds without keep-alive: the session sends nothing after a timeout.
 async fn bound(max_unanswered: u16) -> (Transport, Account, Arrivals) {
-    let session = Config { enquire_link_interval: None, max_unanswered, ..Config::default() };
+    let session = Config::default().enquire_link_interval(None).max_unanswered(max_unanswered);
     let options = Options::new(Credentials::new("shop", "secret"), &Provider::UNSTATED);
     let transport = Transport::default();
     let dialed = transport.clone();
-    let connector =
-        AccountConnector::new(&"smpp://192.0.2.1".parse().unwrap(), Options { session, ..options }).dial(
-            move |_| {
-                let transport = dialed.clone();
-                async move { io::Result::Ok(transport) }
-            },
-        );
+    let connector = AccountConnector::new(&"smpp://192.0.2.1".parse().unwrap(), options.session(session))
+        .dial(move |_| {
+            let transport = dialed.clone();
+            async move { io::Result::Ok(transport) }
+        });
     let (account, arrivals) = connector.connect().await.unwrap();
     transport.change(|smsc| smsc.is_held = true);
     (transport, account, arrivals)
@@ -113,7 +111,7 @@ async fn a_connection_is_not_read_while_its_requests_wait_for_the_application() 
 
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_paused_reading_reads_again() {
-    let (smsc, connector) = ScriptedSmsc::new(Config { max_unanswered: 1, ..Config::default() }, true);
+    let (smsc, connector) = ScriptedSmsc::new(Config::default().max_unanswered(1), true);
     let (_account, mut arrivals) = connector.connect().await.unwrap();
     for count in [3, 1] {
         smsc.send(0, messages(DELIVER_SM, count));
@@ -127,7 +125,7 @@ async fn a_connection_that_paused_reading_reads_again() {
 
 #[tokio::test(start_paused = true)]
 async fn a_connection_reads_again_after_backpressure_timeout() {
-    let session = Config { max_unanswered: 1, enquire_link_interval: None, ..Config::default() };
+    let session = Config::default().max_unanswered(1).enquire_link_interval(None);
     let (smsc, connector) = ScriptedSmsc::new(session, true);
     let (_account, mut arrivals) = connector.connect().await.unwrap();
     smsc.send(0, messages(DELIVER_SM, 1));

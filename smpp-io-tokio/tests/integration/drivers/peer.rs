@@ -99,12 +99,10 @@ impl ScriptedSmsc {
     pub(crate) fn new(config: Config, answers: bool) -> (Self, AccountConnector) {
         let smsc = Self { log: Log::default(), connections: Arc::default() };
         let (log, connections) = (Arc::clone(&smsc.log), Arc::clone(&smsc.connections));
-        let options = Options {
-            session: config,
-            connect_interval: Duration::from_millis(1),
-            max_binds: 2,
-            ..Options::new(Credentials::new("shop", "secret"), &Provider::UNSTATED)
-        };
+        let options = Options::new(Credentials::new("shop", "secret"), &Provider::UNSTATED)
+            .session(config)
+            .connect_interval(Duration::from_millis(1))
+            .max_binds(2);
         let endpoint = "smpp://192.0.2.1".parse().unwrap();
         let connector = AccountConnector::new(&endpoint, options).dial(move |_| {
             let (near, far) = duplex(1 << 16);

@@ -208,7 +208,7 @@ async fn all_responses_that_arrived_before_a_failed_write_are_processed() {
 
 #[tokio::test(start_paused = true)]
 async fn responses_that_arrived_before_their_timeout_count_however_late_they_are_read() {
-    let config = Config { enquire_link_interval: None, ..Config::default() };
+    let config = Config::default().enquire_link_interval(None);
     let (transport, client, _inbox) = bound(config).await;
     let submits = submit_held(&transport, &client, 3).await;
     // No task runs in between.
@@ -221,7 +221,7 @@ async fn responses_that_arrived_before_their_timeout_count_however_late_they_are
 
 #[tokio::test(start_paused = true)]
 async fn a_peer_that_sends_without_a_pause_does_not_stop_the_clock() {
-    let config = Config { enquire_link_interval: None, ..Config::default() };
+    let config = Config::default().enquire_link_interval(None);
     let (transport, client, _inbox) = bound(config).await;
     let [request] = &mut submit_held(&transport, &client, 1).await[..] else { panic!() };
     // The second request is polled by a waker that ends the test, in the turn in which its timeout is reported.
@@ -253,7 +253,7 @@ async fn the_stream_is_not_read_after_its_end() {
 async fn a_request_times_out_while_another_waits_for_the_rate_limit() {
     let rate = Some(Rate::per_second(1).with_burst(1));
     let response_timeout = Duration::from_millis(100);
-    let config = Config { enquire_link_interval: None, rate, response_timeout, ..Config::default() };
+    let config = Config::default().enquire_link_interval(None).rate(rate).response_timeout(response_timeout);
     let (transport, client, _inbox) = bound(config).await;
     let began = Instant::now();
     let submits = submit_held(&transport, &client, 1).await;
@@ -276,8 +276,7 @@ impl Wake for SlowWaker {
 #[tokio::test(start_paused = true)]
 async fn a_deadline_that_passes_while_tasks_are_woken_is_kept() {
     // Without keep-alive, the session sends nothing after a timeout.
-    let (transport, client, _inbox) =
-        bound(Config { enquire_link_interval: None, ..Config::default() }).await;
+    let (transport, client, _inbox) = bound(Config::default().enquire_link_interval(None)).await;
     transport.change(|smsc| smsc.is_held = true);
     let message = SubmitSm::default();
     let mut first = pin!(client.submit(&message));

@@ -24,7 +24,7 @@ use crate::drivers::peer::{
 const SECOND: Duration = Duration::from_secs(1);
 
 fn config(enquire_link_interval: Option<Duration>) -> Config {
-    Config { enquire_link_interval, drain_timeout: SECOND, ..Config::default() }
+    Config::default().enquire_link_interval(enquire_link_interval).drain_timeout(SECOND)
 }
 
 async fn bound(config: Config, answers: bool) -> (ScriptedSmsc, Account, Arrivals) {

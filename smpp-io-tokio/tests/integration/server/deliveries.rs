@@ -55,7 +55,7 @@ async fn deliveries_are_spread_over_the_receiving_binds() {
 
 #[tokio::test]
 async fn a_delivery_moves_to_another_bind_only_if_it_never_left() {
-    let config = Config { window: 1, ..Config::default() };
+    let config = Config::default().window(1);
     let (server, address, _test) = serve(ServerLimits::default(), config).await;
     let (leaving, mut first) = esme(address, "shop", TRX).await;
     let (sent, waits) = (deliver(b"sent"), deliver(b"waits"));

@@ -90,7 +90,7 @@ impl AsyncWrite for Flood {
 #[tokio::test]
 async fn a_peer_that_sends_without_a_pause_gets_its_responses() {
     let (sender, mut numbers) = mpsc::unbounded_channel();
-    let config = Config { max_unanswered: 1, ..Config::default() };
+    let config = Config::default().max_unanswered(1);
     let listener = Listener::bind("127.0.0.1:0", config).await.unwrap();
     let server = Server::builder(Slow(sender)).listen(listener).start().unwrap();
     let _stream = TcpStream::connect(server.local_addrs()[0]).await.unwrap();

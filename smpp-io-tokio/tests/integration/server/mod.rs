@@ -32,7 +32,7 @@ use support::{
 
 #[tokio::test]
 async fn the_fifth_bind_is_refused_until_one_ends() {
-    let limits = ServerLimits { binds_per_account: 4, ..ServerLimits::default() };
+    let limits = ServerLimits::default().binds_per_account(4);
     let (server, address, mut test) = serve(limits, Config::default()).await;
     let mut held = Vec::new();
     for mode in [TRX, BindMode::Receiver, BindMode::Transmitter, TRX] {
@@ -65,13 +65,11 @@ async fn the_fifth_bind_is_refused_until_one_ends() {
 
 #[tokio::test]
 async fn the_limits_have_statuses_of_their_own() {
-    let limits = ServerLimits {
-        binds_per_account: 1,
-        binds_status: CommandStatus::RBINDFAIL,
-        rate: Some(Rate::per_second(1)),
-        rate_status: CommandStatus::RMSGQFUL,
-        ..ServerLimits::default()
-    };
+    let limits = ServerLimits::default()
+        .binds_per_account(1)
+        .binds_status(CommandStatus::RBINDFAIL)
+        .rate(Rate::per_second(1))
+        .rate_status(CommandStatus::RMSGQFUL);
     let (_server, address, test) = serve(limits, Config::default()).await;
     let _events = test.echo();
     let (client, _inbox) = esme(address, "shop", TRX).await;
@@ -100,13 +98,7 @@ async fn binds_are_listed() {
 
     let (client, _inbox) = esme(plain, "shop", BindMode::Transmitter).await;
     client.submit(&submit(b"1")).await.unwrap();
-    let endpoint = Endpoint {
-        tls: true,
-        host: "localhost".into(),
-        port: secure.port(),
-        system_id: None,
-        password: None,
-    };
+    let endpoint = Endpoint::tls("localhost", secure.port());
     let connector = Connector::new().tls(certificate.client_tls());
     let (client, _inbox) = connector.connect(&endpoint).await.unwrap();
     let answer =
@@ -125,7 +117,7 @@ async fn binds_are_listed() {
 
 #[tokio::test]
 async fn bound_connections_are_not_closed_for_new_ones() {
-    let limits = ServerLimits { connections_per_address: 2, ..ServerLimits::default() };
+    let limits = ServerLimits::default().connections_per_address(2);
     let (server, address, mut test) = serve(limits, Config::default()).await;
     let first = esme(address, "shop", TRX).await;
     let second = esme(address, "shop", TRX).await;
@@ -145,7 +137,7 @@ async fn bound_connections_are_not_closed_for_new_ones() {
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn connections_are_limited_per_address_and_in_total() {
-    let limits = ServerLimits { connections_per_address: 1, connections: 2, ..ServerLimits::default() };
+    let limits = ServerLimits::default().connections_per_address(1).connections(2);
     let (server, address, mut test) = serve(limits, Config::default()).await;
     let from = async |host: [u8; 4]| {
         let socket = TcpSocket::new_v4().unwrap();
@@ -168,7 +160,7 @@ async fn connections_are_limited_per_address_and_in_total() {
 
 #[tokio::test]
 async fn ten_thousand_connections_without_a_bind_do_not_block_binds() {
-    let limits = ServerLimits { connections: 100, connections_per_address: 100, ..ServerLimits::default() };
+    let limits = ServerLimits::default().connections(100).connections_per_address(100);
     let (server, address, test) = serve(limits, Config::default()).await;
     let _events = test.echo();
     let (early, _inbox) = esme(address, "shop", TRX).await;
@@ -197,7 +189,7 @@ async fn ten_thousand_connections_without_a_bind_do_not_block_binds() {
 async fn a_client_that_does_not_bind_in_time_is_closed() {
     let (service, mut test) = test_service();
     let certificate = Certificate::for_localhost().unwrap();
-    let config = Config { session_init_timeout: Duration::from_millis(300), ..Config::default() };
+    let config = Config::default().session_init_timeout(Duration::from_millis(300));
     let secure = Listener::bind("127.0.0.1:0", config).await.unwrap();
     let secure = secure.tls(certificate.server_tls());
     let plain = Listener::bind("127.0.0.1:0", config).await.unwrap();
@@ -244,7 +236,7 @@ async fn a_client_that_does_not_bind_in_time_is_closed() {
 
 #[tokio::test]
 async fn a_bind_above_its_rate_limit_is_throttled() {
-    let limits = ServerLimits { rate: Some(Rate::per_second(5)), ..ServerLimits::default() };
+    let limits = ServerLimits::default().rate(Rate::per_second(5));
     let (_server, address, test) = serve(limits, Config::default()).await;
     let mut events = test.echo();
     let (shop, _inbox) = esme(address, "shop", TRX).await;
@@ -275,7 +267,7 @@ async fn a_bind_above_its_rate_limit_is_throttled() {
 
 #[tokio::test]
 async fn requests_can_be_answered_later_or_dropped() {
-    let config = Config { max_unanswered: 2, ..Config::default() };
+    let config = Config::default().max_unanswered(2);
     let (_server, address, mut test) = serve(ServerLimits::default(), config).await;
     let (client, _inbox) = esme(address, "shop", TRX).await;
     let messages = [submit(b"1"), submit(b"2"), submit(b"3")];
@@ -319,7 +311,7 @@ async fn requests_run_concurrently_and_outlive_their_session() {
 
 #[tokio::test]
 async fn too_many_requests_are_cancelled_with_their_session() {
-    let limits = ServerLimits { detached_requests: 0, ..ServerLimits::default() };
+    let limits = ServerLimits::default().detached_requests(0);
     let (_server, address, test) = serve(limits, Config::default()).await;
     let mut events = test.echo();
     let (client, _inbox) = esme(address, "shop", TRX).await;
@@ -334,7 +326,7 @@ async fn too_many_requests_are_cancelled_with_their_session() {
 
 #[tokio::test]
 async fn a_bind_works_while_all_its_requests_wait() {
-    let config = Config { max_unanswered: 1, ..Config::default() };
+    let config = Config::default().max_unanswered(1);
     let (server, address, test) = serve(ServerLimits::default(), config).await;
     let mut events = test.echo();
     let (client, mut inbox) = esme(address, "shop", TRX).await;

@@ -51,7 +51,7 @@ async fn an_observer_that_panics_on_a_response_does_not_end_the_bind() {
             assert_eq!(direction, Direction::In, "expected panic");
         }
     }
-    let limits = ServerLimits { rate: Some(Rate::per_second(1)), ..ServerLimits::default() };
+    let limits = ServerLimits::default().rate(Rate::per_second(1));
     let (server, address, test) = serve(limits, Config::default()).await;
     let mut events = test.echo();
     let (shop, _inbox) = esme(address, "shop", TRX).await;

@@ -102,7 +102,7 @@ async fn tls_begins_after_the_header() {
 
 #[tokio::test]
 async fn the_limit_per_address_counts_clients_and_not_the_proxy() {
-    let limits = ServerLimits { connections_per_address: 1, ..ServerLimits::default() };
+    let limits = ServerLimits::default().connections_per_address(1);
     let (server, address, mut test) = serve(limits, trusted("127.0.0.1/32")).await;
     let _first = through_proxy(address, V1).await;
     let _second = through_proxy(address, V2).await;
@@ -186,7 +186,7 @@ async fn a_header_has_a_time_limit() {
 
 #[tokio::test(start_paused = true)]
 async fn connections_that_wait_for_a_header_make_room_for_new_ones() {
-    let limits = ServerLimits { unbound_connections: 2, ..ServerLimits::default() };
+    let limits = ServerLimits::default().unbound_connections(2);
     let (server, _first, mut test) = in_memory(limits);
     let mut second = connect(&server);
     let third = connect(&server);

@@ -78,8 +78,8 @@ async fn the_first_bind_gets_what_waits() {
 
 #[tokio::test]
 async fn a_full_queue_refuses_and_makes_deliver_wait() {
-    let deliveries = DeliveryOptions { capacity: 1, ..DeliveryOptions::default() };
-    let limits = ServerLimits { deliveries, ..ServerLimits::default() };
+    let deliveries = DeliveryOptions::default().capacity(1);
+    let limits = ServerLimits::default().deliveries(deliveries);
     let (server, address, _test) = serve(limits, Config::default()).await;
     let (_client, mut inbox) = esme(address, "shop", TRX).await;
     let queued = server.queue(b"shop", &deliver(b"1")).unwrap();
@@ -97,8 +97,8 @@ async fn a_full_queue_refuses_and_makes_deliver_wait() {
 
 #[tokio::test]
 async fn deliver_waits_for_no_place_without_a_bind() {
-    let deliveries = DeliveryOptions { capacity: 1, octets: 100, ..DeliveryOptions::default() };
-    let limits = ServerLimits { deliveries, ..ServerLimits::default() };
+    let deliveries = DeliveryOptions::default().capacity(1).octets(100);
+    let limits = ServerLimits::default().deliveries(deliveries);
     let (server, address, _test) = serve(limits, Config::default()).await;
     let (client, mut inbox) = esme(address, "shop", TRX).await;
     // It stays in the queue.
@@ -118,7 +118,7 @@ async fn deliver_waits_for_no_place_without_a_bind() {
 
 #[tokio::test]
 async fn a_request_without_a_message_does_not_end_throttling() {
-    let limits = ServerLimits { rate: Some(Rate::per_second(1)), ..ServerLimits::default() };
+    let limits = ServerLimits::default().rate(Rate::per_second(1));
     let (server, address, test) = serve(limits, Config::default()).await;
     let _echo = test.echo();
     let (client, _inbox) = esme(address, "shop", TRX).await;
@@ -169,12 +169,10 @@ struct IgnoresCase;
 impl Service for IgnoresCase {
     async fn bind(&self, request: &BindRequest) -> Result<Admission, CommandStatus> {
         let name = request.bind().system_id.as_bytes().to_ascii_lowercase();
-        Ok(Admission {
-            account: Some(AccountName::new(&name)),
-            binds: Some(BindLimits { receivers: 1, ..BindLimits::total(2) }),
-            account_rate: Some(Rate::per_second(3)),
-            ..Admission::default()
-        })
+        Ok(Admission::default()
+            .account(AccountName::new(&name))
+            .binds(BindLimits::total(2).receivers(1))
+            .account_rate(Rate::per_second(3)))
     }
 
     async fn request(&self, _: &BoundSession, request: Inbound<Smsc>) {
@@ -225,7 +223,7 @@ async fn futures_of(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_race_of_binds_exceeds_the_limit() {
-    let limits = ServerLimits { binds_per_account: 4, ..ServerLimits::default() };
+    let limits = ServerLimits::default().binds_per_account(4);
     let (server, address, _test) = serve(limits, Config::default()).await;
     for _ in 0..60 {
         let mut binds = JoinSet::new();

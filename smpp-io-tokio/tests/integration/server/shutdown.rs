@@ -81,7 +81,7 @@ async fn dropping_a_server_aborts_every_session() {
 #[tokio::test]
 async fn a_bind_decision_is_cancelled_by_disconnect_shutdown_and_timeout() {
     let drain_timeout = Duration::from_millis(50);
-    let config = Config { drain_timeout, ..Config::default() };
+    let config = Config::default().drain_timeout(drain_timeout);
     let (server, address, mut test) = serve(ServerLimits::default(), config).await;
     let (client, _inbox) = connect(address).await;
     let undecided = Bind { system_id: COctets::new(b"undecided").unwrap(), ..Bind::default() };
@@ -101,7 +101,7 @@ async fn a_bind_decision_is_cancelled_by_disconnect_shutdown_and_timeout() {
     assert_eq!((shutdown.not_bound, shutdown.ended.len()), (1, 0));
     test.event("decision dropped").await;
 
-    let limits = ServerLimits { decision_timeout: Duration::from_millis(50), ..ServerLimits::default() };
+    let limits = ServerLimits::default().decision_timeout(Duration::from_millis(50));
     let (_server, address, mut test) = serve(limits, Config::default()).await;
     let (client, _inbox) = connect(address).await;
     let answer = client.bind(&undecided).await;
@@ -112,8 +112,8 @@ async fn a_bind_decision_is_cancelled_by_disconnect_shutdown_and_timeout() {
 
 #[tokio::test]
 async fn timeouts_may_be_unlimited() {
-    let config = Config { session_init_timeout: Duration::MAX, ..Config::default() };
-    let limits = ServerLimits { decision_timeout: Duration::MAX, ..ServerLimits::default() };
+    let config = Config::default().session_init_timeout(Duration::MAX);
+    let limits = ServerLimits::default().decision_timeout(Duration::MAX);
     let (server, address, _test) = serve(limits, config).await;
     let (client, _inbox) = esme(address, "shop", TRX).await;
     let (shutdown, end) = tokio::join!(server.shutdown(Duration::MAX), client.closed());

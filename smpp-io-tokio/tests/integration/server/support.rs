@@ -66,11 +66,7 @@ impl Service for TestService {
             }
             _ if !bind.password.equals(b"secret") => Err(CommandStatus::RINVPASWD),
             b"panic" => panic!("expected panic"),
-            b"vip" => Ok(Admission {
-                binds: Some(BindLimits::total(1)),
-                rate: Some(Rate::per_second(1000)),
-                ..Admission::default()
-            }),
+            b"vip" => Ok(Admission::default().binds(BindLimits::total(1)).rate(Rate::per_second(1000))),
             _ => Ok(Admission::default()),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use smpp_proto::account::{Binds, Message, MessageRequest, Options};
+use smpp_proto::account::{Binds, Message, MessageRequest};
 use smpp_proto::{
     Address, COctets, CancelSm, CommandStatus, DataSm, Destination, EsmClass, List, MessageClass,
     MessageState, Pdu, QuerySm, QuerySmResp, ReplaceSm, ShortMessage, SubmitMulti, SubmitMultiResp, SubmitSm,
@@ -128,7 +128,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         name: "requests about a message go on the bind that sent it",
         play: |stage| {
             let smsc = stage.smsc("smsc");
-            stage.start(Options { binds: Binds::NONE, ..options(&smsc) });
+            stage.start(options(&smsc).binds(Binds::NONE));
             let message_id = id();
             let query = QuerySm { message_id, ..QuerySm::default() };
             stage.request(MessageRequest::query_sm(&query).deadline(Duration::from_millis(1)));
@@ -220,7 +220,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         name: "what cannot be sent as it is stated is not taken",
         play: |stage| {
             let smsc = stage.smsc("smsc");
-            stage.start(Options { queue_capacity: 2, ..options(&smsc) });
+            stage.start(options(&smsc).queue_capacity(2));
             stage.submit("key", &text("Hello").key([b'k'; 65]));
             stage.submit("long", &text(&"long ".repeat(80)));
             let short_message = ShortMessage::new(b"Hello").unwrap();
@@ -272,7 +272,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         name: "a full queue takes no message, and the account says when it can send",
         play: |stage| {
             let smsc = stage.smsc("smsc");
-            let mut options = Options { queue_capacity: 2, ..options(&smsc) };
+            let mut options = options(&smsc).queue_capacity(2);
             options.session.window = 2;
             stage.start(options);
             let mut peer = smsc.bound();

@@ -3,7 +3,7 @@
 use std::net::TcpStream;
 use std::time::Duration;
 
-use smpp_proto::account::{Backoff, Binds, MessageRequest, Options, UnansweredPolicy};
+use smpp_proto::account::{Backoff, Binds, MessageRequest, UnansweredPolicy};
 use smpp_proto::{CommandStatus, QuerySm, Tlvs};
 
 use crate::account_scenarios::Scenario;
@@ -16,7 +16,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             let smsc = stage.smsc("smsc");
             let down = closed();
             let error = TcpStream::connect(("127.0.0.1", down.port)).unwrap_err().to_string();
-            stage.start(Options { endpoints: vec![down, smsc.endpoint()], ..options(&smsc) });
+            stage.start(options(&smsc).endpoints(vec![down, smsc.endpoint()]));
             stage.shows("connect_failed", &error);
             stage.submit("m", &text("Hello"));
             let mut peer = smsc.bound();
@@ -42,7 +42,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             let (sending, receiving) = (stage.smsc("tx"), stage.smsc("rx"));
             let binds = Binds::transmitters(1).at([sending.endpoint()]);
             let binds = binds.and(Binds::receivers(1).at([receiving.endpoint()]));
-            stage.start(Options { binds, ..options(&sending) });
+            stage.start(options(&sending).binds(binds));
             let (mut tx, mut rx) = (sending.bound(), receiving.bound());
             stage.submit("m", &receipted("Hello"));
             tx.accepts("id1");
@@ -70,7 +70,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         name: "without binds, messages are kept until there is one",
         play: |stage| {
             let smsc = stage.smsc("smsc");
-            stage.start(Options { binds: Binds::NONE, max_binds: 1, ..options(&smsc) });
+            stage.start(options(&smsc).binds(Binds::NONE).max_binds(1));
             stage.submit("m", &text("kept"));
             stage.set_binds(Binds::transceivers(1));
             let mut peer = smsc.bound();
@@ -202,8 +202,8 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         name: "a peer that is not an SMSC is said to be none",
         play: |stage| {
             let smsc = stage.smsc("smsc");
-            let backoff = Backoff { initial: LONG, max: LONG, reset_after: LONG };
-            stage.start(Options { backoff, ..options(&smsc) });
+            let backoff = Backoff::default().initial(LONG).max(LONG).reset_after(LONG);
+            stage.start(options(&smsc).backoff(backoff));
             let mut peer = smsc.accept();
             peer.reads();
             peer.sends_octets(b"HTTP/1.1 400 Bad Request\r\n\r\n");
@@ -272,7 +272,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         name: "an answer goes on the bind of the question, as in a USSD session",
         play: |stage| {
             let smsc = stage.smsc("smsc");
-            stage.start(Options { binds: Binds::transceivers(2), ..options(&smsc) });
+            stage.start(options(&smsc).binds(Binds::transceivers(2)));
             let (mut a, mut b) = (smsc.bound_as("a"), smsc.bound_as("b"));
             stage.wait_for_binds(2);
             b.sends_text("*100#");
@@ -316,7 +316,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         name: "the segments of a message go on one bind in order",
         play: |stage| {
             let smsc = stage.smsc("smsc");
-            stage.start(Options { binds: Binds::transceivers(2), ..options(&smsc) });
+            stage.start(options(&smsc).binds(Binds::transceivers(2)));
             let (mut a, mut b) = (smsc.bound_as("a"), smsc.bound_as("b"));
             stage.wait_for_binds(2);
             stage.submit("m", &text(&"long ".repeat(80)));
@@ -345,7 +345,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         play: |stage| {
             let smsc = stage.smsc("smsc");
             let binds = Binds::transceivers(2);
-            let mut options = Options { binds, spread_segments: true, ..options(&smsc) };
+            let mut options = options(&smsc).binds(binds).spread_segments(true);
             options.session.window = 1;
             stage.start(options);
             let (mut a, mut b) = (smsc.bound_as("a"), smsc.bound_as("b"));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use smpp_proto::account::{Binds, Expected, MessageRequest, Options};
+use smpp_proto::account::{Binds, Expected, MessageRequest};
 use smpp_proto::{CommandStatus, QuerySm, Tlvs};
 
 use crate::account_scenarios::Scenario;
@@ -48,7 +48,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         name: "a silent SMSC does not hold up a shutdown",
         play: |stage| {
             let smsc = stage.smsc("smsc");
-            let mut options = Options { unbind_timeout: Duration::from_millis(1_500), ..options(&smsc) };
+            let mut options = options(&smsc).unbind_timeout(Duration::from_millis(1_500));
             options.session.window = 1;
             stage.start(options);
             stage.submit("m", &receipted("in flight").key("row 1"));
@@ -78,7 +78,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         name: "an account without binds shuts down at once",
         play: |stage| {
             let smsc = stage.smsc("smsc");
-            stage.start(Options { binds: Binds::NONE, ..options(&smsc) });
+            stage.start(options(&smsc).binds(Binds::NONE));
             stage.submit("m", &text("kept").key("row 1"));
             stage.shutdown(Duration::ZERO);
             stage.outcome("m");
@@ -190,7 +190,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         name: "an account without an endpoint does not start",
         play: |stage| {
             let smsc = stage.smsc("smsc");
-            stage.start(Options { endpoints: Vec::new(), ..options(&smsc) });
+            stage.start(options(&smsc).endpoints(Vec::new()));
         },
         expected: &[
             "the account does not start: a group of binds has no endpoint: set the option endpoints, or give the group its own with Binds::at",
@@ -200,7 +200,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         name: "a receiver of events that reads too slowly is told how many it has lost",
         play: |stage| {
             let smsc = stage.smsc("smsc");
-            let options = Options { binds: Binds::NONE, ..options(&smsc) };
+            let options = options(&smsc).binds(Binds::NONE);
             stage.start_with(Settings {
                 options,
                 expected: Vec::new(),

@@ -15,7 +15,7 @@ const NO_CREDIT: CommandStatus = CommandStatus(0x450);
 /// The options of an account that sends one message at a time, with this action on a status.
 fn one_at_a_time(smsc: &Smsc, status: CommandStatus, action: SubmitAction) -> Options {
     let statuses = Statuses::new(&StatusTable::UNSTATED).on_submit(status, action);
-    let mut options = Options { statuses, ..options(smsc) };
+    let mut options = options(smsc).statuses(statuses);
     options.session.window = 1;
     options
 }
@@ -142,7 +142,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         name: "a message that one bind refuses with RINVBNDSTS goes on another",
         play: |stage| {
             let smsc = stage.smsc("smsc");
-            stage.start(Options { binds: Binds::transceivers(2), ..options(&smsc) });
+            stage.start(options(&smsc).binds(Binds::transceivers(2)));
             let (mut a, mut b) = (smsc.bound_as("a"), smsc.bound_as("b"));
             stage.wait_for_binds(2);
             stage.submit("m", &text("Hello"));

@@ -126,7 +126,7 @@ impl Driver for OneThread {
 
     fn abort(&mut self) {
         self.connection.take().expect("the connection has not ended").close();
-        self.end = Some(End { reason: CloseReason::Aborted, error: None });
+        self.end = Some(End::new(CloseReason::Aborted, None));
     }
 
     fn end(&mut self) -> CloseReason {

@@ -9,8 +9,7 @@ use std::time::{Duration, Instant};
 
 use smpp_common::in_place_smsc::InPlaceSmsc;
 use smpp_proto::account::{
-    Binds, Credentials, LinkState, Message, NoMoreReceipts, Options, ReceiptOptions, SegmentOutcome,
-    SendError,
+    Binds, Credentials, LinkState, Message, NoMoreReceipts, Options, SegmentOutcome, SendError,
 };
 use smpp_proto::provider::{LongMessages, Provider};
 use smpp_proto::session::State;
@@ -97,17 +96,17 @@ impl Load {
 fn options(arguments: &Arguments) -> Options {
     let options = Options::new(Credentials::default(), &Provider::UNSTATED);
     let in_flight = arguments.in_flight();
-    let capacity = options.receipts.capacity.max(in_flight + arguments.outstanding);
-    Options {
-        binds: Binds::transceivers(arguments.connections),
-        max_binds: arguments.connections,
-        connect_interval: Duration::ZERO,
-        session: arguments.config(),
-        long_messages: LongMessages::Payload,
-        queue_capacity: options.queue_capacity.max(in_flight),
-        receipts: ReceiptOptions { capacity, ..options.receipts },
-        ..options
-    }
+    let receipts =
+        options.receipts.capacity(options.receipts.capacity.max(in_flight + arguments.outstanding));
+    let queue_capacity = options.queue_capacity.max(in_flight);
+    options
+        .binds(Binds::transceivers(arguments.connections))
+        .max_binds(arguments.connections)
+        .connect_interval(Duration::ZERO)
+        .session(arguments.config())
+        .long_messages(LongMessages::Payload)
+        .queue_capacity(queue_capacity)
+        .receipts(receipts)
 }
 
 /// Returns whether a link is bound.

@@ -25,16 +25,12 @@ const LISTING_INTERVAL: Duration = Duration::from_millis(1);
 
 /// Serves until so many sessions have ended, or without end.
 pub(super) fn serve(address: &str, sessions: Option<usize>) -> Result<bool, Failure> {
-    let config = Config { max_unanswered: u16::MAX, ..Config::default() };
+    let config = Config::default().max_unanswered(u16::MAX);
     let listener = Listener::bind(address, config).map_err(|error| Failure::listen(address, error))?;
     println!("listening on {}", listener.local_addr().map_err(Failure::other)?);
     let (events, received) = mpsc::channel();
     let service = AcceptAll { events: events.clone(), messages: AtomicU64::new(0) };
-    let limits = ServerLimits {
-        binds_per_account: u16::MAX,
-        connections_per_address: usize::MAX,
-        ..ServerLimits::default()
-    };
+    let limits = ServerLimits::default().binds_per_account(u16::MAX).connections_per_address(usize::MAX);
     let server = Server::builder(service).limits(limits).listen(listener).start().map_err(Failure::other)?;
     let server = Arc::new(server);
     let mut ended = 0;

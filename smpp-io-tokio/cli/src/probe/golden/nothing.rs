@@ -27,14 +27,14 @@
 // the account, or it needs more --wait
 
 /// A provider for smpp-proto.
-pub const PROVIDER: smpp_proto::provider::Provider = smpp_proto::provider::Provider {
+pub const PROVIDER: smpp_proto::provider::Provider = smpp_proto::provider::Provider::UNSTATED
     // the host, for want of a name
-    name: "smpp.example",
+    .name("smpp.example")
     // from --url
-    host: "smpp.example",
+    .host("smpp.example")
     // plain_port: not found out: --url names the other port
     // from --url
-    tls_port: Some(2776),
+    .tls_port(2776)
     // interface_version: not found out: the bind response has no sc_interface_version
     // max_binds: not found out: 1 bind(s) at a time were accepted, and --max-binds allows no more
     // rate: not found out: not tested; --exceed-rate with a larger --budget tests it
@@ -47,25 +47,24 @@ pub const PROVIDER: smpp_proto::provider::Provider = smpp_proto::provider::Provi
     // alphabets: not found out: no message that would show it was accepted
     // long_messages: not found out: not tested; a larger --budget tests it
     // max_message_id: not found out: no response had a message_id
-    codings: smpp_proto::sms::Codings {
-        // smsc_default: not found out: no message that would show it was accepted
-        // ia5: not found out: data_coding 1 was not tested
-        ..smpp_proto::provider::Provider::UNSTATED.codings
-    },
-    receipts: smpp_proto::provider::ReceiptDialect {
-        // registered_delivery: not found out: no receipt arrived: it may need more --wait
-        // request_on_last_segment: not found out: each message requested receipts in all its segments
-        // scope: not found out: no segments were accepted
-        // states: not found out: no receipt arrived: it may need more --wait
-        // final_states: not found out: no receipt arrived: it may need more --wait
-        // state_words: not found out: no word of 0 receipts is unknown
-        // route: not found out: no receipt arrived: it may need more --wait
-        // detection: not found out: no receipt arrived: it may need more --wait
-        // esm_classes: not found out: no receipt arrived: it may need more --wait
-        // message_ids: not found out: no receipt arrived: it may need more --wait
-        // id_fallback: not found out: no receipt arrived: it may need more --wait
-        // offset: not found out: no receipt arrived: it may need more --wait
-        ..smpp_proto::provider::ReceiptDialect::UNSTATED
-    },
-    ..smpp_proto::provider::Provider::UNSTATED
-};
+    .codings(
+        smpp_proto::provider::Provider::UNSTATED.codings
+            // smsc_default: not found out: no message that would show it was accepted
+            // ia5: not found out: data_coding 1 was not tested
+    )
+    .receipts(
+        smpp_proto::provider::ReceiptDialect::UNSTATED
+            // registered_delivery: not found out: no receipt arrived: it may need more --wait
+            // request_on_last_segment: not found out: each message requested receipts in all its segments
+            // scope: not found out: no segments were accepted
+            // states: not found out: no receipt arrived: it may need more --wait
+            // final_states: not found out: no receipt arrived: it may need more --wait
+            // state_words: not found out: no word of 0 receipts is unknown
+            // route: not found out: no receipt arrived: it may need more --wait
+            // detection: not found out: no receipt arrived: it may need more --wait
+            // esm_classes: not found out: no receipt arrived: it may need more --wait
+            // message_ids: not found out: no receipt arrived: it may need more --wait
+            // id_fallback: not found out: no receipt arrived: it may need more --wait
+            // offset: not found out: no receipt arrived: it may need more --wait
+    )
+    ;

@@ -6,11 +6,12 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use smpp_common::LastFailure;
 use smpp_proto::account::{ExpectError, OptionsError};
 use smpp_proto::diagnosis::refused_bind_advice;
 use smpp_proto::session::{RefusedResponse, RequestError};
 use smpp_proto::{CommandStatus, EndpointError};
+
+use crate::last_failure::LastFailure;
 
 /// Starting an account failed.
 #[derive(Debug)]
@@ -18,9 +19,11 @@ use smpp_proto::{CommandStatus, EndpointError};
 pub enum AccountError {
     /// The URL is not a valid endpoint.
     Url(EndpointError),
+    /// The operating system could not start a thread: only in `smpp-std`.
+    Thread(io::Error),
     /// The options contradict each other, or the credentials do not fit into a bind.
     Options(OptionsError),
-    /// The account cannot wait for the receipts of [`AccountConnector::expect`](super::AccountConnector::expect).
+    /// The account cannot wait for the receipts of `AccountConnector::expect`.
     Expect(ExpectError),
     /// The SMSC refused the bind with a permanent status.
     Refused {
@@ -33,7 +36,7 @@ pub enum AccountError {
     Untrusted(LastFailure),
     /// No bind succeeded within the timeout.
     Timeout {
-        /// The timeout: see [`AccountConnector::bind_timeout`](super::AccountConnector::bind_timeout).
+        /// The timeout: see `AccountConnector::bind_timeout`.
         after: Duration,
         /// The last failure.
         last: Option<LastFailure>,
@@ -42,7 +45,8 @@ pub enum AccountError {
 
 impl AccountError {
     /// Returns the error of a server that is not trusted, from the last failure.
-    pub(super) fn untrusted(failure: Option<LastFailure>) -> Self {
+    #[doc(hidden)]
+    pub fn untrusted(failure: Option<LastFailure>) -> Self {
         let unknown = || io::Error::other("the server is not trusted");
         Self::Untrusted(failure.unwrap_or_else(|| LastFailure::Transport(Arc::new(unknown()))))
     }
@@ -52,6 +56,9 @@ impl fmt::Display for AccountError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Url(error) => error.fmt(f),
+            Self::Thread(error) => {
+                write!(f, "cannot start a thread for the account: {error}; check the limit on threads")
+            }
             Self::Options(error) => error.fmt(f),
             Self::Expect(error) => write!(f, "cannot wait for the receipts of an earlier process: {error}"),
             Self::Refused { status, response } => {
@@ -71,6 +78,7 @@ impl Error for AccountError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Url(error) => Some(error),
+            Self::Thread(error) => Some(error),
             Self::Options(error) => Some(error),
             Self::Expect(error) => Some(error),
             Self::Untrusted(failure) => Some(failure.error()),
@@ -82,8 +90,10 @@ impl Error for AccountError {
 
 #[cfg(test)]
 mod tests {
+    use smpp_proto::Endpoint;
+
     use super::*;
-    use crate::error::{ConnectError, ConnectErrorKind};
+    use crate::connect_error::{ConnectError, ConnectErrorKind};
     use crate::tls::TlsError;
 
     fn tls() -> ConnectErrorKind {
@@ -92,14 +102,15 @@ mod tests {
 
     #[test]
     fn an_error_returns_its_cause() {
-        let url = "http://smsc".parse::<smpp_proto::Endpoint>().unwrap_err();
+        let url = "http://smsc".parse::<Endpoint>().unwrap_err();
         let options = AccountError::Options(OptionsError::NoEndpoint);
         let expect = AccountError::Expect(ExpectError::Full);
         assert!(AccountError::Url(url).source().is_some_and(<dyn Error>::is::<EndpointError>));
         assert!(options.source().is_some_and(<dyn Error>::is::<OptionsError>));
         assert!(expect.source().is_some_and(<dyn Error>::is::<ExpectError>));
-        let failure =
-            || LastFailure::from(ConnectError { endpoint: "smpps://smsc:2776".into(), kind: tls() });
+        let thread = AccountError::Thread(io::Error::from_raw_os_error(11));
+        assert!(thread.source().is_some_and(<dyn Error>::is::<io::Error>));
+        let failure = || LastFailure::from(ConnectError::new(&Endpoint::tls("smsc", 2776), tls()));
         for error in [
             AccountError::Untrusted(failure()),
             AccountError::Timeout { after: Duration::from_secs(60), last: Some(failure()) },

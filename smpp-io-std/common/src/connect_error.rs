@@ -306,7 +306,7 @@ mod tests {
         let names = |count| {
             let presented = (0..count).map(|number| format!("DnsName(\"{number}.example\")")).collect();
             let expected = ServerName::try_from("smsc").unwrap();
-            TlsError::Certificate(Rejected::NotValidForNameContext { expected, presented })
+            TlsError::from(rustls::Error::from(Rejected::NotValidForNameContext { expected, presented }))
         };
         let (renew, clock) =
             ("ask the operator of the server for a new certificate", "check the clock of this machine");
@@ -349,7 +349,7 @@ mod tests {
             (Rejected::InvalidPurpose, "it is not for this purpose", trust),
         ];
         let rejected = rejected.map(|(error, why, advice)| {
-            (TlsError::Certificate(error), format!("the peer's certificate was rejected: {why}"), advice)
+            (rustls::Error::from(error).into(), format!("the peer's certificate was rejected: {why}"), advice)
         });
         let protocol = [
             (
@@ -365,8 +365,7 @@ mod tests {
                 "ask the operator of the server why it refuses",
             ),
         ];
-        let protocol =
-            protocol.map(|(error, why, advice)| (TlsError::Protocol(error), why.to_owned(), advice));
+        let protocol = protocol.map(|(error, why, advice)| (TlsError::from(error), why.to_owned(), advice));
         let others = [
             (names(0), "the peer's certificate was rejected: it is not for smsc, but for no host", name),
             (names(1), "the peer's certificate was rejected: it is not for smsc, but for 0.example", name),

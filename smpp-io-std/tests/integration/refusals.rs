@@ -14,7 +14,9 @@ use smpp_proto::provider::Provider;
 use smpp_proto::session::{
     CloseReason, Config, Direction, Esme, Instant, ObservedPdu, Observer, Refusal, RejectedPdu, Smsc,
 };
-use smpp_proto::{AlertNotification, CommandId, CommandStatus, Pdu, Tag, frame};
+use smpp_proto::{
+    AlertNotification, CommandId, CommandStatus, DataSm, DataSmResp, Pdu, Tag, Tlv, Tlvs, frame,
+};
 use smpp_std::account::{AccountConnector, AccountError};
 use smpp_std::{
     Admission, BindRequest, BoundSession, Connection, Connector, HandleRoute, Inbound, Listener,
@@ -306,5 +308,30 @@ fn an_observer_of_the_server_sees_each_connection_from_its_first_pdu() {
         // The session stays in the registry while it is bound.
         let stats = server.binds().list()[0].stats();
         assert_eq!((stats.refused, stats.malformed, stats.unknown_commands), (1, 0, 0));
+    });
+}
+
+#[test]
+fn a_refused_data_sm_has_the_parameters_that_the_smsc_gives() {
+    watched(|| {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let there = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (_smsc, mut requests) =
+            start::<Smsc, _>(listener.accept().unwrap().0, Config::default()).unwrap();
+        let serving = thread::spawn(move || {
+            let Some(Inbound::Bind(request)) = requests.recv() else { panic!("no bind") };
+            request.accept().unwrap();
+            let Some(Inbound::DataSm(message)) = requests.recv() else { panic!("no message") };
+            let price = [Tlv::new(PRICE, b"0.0042").unwrap()];
+            let body = DataSmResp { tlvs: Tlvs::list(&price), ..DataSmResp::default() };
+            message.respond_with_reason(CommandStatus::RSUBMITFAIL, &body).unwrap();
+        });
+        let (client, _inbox) = start::<Esme, _>(there, Config::default()).unwrap();
+        client.bind(&bind("secret")).unwrap();
+        let error = client.request(&DataSm::default()).unwrap_err();
+        let RequestError::Refused { status, response } = error else { panic!("{error}") };
+        assert_eq!(status, CommandStatus::RSUBMITFAIL);
+        assert_eq!(response.tlv(PRICE), Some(&b"0.0042"[..]));
+        serving.join().unwrap();
     });
 }

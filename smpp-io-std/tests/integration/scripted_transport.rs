@@ -257,6 +257,8 @@ fn an_exchange_has_a_deadline() {
     // The window is full.
     let late = connection.request_until(&message(), std::time::Instant::now());
     assert!(matches!(late, Err(DeadlineError::NeverSent)), "{late:?}");
+    let text = late.unwrap_err().to_string();
+    assert!(text.ends_with("it is safe to send it again"), "{text}");
     let sent = connection.wait_until(sent, std::time::Instant::now()).unwrap_err();
     assert_eq!(commands(&log.lock().unwrap().written), [CommandId::BIND_TRANSCEIVER, CommandId::SUBMIT_SM]);
     assert_eq!(connection.wait(sent).unwrap().message_id(), b"id-7");
@@ -275,6 +277,11 @@ fn a_deadline_also_covers_a_write_that_the_peer_does_not_take() {
     let began = std::time::Instant::now();
     let late = connection.submit_until(&message(), began + Duration::from_millis(20));
     assert!(matches!(late, Err(DeadlineError::InFlight(_))), "{late:?}");
+    let text = late.unwrap_err().to_string();
+    assert!(
+        text.ends_with("it may still accept it, so wait for the outcome before sending it again"),
+        "{text}"
+    );
     assert!(began.elapsed() < Duration::from_secs(5));
 }
 

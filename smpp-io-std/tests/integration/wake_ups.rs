@@ -300,7 +300,8 @@ fn a_server_shutdown_keeps_its_bound_with_any_handler() {
         watched(move || {
             let listener = Listener::bind("127.0.0.1:0", quiet()).unwrap();
             let (called, calls) = channel();
-            let server = Server::builder(Handler(called, handler)).listen(listener).start().unwrap();
+            let server =
+                Server::builder(Arc::new(Handler(called, handler))).listen(listener).start().unwrap();
             let peers: Vec<_> = (0..3)
                 .map(|_| {
                     let mut peer = RawPeer::new(TcpStream::connect(server.local_addrs()[0]).unwrap());

@@ -67,7 +67,8 @@ fn a_bind_counts_no_more_when_the_response_to_its_unbind_leaves() {
         let (release, gate) = mpsc::channel();
         let listener = Listener::bind("127.0.0.1:0", Config::default()).unwrap();
         let limits = ServerLimits::default().binds_per_account(1);
-        let service = Gate(Arc::new(Mutex::new(gate)));
+        // An `Arc` of a service is one, with its transport.
+        let service = Arc::new(Gate(Arc::new(Mutex::new(gate))));
         let server = Server::builder(service).limits(limits).listen(listener).start().unwrap();
         let address = server.local_addrs()[0];
         let (first, _inbox) = esme(address, "shop", TRX);

@@ -70,10 +70,10 @@ fn requests_about_a_message_return_the_response() {
         assert!(account.replace_sm_until(&ReplaceSm::default(), later).is_ok());
 
         server.shared.mute.store(true, Ordering::SeqCst);
-        let unanswered = MessageRequestError::Unanswered(UnansweredReason::Timeout);
-        assert_eq!(account.query_sm_until(&QuerySm::default(), soon()), Err(unanswered));
-        assert_eq!(account.cancel_sm_until(&CancelSm::default(), soon()), Err(unanswered));
-        assert_eq!(account.replace_sm_until(&ReplaceSm::default(), soon()), Err(unanswered));
+        let unanswered = || Err(MessageRequestError::Unanswered(UnansweredReason::Timeout));
+        assert_eq!(account.query_sm_until(&QuerySm::default(), soon()), unanswered());
+        assert_eq!(account.cancel_sm_until(&CancelSm::default(), soon()), unanswered());
+        assert_eq!(account.replace_sm_until(&ReplaceSm::default(), soon()), unanswered());
         account.shutdown(SECOND);
         let shut_down = MessageRequestError::NeverSent(RequestNotSentReason::ShutDown);
         assert_eq!(account.query_sm(&QuerySm::default()), Err(shut_down));

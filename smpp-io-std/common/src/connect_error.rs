@@ -302,7 +302,7 @@ mod tests {
         use rustls::pki_types::{ServerName, UnixTime};
         use rustls::{AlertDescription, CertificateError as Rejected, InvalidMessage, PeerIncompatible};
 
-        let day = |day| UnixTime::since_unix_epoch(std::time::Duration::from_secs(day * 86_400));
+        let day = |day: u64| UnixTime::since_unix_epoch(std::time::Duration::from_secs(day * 86_400));
         let names = |count| {
             let presented = (0..count).map(|number| format!("DnsName(\"{number}.example\")")).collect();
             let expected = ServerName::try_from("smsc").unwrap();

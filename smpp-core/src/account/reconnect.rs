@@ -372,10 +372,17 @@ impl<O: Observer> Account<O> {
         }
     }
 
-    /// Appends the octets to transmit to `out`, and returns whether there were any.
+    /// Appends the octets to transmit to `out`, and returns whether there were any. To the rate limits they leave at the time of
+    /// the last call for the connection: call it right after that, or [`poll_transmit_at`](Self::poll_transmit_at).
     pub fn poll_transmit(&mut self, link: LinkId, out: &mut Vec<u8>) -> bool {
+        self.poll_transmit_at(Instant::ZERO, link, out)
+    }
+
+    /// As [`poll_transmit`](Self::poll_transmit), for octets that leave later than the call that has encoded them.
+    pub fn poll_transmit_at(&mut self, now: Instant, link: LinkId, out: &mut Vec<u8>) -> bool {
         let session = self.links.get_mut(link.index()).and_then(LinkSlot::session_mut);
-        let Some((at, messages)) = session.and_then(|session| session.poll_transmit_messages(out)) else {
+        let Some((at, messages)) = session.and_then(|session| session.poll_transmit_messages(now, out))
+        else {
             return false;
         };
         if let Some(limiter) = &mut self.rate_limiter {

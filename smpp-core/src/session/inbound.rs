@@ -89,17 +89,21 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         match header.command {
             CommandId::DELIVER_SM if self.refusal_status(CommandId::DELIVER_SM).is_none() => {
                 let read = reader.read(&frame.plain_deliver_sm()?)?;
-                self.take_frame(now, frame, header);
                 *input = rest;
+                self.take_frame(now, frame, header);
                 self.count_unanswered();
                 Some(Taken::Delivery(TakenDelivery { read, frame, reply: Reply::new(header) }))
             }
             CommandId::SUBMIT_SM_RESP if header.status.is_ok() => {
                 let id = frame.plain_message_id()?;
+                if !self.window.is_waiting(header.sequence, CommandId::SUBMIT_SM) {
+                    return None;
+                }
+                *input = rest;
+                // The observer may panic: then the request has no response.
+                self.take_frame(now, frame, header);
                 let Entry { sequence, tag, sent, .. } =
                     self.window.take_waiting(header.sequence, CommandId::SUBMIT_SM)?;
-                self.take_frame(now, frame, header);
-                *input = rest;
                 self.count_response_time(sent);
                 Some(Taken::Acceptance(TakenAcceptance { tag: tag?, sequence, id, frame }))
             }

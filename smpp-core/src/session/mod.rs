@@ -291,14 +291,20 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     /// Appends the octets to transmit to `out`, and returns whether there were any. If `out` is empty, the session swaps
     /// the buffers instead of copying.
     pub fn poll_transmit(&mut self, out: &mut Vec<u8>) -> bool {
-        self.poll_transmit_messages(out).is_some()
+        self.poll_transmit_messages(self.now, out).is_some()
     }
 
     /// As [`poll_transmit`](Self::poll_transmit). Returns how many messages leave, and when; `None` if there is no output.
-    pub(crate) fn poll_transmit_messages(&mut self, out: &mut Vec<u8>) -> Option<(Instant, u32)> {
+    /// `now`: the time, which may be later than that of the call that has encoded them.
+    pub(crate) fn poll_transmit_messages(
+        &mut self,
+        now: Instant,
+        out: &mut Vec<u8>,
+    ) -> Option<(Instant, u32)> {
         if !self.wants_transmit() {
             return None;
         }
+        self.now = self.now.max(now);
         let messages = self.unsent_messages();
         self.rate_limiter.leave(self.now, messages);
         if out.is_empty() {

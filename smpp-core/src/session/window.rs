@@ -162,6 +162,13 @@ impl<T> Window<T> {
         Some(slot.entry)
     }
 
+    pub(super) fn is_waiting(&self, sequence: SequenceNumber, command: CommandId) -> bool {
+        let slot = self.slots.get(self.index(sequence) as usize).and_then(Option::as_ref);
+        slot.is_some_and(|Slot { entry, .. }| {
+            entry.sequence == sequence && entry.command == command && entry.tag.is_some()
+        })
+    }
+
     /// Removes and returns the request with this number if it has this command and has not timed out.
     #[inline(always)]
     pub(super) fn take_waiting(&mut self, sequence: SequenceNumber, command: CommandId) -> Option<Entry<T>> {

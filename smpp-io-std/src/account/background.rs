@@ -40,7 +40,11 @@ fn run(shared: &Arc<Shared>) {
             shared.process_and_unlock(state, now);
             state = shared.lock();
         } else if let Some(index) = state.next_deferred() {
+            // The write may wait for the transport: what threads have left does not wait for it, nor what they submit meanwhile.
+            state = shared.write_left(state);
+            state.may_leave = false;
             state = shared.write_link(state, index, shared.now());
+            state.may_leave = true;
             // Wakes the threads that have something to fetch.
             shared.unlock(state);
             state = shared.lock();

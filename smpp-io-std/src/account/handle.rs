@@ -179,8 +179,11 @@ impl Account {
             && until.is_none_or(|until| now < until)
         {
             let place = *queue.place.get_or_insert_with(|| state.join_queue());
-            state =
-                if state.unwritten.is_empty() { shared.park(state, until) } else { shared.write_left(state) };
+            state = if shared.should_write_left(&state, until) {
+                shared.write_left(state)
+            } else {
+                shared.park(state, until)
+            };
             now = shared.now();
             if state.is_first(place) {
                 attempt = Attempt::new(&mut state, now, message, and_wait);
@@ -258,7 +261,7 @@ impl Account {
             if segments > 0 || until.is_some_and(|until| until <= shared.now()) {
                 return Ok(segments);
             }
-            if !state.unwritten.is_empty() {
+            if shared.should_write_left(&state, until) {
                 state = shared.write_left(state);
                 continue;
             }

@@ -173,8 +173,11 @@ impl Shared {
                 if until.is_some_and(|until| until <= self.now()) {
                     return None;
                 }
-                state =
-                    if state.unwritten.is_empty() { self.park(state, until) } else { self.write_left(state) };
+                state = if self.should_write_left(&state, until) {
+                    self.write_left(state)
+                } else {
+                    self.park(state, until)
+                };
             }
             waiter = Some(Waiter::current());
             is_registered = true;

@@ -65,6 +65,8 @@ pub(super) struct AccountState {
     left: u32,
     /// When the background thread writes what they have left, if no thread does it before.
     pub(super) write_left_at: Option<Instant>,
+    /// Whether the background thread can write what is left in time.
+    pub(super) may_leave: bool,
     /// The connections with output that the background thread writes, in turn: [`LinkTask::is_listed`].
     pub(super) deferred: VecDeque<usize>,
     /// Until when the account waits for the resolver: [`LinkTask::resolve_deadline`].
@@ -95,6 +97,7 @@ impl AccountState {
             unwritten: Vec::new(),
             left: 0,
             write_left_at: None,
+            may_leave: true,
             deferred: VecDeque::new(),
             resolving: BTreeSet::new(),
             interrupts: Vec::new(),
@@ -124,7 +127,7 @@ impl AccountState {
             return true;
         }
         self.left += 1;
-        let is_left = self.left < MAX_BATCH && self.account.queued() > 1;
+        let is_left = self.may_leave && self.left < MAX_BATCH && self.account.queued() > 1;
         if is_left {
             self.write_left_at.get_or_insert(now + MAX_DELAY);
         }
@@ -305,6 +308,8 @@ mod tests {
         assert_eq!((left, state.write_left_at), (31, Some(Instant::after(MAX_DELAY))));
         state.forget_left();
         assert!(submit(&mut state));
+        state.may_leave = false;
+        assert!(!submit(&mut state), "the background thread waits for a transport");
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod accepted;
 mod content;
 mod event_router;
 mod event_stream;
+mod late_writes;
 mod many_links;
 mod monitoring;
 mod outbox;

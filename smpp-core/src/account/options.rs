@@ -199,7 +199,6 @@ impl Options {
         Ok(())
     }
 
-    /// Checks a number of binds against `max_binds`.
     /// Checks that a bind is requested, so that a caller can wait for the first.
     ///
     /// # Errors

@@ -179,4 +179,11 @@ mod tests {
             assert_eq!(out, b"before");
         }
     }
+    #[test]
+    fn an_empty_text_has_no_octets_in_any_charset() {
+        for charset in [encoding_rs::UTF_16BE, encoding_rs::ISO_2022_JP, encoding_rs::KOI8_R] {
+            assert_eq!(charset_octets(charset, "").as_deref(), Ok(&[][..]));
+        }
+        assert!(charset_octets(encoding_rs::UTF_16BE, "a").is_err(), "there is no encoder for it");
+    }
 }

@@ -37,11 +37,11 @@ const fn work(name: &'static str, links: u16, limits: (u64, u64, u64)) -> Work {
 
 /// The limits: instructions of a message, allocations and octets of 100 messages.
 const WORKS: [Work; 5] = [
-    work("ready", 1, (2_530, 10, 1_000)),
-    work("text", 1, (3_040, 10, 1_000)),
-    work("receipt", 1, (8_740, 110, 19_000)),
-    work("ready", 1_000, (3_900, 10, 1_000)),
-    work("receipt", 1_000, (10_290, 110, 19_000)),
+    work("ready", 1, (2_300, 10, 1_000)),
+    work("text", 1, (2_670, 10, 1_000)),
+    work("receipt", 1, (7_650, 110, 19_000)),
+    work("ready", 1_000, (3_700, 10, 1_000)),
+    work("receipt", 1_000, (9_220, 110, 19_000)),
 ];
 
 fn main() -> ExitCode {

@@ -28,11 +28,11 @@ use crate::session::{RefusedResponse, RequestError, UnansweredReason, fmt_refuse
 ///             println!("link {link} is down for {delay:?} at least");
 ///         }
 ///         AccountEvent::MessageInDoubt { message, .. } => println!("message {message} may have been accepted"),
-///         AccountEvent::Lagged { lost } => println!("{lost} events were lost"),
+///         AccountEvent::Lagged { lost, .. } => println!("{lost} events were lost"),
 ///         other => println!("{other}"),
 ///     }
 /// }
-/// # alert(&AccountEvent::Lagged { lost: 2 });
+/// # alert(&AccountEvent::Resumed);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

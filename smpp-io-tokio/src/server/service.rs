@@ -47,7 +47,7 @@ use crate::inbox::Inbound;
 ///     }
 ///
 ///     fn event(&self, event: ServerEvent<'_>) {
-///         if let ServerEvent::Ended { bound, end } = event {
+///         if let ServerEvent::Ended { bound, end, .. } = event {
 ///             println!("{} has ended: {end}", bound.system_id().escape_ascii());
 ///         }
 ///     }

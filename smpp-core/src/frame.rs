@@ -277,10 +277,23 @@ impl<'a> Frame<&'a [u8]> {
 }
 
 impl<'a> Frame<&'a [u8]> {
+    /// Returns the message id of a plain submit_sm_resp: see [`is_plain_message_id`](Self::is_plain_message_id). The caller has
+    /// checked the command and the status.
+    #[inline(always)]
+    pub(crate) fn plain_message_id(self) -> Option<&'a [u8]> {
+        Pdu::plain_message_id(self.octets)
+    }
+
     /// Decodes a deliver_sm that has no deviations; `None` for any other PDU.
     #[inline(always)]
     pub(crate) fn plain_deliver_sm(self) -> Option<DeliverSm<'a>> {
         Pdu::plain_deliver_sm(self.octets)
+    }
+
+    /// Returns whether the PDU is a submit_sm that has no deviations.
+    #[inline(always)]
+    pub(crate) fn is_plain_submit_sm(self) -> bool {
+        Pdu::is_plain_submit_sm(self.octets)
     }
 }
 

@@ -199,12 +199,16 @@ fn run_esme(config: Config, stream: &[u8], pieces: &[usize]) -> Observed {
     for tag in 1..5 {
         esme.request(Instant::ZERO, &SubmitSm::default(), tag).unwrap();
     }
-    run(esme, stream, pieces)
+    run(esme, stream, pieces, false).0
 }
 
-/// Runs an SMSC session that is not bound yet. The stream may contain a bind.
+/// Runs an SMSC session that is not bound yet. The stream may contain a bind. With and without
+/// [`take_submit_sm`](Session::take_submit_sm) the session does the same.
 fn run_open_smsc(config: Config, stream: &[u8], pieces: &[usize]) -> Observed {
-    run(Session::<Smsc, u32>::new(config, Instant::ZERO), stream, pieces)
+    let observe = |takes| run(Session::<Smsc, u32>::new(config, Instant::ZERO), stream, pieces, takes);
+    let observed = observe(false);
+    assert_eq!(observe(true), observed, "submit_sm taken without an event");
+    observed.0
 }
 
 /// Runs an SMSC session to which a transceiver is bound.
@@ -215,21 +219,33 @@ fn run_bound_smsc(config: Config, stream: &[u8], pieces: &[usize]) -> Observed {
     run_open_smsc(config, &[&bind, stream].concat(), pieces)
 }
 
-/// Passes the stream to the session in pieces of these sizes, repeated to the end. Answers each request immediately.
-fn run<R: Role>(mut session: Session<R, u32>, stream: &[u8], pieces: &[usize]) -> Observed {
+/// Passes the stream to the session in pieces of these sizes, repeated to the end. Answers each request immediately. If it `takes`
+/// the submit_sm PDUs without events, it makes the events of them itself. Also returns the counters and the next timer after each
+/// piece.
+fn run<R: Role>(
+    mut session: Session<R, u32>,
+    stream: &[u8],
+    pieces: &[usize],
+    takes: bool,
+) -> (Observed, Vec<String>) {
     let now = Instant::ZERO;
-    let mut observed = Observed::default();
+    let (mut observed, mut states) = (Observed::default(), Vec::new());
     let mut unread: Vec<u8> = Vec::new();
     let mut stream = stream;
     for piece in pieces.iter().cycle() {
         let (arrived, rest) = stream.split_at(stream.len().min(*piece));
         unread.extend_from_slice(arrived);
         let mut input = &unread[..];
-        while let Some(event) = session.handle_input(now, &mut input) {
+        while let Some(event) = takes
+            .then(|| take(&mut session, &mut input))
+            .flatten()
+            .or_else(|| session.handle_input(now, &mut input))
+        {
             observed.events.push(format!("{event:?}"));
             answer(&mut session, event);
         }
         unread = input.to_vec();
+        states.push(format!("{:?} {:?}", session.stats(), session.poll_timeout()));
         let sent = observed.output.len();
         session.poll_transmit(&mut observed.output);
         session.handle_transmitted(observed.output.len() - sent);
@@ -242,7 +258,17 @@ fn run<R: Role>(mut session: Session<R, u32>, stream: &[u8], pieces: &[usize]) -
     while let Some(event) = session.handle_timeout(now) {
         observed.events.push(format!("{event:?}"));
     }
-    observed
+    (observed, states)
+}
+
+/// Takes a submit_sm. Returns it as [`Session::handle_input`] does.
+fn take<'b, R: Role>(session: &mut Session<R, u32>, input: &mut &'b [u8]) -> Option<Event<'b, u32>> {
+    let (frame, reply) = session.take_submit_sm(Instant::ZERO, input)?;
+    let Ok((Pdu::SubmitSm(message), quirks)) = frame.into_pdu(Tolerance::LENIENT) else {
+        panic!("{frame:?}")
+    };
+    assert!(quirks.is_empty(), "{quirks:?}");
+    Some(Event::Request { request: Request::SubmitSm(message, reply), frame, quirks })
 }
 
 fn answer<R: Role>(session: &mut Session<R, u32>, event: Event<'_, u32>) {

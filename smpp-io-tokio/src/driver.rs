@@ -137,7 +137,9 @@ impl<R: Role, S: AsyncRead + AsyncWrite + Unpin> Driver<R, S> {
         core.session.handle_transmitted(progress.sent);
         let input = self.pump.input(scratch);
         let mut rest = input;
-        while core.dispatch(wake, |session| session.handle_input(now, &mut rest)) {}
+        while core.queue_submit_sm(now, &mut rest, wake)
+            || core.dispatch(wake, |session| session.handle_input(now, &mut rest))
+        {}
         let consumed = input.len() - rest.len();
         self.pump.consume(consumed, scratch);
         if let Some(error) = progress.error {

@@ -209,6 +209,20 @@ impl<R: Role> Core<R> {
         true
     }
 
+    /// Puts the next PDU of `input` into the inbox, if it is a submit_sm without deviations: as [`dispatch`](Self::dispatch),
+    /// without an event. Returns whether it was one.
+    #[inline(always)]
+    pub(crate) fn queue_submit_sm(&mut self, now: Instant, input: &mut &[u8], wake: &mut WakeList) -> bool {
+        if self.inline_handler.is_some() || !self.inbox_open {
+            return false;
+        }
+        let Some((frame, reply)) = self.session.take_submit_sm(now, input) else { return false };
+        self.inbox_used = true;
+        self.inbox.push_frame(frame, Queued::SubmitSm(length(frame), reply));
+        wake.add(self.inbox_waker.take());
+        true
+    }
+
     /// Reserves capacity that is free for the first requests in the queue, and adds their tasks to `wake`. Called after
     /// whatever may have freed capacity or changed the first request.
     pub(crate) fn reserve(&mut self, now: Instant, wake: &mut WakeList) {

@@ -199,12 +199,12 @@ pub(crate) mod tests {
         }
     }
 
-    fn task() -> (Arc<Counting>, Waker) {
+    pub(crate) fn task() -> (Arc<Counting>, Waker) {
         let task = Arc::new(Counting::default());
         (Arc::clone(&task), task.into())
     }
 
-    fn woken(task: &Counting) -> usize {
+    pub(crate) fn woken(task: &Counting) -> usize {
         task.0.load(Ordering::SeqCst)
     }
 

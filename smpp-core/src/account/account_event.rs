@@ -24,7 +24,7 @@ use crate::session::{RefusedResponse, RequestError, UnansweredReason, fmt_refuse
 ///
 /// fn alert(event: &AccountEvent) {
 ///     match event {
-///         AccountEvent::Link { link, event: LinkEvent::Closed { retry_in: Some(delay), .. } } => {
+///         AccountEvent::Link { link, event: LinkEvent::Closed { retry_in: Some(delay), .. }, .. } => {
 ///             println!("link {link} is down for {delay:?} at least");
 ///         }
 ///         AccountEvent::MessageInDoubt { message, .. } => println!("message {message} may have been accepted"),

@@ -4,7 +4,7 @@ use core::fmt;
 
 use super::message_key::MessageKey;
 use super::outcome::{MessageNumber, MessageOutcome};
-use crate::pdu::{CommandId, CommandStatus, DataCoding, MessageClass};
+use crate::pdu::{CommandId, CommandStatus, DataCoding, MessageClass, MessageState};
 use crate::session::{Refusal, RefusedResponse};
 use crate::sms::{SegmentError, TextError, Unencodable};
 
@@ -330,6 +330,19 @@ impl fmt::Display for NoMoreReceipts {
 }
 
 impl core::error::Error for NoMoreReceipts {}
+
+/// What is known of the receipts of a message when its outcome is returned:
+/// [`EventRouter::poll_last_outcome`](super::EventRouter::poll_last_outcome).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AwaitedReceipts {
+    /// Some may still arrive, or have arrived and do not report the state of the message yet.
+    Open,
+    /// The first receipt that the caller has not fetched reports this state of the message: what
+    /// [`poll_message_state`](super::EventRouter::poll_message_state) would return now.
+    State(MessageState),
+    /// None will arrive, and the message is released.
+    None(NoMoreReceipts),
+}
 
 /// Why the account has no first bind.
 #[derive(Clone, Debug, PartialEq, Eq)]

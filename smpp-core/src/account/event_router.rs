@@ -386,8 +386,29 @@ impl<W> EventRouter<W> {
     /// that the SMSC could keep, but at most as much again; further ones are lost. Later receipts of the message become
     /// arrivals too, to be acknowledged by the caller that fetches them.
     pub fn release(&mut self, message: MessageNumber) {
-        let Some(RemovedSlot { waiter, receipts }) = self.messages.remove(message) else { return };
+        let removed = self.messages.remove(message, None);
+        self.keep_unfetched(removed);
+    }
+
+    /// As [`poll_message_state`](Self::poll_message_state) and then [`release`](Self::release): for a caller that has the state
+    /// already, from [`AwaitedReceipts::State`](super::AwaitedReceipts::State).
+    #[inline]
+    pub fn release_with_state(&mut self, message: MessageNumber) {
+        let removed = self.messages.remove(message, Some(&mut self.spare_buffers));
+        self.keep_unfetched(removed);
+    }
+
+    #[inline(always)]
+    fn keep_unfetched(&mut self, removed: Option<RemovedSlot<W>>) {
+        let Some(RemovedSlot { waiter, receipts }) = removed else { return };
         self.wake(waiter);
+        if let Some(receipts) = receipts {
+            self.queue_unfetched(receipts);
+        }
+    }
+
+    #[cold]
+    fn queue_unfetched(&mut self, receipts: Vec<(DeliveryReceipt, ReceiptMatch)>) {
         for (receipt, matched) in receipts {
             if self.has_room(2) {
                 self.push_arrival(RoutedEvent::Receipt(receipt, Some(matched), None));

@@ -112,6 +112,7 @@ impl InboundSegments {
     }
 
     /// Records that a request has arrived on a bind, which now has this many unanswered ones.
+    #[inline]
     pub(super) fn record_arrival(&mut self, now: Instant, link: LinkId, generation: u64, unanswered: u16) {
         let new = LinkTraffic { generation, last_arrival: now, max_unanswered: unanswered };
         match self.traffic.get_mut(link.index()) {

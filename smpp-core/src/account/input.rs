@@ -9,9 +9,23 @@ use super::link_slot::{LinkSlot, Tag};
 use super::state::Account;
 use crate::frame::Frame;
 use crate::pdu::DeliverSm;
-use crate::session::{self, Observer, Reply, Session, TakenDelivery};
+use crate::session::{self, Observer, ReadDelivery, Reply, Session, Taken};
 use crate::sms::UsualReceipt;
 use crate::time::Instant;
+
+/// Reads the receipts that most SMSCs write, unless there is a parser of the user's.
+struct UsualReceipts {
+    has_parser: bool,
+}
+
+impl<'b> ReadDelivery<'b> for UsualReceipts {
+    type Read = UsualReceipt<'b>;
+
+    #[inline(always)]
+    fn read(&self, message: &DeliverSm<'b>) -> Option<UsualReceipt<'b>> {
+        if self.has_parser { None } else { UsualReceipt::of(message) }
+    }
+}
 
 impl<O: Observer> Account<O> {
     /// Handles octets from the peer, and removes what it has read from `input`: an incomplete PDU stays there. It reads
@@ -68,22 +82,21 @@ impl<O: Observer> Account<O> {
         Some(generation)
     }
 
-    /// Returns the next PDU of the input, if it is a receipt as most SMSCs write it: see [`Session::take_delivery`].
+    /// Returns the next PDU of the input, if it is a receipt as most SMSCs write it or the acceptance of a message: see
+    /// [`Session::take_usual`].
     #[inline(always)]
-    pub(super) fn take_usual_receipt<'b>(
+    pub(super) fn take_usual<'b>(
         &mut self,
         now: Instant,
         link: LinkId,
         input: &mut &'b [u8],
-    ) -> Option<TakenDelivery<'b, UsualReceipt<'b>>> {
-        if self.options.receipts.dialect.parser.is_some() {
-            return None;
-        }
+    ) -> Option<Taken<'b, Tag, UsualReceipt<'b>>> {
+        let has_parser = self.options.receipts.dialect.parser.is_some();
         let session = self.links.get_mut(link.index())?.session_mut()?;
-        session.take_delivery(now, input, UsualReceipt::of)
+        session.take_usual(now, input, &UsualReceipts { has_parser })
     }
 
-    /// Acknowledges a deliver_sm that [`take_usual_receipt`](Self::take_usual_receipt) has just returned.
+    /// Acknowledges a deliver_sm that [`take_usual`](Self::take_usual) has just returned.
     #[inline]
     pub(super) fn acknowledge_input(&mut self, link: LinkId, reply: Reply<DeliverSm<'static>>) {
         if let Some(session) = self.links.get_mut(link.index()).and_then(LinkSlot::session_mut) {

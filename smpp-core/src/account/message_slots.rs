@@ -8,94 +8,16 @@ use alloc::vec::Vec;
 use core::mem;
 
 use super::buffered_receipt::{BufferedReceipt, ReceiptSlot};
-use super::error::NoMoreReceipts;
+use super::error::{AwaitedReceipts, NoMoreReceipts};
+use super::link::BindId;
 use super::message_key::MessageKey;
 use super::outcome::{MessageNumber, MessageOutcome};
 use super::receipt::{DeliveryReceipt, ReceiptMatch, SpareBuffers};
+use super::slot_slab::{NONE, Slab};
 use crate::pdu::MessageState;
-
-/// The index that ends a list.
-const NONE: u32 = u32::MAX;
 
 /// Spreads consecutive numbers over the buckets: 2^64 divided by the golden ratio.
 const SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;
-
-/// Values in an array. A place that becomes free is used again.
-struct Slab<T> {
-    entries: Vec<Entry<T>>,
-    /// The first free entry.
-    free: u32,
-    len: usize,
-}
-
-enum Entry<T> {
-    /// Holds the next free entry.
-    Free(u32),
-    Used(T),
-}
-
-impl<T> Slab<T> {
-    const fn new() -> Self {
-        Self { entries: Vec::new(), free: NONE, len: 0 }
-    }
-
-    /// Adds a value. Returns its index, or `None` if the array is full.
-    fn insert(&mut self, value: T) -> Option<u32> {
-        let index = if let Some(entry) = self.entries.get_mut(self.free as usize) {
-            let index = self.free;
-            if let Entry::Free(next) = *entry {
-                self.free = next;
-            }
-            *entry = Entry::Used(value);
-            index
-        } else {
-            let index = u32::try_from(self.entries.len()).ok().filter(|index| *index != NONE)?;
-            self.entries.push(Entry::Used(value));
-            index
-        };
-        self.len += 1;
-        Some(index)
-    }
-
-    fn get(&self, index: u32) -> Option<&T> {
-        match self.entries.get(index as usize) {
-            Some(Entry::Used(value)) => Some(value),
-            _ => None,
-        }
-    }
-
-    fn get_mut(&mut self, index: u32) -> Option<&mut T> {
-        match self.entries.get_mut(index as usize) {
-            Some(Entry::Used(value)) => Some(value),
-            _ => None,
-        }
-    }
-
-    #[inline]
-    fn remove(&mut self, index: u32) -> Option<T> {
-        let entry = self.entries.get_mut(index as usize).filter(|entry| matches!(entry, Entry::Used(_)))?;
-        let Entry::Used(value) = mem::replace(entry, Entry::Free(self.free)) else { return None };
-        self.free = index;
-        self.len -= 1;
-        Some(value)
-    }
-
-    /// Drops a value, without moving it.
-    fn discard(&mut self, index: u32) {
-        if let Some(entry @ Entry::Used(_)) = self.entries.get_mut(index as usize) {
-            *entry = Entry::Free(self.free);
-            self.free = index;
-            self.len -= 1;
-        }
-    }
-
-    /// Frees the memory if there is no value.
-    fn shrink(&mut self) {
-        if self.len == 0 {
-            *self = Self::new();
-        }
-    }
-}
 
 /// The messages whose callers wait.
 pub(super) struct MessageSlots<W> {
@@ -163,10 +85,10 @@ struct Place {
 pub(super) enum FetchedOutcome {
     /// There is none yet.
     Pending,
-    /// All segments were accepted. `ended`: why there will be no receipts, if the slot has been removed.
+    /// All segments were accepted.
     Accepted {
         outcome: MessageOutcome,
-        ended: Option<NoMoreReceipts>,
+        receipts: AwaitedReceipts,
     },
     Failed {
         key: Option<MessageKey>,
@@ -190,8 +112,8 @@ pub(super) enum FetchedReceipt<T> {
 /// What a slot had when it was removed.
 pub(super) struct RemovedSlot<W> {
     pub(super) waiter: Option<W>,
-    /// The receipts that the caller has not fetched.
-    pub(super) receipts: Vec<(DeliveryReceipt, ReceiptMatch)>,
+    /// The receipts that the caller has not fetched, if there may be some.
+    pub(super) receipts: Option<Vec<(DeliveryReceipt, ReceiptMatch)>>,
 }
 
 impl<W> MessageSlots<W> {
@@ -212,6 +134,7 @@ impl<W> MessageSlots<W> {
     }
 
     /// Returns the bucket of a number.
+    #[inline(always)]
     fn bucket(&self, number: MessageNumber) -> usize {
         // The high bits depend on all bits of the number.
         let bucket = number.0.wrapping_mul(SPREAD).swap_bytes() as usize & self.mask;
@@ -220,6 +143,7 @@ impl<W> MessageSlots<W> {
     }
 
     /// Adds a bucket. The slots that belong there come from one other bucket.
+    #[cold]
     fn add_bucket(&mut self) {
         let added = self.buckets.len();
         self.buckets.push(NONE);
@@ -243,6 +167,7 @@ impl<W> MessageSlots<W> {
         }
     }
 
+    #[inline(always)]
     fn find(&self, number: MessageNumber) -> Option<u32> {
         let mut index = *self.buckets.get(self.bucket(number))?;
         loop {
@@ -309,6 +234,22 @@ impl<W> MessageSlots<W> {
         waiter
     }
 
+    /// As [`record_outcome`](Self::record_outcome), for a message of one segment that the SMSC has accepted with this id and nothing
+    /// else: no receipt can name it if the id is empty.
+    #[inline(always)]
+    pub(super) fn record_accepted(&mut self, number: MessageNumber, id: &[u8], bind: BindId) -> Option<W> {
+        let index = self.find(number)?;
+        let outcome = self.outcomes.insert(MessageOutcome::accepted(id, bind))?;
+        let slot = self.slots.get_mut(index)?;
+        slot.outcome = Outcome::Buffered { index: outcome, is_accepted: true };
+        if id.is_empty() {
+            slot.no_more_receipts.get_or_insert(NoMoreReceipts::NotReceived);
+        }
+        let waiter = slot.waiter.take();
+        self.waiting -= usize::from(waiter.is_some());
+        waiter
+    }
+
     /// Records why no more receipts of a message will arrive, unless that is known. Returns the waiter.
     pub(super) fn end_receipts(&mut self, number: MessageNumber, reason: NoMoreReceipts) -> Option<W> {
         let index = self.find(number)?;
@@ -319,7 +260,7 @@ impl<W> MessageSlots<W> {
     /// Returns the slot of the message that a receipt belongs to; `None` if the receipt does not go into it. Before the outcome it
     /// does; later only if the message was accepted and more receipts may arrive, or the receipt changes a final state:
     /// `is_change`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn receipt_slot(&self, message: MessageNumber, is_change: bool) -> Option<ReceiptSlot> {
         let index = self.find(message)?;
         let slot = self.slots.get(index)?;
@@ -338,7 +279,7 @@ impl<W> MessageSlots<W> {
     }
 
     /// Buffers a receipt. Returns the waiter.
-    #[inline]
+    #[inline(always)]
     pub(super) fn push_receipt(
         &mut self,
         ReceiptSlot { index: slot, .. }: &ReceiptSlot,
@@ -376,12 +317,19 @@ impl<W> MessageSlots<W> {
         if !is_accepted {
             return FetchedOutcome::Failed { key: slot.key.clone(), outcome };
         }
-        let ended = if releases { slot.ended() } else { None };
-        if ended.is_some() {
-            self.unlink(&place);
-            self.slots.discard(place.index);
-        }
-        FetchedOutcome::Accepted { outcome, ended }
+        let first = self.receipts.get(slot.first_receipt);
+        let receipts = match first.and_then(|first| first.receipt.message_state()) {
+            Some(state) => AwaitedReceipts::State(state),
+            None => match slot.ended().filter(|_| releases) {
+                Some(reason) => {
+                    self.unlink(&place);
+                    self.slots.discard(place.index);
+                    AwaitedReceipts::None(reason)
+                }
+                None => AwaitedReceipts::Open,
+            },
+        };
+        FetchedOutcome::Accepted { outcome, receipts }
     }
 
     /// Returns the next receipt of a message.
@@ -406,17 +354,10 @@ impl<W> MessageSlots<W> {
     ) -> FetchedReceipt<MessageState> {
         let Some(index) = self.find(number) else { return FetchedReceipt::Missing };
         let Some(slot) = self.slots.get_mut(index) else { return FetchedReceipt::Missing };
-        while let Some(buffered) = self.receipts.get_mut(slot.first_receipt) {
-            let state = buffered.receipt.message_state();
-            let (first, octets) = (slot.first_receipt, buffered.receipt.take_buffer());
-            slot.remove_first(buffered.next, octets.len());
-            self.receipts.discard(first);
-            spare.put(octets);
-            if let Some(state) = state {
-                return FetchedReceipt::Receipt(state);
-            }
+        match slot.read_state(&mut self.receipts, spare) {
+            Some(state) => FetchedReceipt::Receipt(state),
+            None => slot.no_more_receipts.map_or(FetchedReceipt::Pending, FetchedReceipt::NoMore),
         }
-        slot.no_more_receipts.map_or(FetchedReceipt::Pending, FetchedReceipt::NoMore)
     }
 
     /// Stores the waiter of a message, and leaves the one before it in `waiter`.
@@ -428,6 +369,7 @@ impl<W> MessageSlots<W> {
         self.first_waiting = self.first_waiting.min(index as usize);
     }
 
+    #[inline(always)]
     fn take_waiter_of(&mut self, index: u32) -> Option<W> {
         let waiter = self.slots.get_mut(index)?.waiter.take()?;
         self.waiting -= 1;
@@ -447,18 +389,33 @@ impl<W> MessageSlots<W> {
         None
     }
 
-    /// Removes a slot.
-    pub(super) fn remove(&mut self, number: MessageNumber) -> Option<RemovedSlot<W>> {
+    /// Removes a slot. With `spare`, the receipts up to the one that reports the state of the whole message are consumed before, as
+    /// [`fetch_state`](Self::fetch_state) does.
+    #[inline(always)]
+    pub(super) fn remove(
+        &mut self,
+        number: MessageNumber,
+        spare: Option<&mut SpareBuffers>,
+    ) -> Option<RemovedSlot<W>> {
         let place = self.find_place(number)?;
         self.unlink(&place);
-        let waiter = self.take_waiter_of(place.index);
-        if let Some(MessageSlot { receipts: 0, outcome: Outcome::Fetched { .. }, .. }) =
-            self.slots.get(place.index)
-        {
-            self.slots.discard(place.index);
-            return Some(RemovedSlot { waiter, receipts: Vec::new() });
+        let slot = self.slots.get_mut(place.index)?;
+        if let Some(spare) = spare {
+            slot.read_state(&mut self.receipts, spare);
         }
-        let mut slot = self.slots.remove(place.index)?;
+        let waiter = slot.waiter.take();
+        self.waiting -= usize::from(waiter.is_some());
+        if slot.receipts == 0 && matches!(slot.outcome, Outcome::Fetched { .. }) {
+            self.slots.discard(place.index);
+            return Some(RemovedSlot { waiter, receipts: None });
+        }
+        Some(RemovedSlot { waiter, receipts: Some(self.take_receipts(place.index)) })
+    }
+
+    /// Removes a slot with an outcome or receipts that the caller has not fetched. Returns the receipts.
+    #[cold]
+    fn take_receipts(&mut self, index: u32) -> Vec<(DeliveryReceipt, ReceiptMatch)> {
+        let Some(mut slot) = self.slots.remove(index) else { return Vec::new() };
         if let Outcome::Buffered { index, .. } = slot.outcome {
             self.outcomes.remove(index);
         }
@@ -468,10 +425,11 @@ impl<W> MessageSlots<W> {
         {
             receipts.push(receipt);
         }
-        Some(RemovedSlot { waiter, receipts })
+        receipts
     }
 
     /// Finds a slot, and where it is linked.
+    #[inline(always)]
     fn find_place(&self, number: MessageNumber) -> Option<Place> {
         let bucket = self.bucket(number);
         let mut index = *self.buckets.get(bucket)?;
@@ -486,6 +444,7 @@ impl<W> MessageSlots<W> {
     }
 
     /// Takes a slot out of its bucket.
+    #[inline(always)]
     fn unlink(&mut self, Place { bucket, previous, next, .. }: &Place) {
         match self.slots.get_mut(*previous) {
             Some(previous) => previous.next = *next,
@@ -525,6 +484,27 @@ impl<W> MessageSlot<W> {
         Some(receipt.read(self.number, self.key.as_ref()))
     }
 
+    /// Removes the receipts up to the one that reports the state of the whole message, which it returns. The buffers of their PDUs
+    /// are `spare` afterwards.
+    #[inline(always)]
+    fn read_state(
+        &mut self,
+        receipts: &mut Slab<QueuedReceipt>,
+        spare: &mut SpareBuffers,
+    ) -> Option<MessageState> {
+        loop {
+            let first = self.first_receipt;
+            let QueuedReceipt { receipt, next } = receipts.get_mut(first)?;
+            let (state, next, octets) = (receipt.message_state(), *next, receipt.take_buffer());
+            self.remove_first(next, octets.len());
+            receipts.discard(first);
+            spare.put(octets);
+            if state.is_some() {
+                return state;
+            }
+        }
+    }
+
     /// Records that the first receipt, whose PDU has so many octets, was removed. `next` is the one after it.
     fn remove_first(&mut self, next: u32, octets: usize) {
         self.first_receipt = next;
@@ -538,6 +518,7 @@ impl<W> MessageSlot<W> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::slot_slab::Entry;
     use super::*;
 
     /// Returns the most slots of one bucket.
@@ -556,7 +537,7 @@ mod tests {
                 slots.insert(number(index), None, None, None);
                 slots.wait(number(index), &mut Some(index));
                 if index % 3 > 0 {
-                    let removed = slots.remove(number(index / 3)).and_then(|removed| removed.waiter);
+                    let removed = slots.remove(number(index / 3), None).and_then(|removed| removed.waiter);
                     assert_eq!(removed, (index % 3 == 1).then_some(index / 3));
                 }
             }
@@ -568,7 +549,7 @@ mod tests {
             waiters.sort_unstable();
             assert_eq!(waiters, found);
             for index in found {
-                assert!(slots.remove(number(index)).is_some_and(|removed| removed.waiter.is_none()));
+                assert!(slots.remove(number(index), None).is_some_and(|removed| removed.waiter.is_none()));
             }
             slots.shrink();
             assert_eq!((slots.len(), slots.slots.entries.capacity(), slots.buckets.capacity()), (0, 0, 0));
@@ -582,7 +563,7 @@ mod tests {
             let before = slots.buckets.len();
             slots.insert(MessageNumber(number), None, None, None);
             assert!(slots.buckets.len() <= before + 1);
-            slots.remove(MessageNumber(number.saturating_sub(99)));
+            slots.remove(MessageNumber(number.saturating_sub(99)), None);
         }
         assert_eq!(slots.len(), 99);
         assert!(slots.slots.entries.len() <= 101 && slots.buckets.len() <= 101);

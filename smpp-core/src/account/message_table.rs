@@ -108,11 +108,13 @@ impl MessageTable {
     }
 
     /// Returns a message to fill and to [insert](Self::insert), or to [recycle](Self::recycle).
+    #[inline]
     pub(super) fn take_spare(&mut self) -> Box<QueuedMessage> {
         self.spare.pop().unwrap_or_else(|| Box::new(QueuedMessage::empty()))
     }
 
     /// Adds a message with a number that the table does not hold.
+    #[inline]
     pub(super) fn insert(&mut self, number: MessageNumber, message: Box<QueuedMessage>) {
         let (page, index) = place(number);
         if page > self.last_page {
@@ -131,7 +133,7 @@ impl MessageTable {
     }
 
     /// Removes a message if `condition` is true for it. [`recycle`](Self::recycle) it.
-    #[inline]
+    #[inline(always)]
     pub(super) fn remove_if(
         &mut self,
         number: MessageNumber,

@@ -377,6 +377,7 @@ mod router_messages;
 mod send_periods;
 mod sending;
 mod shutdown;
+mod slot_slab;
 mod state;
 mod stats;
 mod statuses;
@@ -391,7 +392,8 @@ pub use ack::Ack;
 pub use binds::{BindGroup, Binds};
 pub use credentials::Credentials;
 pub use error::{
-    AckError, DataCodingError, FirstBindError, NoMoreReceipts, SendError, SubmitError, TemplateField,
+    AckError, AwaitedReceipts, DataCodingError, FirstBindError, NoMoreReceipts, SendError, SubmitError,
+    TemplateField,
 };
 pub use event::{Action, Event, StopCause};
 pub use event_log::ReceiverId;

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::event::Event;
-use super::link::{LinkEvent, LinkId};
+use super::link::{BindId, LinkEvent, LinkId};
 use super::link_slot::{LinkSlot, Phase, Tag};
 use super::queue::SegmentRef;
 use super::state::Account;
@@ -47,12 +47,16 @@ impl<O: Observer> Account<O> {
         record_response_time(slot);
     }
 
-    /// As [`count_session_event`](Self::count_session_event), for a request that the SMSC has accepted.
+    /// As [`count_session_event`](Self::count_session_event), for a segment that the SMSC has accepted. Returns the bind, which
+    /// [accepts messages](LinkSlot::record_acceptance).
     #[inline]
-    pub(super) fn count_acceptance(&mut self, link: LinkId) {
-        let Some(slot) = self.links.get_mut(link.index()) else { return };
+    pub(super) fn count_acceptance(&mut self, link: LinkId) -> BindId {
+        // The slot of a session exists.
+        let Some(slot) = self.links.get_mut(link.index()) else { return BindId::new(link, 0) };
         slot.stats.requests.accepted += 1;
         record_response_time(slot);
+        slot.record_acceptance();
+        BindId::new(link, slot.generation)
     }
 
     /// Lets a bind send nothing for `delay`, because the SMSC refused a segment for the moment.

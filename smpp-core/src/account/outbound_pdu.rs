@@ -112,14 +112,17 @@ impl Frames {
         else {
             return false;
         };
-        let Some((fields, [_, 0, 0])) = fields.split_last_chunk() else { return false };
-        if !self.octets.is_empty() {
+        if !self.octets.is_empty()
+            || fields.last_chunk().is_none_or(|[_, id, length]| (*id, *length) != (0, 0))
+        {
             return false;
         }
         self.octets.reserve(template.len() + MAX_TEXT_OCTETS);
         self.octets.extend_from_slice(fields);
-        self.octets.extend_from_slice(&[data_coding.0, 0, 0]);
-        let start = self.octets.len();
+        let start = fields.len();
+        if let Some([coding, ..]) = self.octets.last_chunk_mut::<3>() {
+            *coding = data_coding.0;
+        }
         if !emit_text(&mut self.octets) {
             self.octets.clear();
             return false;
@@ -129,7 +132,9 @@ impl Frames {
         if let Some(sm_length) = self.octets.get_mut(start - 1) {
             *sm_length = length;
         }
-        self.octets.extend_from_slice(tlvs);
+        if !tlvs.is_empty() {
+            self.octets.extend_from_slice(tlvs);
+        }
         let length = self.octets.len() as u32;
         if let Some(command_length) = self.octets.first_chunk_mut() {
             *command_length = length.to_be_bytes();

@@ -84,12 +84,18 @@ impl MessageId {
     /// The most octets of an id that are kept.
     const MAX_OCTETS: usize = 64;
 
+    #[inline]
     pub(super) fn new(id: &[u8]) -> Self {
         let mut octets = [0; IdOctets::MAX_INLINE];
         if let Some(inline) = octets.get_mut(..id.len()) {
             inline.copy_from_slice(id);
             return Self(IdOctets::Inline { length: id.len() as u8, octets });
         }
+        Self::long(id)
+    }
+
+    #[cold]
+    fn long(id: &[u8]) -> Self {
         match id.get(..Self::MAX_OCTETS) {
             // A PDU has less than 2^32 octets.
             Some(first) if id.len() > Self::MAX_OCTETS => {
@@ -213,6 +219,13 @@ impl MessageOutcome {
     /// Returns the binds that sent the segments that the SMSC accepted.
     pub fn binds(&self) -> impl Iterator<Item = BindId> {
         self.segments.iter().filter_map(SegmentOutcome::bind)
+    }
+
+    /// Creates the outcome of a message of one segment that was accepted with this id and nothing else.
+    #[inline(always)]
+    pub(super) fn accepted(id: &[u8], bind: BindId) -> Self {
+        let (id, response) = (MessageId::new(id), AcceptedResponse::default());
+        Self { segments: PerSegment::one(SegmentOutcome::Accepted { id, bind, response }) }
     }
 
     /// Returns whether the SMSC accepted all segments.

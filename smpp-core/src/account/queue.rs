@@ -53,6 +53,9 @@ pub(super) struct EndedMessage {
     pub(super) had_late: bool,
 }
 
+/// What is left of a message of one segment that the SMSC has accepted: its key, and what it says about its receipts.
+pub(super) type EndedAttempt = (Option<MessageKey>, Option<ReceiptRequest>);
+
 /// How an attempt to send a segment ended.
 pub(super) enum AttemptResult {
     /// The segment was never sent: it is requeued.
@@ -200,6 +203,7 @@ impl Queue {
 
     /// Returns the bind that sends a new message of one segment at once; `None` if another message is to be sent before it, or no
     /// bind can send it.
+    #[inline]
     pub(super) fn direct_link(&self, now: Instant, message: &QueuedMessage) -> Option<LinkId> {
         let is_first = self.ready.is_empty() && self.delayed.is_empty();
         let is_plain = message.open == 1
@@ -210,6 +214,7 @@ impl Queue {
     }
 
     /// As [`push`](Self::push), for a message whose only segment a bind has sent already: see [`direct_link`](Self::direct_link).
+    #[inline]
     pub(super) fn push_sent(&mut self, number: MessageNumber, mut message: Box<QueuedMessage>) {
         self.open += 1;
         if let Some(at) = message.deadline {
@@ -222,6 +227,7 @@ impl Queue {
     }
 
     /// Sets what the bind of a slot can do.
+    #[inline(always)]
     pub(super) fn set_sending(&mut self, link: LinkId, sending: Sending) {
         self.ready.set_sending(link, sending);
     }
@@ -480,11 +486,12 @@ impl Queue {
 
     /// Ends a message of one segment that the SMSC has accepted, and returns its key and what it says about its receipts. Returns
     /// `None`, and changes nothing, if more has to be considered: see [`handle_result`](Self::handle_result).
+    #[inline(always)]
     pub(super) fn end_only_attempt(
         &mut self,
         number: MessageNumber,
         scope: ReceiptScope,
-    ) -> Option<(Option<MessageKey>, Option<ReceiptRequest>)> {
+    ) -> Option<EndedAttempt> {
         let mut message = self.messages.remove_if(number, QueuedMessage::is_only_attempt)?;
         if let Some(sent) = message.first.in_flight {
             self.in_flight.end(sent);
@@ -508,7 +515,7 @@ impl Queue {
     }
 
     /// Removes the entries of a message that has ended from the other tables.
-    #[inline]
+    #[inline(always)]
     fn remove_entries(&mut self, number: MessageNumber, message: &mut QueuedMessage) {
         if let Some(at) = message.deadline {
             self.deadlines.remove(&(at, number));

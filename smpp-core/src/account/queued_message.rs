@@ -108,6 +108,7 @@ impl QueuedMessage {
     }
 
     /// Takes over what the caller states about the message. Its PDUs are in `frames` already.
+    #[inline(always)]
     pub(super) fn fill(&mut self, now: Instant, message: &Message, default_policy: UnansweredPolicy) {
         let total = self.frames.len().max(1);
         if message.key.is_some() {

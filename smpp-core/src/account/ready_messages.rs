@@ -133,6 +133,7 @@ impl ReadyMessages {
     }
 
     /// Sets what the bind of a slot can do. Before that, and without a slot, it can send nothing.
+    #[inline(always)]
     pub(super) fn set_sending(&mut self, link: LinkId, sending: Sending) {
         let capacity = match sending {
             Sending::Ready { capacity } => capacity,

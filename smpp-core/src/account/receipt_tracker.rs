@@ -25,9 +25,10 @@ use core::time::Duration;
 use self::node::{ById, ByNumber, Node, bit};
 use self::stored_id::StoredId;
 use super::link::{BindId, ShortBindId};
+use super::message_key::MessageKey;
 use super::options::ReceiptOptions;
 use super::outcome::MessageNumber;
-use super::receipt::{ReceiptMatch, ReportedReceipt};
+use super::receipt::{ReceiptDestination, ReceiptMatch, ReportedReceipt};
 use crate::pdu::MessageState;
 use crate::provider::ReceiptScope;
 use crate::sms::{MessageIdKey, MessageIdPolicy};
@@ -128,6 +129,7 @@ impl ReceiptTracker {
         self.policy().submitted_key(id)
     }
 
+    #[inline(always)]
     fn hash(&self, key: &IdKey<'_>) -> u32 {
         // The SMSC can add an id only by accepting a message of this account.
         self.hash_key.fast_hash(key.octets()) as u32
@@ -144,6 +146,7 @@ impl ReceiptTracker {
         Some(self.nodes.get(self.find_id(&key, self.hash(&key))?)?.bind)
     }
 
+    #[inline(always)]
     fn find_id(&self, key: &IdKey<'_>, hash: u32) -> Option<u32> {
         let policy = self.policy();
         self.ids.find(&self.nodes, hash, |node| node.id.has_key(policy, key))
@@ -167,7 +170,9 @@ impl ReceiptTracker {
         id: SegmentId<'_>,
     ) -> Option<u32> {
         if message.total == 1 {
-            return self.track_only(now, message, segment, id);
+            let TrackedMessage { number, bind, is_due, ref key, destination, .. } = *message;
+            let bind = bind.map(BindId::short).unwrap_or_default();
+            return self.track_only(now, (number, segment), bind, (is_due, destination, key.as_ref()), id);
         }
         let policy = self.policy();
         let key = self.key_of(id);
@@ -192,6 +197,7 @@ impl ReceiptTracker {
         self.track_one_of(now, found, node, key.is_empty())
     }
 
+    #[inline(always)]
     fn key_of<'a>(&self, id: SegmentId<'a>) -> IdKey<'a> {
         match id {
             SegmentId::Id(id) => IdKey::submitted(self.policy(), id),
@@ -199,12 +205,15 @@ impl ReceiptTracker {
         }
     }
 
-    /// Adds the only segment of a message. Its node is filled in place: it is large.
-    fn track_only(
+    /// As [`track`](Self::track), for the only segment of a message. `receipts`: whether a final receipt is due, where the receipts
+    /// go, and the caller's key. The node is filled in place: it is large.
+    #[inline(always)]
+    pub(super) fn track_only(
         &mut self,
         now: Instant,
-        message: &TrackedMessage,
-        segment: u8,
+        (message, segment): (MessageNumber, u8),
+        bind: ShortBindId,
+        receipts: (bool, ReceiptDestination, Option<&MessageKey>),
         id: SegmentId<'_>,
     ) -> Option<u32> {
         let (policy, key) = (self.policy(), self.key_of(id));
@@ -217,20 +226,20 @@ impl ReceiptTracker {
         }
         let number = self.nodes.vacant()?;
         let position = self.waiting.push(number, set_position(&mut self.nodes))?;
+        let (is_due, destination, key) = receipts;
         let node = self.nodes.occupy()?;
         node.id = StoredId::of(policy, id);
-        (node.number, node.id_hash) = (message.number, hash);
+        (node.number, node.id_hash) = (message, hash);
         (node.head, node.sibling, node.position) = (number, NONE, position);
         (node.reported, node.unacknowledged, node.recipient, node.last) = (0, 0, 0, None);
-        node.bind = message.bind.map(BindId::short).unwrap_or_default();
-        (node.at, node.segment, node.destination) = (now, segment, message.destination);
+        (node.bind, node.at, node.segment, node.destination) = (bind, now, segment, destination);
         (node.total, node.accepted, node.open) = (1, 1, 1);
-        (node.is_complete, node.is_due, node.is_done) = (true, message.is_due, false);
+        (node.is_complete, node.is_due, node.is_done) = (true, is_due, false);
         (node.is_indexed, node.is_shared) = (true, false);
-        if message.key.is_some() {
-            node.key.clone_from(&message.key);
+        if let Some(key) = key {
+            node.key = Some(key.clone());
         }
-        self.awaited += usize::from(message.is_due);
+        self.awaited += usize::from(is_due);
         self.ids.insert(&mut self.nodes, number);
         Some(number)
     }
@@ -362,7 +371,7 @@ impl ReceiptTracker {
 
     /// Returns the caller's own key of a message.
     #[cfg(test)]
-    fn key(&self, message: MessageNumber) -> Option<&super::message_key::MessageKey> {
+    fn key(&self, message: MessageNumber) -> Option<&MessageKey> {
         let nodes = self.segments().into_iter().filter_map(|number| self.nodes.get(number));
         nodes.filter(|node| node.number == message).find_map(|node| node.key.as_ref())
     }

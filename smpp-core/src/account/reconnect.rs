@@ -294,6 +294,18 @@ impl<O: Observer> Account<O> {
     /// whether the account may have new events or actions, or an earlier [timeout](Self::poll_timeout): otherwise only what
     /// [`poll_changed_link`](Self::poll_changed_link) reports may have changed.
     pub fn handle_transmitted(&mut self, now: Instant, link: LinkId, octets: usize) -> bool {
+        self.handle_transmitted_at(link, octets, || now)
+    }
+
+    /// As [`handle_transmitted`](Self::handle_transmitted), and calls `now` for the time only if it is needed: not if the result is
+    /// `false`, which is most often.
+    #[inline]
+    pub fn handle_transmitted_at(
+        &mut self,
+        link: LinkId,
+        octets: usize,
+        now: impl FnOnce() -> Instant,
+    ) -> bool {
         let Some(slot) = self.links.get_mut(link.index()) else { return false };
         let generation = slot.generation;
         let Some(session) = slot.session_mut() else { return false };
@@ -304,7 +316,7 @@ impl<O: Observer> Account<O> {
         let advances = before != after || !self.queue.ready().is_empty() || self.requests.any_waits();
         if advances {
             self.touch(link);
-            self.advance(now);
+            self.advance(now());
         } else {
             // Only its timers have changed: the account can do nothing that it could not do before.
             self.record_change(link);

@@ -1,5 +1,6 @@
 //! The event streams of an event router, and their receivers.
 
+use core::mem;
 use core::task::Poll;
 
 use super::account_event::AccountEvent;
@@ -53,7 +54,8 @@ impl<W> EventRouter<W> {
     /// Removes and returns the reports of lost messages ([`AccountEvent::InboundMessageLost`]), for the log of the adapter: the
     /// router reports them itself, so they are no [`Event`] of the account. It keeps the first 16 that nobody has taken.
     pub fn take_lost(&mut self) -> impl Iterator<Item = AccountEvent> {
-        self.lost.drain(..)
+        // Nearly always there are none: cheaper than to drain them.
+        mem::take(&mut self.lost).into_iter()
     }
 
     /// Stops the detailed events of the account once no receiver is left, if a receiver had turned them on.

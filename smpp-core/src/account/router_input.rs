@@ -6,11 +6,10 @@ use super::delivery::Delivery;
 use super::event_router::EventRouter;
 use super::link::{BindId, LinkId};
 use super::link_slot::Tag;
-use super::queue::SegmentRef;
 use super::receipt_tracker::IdKey;
 use super::state::Account;
-use crate::frame::{Frame, SequenceNumber};
-use crate::session::{self, Observer, Response, TakenDelivery};
+use crate::frame::Frame;
+use crate::session::{self, Observer, Response, Taken, TakenAcceptance, TakenDelivery};
 use crate::sms::{Receipt, UsualReceipt};
 use crate::time::Instant;
 
@@ -27,49 +26,42 @@ impl<W> EventRouter<W> {
     ) {
         account.touch(link);
         loop {
-            while let Some(taken) = account.take_usual_receipt(now, link, input) {
-                self.handle_usual_receipt(now, account, link, taken);
+            while let Some(taken) = account.take_usual(now, link, input) {
+                match taken {
+                    Taken::Delivery(delivery) => self.handle_usual_receipt(now, account, link, delivery),
+                    Taken::Acceptance(acceptance) => self.handle_acceptance(now, account, link, acceptance),
+                }
             }
             let Some(event) = account.next_input_event(now, link, input) else { break };
-            match event {
-                session::Event::Outcome {
-                    tag: Tag::Segment(segment),
-                    sequence,
-                    outcome: session::Outcome::Accepted(response),
-                } => {
-                    account.count_acceptance(link);
-                    self.handle_acceptance(now, account, (link, sequence), (segment, response));
-                }
-                event => account.handle_session_event(now, link, event),
-            }
+            account.handle_session_event(now, link, event);
         }
         account.finish_input(now, link);
     }
 
-    /// Handles the response to a segment that the SMSC has accepted.
+    /// Handles the acceptance of a message.
+    #[inline(always)]
     fn handle_acceptance<O: Observer>(
         &mut self,
         now: Instant,
         account: &mut Account<O>,
-        (link, sequence): (LinkId, SequenceNumber),
-        (segment, response): (SegmentRef, Response<&[u8]>),
+        link: LinkId,
+        TakenAcceptance { tag, sequence, id, frame }: TakenAcceptance<'_, Tag>,
     ) {
-        // What has happened before goes first.
-        let taken = if account.events.is_empty() {
-            account.take_accepted(now, link, segment, response)
-        } else {
-            Err(response)
+        let event = |tag| {
+            let outcome = session::Outcome::Accepted(Response::new(frame));
+            session::Event::Outcome { tag, sequence, outcome }
         };
-        match taken {
-            Ok(outcome) => {
-                let scope = account.options.receipts.dialect.receipt_scope();
-                self.record_outcome(segment.message, outcome, scope);
-            }
-            Err(response) => {
-                let outcome = session::Outcome::Accepted(response);
-                account.handle_submit_outcome(now, (link, sequence), segment, outcome);
-            }
-        }
+        // Only a message is sent as a submit_sm.
+        let Tag::Segment(segment) = tag else { return account.handle_session_event(now, link, event(tag)) };
+        // What has happened before goes first.
+        let ended = if account.events.is_empty() { account.end_accepted(segment.message) } else { None };
+        let Some((key, receipts)) = ended else {
+            return account.handle_session_event(now, link, event(Tag::Segment(segment)));
+        };
+        let bind = account.count_acceptance(link);
+        account.track_accepted(now, (segment, bind, id), (key, receipts));
+        let waiter = self.messages.record_accepted(segment.message, id, bind);
+        self.wake(waiter);
     }
 
     #[inline]

@@ -2,7 +2,7 @@
 
 use core::task::Poll;
 
-use super::error::{NoMoreReceipts, SendError, SubmitError};
+use super::error::{AwaitedReceipts, NoMoreReceipts, SendError, SubmitError};
 use super::event_router::EventRouter;
 use super::message::Message;
 use super::message_slots::FetchedOutcome;
@@ -65,6 +65,7 @@ impl<W> EventRouter<W> {
         Ok(number)
     }
 
+    #[inline(always)]
     fn add_message<O: Observer>(
         &mut self,
         account: &Account<O>,
@@ -121,8 +122,8 @@ impl<W> EventRouter<W> {
         self.fetch_outcome(message, false, waiter).map_ok(|(accepted, _)| accepted)
     }
 
-    /// As [`poll_outcome`](Self::poll_outcome). A message that gets no receipts is [released](Self::release), too: then it also
-    /// returns why it gets none, and the caller needs no other call for the message.
+    /// As [`poll_outcome`](Self::poll_outcome). It also returns what is known of the receipts: if the message gets none, it is
+    /// [released](Self::release), and the caller needs no other call for it.
     ///
     /// # Errors
     ///
@@ -131,7 +132,7 @@ impl<W> EventRouter<W> {
         &mut self,
         message: MessageNumber,
         waiter: &mut Option<W>,
-    ) -> Poll<Result<(AcceptedMessage, Option<NoMoreReceipts>), SendError>> {
+    ) -> Poll<Result<(AcceptedMessage, AwaitedReceipts), SendError>> {
         self.fetch_outcome(message, true, waiter)
     }
 
@@ -141,7 +142,7 @@ impl<W> EventRouter<W> {
         message: MessageNumber,
         releases: bool,
         waiter: &mut Option<W>,
-    ) -> Poll<Result<(AcceptedMessage, Option<NoMoreReceipts>), SendError>> {
+    ) -> Poll<Result<(AcceptedMessage, AwaitedReceipts), SendError>> {
         let failed = |key, outcome| Err(SendError::Failed { message, key, outcome });
         Poll::Ready(match self.messages.fetch_outcome(message, releases) {
             FetchedOutcome::Pending if !self.is_over => {
@@ -149,8 +150,8 @@ impl<W> EventRouter<W> {
                 return Poll::Pending;
             }
             FetchedOutcome::Pending | FetchedOutcome::Missing => Err(SendError::DriverGone),
-            FetchedOutcome::Accepted { outcome, ended } => match outcome.into_accepted() {
-                Ok(accepted) => Ok((accepted, ended)),
+            FetchedOutcome::Accepted { outcome, receipts } => match outcome.into_accepted() {
+                Ok(accepted) => Ok((accepted, receipts)),
                 // Unreachable: all segments were accepted.
                 Err(outcome) => failed(None, outcome),
             },

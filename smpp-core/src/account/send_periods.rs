@@ -24,6 +24,7 @@ impl SendPeriods {
     }
 
     /// Counts a segment that was sent, and returns its period.
+    #[inline]
     pub(super) fn begin(&mut self) -> u64 {
         self.total += 1;
         match self.in_flight.back_mut() {
@@ -34,6 +35,7 @@ impl SendPeriods {
     }
 
     /// Counts the end of a segment that was sent in this period.
+    #[inline]
     pub(super) fn end(&mut self, period: u64) {
         let index = period.checked_sub(self.first).map(|index| index as usize);
         if let Some(count) = index.and_then(|index| self.in_flight.get_mut(index)) {

@@ -6,14 +6,13 @@ use super::event::Event;
 use super::link::{BindId, LinkId};
 use super::link_refresh::sending_of;
 use super::link_slot::{LinkSlot, Phase, Tag, TimedOutSegment};
-use super::message_key::MessageKey;
 use super::outbound_pdu::{EncodedBody, OutboundPdu, PduTraits};
 use super::outcome::{MessageNumber, MessageOutcome, SegmentNotSentReason, SegmentOutcome, Unresolved};
 use super::per_segment::PerSegment;
-use super::queue::{AttemptResult, EndedMessage, LateResult, SegmentRef};
+use super::queue::{AttemptResult, EndedAttempt, EndedMessage, LateResult, SegmentRef};
 use super::queued_message::ReceiptRequest;
 use super::ready_messages::Sending;
-use super::receipt_tracker::{SegmentId, TrackedMessage};
+use super::receipt_tracker::SegmentId;
 use super::state::{Abandoning, Account, SLICE, Shutdown};
 use crate::frame::{HEADER_LENGTH, SequenceNumber};
 use crate::pdu::{CommandId, CommandStatus};
@@ -117,7 +116,7 @@ impl<O: Observer> Account<O> {
 
     /// Records what a bind can send, and reports what has been sent, once its session has taken a segment. `capacity`: see
     /// [`Session::window_after_request`].
-    #[inline]
+    #[inline(always)]
     pub(super) fn handle_sent(
         &mut self,
         now: Instant,
@@ -341,35 +340,33 @@ impl<O: Observer> Account<O> {
         self.release_early(now);
     }
 
-    /// Ends a message of one segment that the SMSC has accepted, and returns its outcome instead of emitting it. Returns the response,
-    /// and changes nothing, if more has to be considered: see [`handle_submit_outcome`](Self::handle_submit_outcome).
-    #[inline]
-    pub(super) fn take_accepted<'r>(
+    /// Ends a message of one segment that the SMSC has accepted, and returns its key and what it says about its receipts: the caller
+    /// [tracks](Self::track_accepted) them and passes on the outcome. Returns `None`, and changes nothing, if more has to be
+    /// considered: see [`handle_submit_outcome`](Self::handle_submit_outcome).
+    #[inline(always)]
+    pub(super) fn end_accepted(&mut self, message: MessageNumber) -> Option<EndedAttempt> {
+        // Receipts that have arrived before follow the outcome.
+        if !self.receipts.early.is_empty() {
+            return None;
+        }
+        self.queue.end_only_attempt(message, self.options.receipts.dialect.receipt_scope())
+    }
+
+    /// Tracks the receipts of a segment that was accepted with this id by this bind, after [`end_accepted`](Self::end_accepted).
+    #[inline(always)]
+    pub(super) fn track_accepted(
         &mut self,
         now: Instant,
-        link: LinkId,
-        segment: SegmentRef,
-        response: Response<&'r [u8]>,
-    ) -> Result<MessageOutcome, Response<&'r [u8]>> {
-        let scope = self.options.receipts.dialect.receipt_scope();
-        // Receipts that have arrived before follow the outcome.
-        let ended = if self.receipts.early.is_empty() {
-            self.queue.end_only_attempt(segment.message, scope)
-        } else {
-            None
-        };
-        let Some((key, receipts)) = ended else { return Err(response) };
-        let bind = self.bind_on(link);
-        let (id, outcome) = SegmentOutcome::accepted(bind, response);
-        self.record_acceptance(link);
-        if let Some(ReceiptRequest { total, is_due, destination, .. }) = receipts {
-            // It has one recipient.
-            let (number, bind) = (segment.message, Some(bind));
-            let message = TrackedMessage { number, bind, total, is_due, key, destination };
-            self.receipts.track(now, &message, segment.index, SegmentId::Id(id));
+        (segment, bind, id): (SegmentRef, BindId, &[u8]),
+        (key, receipts): EndedAttempt,
+    ) {
+        if let Some(ReceiptRequest { is_due, destination, .. }) = receipts {
+            // It has one segment and one recipient.
+            let receipts = (is_due, destination, key.as_ref());
+            let number = (segment.message, segment.index);
+            self.receipts.track_only(now, number, bind.short(), receipts, SegmentId::Id(id));
         }
         self.counters.segments_accepted += 1;
-        Ok(MessageOutcome { segments: PerSegment::one(outcome) })
     }
 
     /// Emits the outcome of a message of one segment that the SMSC has accepted, after the queue has ended it, and tracks its
@@ -378,7 +375,7 @@ impl<O: Observer> Account<O> {
         &mut self,
         now: Instant,
         segment: SegmentRef,
-        (key, receipts): (Option<MessageKey>, Option<ReceiptRequest>),
+        (key, receipts): EndedAttempt,
         (id, outcome): (&[u8], SegmentOutcome),
     ) {
         let message = segment.message;
@@ -457,6 +454,7 @@ impl<O: Observer> Account<O> {
 }
 
 /// Passes the encoded PDU of a segment to a session.
+#[inline]
 pub(super) fn request<O: Observer>(
     session: &mut Session<Esme, Tag, O>,
     now: Instant,

@@ -81,11 +81,12 @@ impl LinkStats {
 
     /// Counts the time of a response, if one has arrived. `counted` are the response times of its session that were counted
     /// before: a session counts one response at a time.
+    #[inline(always)]
     pub(super) fn record_response(&mut self, counted: &mut ResponseTimes, times: &ResponseTimes) {
-        let before = core::mem::replace(counted, *times);
-        if times.count() > before.count() {
-            self.response_histogram.record(times.total().saturating_sub(before.total()));
+        if times.count() > counted.count() {
+            self.response_histogram.record_nanos(times.nanos_since(counted));
         }
+        *counted = *times;
     }
 
     /// Adds the counters of a session that has ended.

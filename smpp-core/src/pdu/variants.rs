@@ -196,8 +196,16 @@ impl Pdu<'_> {
         if !matches!(command, CommandId::SUBMIT_SM_RESP | CommandId::DELIVER_SM_RESP) || !status.is_ok() {
             return false;
         }
+        Self::plain_message_id(octets).is_some()
+    }
+
+    /// Returns the message id of a submit_sm_resp with status `ESME_ROK` that carries only that and has no deviations; `None` for
+    /// any other response. The caller has checked the command and the status.
+    #[inline(always)]
+    pub(crate) fn plain_message_id(octets: &[u8]) -> Option<&[u8]> {
         let body = decode::fast_path::<Option<SubmitSmResp<'_>>>(octets, Tolerance::STRICT);
-        body.flatten().is_some_and(|body| body.tlvs.is_empty())
+        let body = body.flatten().filter(|body| body.tlvs.is_empty())?;
+        Some(body.message_id.as_bytes())
     }
 
     /// Decodes a deliver_sm that has no deviations; `None` for any other PDU. What the caller does not use costs nothing but its
@@ -208,6 +216,13 @@ impl Pdu<'_> {
             return None;
         }
         decode::fast_path(octets, Tolerance::STRICT)
+    }
+
+    /// Returns whether the PDU is a submit_sm that has no deviations.
+    #[inline(always)]
+    pub(crate) fn is_plain_submit_sm(octets: &[u8]) -> bool {
+        Header::of(octets).command == CommandId::SUBMIT_SM
+            && decode::fast_path::<SubmitSm<'_>>(octets, Tolerance::STRICT).is_some()
     }
 
     /// Appends the encoded PDU to `out`. A response with `None` has no body on the wire.

@@ -199,7 +199,7 @@ impl ReceiptDialect {
     }
 
     /// Returns the state, [`UNKNOWN`](MessageState::UNKNOWN) for an unknown word, and whether no further receipt follows.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn reported_state(&self, receipt: &Receipt<'_>) -> (MessageState, bool) {
         if let Some(word) = self.state_word(receipt) {
             return (word.state, word.is_final);
@@ -209,6 +209,7 @@ impl ReceiptDialect {
         (state.unwrap_or(MessageState::UNKNOWN), is_final)
     }
 
+    #[inline(always)]
     fn state_word(&self, receipt: &Receipt<'_>) -> Option<&StateWord> {
         self.state_words.iter().find(|word| word.word.as_bytes().eq_ignore_ascii_case(receipt.stat))
     }

@@ -42,7 +42,12 @@ impl Default for Histogram {
 impl Histogram {
     /// Counts a duration.
     pub fn record(&mut self, duration: Duration) {
-        let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        self.record_nanos(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX));
+    }
+
+    /// Counts a duration in nanoseconds.
+    #[inline]
+    pub(crate) fn record_nanos(&mut self, nanos: u64) {
         if let Some(bucket) = self.0.get_mut(index(nanos)) {
             *bucket += 1;
         }

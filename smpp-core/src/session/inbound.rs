@@ -9,7 +9,7 @@ use super::observer::{Direction, ObservedPdu, Observer};
 use super::outcome::{Outcome, UnansweredReason};
 use super::rate_limiter::Load;
 use super::rejected::{RejectedPdu, RejectedPduReason};
-use super::request::{Reply, TakenDelivery};
+use super::request::{ReadDelivery, Reply, Taken, TakenAcceptance, TakenDelivery};
 use super::response::Response;
 use super::role::{Role, Side};
 use super::shutdown::Shutdown;
@@ -17,7 +17,7 @@ use super::timers::Timer;
 use super::window::Entry;
 use crate::diagnosis::ReceivedInstead;
 use crate::frame::{self, Frame, Header, SequenceNumber};
-use crate::pdu::{BindMode, CommandId, CommandStatus, DeliverSm, Pdu};
+use crate::pdu::{BindMode, CommandId, CommandStatus, Pdu, SubmitSm};
 use crate::time::Instant;
 use crate::tlv::Tlvs;
 use crate::wire::{DecodeError, DecodeErrorKind, Tolerance};
@@ -71,31 +71,48 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         self.encode::<u8>(CommandId::GENERIC_NACK, status, sequence, None);
     }
 
-    /// Takes the next PDU from the front of `input` if it is a deliver_sm without deviations that `read` returns something for: as
-    /// [`handle_input`](Self::handle_input), without an [`Event`]. Otherwise it changes nothing.
+    /// Takes the next PDU from the front of `input`, if it has no deviations and is a deliver_sm that `reader` reads something of,
+    /// or an accepting submit_sm_resp in time with nothing but a message id: as [`handle_input`](Self::handle_input), without an
+    /// [`Event`]. Otherwise it changes nothing.
     #[inline(always)]
-    pub(crate) fn take_delivery<'b, F>(
+    pub(crate) fn take_usual<'b, F: ReadDelivery<'b>>(
         &mut self,
         now: Instant,
         input: &mut &'b [u8],
-        read: impl FnOnce(&DeliverSm<'b>) -> Option<F>,
-    ) -> Option<TakenDelivery<'b, F>> {
+        reader: &F,
+    ) -> Option<Taken<'b, T, F::Read>> {
         let (frame, rest) = frame::split(input, self.config.max_pdu).ok()??;
-        let header = frame.header();
-        if header.command != CommandId::DELIVER_SM
-            || self.shutdown != Shutdown::NotStarted
-            || !self.wants_input()
-            || self.refusal_status(CommandId::DELIVER_SM).is_some()
-        {
+        if self.shutdown != Shutdown::NotStarted || !self.wants_input() {
             return None;
         }
-        let read = read(&frame.plain_deliver_sm()?)?;
+        let header = frame.header();
+        match header.command {
+            CommandId::DELIVER_SM if self.refusal_status(CommandId::DELIVER_SM).is_none() => {
+                let read = reader.read(&frame.plain_deliver_sm()?)?;
+                self.take_frame(now, frame, header);
+                *input = rest;
+                self.count_unanswered();
+                Some(Taken::Delivery(TakenDelivery { read, frame, reply: Reply::new(header) }))
+            }
+            CommandId::SUBMIT_SM_RESP if header.status.is_ok() => {
+                let id = frame.plain_message_id()?;
+                let Entry { sequence, tag, sent, .. } =
+                    self.window.take_waiting(header.sequence, CommandId::SUBMIT_SM)?;
+                self.take_frame(now, frame, header);
+                *input = rest;
+                self.count_response_time(sent);
+                Some(Taken::Acceptance(TakenAcceptance { tag: tag?, sequence, id, frame }))
+            }
+            _ => None,
+        }
+    }
+
+    /// Records the arrival of a PDU that is taken.
+    #[inline(always)]
+    fn take_frame(&mut self, now: Instant, frame: Frame<&[u8]>, header: Header) {
         self.advance_clock(now);
         self.has_input = false;
-        *input = rest;
         self.count_frame(frame, header);
-        self.count_unanswered();
-        Some(TakenDelivery { read, frame, reply: Reply::new(header) })
     }
 
     fn handle_frame<'b>(&mut self, frame: Frame<&'b [u8]>) -> Option<Event<'b, T>> {
@@ -130,6 +147,62 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
             let due = self.now + self.config.backpressure_timeout;
             self.timers.set(Timer::Backpressure, Some(due));
         }
+    }
+
+    /// Takes the next PDU from the front of `input` if it is a submit_sm without deviations that the session of an SMSC accepts.
+    /// Returns it with the token that responds to it: as [`handle_input`](Self::handle_input), for a caller that stores the PDU and
+    /// decodes it later. The session checks the fields and does not return them, so it costs less than an [`Event`].
+    ///
+    /// Returns `None` and changes nothing for everything else: then call [`handle_input`](Self::handle_input).
+    ///
+    /// ```
+    /// use smpp_proto::session::{Config, Event, Instant, Request, Session, Smsc};
+    /// use smpp_proto::{Bind, BindResp, CommandId, CommandStatus, Frame, Pdu, SequenceNumber, SubmitSm, SubmitSmResp};
+    ///
+    /// let now = Instant::ZERO;
+    /// let mut smsc = Session::<Smsc, ()>::new(Config::default(), now);
+    /// let pdus = [Pdu::Bind(Bind::default()), Pdu::SubmitSm(SubmitSm::default())];
+    /// let [bind, submit] = [1, 2].map(|number| {
+    ///     Frame::encode(&pdus[number - 1], CommandStatus::ROK, SequenceNumber(number as u32)).into_inner()
+    /// });
+    /// assert!(smsc.take_submit_sm(now, &mut &bind[..]).is_none());
+    /// let Some(Event::Request { request: Request::Bind(_, reply), .. }) = smsc.handle_input(now, &mut &bind[..]) else {
+    ///     panic!()
+    /// };
+    /// smsc.respond(reply, Ok(BindResp::default()))?;
+    ///
+    /// let mut input = &submit[..];
+    /// let Some((frame, reply)) = smsc.take_submit_sm(now, &mut input) else { panic!() };
+    /// assert!(frame.header().command == CommandId::SUBMIT_SM && input.is_empty());
+    /// smsc.respond(reply, Ok(SubmitSmResp::default()))?;
+    /// # Ok::<(), smpp_proto::session::Refusal>(())
+    /// ```
+    #[inline(always)]
+    pub fn take_submit_sm<'b>(
+        &mut self,
+        now: Instant,
+        input: &mut &'b [u8],
+    ) -> Option<(Frame<&'b [u8]>, Reply<SubmitSm<'static>>)> {
+        if R::SIDE != Side::Smsc {
+            return None;
+        }
+        let (frame, rest) = frame::split(input, self.config.max_pdu).ok()??;
+        if frame.header().command != CommandId::SUBMIT_SM
+            || self.shutdown != Shutdown::NotStarted
+            || !self.wants_input()
+            || self.refusal_status(CommandId::SUBMIT_SM).is_some()
+            || !frame.is_plain_submit_sm()
+        {
+            return None;
+        }
+        self.advance_clock(now);
+        self.has_input = false;
+        *input = rest;
+        // Known at compile time, unlike that of the frame.
+        let header = Header { command: CommandId::SUBMIT_SM, ..frame.header() };
+        self.count_frame(frame, header);
+        self.count_unanswered();
+        Some((frame, Reply::new(header)))
     }
 
     #[inline(never)]
@@ -193,6 +266,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     }
 
     /// Returns the `command_status` with which the session itself refuses a request of the peer, if it does.
+    #[inline(always)]
     fn refusal_status(&self, command: CommandId) -> Option<CommandStatus> {
         let allowed = self.state.allows(R::SIDE.peer(), command);
         if command.is_bind() && R::SIDE == Side::Smsc && (!allowed || self.bind_in_progress.is_some()) {
@@ -310,16 +384,22 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     fn take_request(&mut self, Header { command, sequence, .. }: Header) -> Option<Entry<T>> {
         let nack = command == CommandId::GENERIC_NACK;
         let entry = self.window.take(sequence, |request| nack || command == request.response())?;
-        if self.timers.is_set(Timer::Unresponsive) {
-            self.timers.set(Timer::Unresponsive, None);
-        }
-        self.stats.response_times.count_response(self.time_in_flight(&entry));
+        self.count_response_time(entry.sent);
         Some(entry)
     }
 
-    /// Returns how long a request has been in flight, in nanoseconds.
-    fn time_in_flight<U>(&self, entry: &Entry<U>) -> u64 {
-        self.now.as_nanos().saturating_sub(entry.sent.as_nanos())
+    /// Records the response to a request that was sent at this time.
+    #[inline(always)]
+    fn count_response_time(&mut self, sent: Instant) {
+        if self.timers.is_set(Timer::Unresponsive) {
+            self.timers.set(Timer::Unresponsive, None);
+        }
+        self.stats.response_times.count_response(self.time_since(sent));
+    }
+
+    /// Returns how long a request has been in flight that was sent at this time, in nanoseconds.
+    const fn time_since(&self, sent: Instant) -> u64 {
+        self.now.as_nanos().saturating_sub(sent.as_nanos())
     }
 
     /// Reports a response that matches no request in flight.
@@ -372,7 +452,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         if self.config.slow_down_when_throttled && entry.command.is_message() {
             // Little's law: the time in flight divided by the requests in flight is the interval between messages.
             let in_flight = entry.in_flight.max(self.window.len() as u16 + 1);
-            let interval = Duration::from_nanos(self.time_in_flight(entry) / u64::from(in_flight));
+            let interval = Duration::from_nanos(self.time_since(entry.sent) / u64::from(in_flight));
             self.rate_limiter.slow_down(self.now, entry.sent, interval, load);
         }
     }

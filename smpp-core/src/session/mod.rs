@@ -93,7 +93,7 @@ pub use rate_limiter::{Rate, RateLimiter};
 pub use rate_meter::RateMeter;
 pub use refusal::{Readiness, Refusal, Refused};
 pub use rejected::{RejectedPdu, RejectedPduReason};
-pub(crate) use request::TakenDelivery;
+pub(crate) use request::{ReadDelivery, Taken, TakenAcceptance, TakenDelivery};
 pub use request::{Reply, Request};
 pub use response::{AcceptedResponse, RefusedResponse, Response, ResponseBuf};
 pub use role::{Esme, Notification, Role, SentBy, Side, Smsc};

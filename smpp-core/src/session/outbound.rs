@@ -365,6 +365,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     }
 
     /// Encodes a PDU, and returns whether it is no longer than `max_pdu`. A longer PDU is discarded.
+    #[inline(never)]
     pub(super) fn encode<B: Emit>(
         &mut self,
         command: CommandId,
@@ -376,7 +377,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     }
 
     /// As [`encode`](Self::encode), with TLVs only if `tlvs`.
-    #[inline]
+    #[inline(always)]
     fn encode_with<B: Emit>(
         &mut self,
         command: CommandId,

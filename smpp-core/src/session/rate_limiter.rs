@@ -259,8 +259,20 @@ impl RateLimiter {
     /// // 30 intervals of 20.16 ms, less 8 ms.
     /// assert_eq!(limiter.ready_at(now), now + Duration::from_micros(596_800));
     /// ```
-    #[inline]
+    #[inline(always)]
     pub fn take_many(&mut self, now: Instant, messages: u32) {
+        let is_unlimited = self.interval == 0 && self.slow_down.is_none();
+        if is_unlimited && messages == 1 && self.due <= now.as_nanos() {
+            // As below: the message costs nothing.
+            self.due = now.as_nanos();
+            self.unsent = self.unsent.saturating_add(1);
+        } else {
+            self.take_limited(now, messages);
+        }
+    }
+
+    #[inline(never)]
+    fn take_limited(&mut self, now: Instant, messages: u32) {
         if messages > 1 {
             self.due = self.due_without_hold();
         }

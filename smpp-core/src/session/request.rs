@@ -82,6 +82,29 @@ pub(crate) struct TakenDelivery<'b, F> {
     pub(crate) reply: Reply<DeliverSm<'static>>,
 }
 
+/// Reads what the caller needs of a deliver_sm: see [`Session::take_usual`](super::Session::take_usual). No closure, so that the
+/// function can be inlined: what it does not read of the PDU is not stored.
+pub(crate) trait ReadDelivery<'b> {
+    type Read;
+
+    /// Returns `None` if the deliver_sm is to be an event.
+    fn read(&self, message: &DeliverSm<'b>) -> Option<Self::Read>;
+}
+
+/// The acceptance of a submit_sm that the session has taken without an event: a response with nothing but a message id.
+pub(crate) struct TakenAcceptance<'b, T> {
+    pub(crate) tag: T,
+    pub(crate) sequence: SequenceNumber,
+    pub(crate) id: &'b [u8],
+    pub(crate) frame: Frame<&'b [u8]>,
+}
+
+/// A PDU that the session has taken without an event.
+pub(crate) enum Taken<'b, T, F> {
+    Delivery(TakenDelivery<'b, F>),
+    Acceptance(TakenAcceptance<'b, T>),
+}
+
 impl<O: Operation> Reply<O> {
     pub(super) fn new(header: Header) -> Self {
         Self { command: header.command, sequence: header.sequence, operation: PhantomData }

@@ -299,7 +299,7 @@ impl Response {
 }
 
 impl<'a> Response<&'a [u8]> {
-    pub(super) fn new(frame: Frame<&'a [u8]>) -> Self {
+    pub(crate) fn new(frame: Frame<&'a [u8]>) -> Self {
         Self(frame.into_inner())
     }
 

@@ -263,6 +263,12 @@ impl ResponseTimes {
         Duration::from_nanos(self.total)
     }
 
+    /// Returns the sum of the response times that were counted after `before`, in nanoseconds.
+    #[inline]
+    pub(crate) const fn nanos_since(&self, before: &Self) -> u64 {
+        self.total.saturating_sub(before.total)
+    }
+
     /// Returns the mean of all response times; `None` before the first response.
     pub fn mean(&self) -> Option<Duration> {
         Some(Duration::from_nanos(self.total.checked_div(self.count)?))

@@ -162,6 +162,29 @@ impl<T> Window<T> {
         Some(slot.entry)
     }
 
+    /// Removes and returns the request with this number if it has this command and has not timed out.
+    #[inline(always)]
+    pub(super) fn take_waiting(&mut self, sequence: SequenceNumber, command: CommandId) -> Option<Entry<T>> {
+        let index = self.index(sequence);
+        let slot = self.slots.get_mut(index as usize)?;
+        let is_waiting = slot.as_ref().is_some_and(|Slot { entry, .. }| {
+            entry.sequence == sequence && entry.command == command && entry.tag.is_some()
+        });
+        if !is_waiting {
+            return None;
+        }
+        let slot = slot.take()?;
+        self.len -= 1;
+        if self.waiting == index {
+            self.waiting = slot.next;
+        }
+        self.link(slot.previous, slot.next);
+        if slot.next == NONE {
+            self.tail = slot.previous;
+        }
+        Some(slot.entry)
+    }
+
     /// Returns the oldest request that has not timed out.
     pub(super) fn first_waiting(&self) -> Option<&Entry<T>> {
         self.slots.get(self.waiting as usize)?.as_ref().map(|slot| &slot.entry)

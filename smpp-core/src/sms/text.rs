@@ -5,7 +5,7 @@ use core::fmt;
 
 use super::alphabet::Alphabet;
 use super::coding::Codings;
-use super::gsm7::{Language, Shifts};
+use super::gsm7::{self, Language, Shifts};
 use super::segment::{SegmentError, Segments};
 use super::segmentation::{Segmentation, TextSize};
 use super::splitter::{Source, Splitter};
@@ -14,6 +14,9 @@ use super::udh::{self, Element};
 use super::unencodable::Unencodable;
 use crate::pdu::{DataCoding, MessageClass};
 use crate::wire::Sink;
+
+/// How many septets one segment has without a user data header.
+const GSM7_SEPTETS: usize = Splitter::text("", Alphabet::Gsm7, Shifts::NONE).capacity(0);
 
 /// A text (or binary data) to send, with its alphabet and `data_coding`.
 ///
@@ -380,8 +383,13 @@ impl<'a> Text<'a> {
     /// Appends the septets of a text that fits into one segment of GSM 7-bit without national tables: measured and encoded in one
     /// pass. Returns false for another one, and perhaps for one with more than 160 octets of UTF-8: then it has appended some
     /// of it.
+    #[inline]
     pub(crate) fn emit_gsm7_segment(text: &str, out: &mut Vec<u8>) -> bool {
-        let (start, most) = (out.len(), Splitter::text(text, Alphabet::Gsm7, Shifts::NONE).capacity(0));
+        let (start, most) = (out.len(), GSM7_SEPTETS);
+        if text.len() <= most && gsm7::is_plain(text.as_bytes()) {
+            out.extend_from_slice(text.as_bytes());
+            return true;
+        }
         text.len() <= most && Shifts::NONE.encode_to(text, out).is_ok() && out.len() - start <= most
     }
 

@@ -40,6 +40,7 @@ impl HashKey {
     ///
     /// Both the state and the factor are secret, so a peer cannot compute which octets collide. The hash is not a
     /// cryptographic one: use it only where the hashes stay secret, and where an entry costs the peer more than a PDU.
+    #[inline(always)]
     pub(crate) fn fast_hash(self, octets: &[u8]) -> u64 {
         let Self([state, factor]) = self;
         // An odd factor loses no bit of what it multiplies.

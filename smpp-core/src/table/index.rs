@@ -45,6 +45,7 @@ impl<C: Chain> Index<C> {
     }
 
     /// Returns the bucket of a hash, if there are this many buckets.
+    #[inline(always)]
     fn bucket(hash: u32, buckets: u32) -> u32 {
         // Buckets without their double yet hold the nodes of both.
         let mask = u32::MAX >> buckets.saturating_sub(1).leading_zeros().min(31);
@@ -58,6 +59,7 @@ impl<C: Chain> Index<C> {
     }
 
     /// Returns a node with this hash for which `matches` returns true.
+    #[inline(always)]
     pub(crate) fn find(
         &self,
         nodes: &Slab<C::Node>,

@@ -75,6 +75,7 @@ impl Order {
 
     /// Adds a number at the end, and returns its position; `None` if there are no more positions. `set_position` as in
     /// [`remove`](Self::remove).
+    #[inline]
     pub(crate) fn push(&mut self, number: u32, set_position: impl FnMut(u32, u32)) -> Option<u32> {
         let is_full = |chunk: &Chunk| chunk.numbers.len() >= CHUNK as usize;
         if self.chunk(self.last).is_none_or(is_full) {
@@ -108,6 +109,7 @@ impl Order {
 
     /// Removes the number at a position. `set_position` gets the numbers that have another position now: at most
     /// half a chunk of them, and on average at most one for each number that was added or removed.
+    #[inline]
     pub(crate) fn remove(&mut self, position: u32, set_position: impl FnMut(u32, u32)) {
         let (index, place) = (position / CHUNK, position % CHUNK);
         let Some(chunk) = self.chunk_mut(index) else { return };

@@ -51,6 +51,34 @@ fn the_session_stops_reading_at_max_unanswered_and_says_when_it_reads_again() {
 }
 
 #[test]
+fn a_submit_sm_is_taken_without_an_event_only_while_the_session_accepts_it() {
+    let mut smsc = bound_smsc(config(2), BindMode::Transceiver);
+    let flood = flood(2..6);
+    let mut input = &flood[..];
+    let mut replies = Vec::new();
+    while let Some((frame, reply)) = smsc.session.take_submit_sm(NOW, &mut input) {
+        assert_eq!(frame.octets(), &flood[replies.len() * flood.len() / 4..][..flood.len() / 4]);
+        replies.push(reply);
+    }
+    assert_eq!((replies.len(), input.len(), smsc.session.wants_input()), (2, flood.len() / 2, false));
+    assert_eq!(smsc.session.poll_timeout(), Some((NOW + secs(5), Timer::Backpressure)));
+    // Then each is refused, which takes an event.
+    smsc.handle_timeouts(NOW + secs(5));
+    assert!(smsc.session.wants_input() && smsc.session.take_submit_sm(NOW, &mut input).is_none());
+    assert_eq!(input.len(), flood.len() / 2);
+
+    let message = request(Pdu::SubmitSm(submit_sm("x")), 9);
+    let mut receiver = bound_smsc(config(2), BindMode::Receiver);
+    assert!(receiver.session.take_submit_sm(NOW, &mut &message[..]).is_none(), "not allowed");
+    let mut esme = bound_esme(config(2), BindMode::Transceiver);
+    assert!(esme.session.take_submit_sm(NOW, &mut &message[..]).is_none(), "not for this side");
+    let mut smsc = bound_smsc(config(2), BindMode::Transceiver);
+    assert!(smsc.session.take_submit_sm(NOW, &mut &message[..message.len() - 1]).is_none(), "incomplete");
+    smsc.session.unbind(NOW);
+    assert!(smsc.session.take_submit_sm(NOW, &mut &message[..]).is_none(), "the session is ending");
+}
+
+#[test]
 fn requests_are_throttled_only_after_the_grace_period() {
     let mut smsc = bound_smsc(config(2), BindMode::Transceiver);
     smsc.receive(NOW, &flood(2..6));

@@ -42,8 +42,11 @@ impl Shared {
     /// messages have no outcome, its output is left, so that several leave in one write.
     pub(super) fn process_submission<'a>(self: &'a Arc<Self>, mut state: Guard<'a>, now: Instant) {
         self.dispatch(&mut state, now);
+        let left_at = state.write_left_at;
         if state.leave_output(now) {
-            self.guard_deadline(&mut state);
+            if left_at != state.write_left_at {
+                self.guard_deadline(&mut state);
+            }
         } else {
             state = self.write_output(state, now);
         }
@@ -201,27 +204,25 @@ impl Shared {
             state.set_output(index, OutputMode::Immediate);
             return state;
         };
-        let mut began = None;
         for round in 0.. {
             if !state.is_open(link) || !writer.has_output(|out| _ = state.account.poll_transmit(link, out)) {
                 state.set_output(index, OutputMode::Immediate);
                 return state;
             }
-            if round == MAX_WRITES || began.is_some_and(|(began, now)| now - began >= WRITE_TIMEOUT) {
+            if round == MAX_WRITES || (round > 0 && self.now() - now >= WRITE_TIMEOUT) {
                 state.set_output(index, OutputMode::Deferred);
                 break;
             }
-            let before = began.map_or(now, |(began, _)| began);
             self.unlock(state);
             let written = writer.write(&transport.stream);
             state = self.lock();
             match written {
                 Written::Octets(octets) => {
-                    let now = self.now();
-                    began = Some((before, now));
-                    if state.account.handle_transmitted(now, link, octets) {
-                        self.dispatch(&mut state, now);
-                    } else if state.check_changed_links() {
+                    let mut at = None;
+                    if state.account.handle_transmitted_at(link, octets, || *at.insert(self.now())) {
+                        self.dispatch(&mut state, at.unwrap_or(now));
+                    } else if state.paused > 0 && state.check_changed_links() {
+                        // If no thread waits for a change, the next call looks at it.
                         self.resumed.notify_all();
                     }
                 }

@@ -8,10 +8,11 @@ use smpp_proto::account::{
     AccountStats, Binds, ExpectError, Expected, LinkId, LinkState, Message, MessageNumber, Options,
     OptionsError, SendError, SubmitError, Unresolved,
 };
-use smpp_proto::session::Stats;
+use smpp_proto::session::{self, Stats};
 
 use super::events::Events;
-use super::shared::{QueuePlace, Shared, WakeOnPanic};
+use super::shared::{Guard, QueuePlace, Shared, WakeOnPanic};
+use super::state::AccountState;
 use super::ticket::{Sent, Ticket};
 use crate::waiter::{self, Waiter};
 
@@ -135,37 +136,18 @@ impl Account {
         and_wait: bool,
     ) -> Result<Ticket, SubmitError> {
         let shared = &self.shared;
-        let until = deadline.map(|deadline| shared.account_time(deadline));
         let _wake_on_panic = WakeOnPanic(shared);
-        let mut queue = QueuePlace::new(shared);
         let mut state = shared.lock();
-        let (mut now, mut registered);
-        let submitted = loop {
-            now = shared.now();
-            let is_first = queue.place.map_or(state.is_queue_empty(), |place| state.is_first(place));
-            let mut waiter = if and_wait && is_first { Some(Waiter::current()) } else { None };
-            // An observer, which is called next, may wait for something else.
-            registered = waiter.is_some().then(waiter::Registration::last);
-            let submitted =
-                if is_first { state.submit(now, message, &mut waiter) } else { Err(SubmitError::Full) };
-            if waiter.is_some() {
-                registered = None;
-            }
-            match submitted {
-                Err(SubmitError::Full) if until.is_none_or(|until| now < until) => {
-                    queue.place.get_or_insert_with(|| state.join_queue());
-                    state = if state.unwritten.is_empty() {
-                        shared.park(state, until)
-                    } else {
-                        shared.write_left(state)
-                    };
-                }
-                submitted => break submitted,
-            }
+        let mut now = shared.now();
+        let mut attempt = if state.is_queue_empty() {
+            Attempt::new(&mut state, now, message, and_wait)
+        } else {
+            Attempt::FULL
         };
-        if let Some(place) = queue.place.take() {
-            state.leave_queue(place);
+        if let Err(SubmitError::Full) = attempt.submitted {
+            (state, now, attempt) = self.submit_when_first(state, now, message, deadline, and_wait);
         }
+        let Attempt { submitted, registered } = attempt;
         // Before the next call, in which an observer may panic: if it does, the ticket releases the message.
         let ticket = submitted.map(|number| Ticket::new(number, message, shared, registered));
         if and_wait {
@@ -174,6 +156,40 @@ impl Account {
             shared.process_submission(state, now);
         }
         ticket
+    }
+
+    /// Waits in the queue of the threads until there is capacity, at most until `deadline`, and submits the message. Returns the time
+    /// of the last attempt as well.
+    #[cold]
+    fn submit_when_first<'a>(
+        &'a self,
+        state: Guard<'a>,
+        mut now: session::Instant,
+        message: &Message,
+        deadline: Option<Instant>,
+        and_wait: bool,
+    ) -> (Guard<'a>, session::Instant, Attempt) {
+        let shared = &self.shared;
+        let until = deadline.map(|deadline| shared.account_time(deadline));
+        let mut queue = QueuePlace::new(shared);
+        // After `queue`, so that it is released first if an observer panics.
+        let mut state = state;
+        let mut attempt = Attempt::FULL;
+        while let Err(SubmitError::Full) = attempt.submitted
+            && until.is_none_or(|until| now < until)
+        {
+            let place = *queue.place.get_or_insert_with(|| state.join_queue());
+            state =
+                if state.unwritten.is_empty() { shared.park(state, until) } else { shared.write_left(state) };
+            now = shared.now();
+            if state.is_first(place) {
+                attempt = Attempt::new(&mut state, now, message, and_wait);
+            }
+        }
+        if let Some(place) = queue.place.take() {
+            state.leave_queue(place);
+        }
+        (state, now, attempt)
     }
 
     /// Puts a message into the account's queue if there is capacity now. Does not wait.
@@ -400,6 +416,27 @@ impl Account {
     /// Returns the number of segments that wait to be sent or are in flight.
     pub fn queued(&self) -> usize {
         self.shared.lock().account.queued()
+    }
+}
+
+/// An attempt to put a message into the account's queue.
+struct Attempt {
+    submitted: Result<MessageNumber, SubmitError>,
+    /// How the current thread is registered for the outcome, if it is.
+    registered: Option<waiter::Registration>,
+}
+
+impl Attempt {
+    const FULL: Self = Self { submitted: Err(SubmitError::Full), registered: None };
+
+    /// Submits the message. If the caller then waits for the outcome, `and_wait`, it is registered for it at once.
+    #[inline]
+    fn new(state: &mut AccountState, now: session::Instant, message: &Message, and_wait: bool) -> Self {
+        let mut waiter = and_wait.then(Waiter::current);
+        // An observer, which is called next, may wait for something else.
+        let registered = waiter.is_some().then(waiter::Registration::last);
+        let submitted = state.submit(now, message, &mut waiter);
+        Self { submitted, registered: registered.filter(|_| waiter.is_none()) }
     }
 }
 

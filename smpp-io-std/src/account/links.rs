@@ -216,6 +216,8 @@ impl AccountState {
     /// Records until when the connection's thread waits at most for the session to want input, if it does.
     pub(super) fn set_paused(&mut self, link: LinkId, paused_until: Option<Instant>) {
         if let Some(task) = self.links.get_mut(link.index()) {
+            self.paused -= usize::from(task.paused_until.is_some());
+            self.paused += usize::from(paused_until.is_some());
             task.paused_until = paused_until;
         }
     }

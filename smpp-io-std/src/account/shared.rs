@@ -120,11 +120,14 @@ impl Shared {
 
     /// Releases the lock, then wakes the threads that have something to fetch or to check: in batches, so that no thread holds
     /// the lock for long. Returns whether it has woken one.
-    pub(super) fn unlock<'a>(&'a self, mut state: Guard<'a>) -> bool {
+    #[inline]
+    pub(super) fn unlock<'a>(&'a self, state: Guard<'a>) -> bool {
+        state.has_wake_batch() && self.unlock_and_wake(state)
+    }
+
+    #[inline(never)]
+    fn unlock_and_wake<'a>(&'a self, mut state: Guard<'a>) -> bool {
         let mut has_woken = false;
-        if !state.has_wake_batch() {
-            return has_woken;
-        }
         loop {
             let batch = state.take_wake_batch();
             drop(state);
@@ -160,21 +163,21 @@ impl Shared {
         let until = deadline.map(|deadline| self.account_time(deadline));
         let mut state = self.lock();
         // Often it is there already: then no waiter is needed.
-        if let Poll::Ready(found) = poll(&mut state.router, &mut None) {
-            return Some(found);
-        }
+        let (mut waiter, mut is_registered) = (None, false);
         loop {
-            if let Poll::Ready(found) = poll(&mut state.router, &mut Some(Waiter::current())) {
+            // One call, so that it is inlined and what it returns is moved once.
+            if let Poll::Ready(found) = poll(&mut state.router, &mut waiter) {
                 return Some(found);
             }
-            if until.is_some_and(|until| until <= self.now()) {
-                return None;
+            if is_registered {
+                if until.is_some_and(|until| until <= self.now()) {
+                    return None;
+                }
+                state =
+                    if state.unwritten.is_empty() { self.park(state, until) } else { self.write_left(state) };
             }
-            if state.unwritten.is_empty() {
-                state = self.park(state, until);
-            } else {
-                state = self.write_left(state);
-            }
+            waiter = Some(Waiter::current());
+            is_registered = true;
         }
     }
 

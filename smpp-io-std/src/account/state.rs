@@ -57,6 +57,8 @@ pub(super) struct AccountState {
     pub(super) ready_waiting: usize,
     pub(super) handles: usize,
     pub(super) links: Vec<LinkTask>,
+    /// How many of their threads wait for a change: [`LinkTask::paused_until`].
+    pub(super) paused: usize,
     /// The connections with output that the thread writes that calls the account: [`LinkTask::is_unwritten`].
     pub(super) unwritten: Vec<usize>,
     /// How many submissions have left their output there, to be written with that of others.
@@ -89,6 +91,7 @@ impl AccountState {
             wake_list: Vec::new(),
             capacity: account.available_capacity(),
             ready_waiting: 0,
+            paused: 0,
             unwritten: Vec::new(),
             left: 0,
             write_left_at: None,

@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use smpp_proto::MessageState;
 use smpp_proto::account::{
-    AcceptedMessage, BindId, DeliveryReceipt, Message, MessageId, MessageKey, MessageNumber, NoMoreReceipts,
-    ReceiptMatch, SendError,
+    AcceptedMessage, AwaitedReceipts, BindId, DeliveryReceipt, Message, MessageId, MessageKey, MessageNumber,
+    NoMoreReceipts, ReceiptMatch, SendError,
 };
 use smpp_proto::session::AcceptedResponse;
 
@@ -61,8 +61,10 @@ impl Registration {
         }
         let outcome =
             self.shared.wait_until(deadline, |router, waiter| router.poll_last_outcome(message, waiter))?;
-        Some(outcome.map(|(accepted, ended)| {
-            self.ended = ended;
+        Some(outcome.map(|(accepted, receipts)| {
+            if let AwaitedReceipts::None(reason) = receipts {
+                self.ended = Some(reason);
+            }
             accepted
         }))
     }

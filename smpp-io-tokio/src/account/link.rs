@@ -208,11 +208,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> LinkDriver<'_, S> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut memory = pump::scratch();
         let mut scratch = ReadBuf::uninit(&mut memory);
-        if std::mem::take(&mut self.has_yielded) {
+        if self.has_yielded {
             let Self { shared, link, pump, .. } = self;
             // What the woken tasks have sent leaves in one write.
             let now = shared.clock.now();
-            let mut inner = shared.lock();
+            let Some(mut inner) = shared.inner.poll_lock(cx) else { return Poll::Pending };
+            self.has_yielded = false;
             inner.send_queued(now);
             pump.refill(|output| inner.account.poll_transmit(*link, output));
         }

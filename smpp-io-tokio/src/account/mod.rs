@@ -75,11 +75,13 @@ mod driver;
 mod events;
 mod handle;
 mod link;
+mod lock;
 mod requests;
 mod settings;
 pub(crate) mod shared;
 mod submission;
 mod ticket;
+mod turns;
 
 pub use arrivals::{Arrival, Arrivals, Unacknowledged};
 pub use connector::AccountConnector;

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -13,14 +13,16 @@ use smpp_common::LastFailure;
 use smpp_common::telemetry::AccountTelemetry;
 use smpp_proto::CommandId;
 use smpp_proto::account::{
-    Account, Action, Event, EventRouter, FirstBindError, LinkEvent, LinkId, LinkState, Message,
-    MessageNumber, Options, OptionsError, SubmitError,
+    Account, Action, Event, EventRouter, FirstBindError, LinkEvent, Message, MessageNumber, Options,
+    OptionsError, SubmitError,
 };
 use smpp_proto::session::Instant;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::Notify;
 
 use super::AccountError;
+use super::lock::{Guard, Lock};
 use super::settings::{BoxedObserver, Settings, connect_error};
+use super::turns::LinkTask;
 use crate::clock::Clock;
 use crate::error::ConnectErrorKind;
 use crate::wait::WakeList;
@@ -33,7 +35,7 @@ const WAKE_BATCH: usize = 256;
 pub(super) type Submitted = Result<(MessageNumber, bool), SubmitError>;
 
 pub(crate) struct Shared {
-    inner: Mutex<Inner>,
+    pub(super) inner: Lock<Inner>,
     pub(super) clock: Clock,
     pub(super) settings: Settings,
     /// Notified when the account can send at once, or accepts no more messages.
@@ -61,7 +63,7 @@ pub(crate) struct Inner {
     pub(super) driver_deadline: Option<Instant>,
     pub(super) links: Vec<LinkTask>,
     /// How many tasks of `links` are woken and have not had their turn.
-    scheduled: usize,
+    pub(super) scheduled: usize,
     /// The time of the last turn, or of the first call after which a task is woken.
     now: Instant,
     /// The calls of `submit` that wait for capacity, in order.
@@ -77,31 +79,6 @@ pub(crate) struct Inner {
     pub(super) last_error: Option<LastFailure>,
     /// The error of a transport that has just failed, until the events of the failure are dispatched.
     pub(super) transport_error: Option<Arc<io::Error>>,
-}
-
-/// The task of one connection.
-#[derive(Default)]
-pub(super) struct LinkTask {
-    /// Cancels the task when it is dropped.
-    pub(super) cancel: Option<oneshot::Sender<()>>,
-    /// Its waker, unless it is woken or has its turn.
-    pub(super) waker: Option<Waker>,
-    /// It is woken, and has not had its turn.
-    is_scheduled: bool,
-    /// What the task waits for, since the end of its last turn.
-    waits: Waits,
-}
-
-/// What the task of a connection waits for. Whatever changes the account compares it with the new state, and wakes the task
-/// if it has something else to do.
-#[derive(Clone, Copy, Default)]
-struct Waits {
-    /// Its output waits for the transport, which wakes the task.
-    for_transport: bool,
-    /// It reads from the transport.
-    for_input: bool,
-    /// It sleeps until this time at most.
-    until: Option<Instant>,
 }
 
 /// Whom to notify once the lock is released.
@@ -154,7 +131,7 @@ impl Shared {
             transport_error: None,
         };
         let shared = Arc::new(Self {
-            inner: Mutex::new(inner),
+            inner: Lock::new(inner),
             clock: Clock::start(),
             settings,
             ready: Notify::new(),
@@ -168,14 +145,14 @@ impl Shared {
         Ok(shared)
     }
 
-    /// Locks the account. A poisoned lock is used as it is: a call of the account that panics leaves it consistent.
-    pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Locks the account.
+    pub(crate) fn lock(&self) -> Guard<'_, Inner> {
+        self.inner.lock()
     }
 
     #[cfg(test)]
     pub(super) fn try_lock(&self) -> bool {
-        self.inner.try_lock().is_ok()
+        self.inner.try_lock().is_some()
     }
 
     /// Calls `call` with the locked account, dispatches the events, and wakes the tasks that have something to do.
@@ -183,7 +160,19 @@ impl Shared {
     /// The calls between the wake-up of a connection's task and its turn get the time of the first one, so that the clock is
     /// read once. The turn does the rest for all of them: their messages are sent together and leave in one write.
     pub(super) fn with<T>(&self, call: impl FnOnce(&mut Inner, Instant) -> T) -> T {
-        let mut inner = self.lock();
+        self.with_locked(self.lock(), call)
+    }
+
+    /// As [`with`](Self::with), unless another thread has locked the account: then the task is woken later.
+    pub(super) fn poll_with<T>(
+        &self,
+        cx: &Context<'_>,
+        call: impl FnOnce(&mut Inner, Instant) -> T,
+    ) -> Option<T> {
+        Some(self.with_locked(self.inner.poll_lock(cx)?, call))
+    }
+
+    fn with_locked<T>(&self, mut inner: Guard<'_, Inner>, call: impl FnOnce(&mut Inner, Instant) -> T) -> T {
         if inner.scheduled == 0 {
             inner.now = inner.now.max(self.clock.now());
         }
@@ -238,10 +227,15 @@ impl Shared {
         }
     }
 
-    /// Ends the registration of a message.
-    pub(super) fn release(&self, message: MessageNumber) {
+    /// Ends the registration of a message. `has_state`: the caller has the state that its receipts report.
+    #[inline(always)]
+    pub(super) fn release(&self, message: MessageNumber, has_state: bool) {
         let mut inner = self.lock();
-        inner.router.release(message);
+        if has_state {
+            inner.router.release_with_state(message);
+        } else {
+            inner.router.release(message);
+        }
         let has_wakers = inner.router.has_wakers();
         drop(inner);
         if has_wakers {
@@ -271,20 +265,25 @@ impl Shared {
     }
 
     /// Returns the event that `poll` finds in the router, or registers the task to be woken.
+    #[inline(always)]
     pub(super) fn poll<T>(
         &self,
         cx: &mut Context<'_>,
         poll: impl Fn(&mut EventRouter<Waker>, &mut Option<Waker>) -> Poll<T>,
     ) -> Poll<T> {
-        // The router swaps in the waker of the poll before, which is dropped after the lock is released.
         let (mut before, mut waker) = (None, None);
-        let mut inner = self.lock();
-        // Often the event is there already: then no waker is needed.
-        let mut polled = poll(&mut inner.router, &mut before);
-        if polled.is_pending() {
-            waker = Some(cx.waker().clone());
-            polled = poll(&mut inner.router, &mut waker);
-        }
+        let Some(mut inner) = self.inner.poll_lock(cx) else { return Poll::Pending };
+        let mut has_waker = false;
+        let polled = loop {
+            let polled = poll(&mut inner.router, &mut waker);
+            // Often the event is there already: then no waker is needed.
+            if has_waker || polled.is_ready() {
+                break polled;
+            }
+            // The router has swapped in the waker of the poll before, which is dropped after the lock is released.
+            before = waker.replace(cx.waker().clone());
+            has_waker = true;
+        };
         drop(inner);
         drop((before, waker));
         polled
@@ -448,24 +447,6 @@ impl Inner {
         count == WAKE_BATCH
     }
 
-    /// Begins the turn of a connection's task. Returns its waker, for the end of the turn.
-    pub(super) fn begin_turn(&mut self, link: LinkId) -> Option<Waker> {
-        let task = self.links.get_mut(link.index())?;
-        if std::mem::take(&mut task.is_scheduled) {
-            self.scheduled -= 1;
-        }
-        task.waker.take()
-    }
-
-    /// Ends the turn of a connection's task that runs again at once: it needs no waker before that.
-    pub(super) fn yield_turn(&mut self, link: LinkId) {
-        if let Some(task) = self.links.get_mut(link.index())
-            && !std::mem::replace(&mut task.is_scheduled, true)
-        {
-            self.scheduled += 1;
-        }
-    }
-
     /// Puts a message into the queue and registers it for its outcome, with the waker that waits for it, if there is one. If the
     /// task of a connection is woken, its turn sends what waits.
     pub(super) fn submit(
@@ -479,11 +460,6 @@ impl Inner {
         } else {
             self.router.submit_and_wait(now, &mut self.account, message, waker)
         }
-    }
-
-    /// Records that the tasks of the connections have no turn any more: each call does its work itself.
-    pub(super) const fn forget_turns(&mut self) {
-        self.scheduled = 0;
     }
 
     /// Sends the messages of the calls since the task of a connection was woken, and dispatches the events.
@@ -525,55 +501,6 @@ impl Inner {
         }
         self.transport_error = None;
         self.actions.extend(std::iter::from_fn(|| self.account.poll_action()));
-    }
-
-    /// Adds the wakers of the connections whose tasks have something else to do than what they wait for to `wake`.
-    pub(super) fn schedule_links(&mut self, wake: &mut WakeList) {
-        let Self { account, links, scheduled, .. } = self;
-        // Then each looks at its connection by itself.
-        if *scheduled == links.len() {
-            return;
-        }
-        while let Some(link) = account.poll_changed_link() {
-            // A task without a waker has its turn later, and looks at its connection by itself.
-            let Some(task) = links.get_mut(link.index()).filter(|task| task.waker.is_some()) else {
-                continue;
-            };
-            let waits = task.waits;
-            let is_busy = account.link_state(link) == Some(LinkState::Closing)
-                || account.wants_transmit(link) && !waits.for_transport
-                || account.wants_input(link) && !waits.for_input
-                || account
-                    .poll_link_timeout(link)
-                    .is_some_and(|(at, _)| waits.until.is_none_or(|until| at < until));
-            if is_busy {
-                wake.add(task.waker.take());
-                task.is_scheduled = true;
-                *scheduled += 1;
-            }
-        }
-    }
-
-    /// Records what the task of a connection waits for at the end of its turn, and its waker. Output that is left waits for
-    /// the transport: without this distinction, two connections that cannot write would wake each other forever. `known` is the
-    /// waker of the turn before. Returns whether the task reads from the transport, and when it has to act at the latest.
-    pub(super) fn end_turn(
-        &mut self,
-        link: LinkId,
-        waker: &Waker,
-        known: &mut Option<Waker>,
-    ) -> (bool, Option<Instant>) {
-        let waits = Waits {
-            for_transport: self.account.wants_transmit(link),
-            for_input: self.account.wants_input(link),
-            until: self.account.poll_link_timeout(link).map(|(at, _)| at),
-        };
-        if let Some(task) = self.links.get_mut(link.index()) {
-            task.waits = waits;
-            let known = known.take_if(|known| known.will_wake(waker));
-            task.waker = Some(known.unwrap_or_else(|| waker.clone()));
-        }
-        (waits.for_input, waits.until)
     }
 
     /// Takes the wakers of all who wait for capacity.

@@ -30,6 +30,14 @@ impl<'a> Submission<'a> {
     }
 }
 
+impl Submission<'_> {
+    #[cold]
+    fn abandon(&self, ticket: u32) {
+        let unused = self.shared.with(|inner, _| inner.abandon_submission(ticket));
+        drop(unused);
+    }
+}
+
 impl Future for Submission<'_> {
     /// The message, and whether the task is registered for its outcome.
     type Output = Submitted;
@@ -37,18 +45,19 @@ impl Future for Submission<'_> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { shared, message, ticket, awaits_outcome } = self.get_mut();
         // The waker that is not needed is dropped after the lock is released.
-        let (submitted, _unused) =
-            shared.with(|inner, now| inner.submit_or_wait(now, message, ticket, cx.waker(), *awaits_outcome));
-        submitted
+        let submitted = shared.poll_with(cx, |inner, now| {
+            inner.submit_or_wait(now, message, ticket, cx.waker(), *awaits_outcome)
+        });
+        submitted.map_or(Poll::Pending, |(submitted, _unused)| submitted)
     }
 }
 
 /// A message that is dropped while it waits leaves the queue. If it was woken, the next one is woken.
 impl Drop for Submission<'_> {
+    #[inline]
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket {
-            let unused = self.shared.with(|inner, _| inner.abandon_submission(ticket));
-            drop(unused);
+            self.abandon(ticket);
         }
     }
 }

@@ -8,8 +8,8 @@ use std::task::{Context, Poll, ready};
 
 use smpp_proto::MessageState;
 use smpp_proto::account::{
-    AcceptedMessage, BindId, DeliveryReceipt, Message, MessageId, MessageKey, MessageNumber, NoMoreReceipts,
-    ReceiptMatch, SendError,
+    AcceptedMessage, AwaitedReceipts, BindId, DeliveryReceipt, Message, MessageId, MessageKey, MessageNumber,
+    NoMoreReceipts, ReceiptMatch, SendError,
 };
 use smpp_proto::session::AcceptedResponse;
 
@@ -40,10 +40,22 @@ pub struct Ticket {
 /// `Arrivals`.
 struct Registration {
     message: MessageNumber,
-    /// Why there are no receipts, if that was known with the outcome: then nothing is registered any more.
-    no_receipts: Option<NoMoreReceipts>,
+    receipts: Receipts,
     key: Option<MessageKey>,
     shared: Arc<Shared>,
+}
+
+/// What the caller knows of the receipts of its message.
+#[derive(Clone, Copy)]
+enum Receipts {
+    /// Nothing, or more than the state: the router has the rest.
+    Open,
+    /// The router has had this state of the message with the outcome.
+    Known(MessageState),
+    /// The caller has that state. The router still has the receipts that report it.
+    Read,
+    /// There are none. Nothing is registered any more.
+    None(NoMoreReceipts),
 }
 
 /// A message of which the SMSC has accepted all segments.
@@ -73,7 +85,16 @@ pub struct Sent {
 impl Registration {
     fn new(number: MessageNumber, message: &Message, shared: &Arc<Shared>) -> Self {
         let key = message.message_key().cloned();
-        Self { message: number, no_receipts: None, key, shared: Arc::clone(shared) }
+        Self { message: number, receipts: Receipts::Open, key, shared: Arc::clone(shared) }
+    }
+
+    /// Consumes the receipts whose state the caller has. From now on the router knows what the caller has.
+    fn consume_read(&mut self) {
+        if let Receipts::Read = self.receipts {
+            // Ready: it has returned the state before.
+            let _ = self.shared.lock().router.poll_message_state(self.message, &mut None);
+        }
+        self.receipts = Receipts::Open;
     }
 
     /// Returns the outcome, or registers the task to be woken. The registration moves into the result.
@@ -85,8 +106,12 @@ impl Registration {
         let polled = shared.poll(cx, |router, waker| router.poll_last_outcome(*message, waker));
         let Poll::Ready(outcome) = polled else { return Poll::Pending };
         match (outcome, this.take()) {
-            (Ok((accepted, no_receipts)), Some(mut registration)) => {
-                registration.no_receipts = no_receipts;
+            (Ok((accepted, receipts)), Some(mut registration)) => {
+                registration.receipts = match receipts {
+                    AwaitedReceipts::Open => Receipts::Open,
+                    AwaitedReceipts::State(state) => Receipts::Known(state),
+                    AwaitedReceipts::None(reason) => Receipts::None(reason),
+                };
                 Poll::Ready(Ok(Sent { registration, accepted }))
             }
             (Err(error), _) => Poll::Ready(Err(error)),
@@ -237,11 +262,18 @@ impl Sent {
     /// You may call it again: receipts that have arrived still count. [`next_receipt`](Self::next_receipt) does not return
     /// the receipts that this method has consumed: use one of the two.
     pub async fn receipt(&mut self) -> Result<MessageState, NoMoreReceipts> {
-        let Registration { message, no_receipts, ref shared, .. } = self.registration;
-        match no_receipts {
-            Some(reason) => Err(reason),
-            None => shared.wait(|router, waker| router.poll_message_state(message, waker)).await,
+        let receipts = &mut self.registration.receipts;
+        match *receipts {
+            Receipts::Known(state) => {
+                *receipts = Receipts::Read;
+                return Ok(state);
+            }
+            Receipts::None(reason) => return Err(reason),
+            Receipts::Read | Receipts::Open => {}
         }
+        self.registration.consume_read();
+        let Registration { message, ref shared, .. } = self.registration;
+        shared.wait(|router, waker| router.poll_message_state(message, waker)).await
     }
 
     /// Waits for the next receipt of any segment, intermediate ones included.
@@ -257,18 +289,22 @@ impl Sent {
     ///
     /// Cancel-safe: a future that is dropped consumes no receipt.
     pub async fn next_receipt(&mut self) -> Result<(DeliveryReceipt, ReceiptMatch), NoMoreReceipts> {
-        let Registration { message, no_receipts, ref shared, .. } = self.registration;
-        match no_receipts {
-            Some(reason) => Err(reason),
-            None => shared.wait(|router, waker| router.poll_receipt(message, waker)).await,
+        if let Receipts::None(reason) = self.registration.receipts {
+            return Err(reason);
         }
+        self.registration.consume_read();
+        let Registration { message, ref shared, .. } = self.registration;
+        shared.wait(|router, waker| router.poll_receipt(message, waker)).await
     }
 }
 
 impl Drop for Registration {
+    #[inline]
     fn drop(&mut self) {
-        if self.no_receipts.is_none() {
-            self.shared.release(self.message);
+        match self.receipts {
+            Receipts::None(_) => {}
+            Receipts::Read => self.shared.release(self.message, true),
+            Receipts::Open | Receipts::Known(_) => self.shared.release(self.message, false),
         }
     }
 }

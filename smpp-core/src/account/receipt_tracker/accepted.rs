@@ -18,6 +18,7 @@ pub(in crate::account) struct NewReceipt {
 impl ReceiptTracker {
     /// Finds the message of a new receipt, if it has one segment and passes its receipts to
     /// [`ReceiptDestination::Sent`]. Returns `None` for any other receipt.
+    #[inline(always)]
     pub(in crate::account) fn find_new(
         &self,
         key: &IdKey<'_>,
@@ -40,6 +41,7 @@ impl ReceiptTracker {
 
     /// Records a receipt that the application has, with its state and whether it is final. Returns how many segments lack their
     /// final receipt, and the state of the message if it has it.
+    #[inline(always)]
     pub(in crate::account) fn record_accepted(
         &mut self,
         now: Instant,

@@ -139,7 +139,7 @@ impl Chain for ById {
 
     const BUCKETS: usize = 1024;
 
-    const PER_NODE: u32 = 2;
+    const PER_NODE: u32 = 1;
 
     fn hash(node: &Node) -> u32 {
         node.id_hash
@@ -196,27 +196,41 @@ pub(in crate::account) enum IdKey<'a> {
 
 impl<'a> IdKey<'a> {
     /// Returns the key of an id in a response.
+    #[inline(always)]
     pub(super) fn submitted(policy: MessageIdPolicy, id: &'a [u8]) -> Self {
         match Self::exact(policy, id) {
             Some(exact) => exact,
-            None => Self::Key(policy.submitted_key(id)),
+            None => Self::of_submitted(policy, id),
         }
     }
 
     /// Returns the key of a receipt's id.
+    #[inline(always)]
     pub(in crate::account) fn of_receipt(policy: MessageIdPolicy, receipt: &Receipt<'a>) -> Self {
         match Self::exact(policy, receipt.id) {
             Some(exact) => exact,
-            None => Self::Key(policy.receipt_key(receipt)),
+            None => Self::of_other_receipt(policy, receipt),
         }
     }
 
+    #[inline(never)]
+    fn of_submitted(policy: MessageIdPolicy, id: &[u8]) -> Self {
+        Self::Key(policy.submitted_key(id))
+    }
+
+    #[inline(never)]
+    fn of_other_receipt(policy: MessageIdPolicy, receipt: &Receipt<'_>) -> Self {
+        Self::Key(policy.receipt_key(receipt))
+    }
+
+    #[inline(always)]
     fn exact(policy: MessageIdPolicy, id: &'a [u8]) -> Option<Self> {
         (policy == MessageIdPolicy::EXACT && id.len() <= MessageIdKey::MAX_EXACT).then_some(Self::Exact(id))
     }
 
     /// Returns the octets of the key that tell keys of one policy apart: all of [`MessageIdKey::as_octets`] but the first, which
     /// is their number.
+    #[inline(always)]
     pub(super) fn octets(&self) -> &[u8] {
         match self {
             Self::Exact(id) => id,
@@ -236,6 +250,7 @@ impl<'a> IdKey<'a> {
     }
 
     /// Returns whether it is the key of the empty id, which identifies no message.
+    #[inline(always)]
     pub(super) fn is_empty(&self) -> bool {
         match self {
             Self::Exact(id) => id.is_empty(),

@@ -95,6 +95,29 @@ pub fn encode(text: &str, out: &mut Vec<u8>) -> Result<(), Unencodable> {
     Shifts::NONE.encode(text, out)
 }
 
+/// Returns whether the text has 8 octets at least, and only letters and digits of ASCII, spaces and common punctuation, which are
+/// their own septets in the default alphabet. It looks at 8 octets at once.
+#[inline]
+pub(super) fn is_plain(text: &[u8]) -> bool {
+    const ONES: u64 = u64::MAX / 255;
+    const HIGH: u64 = ONES << 7;
+    // The highest bit of each octet, which is at most 0x7F, says whether it is at least `limit`.
+    let at_least = |octets: u64, limit: u8| octets + ONES * u64::from(0x80 - limit);
+    let plain = |octets: &[u8; 8]| {
+        let octets = u64::from_le_bytes(*octets);
+        let low = octets & !HIGH;
+        let lower = low | ONES << 5;
+        let letters = at_least(lower, b'a') & !at_least(lower, b'z' + 1);
+        // All but a dollar from the space to the question mark.
+        let others = at_least(low, b' ') & !at_least(low, b'@') & at_least(low ^ (ONES * u64::from(b'$')), 1);
+        (letters | others) & !octets & HIGH
+    };
+    let (words, _) = text.as_chunks();
+    // The last 8 octets overlap those before.
+    text.last_chunk()
+        .is_some_and(|last| words.iter().fold(plain(last), |all, word| all & plain(word)) == HIGH)
+}
+
 /// Decodes one septet per octet. Never fails, because a receiver must display something:
 ///
 /// - A septet that the extension table lacks becomes the character of the default table.

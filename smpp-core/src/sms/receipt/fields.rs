@@ -117,11 +117,9 @@ impl<'a> Receipt<'a> {
     ///
     /// Known are the words of Appendix B in any case, the same words in full (`DELIVERED`), `FAILED` as undeliverable
     /// and `SENT` as en route.
+    #[inline]
     pub fn state(&self) -> Option<MessageState> {
-        if self.stat == b"DELIVRD" {
-            return Some(MessageState::DELIVERED);
-        }
-        STATES.iter().find(|(word, _)| word.eq_ignore_ascii_case(self.stat)).map(|(_, state)| *state)
+        if self.stat == b"DELIVRD" { Some(MessageState::DELIVERED) } else { state_of(self.stat) }
     }
 
     /// Returns the word of Appendix B for a state: 7 letters. `None` for a reserved state.
@@ -207,6 +205,12 @@ impl<'a> Receipt<'a> {
         const user_message_reference: Some(u16),
         const is_intermediate: bool,
     }
+}
+
+/// Returns the state that a word means; `None` for an unknown word.
+#[inline(never)]
+fn state_of(stat: &[u8]) -> Option<MessageState> {
+    STATES.iter().find(|(word, _)| word.eq_ignore_ascii_case(stat)).map(|(_, state)| *state)
 }
 
 /// The words of `stat`. The word of Appendix B is the first of each state.

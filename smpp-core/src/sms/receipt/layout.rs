@@ -32,48 +32,57 @@ pub(super) fn standard_fields(text: &[u8]) -> Option<Receipt<'_>> {
 /// The fields between the id and the state as most SMSCs write them, up to the key of the state. A zero stands for any digit.
 const USUAL: &[u8; 67] = b"sub:000 dlvrd:000 submit date:0000000000 done date:0000000000 stat:";
 
-/// What 8 octets of [`USUAL`] are, and which of them are digits.
+/// What 8 octets of [`USUAL`] are, and for each what makes its highest bit 1 if it is added to the bits in which another octet
+/// differs: 10 or more of a digit, any of the others.
 #[derive(Clone, Copy)]
 struct UsualWord {
     octets: u64,
-    digits: u64,
+    limits: u64,
+}
+
+impl UsualWord {
+    const fn new(octets: [u8; 8]) -> Self {
+        let mut limits = [0x7F; 8];
+        let (mut from, mut to): (&[u8], &mut [u8]) = (&octets, &mut limits);
+        while let ([octet, octets @ ..], [limit, limits @ ..]) = (from, to) {
+            if *octet == b'0' {
+                *limit = 0x80 - 10;
+            }
+            (from, to) = (octets, limits);
+        }
+        Self { octets: u64::from_le_bytes(octets), limits: u64::from_le_bytes(limits) }
+    }
+
+    /// Returns a number in which the highest bit of an octet is 1 if one is wrong, and in none otherwise.
+    #[inline(always)]
+    const fn wrong(self, octets: [u8; 8]) -> u64 {
+        let differs = u64::from_le_bytes(octets) ^ self.octets;
+        // Only an octet that is wrong by itself carries over into the next.
+        differs.wrapping_add(self.limits) | differs
+    }
 }
 
 /// The words of [`USUAL`].
 static USUAL_WORDS: [UsualWord; 8] = {
-    let mut words = [UsualWord { octets: 0, digits: 0 }; 8];
+    let mut words = [UsualWord::new([0; 8]); 8];
     let (chunks, _) = USUAL.as_chunks();
     let (mut from, mut to): (&[[u8; 8]], &mut [UsualWord]) = (chunks, &mut words);
     while let ([octets, chunks @ ..], [word, words @ ..]) = (from, to) {
-        *word = usual_word(*octets);
+        *word = UsualWord::new(*octets);
         (from, to) = (chunks, words);
     }
     words
 };
 
 /// The last 8 octets of [`USUAL`].
-const USUAL_END: UsualWord = usual_word(*b"00 stat:");
-
-const fn usual_word(octets: [u8; 8]) -> UsualWord {
-    let octets = u64::from_le_bytes(octets);
-    // An octet is zero if it is a digit.
-    let other = octets ^ (ONES * b'0' as u64);
-    let digits = !(((other & (ONES * 0x7F)) + ONES * 0x7F) | other) & (ONES << 7);
-    UsualWord { octets, digits: (digits >> 7) * 0xFF }
-}
+const USUAL_END: UsualWord = UsualWord::new(*b"00 stat:");
 
 /// Returns whether the fields are those of [`USUAL`], with any digits.
-#[inline]
+#[inline(always)]
 fn is_usual(fields: &[u8; USUAL.len()]) -> bool {
-    let wrong = |octets: &[u8; 8], word: &UsualWord| {
-        let value = u64::from_le_bytes(*octets) ^ word.octets;
-        // The highest bit of an octet says that it is above 9.
-        let above = (((value & (ONES * 0x7F)) + ONES * (0x7F - 9)) | value) & (ONES << 7);
-        value & !word.digits | above & word.digits
-    };
     let (words, _) = fields.as_chunks();
-    let all = words.iter().zip(&USUAL_WORDS).fold(0, |all, (octets, word)| all | wrong(octets, word));
-    fields.last_chunk().is_some_and(|last| all | wrong(last, &USUAL_END) == 0)
+    let all = words.iter().zip(&USUAL_WORDS).fold(0, |all, (octets, word)| all | word.wrong(*octets));
+    fields.last_chunk().is_some_and(|last| (all | USUAL_END.wrong(*last)) & (ONES << 7) == 0)
 }
 
 /// The fields of a receipt that say which message it is about, and what has become of the message.
@@ -87,7 +96,7 @@ pub(crate) struct UsualReceipt<'a> {
 impl<'a> UsualReceipt<'a> {
     /// Reads the receipt in a deliver_sm whose text has the usual fields, and which has no TLVs. Returns `None` for any other. These
     /// are the fields that [`Receipt::of`] returns.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn of(message: &DeliverSm<'a>) -> Option<Self> {
         let is_usual = message.esm_class == EsmClass::DELIVERY_RECEIPT
             && message.data_coding == DataCoding(0)
@@ -95,10 +104,13 @@ impl<'a> UsualReceipt<'a> {
         if is_usual { Self::parse(message.short_message.as_bytes()) } else { None }
     }
 
-    #[inline]
+    #[inline(always)]
     fn parse(text: &'a [u8]) -> Option<Self> {
         let (id, rest) = standard_field(text, b"id:")?;
-        let (_, rest) = rest.split_first_chunk().filter(|(fields, _)| is_usual(fields))?;
+        let (fields, rest) = rest.split_first_chunk()?;
+        if !is_usual(fields) {
+            return None;
+        }
         let (stat, rest) = standard_field(rest, b"")?;
         let (err, rest) = standard_field(rest, b"err:")?;
         matches!(rest, [b't' | b'T', b'e', b'x', b't', b':', ..]).then_some(Self { id, stat, err })

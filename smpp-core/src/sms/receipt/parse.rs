@@ -405,7 +405,7 @@ fn word_length(input: &[u8]) -> usize {
 }
 
 /// Returns how many octets precede the first that is a space or lower: it looks at 8 octets at once.
-#[inline]
+#[inline(always)]
 pub(super) fn low_octet(input: &[u8]) -> usize {
     let (chunks, rest) = input.as_chunks();
     let mut length = 0;

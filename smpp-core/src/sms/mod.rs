@@ -40,7 +40,7 @@
 //!
 //! # National language tables
 //!
-//! [`Language`] and [`Shifts`] select the Turkish, Spanish and Portuguese tables of the [GSM 7-bit alphabet](gsm7).
+//! [`Language`](gsm7::Language) and [`Shifts`](gsm7::Shifts) select the Turkish, Spanish and Portuguese tables of the [GSM 7-bit alphabet](gsm7).
 //! [`TextOptions::languages`] allows them for a text, and decoding follows the [user data header](udh).
 //!
 //! # Transliteration

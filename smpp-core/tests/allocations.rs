@@ -165,6 +165,27 @@ fn an_idle_bound_session_uses_at_most_a_kibibyte() {
     assert!(smsc <= 1024 && esme <= 1024, "octets of an SMSC: {smsc}, of an ESME: {esme}");
 }
 
+#[test]
+fn a_session_that_shrinks_frees_what_its_requests_took() {
+    let mut pair = Pair::bound(64);
+    for tag in 0..64 {
+        pair.esme.request(NOW, &message(), tag).unwrap();
+    }
+    pair.transfer_to_smsc();
+    for reply in core::mem::take(&mut pair.replies) {
+        pair.smsc.respond(reply, Ok(SubmitSmResp::default())).unwrap();
+    }
+    pair.transfer_to_esme(|_, _| {});
+    let freed = |shrunk: AllocationInfo| usize::try_from(-shrunk.bytes_current).unwrap();
+    let esme = freed(measure(|| pair.esme.shrink()));
+    assert!(esme > 64 * 40, "{esme} octets: the window");
+    assert_eq!(measure(|| pair.esme.shrink()).bytes_current, 0, "nothing is left to free");
+    // The sessions go on.
+    pair.esme.request(NOW, &message(), 7).unwrap();
+    pair.transfer_to_smsc();
+    assert_eq!(pair.replies.len(), 1);
+}
+
 fn transmit<R: Role>(session: &mut Session<R, u32>) {
     let mut octets = Vec::new();
     session.poll_transmit(&mut octets);
@@ -436,4 +457,7 @@ fn a_request_that_a_server_answers_in_place_allocates_nothing() {
     }
     let allocated = measure(|| assert_eq!(serve(&mut server), 100));
     assert_eq!(allocated.count_total, 0, "{allocated:?}");
+    let shrunk = measure(|| server.shrink(ids[0]));
+    assert!(shrunk.bytes_current < 0, "the output buffer is freed: {shrunk:?}");
+    assert_eq!(serve(&mut server), 100);
 }

@@ -86,6 +86,38 @@ async fn a_receipt_before_the_response_is_returned_after_the_outcome() {
     delivering.await.unwrap();
 }
 
+#[tokio::test]
+async fn a_state_that_is_known_with_the_outcome_is_returned_once() {
+    let (peer, mut inbox, account, mut arrivals) = connected().await;
+    let sent = async |inbox: &mut Inbox<Smsc>, id: &[u8]| {
+        let ticket = account.submit(&Message::text(&template(), "Hello")).await.unwrap();
+        accept(submitted(inbox).await, id);
+        let text = [b"id:", id, b" stat:DELIVRD err:000"].concat();
+        let short_message = ShortMessage::new(&text).unwrap();
+        // The receipt is acknowledged before the outcome is fetched.
+        peer.deliver(&DeliverSm { short_message, ..delivered() }).await.unwrap();
+        ticket.outcome().await.unwrap()
+    };
+    let mut by_state = sent(&mut inbox, b"1").await;
+    assert_eq!(by_state.receipt().await, Ok(MessageState::DELIVERED));
+    assert_eq!(by_state.receipt().await, Err(NoMoreReceipts::AllReceived));
+    assert_eq!(by_state.next_receipt().await.unwrap_err(), NoMoreReceipts::AllReceived);
+    let mut by_receipt = sent(&mut inbox, b"2").await;
+    assert_eq!(by_receipt.next_receipt().await.unwrap().0.state, MessageState::DELIVERED);
+    assert_eq!(by_receipt.receipt().await, Err(NoMoreReceipts::AllReceived));
+    let mut both = sent(&mut inbox, b"3").await;
+    assert_eq!(both.receipt().await, Ok(MessageState::DELIVERED));
+    assert_eq!(both.next_receipt().await.unwrap_err(), NoMoreReceipts::AllReceived);
+    let mut read = sent(&mut inbox, b"4").await;
+    assert_eq!(read.receipt().await, Ok(MessageState::DELIVERED));
+    let unread = sent(&mut inbox, b"5").await;
+    drop((by_state, by_receipt, both, read, unread));
+    let Some(Arrival::Receipt(receipt)) = arrivals.recv().await else { panic!("no receipt") };
+    assert_eq!(receipt.get().0.id.as_bytes(), b"5", "only this one was not fetched");
+    account.shutdown(Duration::from_secs(1)).await;
+    assert!(arrivals.recv().await.is_none());
+}
+
 /// Polls a future once.
 async fn polled_once<F: Future>(mut future: Pin<&mut F>) -> Option<F::Output> {
     poll_fn(|cx| match future.as_mut().poll(cx) {

@@ -143,3 +143,23 @@ impl<W> EventLog<W> {
         self.events.shrink_to_fit();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_that_every_receiver_has_read_are_dropped() {
+        let mut log = EventLog::<()>::new(9);
+        let (first, second) = (log.add_receiver(), log.add_receiver());
+        for lost in 1..=3 {
+            log.push(AccountEvent::Lagged { lost }, &mut VecDeque::new());
+        }
+        for id in [&first, &first, &second] {
+            assert!(matches!(log.poll(id, &mut None), Poll::Ready(Some(_))));
+        }
+        assert_eq!(log.events.len(), 2, "the second receiver has not read them");
+        log.remove_receiver(&second);
+        assert_eq!(log.events.len(), 1);
+    }
+}

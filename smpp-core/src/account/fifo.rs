@@ -119,6 +119,22 @@ mod tests {
     }
 
     #[test]
+    fn numbers_removed_behind_the_first_do_not_pile_up() {
+        let mut fifo = Fifo::new();
+        for number in 1..=100 {
+            fifo.insert(MessageNumber(number));
+        }
+        for number in 2..=100 {
+            assert!(fifo.remove(MessageNumber(number)));
+            let left = 101 - number as usize;
+            let flagged = fifo.queued.iter().filter(|queued| queued.is_removed).count();
+            assert_eq!((fifo.removed, fifo.queued.len()), (flagged, left + flagged));
+            assert!(flagged <= left, "{flagged} removed ones beside {left}");
+        }
+        assert_eq!(fifo.first(), Some(MessageNumber(1)));
+    }
+
+    #[test]
     fn a_queue_that_was_long_gives_its_memory_back() {
         let mut fifo = Fifo::new();
         for number in 0..10_000 {

@@ -200,3 +200,45 @@ pub(super) fn assign(
     take(&|_, _, _| true, &order);
     assigned
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_route_goes_to_each_endpoint_of_the_group_once_the_last_good_one_first() {
+        let [a, b, former] = ["a", "b", "former"].map(|host| Endpoint::plain(host, 2775));
+        let good =
+            |endpoint: &Endpoint| Some((Some(endpoint.clone()), SocketAddr::from(([192, 0, 2, 1], 2775))));
+        let route = |last_good| {
+            let backoff = UnboundBackoff { until: Instant::ZERO, failures: 0 };
+            let Route { endpoint, endpoints, .. } =
+                Group { endpoints: alloc::vec![a.clone(), b.clone()], last_good, backoff }.route();
+            endpoint.into_iter().chain(endpoints).map(|endpoint| endpoint.host).collect::<Vec<_>>()
+        };
+        assert_eq!(route(None), ["a", "b"]);
+        assert_eq!(route(good(&b)), ["b", "a"]);
+        assert_eq!(route(good(&former)), ["a", "b"], "it is no longer one of the group");
+    }
+
+    #[test]
+    fn a_connection_serves_a_bind_with_its_endpoint_rather_than_the_first_with_its_mode() {
+        let [a, b, c] = ["a", "b", "c"].map(|host| Endpoint::plain(host, 2775));
+        let mode = BindMode::Transceiver;
+        let binds = Binds::transceivers(1).and(Binds::transceivers(1));
+        let group = |endpoints: [&Endpoint; 2]| Group {
+            endpoints: endpoints.map(Endpoint::clone).into(),
+            last_good: None,
+            backoff: UnboundBackoff { until: Instant::ZERO, failures: 0 },
+        };
+        let slot = |endpoint| Candidate {
+            wanted: None,
+            activity: Activity::Bound,
+            mode: Some(mode),
+            endpoint: Some(endpoint),
+        };
+        let groups = [group([&b, &c]), group([&c, &a])];
+        let assigned = assign(&[slot(&a), slot(&b)], &[], (&binds, &groups), 9);
+        assert_eq!(assigned, [1, 0].map(|group| Some(Wanted { group, mode })));
+    }
+}

@@ -297,6 +297,17 @@ mod tests {
         assert_eq!(window.len(), 0);
     }
 
+    #[test]
+    fn a_request_that_has_timed_out_does_not_wait() {
+        let mut window = Window::new(2);
+        let (late, waiting) = (push(&mut window, 1), push(&mut window, 2));
+        window.time_out_first().unwrap();
+        assert!(window.take_waiting(late, CommandId::SUBMIT_SM).is_none());
+        assert_eq!(window.take_waiting(waiting, CommandId::SUBMIT_SM).unwrap().tag, Some(2));
+        assert_eq!((window.len(), window.waiting()), (1, 0));
+        assert!(window.take(late, |_| true).is_some());
+    }
+
     proptest! {
         /// Compares order, membership and length with those of a plain queue, after any sequence of operations.
         #[test]
@@ -311,7 +322,14 @@ mod tests {
                 match pick {
                     Some(pick) if !model.is_empty() => {
                         let (sequence, tag) = model.remove(pick.index(model.len())).unwrap();
-                        prop_assert_eq!(window.take(sequence, |_| true).and_then(|entry| entry.tag), Some(tag));
+                        let other = window.take_waiting(sequence, CommandId::DATA_SM);
+                        prop_assert!(other.is_none(), "another command removes nothing");
+                        let taken = if tag % 2 == 0 {
+                            window.take(sequence, |_| true)
+                        } else {
+                            window.take_waiting(sequence, CommandId::SUBMIT_SM)
+                        };
+                        prop_assert_eq!(taken.and_then(|entry| entry.tag), Some(tag));
                     }
                     _ if window.is_full() => prop_assert_eq!(model.len(), usize::from(limit)),
                     _ => {

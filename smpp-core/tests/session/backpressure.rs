@@ -245,3 +245,18 @@ fn the_peers_unbind_is_answered_after_it_has_closed_its_side() {
     smsc.handle_timeouts(NOW);
     assert_eq!(smsc.closed, Some(CloseReason::PeerUnbound));
 }
+
+#[test]
+fn a_late_timeout_reads_what_has_arrived_before_it_takes_the_peer_for_dead() {
+    let timers = config(1).enquire_link_interval(secs(3)).response_timeout(secs(3));
+    for late in [secs(6), secs(7)] {
+        let mut smsc = bound_smsc(timers, BindMode::Transceiver);
+        // The response to the enquire_link of the session arrives behind messages.
+        smsc.receive(NOW, &flood(2..4));
+        smsc.handle_timeouts(NOW + secs(3));
+        smsc.transmit();
+        smsc.receive(NOW + secs(4), &octets(Pdu::EnquireLinkResp, CommandStatus::ROK, 1));
+        smsc.handle_timeouts(NOW + late);
+        assert_eq!((smsc.closed, smsc.unread.len()), (None, 0), "after {late:?}");
+    }
+}

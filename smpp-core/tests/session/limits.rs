@@ -206,3 +206,22 @@ fn a_response_is_accepted_even_when_the_output_is_full() {
     assert_eq!(smsc.session.respond(reply, Ok(submit_sm_resp("id"))), Ok(()));
     assert_eq!(pdus(&smsc.transmit()).len(), 8);
 }
+
+#[test]
+fn a_session_whose_output_is_full_says_so() {
+    let mut esme = bound_esme(Config::default().max_output(60), BindMode::Transceiver);
+    assert!(!esme.session.is_full());
+    while esme.submit(Instant::ZERO, "x").is_ok() {}
+    assert!(esme.session.is_full());
+    esme.transmit();
+    assert!(!esme.session.is_full());
+}
+
+#[test]
+fn freeing_memory_loses_nothing() {
+    let mut esme = bound_esme(Config::default(), BindMode::Transceiver);
+    esme.submit(Instant::ZERO, "waits").unwrap();
+    esme.session.shrink();
+    assert_eq!(pdus(&esme.transmit()).len(), 1);
+    assert_eq!(esme.session.in_flight(), 1);
+}

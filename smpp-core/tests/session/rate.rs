@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use smpp_proto::BindMode;
 use smpp_proto::session::{Config, Esme, Instant, Rate, Refusal};
+use smpp_proto::{BindMode, QuerySm};
 
 use super::support::{Peer, bound_esme};
 
@@ -176,4 +176,14 @@ fn after_a_pause_no_more_messages_leave_at_once_than_the_slack_holds() {
         sender.submit_all(0);
         assert_eq!(sender.departures.0.last().unwrap().1, expected, "at {limit}");
     }
+}
+
+#[test]
+fn only_messages_count() {
+    let config = Config::default().rate(Rate::per_second(1));
+    let mut esme = bound_esme(config, BindMode::Transceiver);
+    let now = Instant::ZERO;
+    esme.submit(now, "message").unwrap();
+    assert!(matches!(esme.submit(now, "next"), Err(Refusal::RateLimited(_))));
+    assert!(esme.request(now, &QuerySm::default(), "query").is_ok(), "it is no message");
 }

@@ -135,3 +135,21 @@ fn backpressure_follows_max_unanswered() {
     smsc.handle_timeouts(NOW + Duration::from_secs(6));
     assert_eq!(smsc.take_events(), [CommandId::SUBMIT_SM; 6].map(OwnedEvent::Request), "none was refused");
 }
+
+#[test]
+fn a_larger_max_unanswered_ends_the_overload() {
+    let config = |max_unanswered| Config::default().max_unanswered(max_unanswered);
+    let mut smsc = bound_smsc(config(1), BindMode::Transceiver);
+    let message = |sequence| request(Pdu::SubmitSm(submit_sm("x")), sequence);
+    smsc.receive(NOW, &message(2));
+    smsc.handle_timeouts(NOW + secs(5));
+    assert!(smsc.session.wants_input(), "it refuses messages with ESME_RTHROTTLED");
+    smsc.session.reconfigure(NOW + secs(5), config(2));
+    smsc.receive(NOW + secs(6), &message(3));
+    assert_eq!(
+        (smsc.submits.len(), smsc.session.wants_input()),
+        (2, false),
+        "the next full load is held back"
+    );
+    assert_eq!(smsc.session.poll_timeout(), Some((NOW + secs(11), Timer::Backpressure)));
+}

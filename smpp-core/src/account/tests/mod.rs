@@ -22,6 +22,7 @@ mod sending;
 mod shape;
 mod slices;
 mod statuses;
+mod tables;
 mod whole_pdus;
 
 use alloc::string::{String, ToString};

@@ -142,6 +142,22 @@ fn a_pause_is_reported_once_and_so_is_its_end() {
 }
 
 #[test]
+fn a_bind_that_takes_over_a_longer_pause_is_resumed_at_its_end() {
+    let mut sim = Simulation::new(paused_by(CommandStatus::RTHROTTLED, 10, 2 * SECOND));
+    sim.advance(SECOND);
+    sim.submit_status = vec![CommandStatus::RTHROTTLED];
+    sim.send("Hello");
+    sim.settle();
+    assert_eq!(events_of(&sim, "paused").len(), 1);
+    // As the pause of a slot that is removed.
+    sim.account.links[0].paused_until = sim.now + 3 * SECOND;
+    sim.advance(2_999 * MILLIS);
+    assert_eq!(events_of(&sim, "resumed").len(), 0);
+    sim.advance(MILLIS);
+    assert_eq!(events_of(&sim, "resumed").len(), 1);
+}
+
+#[test]
 fn a_segment_without_a_response_is_reported_before_its_message_ends() {
     let session = Config { enquire_link_interval: None, ..options().session };
     let policy = UnansweredPolicy::Resend(1);

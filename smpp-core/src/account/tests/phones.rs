@@ -519,3 +519,22 @@ fn the_seed_decides_jitter_and_references() {
     assert_ne!(of(7).1, of(8).1);
     assert_eq!(attempts_and_reference(None), of(0), "without a seed the core is deterministic");
 }
+
+#[test]
+fn a_message_of_one_segment_says_nothing_about_an_smsc_that_sends_ahead() {
+    let mut sim = bound(1, options());
+    deliver_ahead(&mut sim, 1);
+    sim.deliver_now(0, &Segment::new(2, 1, 3).from("6591234567"));
+    sim.advance(5 * SECOND);
+    assert_eq!(sim.waiting(), 0, "the upper limit");
+    sim.deliver_now(0, &Segment::new(3, 1, 1).from("6591234567"));
+    let (message, ack) = sim.message();
+    assert!(message.is_complete());
+    sim.accept(ack).unwrap();
+    sim.advance(2 * SECOND);
+    for number in 1..=2 {
+        sim.deliver_now(0, &Segment::new(4, number, 3).from("6591234567"));
+    }
+    sim.advance(4 * SECOND);
+    assert_eq!(sim.waiting(), 2, "it still sends ahead");
+}

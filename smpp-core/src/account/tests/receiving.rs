@@ -319,3 +319,31 @@ fn receipts_on_failure_expire_without_ids() {
         (1, 0)
     );
 }
+
+#[test]
+fn the_timers_of_a_response_count_from_its_time() {
+    let session = Config { enquire_link_interval: None, ..options().session };
+    let mut sim = Simulation::new(Options { session, binds: Binds::transceivers(1), ..options() });
+    sim.advance(SECOND);
+    sim.deliver(0, &DeliverSm { short_message: ShortMessage::new(b"yes").unwrap(), ..DeliverSm::default() });
+    sim.settle();
+    let Some(Event::Message { ack, .. }) = sim.events.pop() else { panic!("no message") };
+    let link = sim.servers[0].link;
+    sim.account.acknowledge(sim.now, ack, Ok(())).unwrap();
+    // The transport takes nothing: the session ends after the response timeout.
+    let due = sim.account.poll_link_timeout(link).map(|(at, _)| at);
+    assert_eq!(due, Some(sim.now + session.response_timeout));
+    sim.account.handle_link_timeout(sim.now + 5 * SECOND, link);
+    assert_eq!(sim.account.poll_link_timeout(link).map(|(at, _)| at), due);
+}
+
+#[test]
+fn an_account_reads_from_the_connections_whose_sessions_read() {
+    let mut sim = Simulation::new(Options { binds: Binds::transceivers(1), ..options() });
+    let link = LinkId(0);
+    assert!(!sim.account.wants_input(link), "there is no connection");
+    sim.advance(SECOND);
+    assert!(sim.account.wants_input(link));
+    sim.account.handle_eof(sim.now, link);
+    assert!(!sim.account.wants_input(link));
+}

@@ -42,6 +42,12 @@ fn refused_credentials_stop_the_account() {
         )]
     );
     assert_eq!(sim.account.submit(sim.now, &Message::text(&template(), "x")), Err(SubmitError::Stopped));
+    assert_eq!(sim.account.stats().counters.binds_refused, 1);
+    let refused = |event: &Event| match event {
+        Event::Link { event, .. } if event.kind() == "bind_refused" => event.address(),
+        _ => None,
+    };
+    assert_eq!(sim.events.iter().find_map(refused), Some(address(1)));
 }
 
 #[test]

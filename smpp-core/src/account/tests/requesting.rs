@@ -318,3 +318,20 @@ fn the_router_returns_the_outcome_of_a_request_once() {
     let gone = router.poll_request(number, &mut None);
     assert_eq!(gone, core::task::Poll::Ready(Err(MessageRequestError::DriverGone)));
 }
+
+#[test]
+fn a_shutdown_goes_on_when_the_last_request_is_withdrawn() {
+    let mut sim = Simulation::new(all_operations());
+    // The SMSC does not answer the bind.
+    sim.mute = true;
+    sim.settle();
+    let request = sim.request(&query());
+    sim.account.shutdown(sim.now, 60 * SECOND);
+    let closed = |sim: &Simulation| sim.events.iter().any(|event| matches!(event, Event::Closed { .. }));
+    sim.settle();
+    assert!(!closed(&sim), "the request may still be sent");
+    sim.account.withdraw_request(sim.now, request);
+    sim.settle();
+    assert!(closed(&sim));
+    assert_eq!(sim.error(), never_sent(RequestNotSentReason::Withdrawn));
+}

@@ -288,6 +288,23 @@ fn a_late_answer_before_the_outcome_of_the_message_is_part_of_it() {
 }
 
 #[test]
+fn a_late_refusal_before_the_outcome_of_the_message_is_part_of_it() {
+    let mut options = options();
+    options.session.rate = Some(crate::session::Rate::per_second(1).with_burst(1));
+    let mut sim = Simulation::new(options);
+    sim.advance(SECOND);
+    sim.answers = false;
+    sim.account.submit(sim.now, &Message::octets(&template(), vec![7; 200])).unwrap();
+    sim.advance(SECOND * 21 / 2);
+    assert_eq!((sim.submitted.len(), sim.outcomes().len()), (2, 0));
+    sim.answer_late(Err(CommandStatus::RINVDSTADR));
+    sim.answer_late(Ok("second"));
+    let segments = [refused(CommandStatus::RINVDSTADR), accepted(b"second")];
+    assert_eq!(sim.outcomes()[0].1.segments, segments);
+    assert_eq!(sim.late_outcomes(), []);
+}
+
+#[test]
 fn receipts_are_tracked_for_one_attempt() {
     let mut sim = Simulation::new(options());
     sim.advance(SECOND);

@@ -305,3 +305,12 @@ fn a_bind_beyond_max_pdu_is_refused() {
     let error = OptionsError::BindTooLong { length, max: length - 1 };
     assert_eq!(options(length - 1).check(), Err(error));
 }
+
+#[test]
+fn each_group_of_binds_needs_an_endpoint() {
+    let here = || Binds::transceivers(1).at([crate::Endpoint::plain("smsc.example", 2775)]);
+    let check = |binds| Options { binds, ..options() }.check_endpoints();
+    assert_eq!(check(here()), Ok(()));
+    assert_eq!(check(here().and(Binds::transceivers(1))), Err(OptionsError::NoEndpoint));
+    assert_eq!(check(here().and(Binds::transceivers(0))), Ok(()), "it has no bind");
+}

@@ -368,3 +368,17 @@ fn the_refusal_of_a_copy_of_an_accepted_message_pauses_no_bind() {
         assert_eq!(times_of(&sim, "6502"), [SECOND * 5 / 2]);
     }
 }
+
+#[test]
+fn a_segment_that_is_not_sent_again_is_not_reported_as_a_retry() {
+    for (times, reported) in [(0, 0), (1, 1)] {
+        let action = SubmitAction::Retry { times, delay: SECOND };
+        let mut sim = Simulation::new(on_submit(CommandStatus::RX_T_APPN, action));
+        sim.advance(SECOND);
+        sim.submit_status = vec![CommandStatus::RX_T_APPN];
+        send_to(&mut sim, "6500");
+        let retrying =
+            |event: &&Event| matches!(event, Event::Link { event: LinkEvent::Retrying { .. }, .. });
+        assert_eq!(sim.events.iter().filter(retrying).count(), reported, "{times} retries");
+    }
+}

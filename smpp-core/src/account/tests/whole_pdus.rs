@@ -236,3 +236,16 @@ fn a_message_of_another_operation_does_not_hold_up_the_queue() {
     sim.settle();
     assert_eq!(sim.outcomes().len(), 1, "the provider takes only data_sm");
 }
+
+#[test]
+fn a_submit_multi_to_one_recipient_is_matched_by_its_id_alone() {
+    let mut sim = sim();
+    sim.account.submit(sim.now, &submit_multi(&["6591234567"])).unwrap();
+    sim.settle();
+    // The receipt has the number in another form.
+    sim.receipt(0, "other-1", "DELIVRD");
+    sim.settle();
+    let matches = sim.matches();
+    let [(S::DELIVERED, Some(matched))] = &matches[..] else { panic!("{matches:?}") };
+    assert_eq!(matched.message_state, Some(S::DELIVERED));
+}

@@ -202,3 +202,18 @@ fn a_decision_that_begins_again_has_one_deadline() {
     assert_eq!(registry.poll_undecided(second), Some(connection));
     assert_eq!(registry.poll_timeout(), None);
 }
+
+#[test]
+fn a_connection_that_ends_needs_no_decision() {
+    let mut registry = Registry::new(Options::default());
+    let ended = registry.accept(address("192.0.2.1")).unwrap();
+    let deadline = registry.begin_decision(Instant::ZERO, ended);
+    assert_eq!(registry.poll_timeout(), Some(deadline));
+    registry.closed(ended);
+    assert_eq!(registry.poll_undecided(deadline), None);
+    // Nor does the next connection in its slot, if a call for the former one comes late.
+    let next = registry.accept(address("192.0.2.1")).unwrap();
+    assert_eq!(next.index(), ended.index());
+    registry.begin_decision(Instant::ZERO, ended);
+    assert_eq!((registry.poll_timeout(), registry.poll_undecided(deadline)), (None, None));
+}

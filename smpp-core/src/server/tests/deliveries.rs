@@ -312,3 +312,53 @@ fn an_attempt_that_never_left_does_not_count() {
         assert_eq!(outcome(&mut registry), None, "the second attempt is left");
     }
 }
+
+/// Returns how a temporary refusal by the ESME ends an attempt.
+fn refused() -> Result<session::Response, session::RequestError> {
+    let response = session::RefusedResponse::default();
+    Err(session::RequestError::Refused { status: CommandStatus::RX_T_APPN, response })
+}
+
+#[test]
+fn a_refused_delivery_goes_to_a_busy_bind_rather_than_wait() {
+    let (mut registry, first) = assigned(delivery(&[1]));
+    registry.deliver(NOW, b"shop", delivery(&[2])).unwrap();
+    let (busy, _) = registry.poll_assignment(NOW).unwrap();
+    // The bind that has refused it has nothing in flight, and would be first.
+    registry.handle_result(NOW, first, refused());
+    assert_eq!(registry.poll_assignment(NOW), Some((busy, first)));
+}
+
+#[test]
+fn a_refused_delivery_only_for_a_bind_goes_to_the_other_bind() {
+    let (mut registry, id) = assigned(delivery(&[1]).only_if_bound());
+    registry.handle_result(NOW, id, refused());
+    assert_eq!(outcome(&mut registry), None);
+    assert_eq!(registry.poll_assignment(NOW).map(|(_, delivery)| delivery), Some(id));
+}
+
+#[test]
+fn the_rate_limit_of_each_bind_ends_at_its_own_time() {
+    let (mut registry, first) = assigned(delivery(&[1]));
+    let second = registry.deliver(NOW, b"shop", delivery(&[2])).unwrap();
+    let (later, _) = registry.poll_assignment(NOW).unwrap();
+    registry.handle_refused(NOW, second, session::Refusal::RateLimited(at(90)));
+    registry.handle_refused(NOW, first, session::Refusal::RateLimited(at(30)));
+    assert_eq!(registry.poll_assignment(NOW), None);
+    registry.handle_timeout(at(30));
+    let sooner = registry.poll_assignment(at(30)).map(|(bind, _)| bind);
+    assert!(sooner.is_some_and(|bind| bind != later), "{sooner:?}");
+    // A bind that is ready before its time has no timer any more.
+    assert_eq!(registry.poll_timeout(), Some(at(90)));
+    registry.ready(later);
+    assert!(registry.poll_timeout().unwrap() > at(90), "only the deadlines of the deliveries are left");
+}
+
+#[test]
+fn a_delivery_has_the_key_0_by_default() {
+    let mut registry = Registry::new(Options::default());
+    let message = Delivery::deliver_sm(&DeliverSm::default()).max_age(Duration::ZERO);
+    registry.deliver(NOW, b"shop", message).unwrap();
+    registry.handle_timeout(NOW);
+    assert!(matches!(registry.poll_event(), Some(Event::Delivery { key: 0, .. })));
+}

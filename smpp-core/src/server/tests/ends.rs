@@ -64,6 +64,13 @@ fn a_shutdown_unbinds_and_ends_with_closed() {
 }
 
 #[test]
+fn a_server_without_connections_shuts_down_at_once() {
+    let mut server = Server::new(Options::default());
+    server.shutdown(NOW, Duration::from_secs(10));
+    assert_eq!((kinds(&mut server), server.poll_timeout()), (alloc::vec!["closed"], None));
+}
+
+#[test]
 fn a_shutdown_ends_in_time_whatever_the_application_does() {
     let mut server = Server::new(Options { connections_per_address: 1000, ..Options::default() });
     let mut application = Application {

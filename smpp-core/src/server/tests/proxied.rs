@@ -107,6 +107,33 @@ fn a_server_that_stops_rejects_them() {
     assert_eq!(events(&mut registry), [stopping("192.0.2.1"), stopping("10.0.0.1"), stopping("10.0.0.1")]);
 }
 
+#[test]
+fn a_server_ends_the_session_of_a_proxied_connection_that_it_rejects() {
+    let options = Options { connections_per_address: 1, ..Options::default() };
+    let mut server = Server::new(options);
+    let now = Instant::ZERO;
+    let mut application = Application::default();
+    let mut bound = Peer::connect(&mut server, now, ADDRESS);
+    bound.bind(&mut server, &mut application, "shop", TRX);
+    let client = |last| SocketAddr::from(([192, 0, 2, last], 4000));
+    let [full, malformed, accepted] =
+        [(); 3].map(|()| server.accept_proxied(now, proxy(), Config::default(), ()).unwrap());
+    assert!(!server.wants_input(accepted), "the header is not for the session");
+    assert_eq!(server.identify(now, full, client(1)), Err(RejectReason::PerAddress));
+    assert_eq!(closes(&mut server), [full]);
+    server.reject(now, malformed, RejectReason::ProxyHeader(ProxyHeaderError::Malformed));
+    assert_eq!(closes(&mut server), [malformed]);
+    assert_eq!(server.identify(now, accepted, client(2)), Ok(()));
+    assert!(server.wants_input(accepted));
+    // A second header changes nothing, nor does a reason to reject that comes too late.
+    let _ = server.identify(now, accepted, client(1));
+    server.reject(now, accepted, RejectReason::ProxyHeader(ProxyHeaderError::Timeout));
+    assert_eq!(closes(&mut server), []);
+    assert!(server.wants_input(accepted));
+    server.handle_eof(now, accepted);
+    assert!(!server.wants_input(accepted), "the session reads no more");
+}
+
 /// What a model of the registry knows of a connection that is not closed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Model {

@@ -171,3 +171,20 @@ fn a_response_may_come_after_the_end() {
     assert!(matches!(refusal, Err(Refusal::Closed(_))), "{refusal:?}");
     assert!(!server.wants_transmit(next.connection));
 }
+
+#[test]
+fn an_application_can_limit_one_account() {
+    let mut server = Server::new(Options::default());
+    let account_rate = Some(Rate::per_second(1));
+    let mut application = Application {
+        admission: Admission { account_rate, ..Admission::default() },
+        ..Application::default()
+    };
+    let mut first = Peer::bound(&mut server, &mut application, "shop", TRX);
+    let mut second = Peer::bound(&mut server, &mut application, "shop", TRX);
+    assert_eq!(submit(&mut server, &mut application, &mut first), None);
+    // Its first message is above the limit, and that is reported.
+    let throttled = submit(&mut server, &mut application, &mut second);
+    assert_eq!(throttled, Some(CommandStatus::RTHROTTLED));
+    assert_eq!(kinds(&mut server).last(), Some(&"throttled"));
+}

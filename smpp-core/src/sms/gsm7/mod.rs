@@ -431,6 +431,26 @@ mod tests {
         }
     }
 
+    #[test]
+    fn plain_text_is_its_own_septets() {
+        for octet in 0..=u8::MAX {
+            for (at, length) in (8..20).flat_map(|length| (0..length).map(move |at| (at, length))) {
+                let mut text = b"Your code is 123456.".to_vec();
+                text.truncate(length);
+                text[at] = octet;
+                let is_expected =
+                    octet.is_ascii_alphabetic() || (b' '..=b'?').contains(&octet) && octet != b'$';
+                assert_eq!(is_plain(&text), is_expected, "{octet:02X} at {at} of {length}");
+                if is_expected {
+                    let mut octets = Vec::new();
+                    encode(core::str::from_utf8(&text).unwrap(), &mut octets).unwrap();
+                    assert_eq!(octets, text);
+                }
+            }
+        }
+        assert!(!is_plain(b"1234567"), "it is too short");
+    }
+
     proptest! {
         #[test]
         fn encoded_text_decodes_to_itself(

@@ -155,3 +155,35 @@ impl Ord for MessageKey {
         self.octets().cmp(other.octets())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(digits: &str, reference: MessageReference) -> MessageKey {
+        let digits = COctets::new(digits.as_bytes()).unwrap();
+        let source = Address::<65> { digits, ..Address::default() };
+        let destination = Address::<21>::international("6580001").unwrap();
+        MessageKey::new(source, destination, SegmentInfo { reference, number: 1, total: 3 })
+    }
+
+    #[test]
+    fn a_key_has_the_kind_of_its_reference() {
+        for reference in [
+            MessageReference::Udh(ConcatRef::Narrow(7)),
+            MessageReference::Udh(ConcatRef::Wide(0x0107)),
+            MessageReference::Sar(0x0107),
+        ] {
+            assert_eq!(key("6591234567", reference).reference(), reference);
+        }
+    }
+
+    #[test]
+    fn keys_of_up_to_38_octets_need_no_memory_of_their_own() {
+        // The digits of the source, beside 7 of the destination and 10 other octets.
+        for (digits, octets) in [(20, 0), (21, 0), (22, 39)] {
+            let key = key(&"1234567890123456789012"[..digits], MessageReference::Sar(1));
+            assert_eq!((key.octets().len(), key.heap_octets()), (digits + 17, octets));
+        }
+    }
+}

@@ -217,8 +217,8 @@ pub(super) fn without_nuls(mut text: &[u8]) -> &[u8] {
 fn set<'a>(receipt: &mut Receipt<'a>, key: Key, Value { word, whole }: Value<'a>) {
     let word = without_separators(word);
     let is_date = matches!(key, Key::SubmitDate | Key::DoneDate);
-    // A word that is not empty is the beginning of the whole value.
-    let whole = if is_date || word.is_empty() { without_separators(whole) } else { word };
+    // Only dates have more than one word.
+    let whole = if is_date { without_separators(whole) } else { word };
     if whole.is_empty() {
         return;
     }
@@ -229,8 +229,8 @@ fn set<'a>(receipt: &mut Receipt<'a>, key: Key, Value { word, whole }: Value<'a>
         Key::Dlvrd => receipt.dlvrd = receipt.dlvrd.or_else(|| number(word)),
         Key::SubmitDate => receipt.submit_date = receipt.submit_date.or(Some(whole)),
         Key::DoneDate => receipt.done_date = receipt.done_date.or(Some(whole)),
-        Key::Err if !word.is_empty() => receipt.err = receipt.err.or(Some(word)),
-        Key::Id | Key::Stat | Key::Err | Key::Text | Key::Other => {}
+        Key::Err => receipt.err = receipt.err.or(Some(word)),
+        Key::Id | Key::Stat | Key::Text | Key::Other => {}
     }
 }
 

@@ -247,6 +247,7 @@ fn nuls_before_the_text_and_separators_after_the_values_are_ignored() {
     }
     assert_eq!(Receipt::parse(b"id:, stat:DELIVRD"), Err(ReceiptError::MissingId));
     assert_eq!(parse("id:4711 stat:DELIVRD err:; 000"), receipt("4711", "DELIVRD"));
+    assert_eq!(parse("id:4711 sub:, 001 dlvrd:; 001 stat:DELIVRD"), receipt("4711", "DELIVRD"), "not 0");
     let expected =
         Receipt { submit_date: Some(b"2601010000"), done_date: Some(b"26 01"), ..receipt("4711", "DELIVRD") };
     for text in [

@@ -530,3 +530,21 @@ proptest! {
         prop_assert_eq!(longer.size(NARROW).segments > segments, more > remaining);
     }
 }
+
+#[test]
+fn only_packed_septets_that_are_full_keep_a_carriage_return_for_the_next_segment() {
+    fn packed(text: &str) -> Text<'_> {
+        Text::coded(text, Alphabet::Gsm7Packed, Shifts::NONE, DataCoding(0)).unwrap()
+    }
+    let chunk = |characters: usize| alloc::format!("{}\r", "a".repeat(characters - 1));
+    let units = |text: Text<'_>, first: usize| {
+        let (chunk, units, _) = text.splitter.split(7);
+        (matches!(chunk, crate::sms::splitter::Source::Text(text) if text.len() == first), units)
+    };
+    let full = alloc::format!("{}{}", chunk(152), "b".repeat(9));
+    assert_eq!(units(Text::gsm7(&full).unwrap(), 152), (true, 152), "unpacked: one octet for each septet");
+    assert_eq!(units(packed(&full), 151), (true, 151));
+    // A character of two septets does not fit, so the last octet has a free septet.
+    let not_full = alloc::format!("{}\u{20ac}{}", chunk(151), "b".repeat(9));
+    assert_eq!(units(packed(&not_full), 151), (true, 151));
+}

@@ -1,13 +1,14 @@
 //! Receipts that go into the slots of their messages without an event: they have the same effects as those that are events.
 
 use super::*;
-use crate::account::AccountStats;
+use crate::account::{AccountStats, AwaitedReceipts};
 
 /// What the callers see after a step.
 #[derive(Debug, PartialEq)]
 struct Seen {
     receipt: Option<Poll<Result<(DeliveryReceipt, ReceiptMatch), NoMoreReceipts>>>,
     state: Option<Poll<Result<S, NoMoreReceipts>>>,
+    awaited: Option<AwaitedReceipts>,
     arrival: Option<(DeliveryReceipt, Option<ReceiptMatch>, bool)>,
     wakers: Vec<&'static str>,
     unanswered: usize,
@@ -25,7 +26,8 @@ enum Action {
     Receipt(u8, &'static str),
     PollReceipt(usize),
     PollState(usize),
-    PollOutcome(usize),
+    /// Also consumes the state of the message, if that is known with the outcome.
+    PollOutcome(usize, bool),
     Release(usize),
     /// Accepts the next arrival, or refuses it.
     Arrival(bool),
@@ -43,7 +45,7 @@ fn action() -> impl Strategy<Value = Action> {
         12 => (1..7_u8, stat).prop_map(|(id, stat)| Action::Receipt(id, stat)),
         4 => message().prop_map(Action::PollReceipt),
         4 => message().prop_map(Action::PollState),
-        4 => message().prop_map(Action::PollOutcome),
+        4 => (message(), any::<bool>()).prop_map(|(message, takes)| Action::PollOutcome(message, takes)),
         1 => message().prop_map(Action::Release),
         4 => any::<bool>().prop_map(Action::Arrival),
         1 => Just(Action::CloseArrivals),
@@ -68,7 +70,7 @@ impl RouterTest {
     }
 
     fn act(&mut self, messages: &mut Vec<MessageNumber>, action: Action) -> Seen {
-        let (mut receipt, mut state, mut arrival) = (None, None, None);
+        let (mut receipt, mut state, mut awaited, mut arrival) = (None, None, None, None);
         match action {
             Action::Submit(segments, to_sent) => {
                 let text = if segments == 1 { "Hello".into() } else { "A text that is cut. ".repeat(10) };
@@ -95,9 +97,18 @@ impl RouterTest {
                 let message = messages.get(index);
                 state = message.map(|message| self.router.poll_message_state(*message, &mut Some("sender")));
             }
-            Action::PollOutcome(index) => {
-                if let Some(message) = messages.get(index) {
-                    let _ = self.router.poll_last_outcome(*message, &mut Some("sender"));
+            Action::PollOutcome(index, takes_state) => {
+                if let Some(message) = messages.get(index)
+                    && let Ready(Ok((_, receipts))) =
+                        self.router.poll_last_outcome(*message, &mut Some("sender"))
+                {
+                    awaited = Some(receipts);
+                    if let AwaitedReceipts::State(known) = receipts
+                        && takes_state
+                    {
+                        let polled = self.router.poll_message_state(*message, &mut None);
+                        assert_eq!(polled, Ready(Ok(known)));
+                    }
                 }
             }
             Action::Release(index) => {
@@ -142,6 +153,7 @@ impl RouterTest {
             binds: binds.collect(),
             receipt,
             state,
+            awaited,
             arrival,
         }
     }
@@ -157,6 +169,36 @@ proptest! {
             prop_assert_eq!(&direct.act(&mut direct_messages, action), &seen, "{:?}", action);
         }
     }
+}
+
+#[test]
+fn a_state_that_is_known_with_the_outcome_is_consumed_at_the_release() {
+    let known = |test: &mut RouterTest| {
+        let number = test.send("Hello");
+        test.receipt(&number.to_string(), "DELIVRD");
+        let Ready(Ok((_, receipts))) = test.router.poll_last_outcome(number, &mut None) else { panic!() };
+        assert_eq!(receipts, AwaitedReceipts::State(S::DELIVERED));
+        number
+    };
+    let mut test = RouterTest::new(2);
+    // The caller has used the state.
+    let number = known(&mut test);
+    test.router.release_with_state(number);
+    assert!(test.poll_arrival().is_none());
+    // The caller has not.
+    let number = known(&mut test);
+    test.router.release(number);
+    assert!(matches!(test.poll_arrival(), Some((S::DELIVERED, None))));
+    // A later receipt that changes the state is not consumed.
+    let number = known(&mut test);
+    test.receipt(&number.to_string(), "UNDELIV");
+    test.router.release_with_state(number);
+    assert!(matches!(test.poll_arrival(), Some((S::UNDELIVERABLE, None))));
+    // An intermediate receipt does not report it.
+    let number = test.send("Hello");
+    test.receipt(&number.to_string(), "ENROUTE");
+    let Ready(Ok((_, receipts))) = test.router.poll_last_outcome(number, &mut None) else { panic!() };
+    assert_eq!(receipts, AwaitedReceipts::Open);
 }
 
 #[test]

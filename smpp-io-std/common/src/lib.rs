@@ -41,6 +41,8 @@ pub use end::End;
 pub use last_failure::LastFailure;
 pub use network::{Network, NetworkError};
 pub use proxy_protocol::{Arrival, HeaderProgress, ProxyHeaderReader, ProxyProtocol};
+#[cfg(feature = "rustls")]
+pub use rustls;
 #[doc(hidden)]
 pub use seed::seeded;
 pub use server_limits::ServerLimits;

@@ -117,6 +117,14 @@ macro_rules! requests {
     };
 }
 
+impl Inbound {
+    /// Copies a submit_sm out of the receive buffer that the session has taken without an event.
+    pub(crate) fn submit_sm(frame: Frame<&[u8]>, reply: Reply<SubmitSm<'static>>) -> Option<Self> {
+        let frame = Frame::new(frame.octets().to_vec())?;
+        Some(Self::SubmitSm(InboundRequest { frame, reply: PendingReply { reply: Some(reply), route: () } }))
+    }
+}
+
 requests! {
     /// bind_transmitter, bind_receiver or bind_transceiver, sent to an SMSC.
     Bind,

@@ -272,7 +272,16 @@ impl<R: Role> SessionState<R> {
         let Reader { received, passed, .. } = reader;
         let mut input = received.received();
         let length = input.len();
-        while let Some(event) = self.session.handle_input(now, &mut input) {
+        loop {
+            if self.inbox_open
+                && let Some((frame, reply)) = self.session.take_submit_sm(now, &mut input)
+            {
+                *passed = length - input.len();
+                self.inbox.extend(Inbound::submit_sm(frame, reply));
+                self.wake_inbox();
+                continue;
+            }
+            let Some(event) = self.session.handle_input(now, &mut input) else { break };
             *passed = length - input.len();
             self.handle_event(event);
         }

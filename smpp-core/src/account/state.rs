@@ -296,6 +296,17 @@ impl<O: Observer> Account<O> {
         first
     }
 
+    /// Returns the first of the timers that [`submit`](Self::submit) can set. An adapter that waited for
+    /// [`poll_timeout`](Self::poll_timeout) before the call wakes at the earlier of the two after it. This costs less than
+    /// [`poll_timeout`](Self::poll_timeout), whose result may be later than both.
+    #[inline]
+    pub fn poll_submit_timeout(&self) -> Option<Instant> {
+        if self.is_unfinished || !self.queue.ready().is_empty() {
+            return self.poll_timeout();
+        }
+        self.queue.poll_timeout()
+    }
+
     /// Runs the timers that are due: connection attempts, rate limits, deadlines, receipts and segments that are too old.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.expire_receipts(now);

@@ -279,6 +279,7 @@ impl core::error::Error for BufferTooSmall {}
 
 /// Appends one PDU with this body, or without body. Omits the TLVs unless `tlvs` is set. Returns whether the PDU is
 /// complete: `false` if a TLV was omitted.
+#[inline(always)]
 pub(crate) fn encode<B: Emit>(
     command: CommandId,
     status: CommandStatus,

@@ -365,7 +365,6 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     }
 
     /// Encodes a PDU, and returns whether it is no longer than `max_pdu`. A longer PDU is discarded.
-    #[inline(never)]
     pub(super) fn encode<B: Emit>(
         &mut self,
         command: CommandId,

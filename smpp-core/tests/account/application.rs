@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use smpp_proto::account::{
-    Ack, BindId, Event, LinkEvent, LinkId, MessageId, MessageKey, MessageNumber, Priority,
+    self, Ack, BindId, Event, LinkEvent, LinkId, MessageId, MessageKey, MessageNumber, Priority,
     ReceiptDestination, ReceiptMatch, SegmentOutcome, StopCause, SubmitError, Unresolved,
 };
 use smpp_proto::session::{CloseReason, Instant};
@@ -126,6 +126,23 @@ impl AccountSimulation {
         self.after();
     }
 
+    /// Submits a message, and checks that the account says which timers it has set.
+    fn pass_message(
+        &mut self,
+        now: Instant,
+        message: &account::Message,
+    ) -> Result<MessageNumber, SubmitError> {
+        let timer = self.account.poll_timeout();
+        let accepted = self.account.submit(now, message);
+        let known = timer.into_iter().chain(self.account.poll_submit_timeout()).min();
+        let timer = self.account.poll_timeout();
+        assert!(
+            timer.is_none_or(|timer| known.is_some_and(|known| known <= timer)),
+            "a message has set the timer {timer:?}, and only {known:?} is known"
+        );
+        accepted
+    }
+
     pub(crate) fn submit(&mut self) -> Option<MessageNumber> {
         let now = self.context.now;
         let rng = &mut self.context.rng;
@@ -200,7 +217,7 @@ impl AccountSimulation {
             format!("{index}: {priority:?} until {deadline:?} in {lane:?} {policy:?} on {named:?}")
         });
         self.messages.add(model);
-        let accepted = self.account.submit(now, &message);
+        let accepted = self.pass_message(now, &message);
         self.context.trace(|| format!("the application submits {index}, {segments} segments: {accepted:?}"));
         self.context.count(|| match accepted {
             Ok(_) => format!("submitted, {}", if segments > 1 { "several segments" } else { "one segment" }),

@@ -41,13 +41,12 @@ impl Shared {
     /// As [`process_and_unlock`](Self::process_and_unlock), for a message of a thread that does not wait for it. While other
     /// messages have no outcome, its output is left, so that several leave in one write.
     pub(super) fn process_submission<'a>(self: &'a Arc<Self>, mut state: Guard<'a>, now: Instant) {
-        self.dispatch(&mut state, now);
-        let left_at = state.write_left_at;
-        if state.leave_output(now) {
-            if left_at != state.write_left_at {
-                self.guard_deadline(&mut state);
-            }
-        } else {
+        let has_events = self.pass_events(&mut state, now);
+        let is_left = state.leave_output(now);
+        self.guard_deadline(&mut state, |state| {
+            if has_events { state.next_deadline() } else { state.next_submit_deadline() }
+        });
+        if !is_left {
             state = self.write_output(state, now);
         }
         self.unlock(state);
@@ -84,10 +83,18 @@ impl Shared {
 
     /// Emits the events of the account, starts its actions, and wakes the threads that have something to do.
     pub(super) fn dispatch(self: &Arc<Self>, state: &mut AccountState, now: Instant) {
+        self.pass_events(state, now);
+        self.guard_deadline(state, AccountState::next_deadline);
+    }
+
+    /// As [`dispatch`](Self::dispatch), but does not wake the background thread. Returns whether there were events or actions.
+    fn pass_events(self: &Arc<Self>, state: &mut AccountState, now: Instant) -> bool {
+        let mut has_events = false;
         loop {
             loop {
                 state.router.take_outcomes(&mut state.account);
                 let Some(event) = state.account.poll_event() else { break };
+                has_events = true;
                 self.handle_event(state, now, event);
             }
             for event in state.router.take_lost() {
@@ -98,6 +105,7 @@ impl Shared {
                 Some(_) => {}
                 None => break,
             }
+            has_events = true;
         }
         state.wake_if_capacity();
         if state.is_ready_awaited() {
@@ -106,16 +114,20 @@ impl Shared {
         if state.check_changed_links() {
             self.resumed.notify_all();
         }
-        self.guard_deadline(state);
+        has_events
     }
 
-    /// Wakes the background thread if it sleeps for longer than it may.
-    fn guard_deadline(&self, state: &mut AccountState) {
+    /// Wakes the background thread if it sleeps longer than until `deadline`.
+    #[inline(always)]
+    fn guard_deadline(
+        &self,
+        state: &mut AccountState,
+        deadline: impl FnOnce(&AccountState) -> Option<Instant>,
+    ) {
         let is_earlier = match state.background_sleeps_until {
             // It is awake.
             Some(Instant::ZERO) => false,
-            sleeps_until => state
-                .next_deadline()
+            sleeps_until => deadline(state)
                 .is_some_and(|deadline| sleeps_until.is_none_or(|sleeps_until| deadline < sleeps_until)),
         };
         if is_earlier || state.router.is_over() {

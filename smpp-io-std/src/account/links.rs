@@ -35,7 +35,7 @@ impl AccountState {
     pub(super) fn check_changed_links(&mut self) -> bool {
         let mut must_resume = false;
         while let Some(link) = self.account.poll_changed_link() {
-            must_resume |= self.must_resume(link);
+            must_resume |= self.paused > 0 && self.must_resume(link);
             if self.account.wants_transmit(link) {
                 self.add_unwritten(link.index());
             }
@@ -96,6 +96,11 @@ impl AccountState {
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         let resolving = self.resolving.first().map(|(deadline, _)| *deadline);
         self.account.poll_timeout().into_iter().chain(resolving).chain(self.write_left_at).min()
+    }
+
+    /// As [`next_deadline`](Self::next_deadline), of those only that a message can have set that was just submitted.
+    pub(super) fn next_submit_deadline(&self) -> Option<Instant> {
+        self.account.poll_submit_timeout().into_iter().chain(self.write_left_at).min()
     }
 
     /// Handles the deadlines that have passed at `now`.

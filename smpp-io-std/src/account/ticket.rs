@@ -43,12 +43,23 @@ pub struct Ticket {
 struct Registration {
     message: MessageNumber,
     key: Option<MessageKey>,
-    /// Why the message gets no further receipt, once it has been released with its outcome. Then no later call needs the
-    /// account's lock.
-    ended: Option<NoMoreReceipts>,
+    receipts: Receipts,
     /// How the current thread is registered for the outcome, if it is and has not waited since.
     registered: Option<waiter::Registration>,
     shared: Arc<Shared>,
+}
+
+/// What the caller knows of the receipts of its message.
+#[derive(Clone, Copy)]
+enum Receipts {
+    /// Nothing, or more than the state: the router has the rest.
+    Open,
+    /// The router has had this state of the message with the outcome.
+    Known(MessageState),
+    /// The caller has that state. The router still has the receipts that report it.
+    Read,
+    /// There are none. The message has been released with its outcome: no later call needs the account's lock.
+    None(NoMoreReceipts),
 }
 
 impl Registration {
@@ -62,29 +73,47 @@ impl Registration {
         let outcome =
             self.shared.wait_until(deadline, |router, waiter| router.poll_last_outcome(message, waiter))?;
         Some(outcome.map(|(accepted, receipts)| {
-            if let AwaitedReceipts::None(reason) = receipts {
-                self.ended = Some(reason);
-            }
+            self.receipts = match receipts {
+                AwaitedReceipts::Open => Receipts::Open,
+                AwaitedReceipts::State(state) => Receipts::Known(state),
+                AwaitedReceipts::None(reason) => Receipts::None(reason),
+            };
             accepted
         }))
     }
 
+    /// Consumes the receipts whose state the caller has. From now on the router knows what the caller has.
+    fn consume_read(&mut self) {
+        if let Receipts::Read = self.receipts {
+            // Ready: it has returned the state before.
+            let _ = self.shared.lock().router.poll_message_state(self.message, &mut None);
+        }
+        self.receipts = Receipts::Open;
+    }
+
     /// Waits for a receipt. Returns `None` if the deadline passes first.
     fn receipt(
-        &self,
+        &mut self,
         deadline: Option<Instant>,
     ) -> Option<Result<(DeliveryReceipt, ReceiptMatch), NoMoreReceipts>> {
-        if let Some(reason) = self.ended {
+        if let Receipts::None(reason) = self.receipts {
             return Some(Err(reason));
         }
+        self.consume_read();
         self.shared.wait_until(deadline, |router, waiter| router.poll_receipt(self.message, waiter))
     }
 
     /// Waits for the state of the message, and consumes the receipts up to there. Returns `None` if the deadline passes first.
-    fn state(&self, deadline: Option<Instant>) -> Option<Result<MessageState, NoMoreReceipts>> {
-        if let Some(reason) = self.ended {
-            return Some(Err(reason));
+    fn state(&mut self, deadline: Option<Instant>) -> Option<Result<MessageState, NoMoreReceipts>> {
+        match self.receipts {
+            Receipts::Known(state) => {
+                self.receipts = Receipts::Read;
+                return Some(Ok(state));
+            }
+            Receipts::None(reason) => return Some(Err(reason)),
+            Receipts::Read | Receipts::Open => {}
         }
+        self.consume_read();
         self.shared.wait_until(deadline, |router, waiter| router.poll_message_state(self.message, waiter))
     }
 }
@@ -129,7 +158,7 @@ impl Ticket {
             registration: Registration {
                 message: number,
                 key,
-                ended: None,
+                receipts: Receipts::Open,
                 registered,
                 shared: Arc::clone(shared),
             },
@@ -279,11 +308,17 @@ impl Sent {
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        if self.ended.is_some() {
-            return;
-        }
+        let has_state = match self.receipts {
+            Receipts::None(_) => return,
+            Receipts::Read => true,
+            Receipts::Open | Receipts::Known(_) => false,
+        };
         let mut state = self.shared.lock();
-        state.router.release(self.message);
+        if has_state {
+            state.router.release_with_state(self.message);
+        } else {
+            state.router.release(self.message);
+        }
         self.shared.unlock(state);
     }
 }

@@ -88,6 +88,55 @@ fn a_receipt_that_was_not_fetched_before_the_drop_is_not_lost() {
 }
 
 #[test]
+fn the_state_that_comes_with_the_outcome_is_returned_and_its_receipts_are_consumed() {
+    alone(|| {
+        let listener = Listener::bind("127.0.0.1:0", Config::default()).unwrap();
+        let server = SmscServer::builder(EchoId).listen(listener).start().unwrap();
+        let endpoint: Endpoint = format!("smpp://{}", server.local_addrs()[0]).parse().unwrap();
+        // A message that waits for the rate limit is not in flight when its receipt comes.
+        let mut options = options(Binds::transceivers(1));
+        options.session.rate = None;
+        let connector = AccountConnector::new(&endpoint, options);
+        let (account, mut arrivals) = connector.connect().unwrap();
+        let bind = server.binds().list().remove(0);
+        let deliver = |id, stat| {
+            let receipt = format!("id:{id} stat:{stat}");
+            assert_eq!(outcome(deliver(&bind, EsmClass::DELIVERY_RECEIPT, receipt.as_bytes())), Ok(()));
+        };
+        // The receipt is there before the outcome is fetched.
+        let send = |id| {
+            let ticket = account.submit(&text(id)).unwrap();
+            deliver(id, "DELIVRD");
+            ticket.outcome().unwrap()
+        };
+        let mut by_state = send("1");
+        assert_eq!(by_state.receipt(), Ok(MessageState::DELIVERED));
+        assert_eq!(by_state.next_receipt().unwrap_err(), NoMoreReceipts::AllReceived);
+        deliver("1", "EXPIRED");
+        let (receipt, matched) = by_state.next_receipt().unwrap();
+        assert_eq!((receipt.state, matched.previous), (MessageState::EXPIRED, Some(MessageState::DELIVERED)));
+
+        let mut by_receipt = send("2");
+        assert_eq!(by_receipt.next_receipt().unwrap().0.state, MessageState::DELIVERED);
+        assert_eq!(by_receipt.receipt(), Err(NoMoreReceipts::AllReceived));
+
+        let mut again = send("3");
+        assert_eq!(again.receipt(), Ok(MessageState::DELIVERED));
+        assert_eq!(again.receipt_until(soon()), Err(NoMoreReceipts::AllReceived));
+
+        // A state that was returned is no arrival when its message is dropped; one that was not is.
+        let mut read = send("4");
+        assert_eq!(read.receipt(), Ok(MessageState::DELIVERED));
+        drop(read);
+        let unread = send("5");
+        let number = unread.message();
+        drop(unread);
+        let Some(Arrival::Receipt(receipt)) = arrivals.recv() else { panic!("no receipt") };
+        assert_eq!(receipt.get().1.as_ref().map(|matched| matched.message), Some(number));
+    });
+}
+
+#[test]
 fn a_program_with_a_database_gets_its_keys_and_acknowledges_after_its_commit() {
     alone(|| {
         let listener = Listener::bind("127.0.0.1:0", Config::default()).unwrap();

@@ -17,8 +17,8 @@
 //! | CPU time for a million messages | 0.4 s; 0.9 s on two cores with one connection |
 //! | instructions for a message, on each side | about 1,045 (ESME) and 940 (SMSC); the checks fail above 1,050 |
 //! | allocations for a message | none for a request, at most one for its response |
-//! | a server, requests from the inbox | 1,320 instructions, at most 0.55 allocations |
-//! | a server, a service that waits once for each request | 1,990 instructions, at most 0.55 allocations |
+//! | a server, requests from the inbox | 940 instructions, at most 0.55 allocations |
+//! | a server, a service that waits once for each request | 1,610 instructions, at most 0.55 allocations |
 //! | instructions to decode a `submit_sm` of 110 octets | 242 |
 //! | decoding a mix of PDUs | takes 1.2 to 1.3 times as long as reading the same octets once |
 //! | an idle bound session (`smpp-proto` only) | less than 1 KiB |
@@ -40,7 +40,8 @@
 //!
 //! An [`Account`](crate::account::Account) costs more for each message than a session: it stores the message, splits
 //! texts and keeps a table for receipts: about 3,100 instructions without a receipt and 5,950 with one that is awaited and
-//! matched; 3,900 and 6,850 with `smpp-std`. `.ci/instructions` counts them, and has their limits.
+//! matched; 2,480 and 4,760 with `smpp-std`, whose bench submits a window before it waits. `.ci/instructions` counts them, and has
+//! their limits.
 //!
 //! # Scale
 //!

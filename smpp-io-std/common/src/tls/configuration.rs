@@ -59,7 +59,7 @@ pub fn ca_pem(pem: &[u8]) -> Result<Arc<ClientConfig>, TlsError> {
 /// use smpp_common::rustls::RootCertStore;
 ///
 /// let mut roots = RootCertStore::empty();
-/// # let certificates: Vec<tls::rustls::pki_types::CertificateDer<'static>> = Vec::new();
+/// # let certificates: Vec<smpp_common::rustls::pki_types::CertificateDer<'static>> = Vec::new();
 /// roots.add_parsable_certificates(certificates);
 /// let config = tls::client(roots)?;
 /// # Ok::<(), TlsError>(())

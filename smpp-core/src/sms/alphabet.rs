@@ -15,7 +15,7 @@ use super::unencodable::Unencodable;
 pub enum Alphabet {
     /// The [GSM 7-bit default alphabet](super::gsm7) with one septet per octet.
     Gsm7,
-    /// The GSM 7-bit default alphabet with eight septets [packed](super::gsm7::packed) into seven octets.
+    /// The GSM 7-bit default alphabet with eight septets packed into seven octets (3GPP TS 23.038 §6.1.2).
     Gsm7Packed,
     /// ASCII (IA5).
     Ascii,

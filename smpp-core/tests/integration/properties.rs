@@ -235,13 +235,17 @@ fn run<R: Role>(
         let (arrived, rest) = stream.split_at(stream.len().min(*piece));
         unread.extend_from_slice(arrived);
         let mut input = &unread[..];
-        while let Some(event) = takes
-            .then(|| take(&mut session, &mut input))
-            .flatten()
-            .or_else(|| session.handle_input(now, &mut input))
-        {
+        loop {
+            if let Some((shown, request)) = takes.then(|| take(&mut session, &mut input)).flatten() {
+                observed.events.push(shown);
+                answer(&mut session, request);
+                continue;
+            }
+            let Some(event) = session.handle_input(now, &mut input) else { break };
             observed.events.push(format!("{event:?}"));
-            answer(&mut session, event);
+            if let Event::Request { request, .. } = event {
+                answer(&mut session, request);
+            }
         }
         unread = input.to_vec();
         states.push(format!("{:?} {:?}", session.stats(), session.poll_timeout()));
@@ -260,18 +264,18 @@ fn run<R: Role>(
     (observed, states)
 }
 
-/// Takes a submit_sm. Returns it as [`Session::handle_input`] does.
-fn take<'b, R: Role>(session: &mut Session<R, u32>, input: &mut &'b [u8]) -> Option<Event<'b, u32>> {
+/// Takes a submit_sm. Returns it, and how the event shows it that [`Session::handle_input`] returns.
+fn take<'b, R: Role>(session: &mut Session<R, u32>, input: &mut &'b [u8]) -> Option<(String, Request<'b>)> {
     let (frame, reply) = session.take_submit_sm(Instant::ZERO, input)?;
     let Ok((Pdu::SubmitSm(message), quirks)) = frame.into_pdu(Tolerance::LENIENT) else {
         panic!("{frame:?}")
     };
     assert!(quirks.is_empty(), "{quirks:?}");
-    Some(Event::Request { request: Request::SubmitSm(message, reply), frame, quirks })
+    let request = Request::SubmitSm(message, reply);
+    Some((format!("Request {{ request: {request:?}, frame: {frame:?}, quirks: {quirks:?} }}"), request))
 }
 
-fn answer<R: Role>(session: &mut Session<R, u32>, event: Event<'_, u32>) {
-    let Event::Request { request, .. } = event else { return };
+fn answer<R: Role>(session: &mut Session<R, u32>, request: Request<'_>) {
     let answered = match request {
         Request::Bind(bind, reply) if bind.system_id.is_empty() => {
             session.respond(reply, Err(CommandStatus::RINVSYSID))

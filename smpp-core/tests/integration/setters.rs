@@ -17,10 +17,10 @@ use smpp_proto::simulator::{
 };
 use smpp_proto::sms::gsm7::Language;
 use smpp_proto::sms::time::UtcOffset;
+use smpp_proto::sms::udh::ConcatRef;
 use smpp_proto::sms::{
-    Alphabet, Codings, ConcatRef, Detection, IdFallback, IdNotation, IdSource, MessageIdPolicy,
-    MessageReference, NumericIds, ReassemblyLimits, Receipt, ReceiptCarrier, SegmentInfo, TextOptions,
-    UserData, udh,
+    Alphabet, Codings, Detection, IdFallback, IdNotation, IdSource, MessageIdPolicy, MessageReference,
+    NumericIds, ReassemblyLimits, Receipt, ReceiptCarrier, SegmentInfo, TextOptions, UserData, udh,
 };
 use smpp_proto::tlv::{NetworkErrorCode, NetworkErrorType};
 use smpp_proto::{

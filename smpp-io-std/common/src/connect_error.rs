@@ -77,6 +77,7 @@ impl ConnectErrorKind {
     /// Returns the error of a bind. `received` is the result of
     /// [`Session::diagnose_bind`](smpp_proto::session::Session::diagnose_bind), `transport` the error of the transport, if it
     /// failed.
+    #[doc(hidden)]
     pub fn bind(
         error: RequestError,
         received: Option<ReceivedInstead>,
@@ -89,11 +90,13 @@ impl ConnectErrorKind {
     }
 
     /// Returns the error of a host name that has no address.
+    #[doc(hidden)]
     pub fn no_address() -> Self {
         Self::Resolve(io::Error::new(io::ErrorKind::NotFound, "it has no address"))
     }
 
     /// Returns how an account handles the error: it gives up at its start if the server is not trusted.
+    #[doc(hidden)]
     pub const fn failure(&self) -> ConnectFailure {
         match self {
             Self::Tls(_) => ConnectFailure::Untrusted,

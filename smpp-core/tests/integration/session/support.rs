@@ -147,12 +147,14 @@ impl<R: Role> Peer<R> {
                 self.open.remove(open.unwrap_or_else(|| panic!("a second outcome for {tag}: {outcome:?}")));
                 OwnedEvent::Outcome(tag, owned_outcome(outcome))
             }
-            Event::Refused { frame, status } => OwnedEvent::Refused(frame.header().command, status),
-            Event::Malformed { frame, error } => OwnedEvent::Malformed(frame.header().command, error.kind),
-            Event::LateResponse { sequence, outcome } => {
+            Event::Refused { frame, status, .. } => OwnedEvent::Refused(frame.header().command, status),
+            Event::Malformed { frame, error, .. } => {
+                OwnedEvent::Malformed(frame.header().command, error.kind)
+            }
+            Event::LateResponse { sequence, outcome, .. } => {
                 OwnedEvent::LateResponse(sequence, owned_outcome(outcome))
             }
-            Event::UnexpectedResponse { frame } => OwnedEvent::UnexpectedResponse(frame.header().command),
+            Event::UnexpectedResponse { frame, .. } => OwnedEvent::UnexpectedResponse(frame.header().command),
             Event::PeerUnbind => OwnedEvent::PeerUnbind,
             Event::Closed(reason) => {
                 assert!(self.open.is_empty(), "no outcome for {:?}", self.open);

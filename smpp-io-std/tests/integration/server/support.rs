@@ -102,7 +102,9 @@ impl Service for TestService {
             }
             ServerEvent::Bound(bound) => format!("bound {}", bound.system_id().escape_ascii()),
             ServerEvent::Throttled(bound) => format!("throttled {}", bound.system_id().escape_ascii()),
-            ServerEvent::Ended { bound, end } => format!("ended {}: {end}", bound.system_id().escape_ascii()),
+            ServerEvent::Ended { bound, end, .. } => {
+                format!("ended {}: {end}", bound.system_id().escape_ascii())
+            }
             ServerEvent::AcceptFailed { .. } => "accept failed".into(),
             _ => return,
         });

@@ -107,7 +107,9 @@ impl Service for TestService {
             }
             ServerEvent::Bound(bound) => format!("bound {}", bound.system_id().escape_ascii()),
             ServerEvent::Throttled(bound) => format!("throttled {}", bound.system_id().escape_ascii()),
-            ServerEvent::Ended { bound, end } => format!("ended {}: {end}", bound.system_id().escape_ascii()),
+            ServerEvent::Ended { bound, end, .. } => {
+                format!("ended {}: {end}", bound.system_id().escape_ascii())
+            }
             _ => return,
         };
         let _ = self.events.send(line);

@@ -373,7 +373,7 @@ impl<R: Side> Driver<R> {
                 self.timed_out.swap_remove(place.expect("a request that has timed out"));
                 self.answered.push(sequence);
             }
-            Event::Outcome { tag, sequence, outcome } => self.record_outcome(tag, sequence, outcome),
+            Event::Outcome { tag, sequence, outcome, .. } => self.record_outcome(tag, sequence, outcome),
             Event::Closed(reason) => {
                 assert!(self.open.is_empty(), "the end precedes an outcome");
                 self.closed = Some(reason);

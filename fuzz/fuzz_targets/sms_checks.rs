@@ -6,11 +6,12 @@ use std::time::Duration;
 use smpp_proto::arbitrary::{self, Unstructured};
 use smpp_proto::session::Instant;
 use smpp_proto::sms::gsm7::packed;
+use smpp_proto::sms::gsm7::{Language, Shifts};
 use smpp_proto::sms::time::{ReportedTime, TimeValue, UnixTime, UtcOffset};
 use smpp_proto::sms::udh::{self, ConcatRef};
 use smpp_proto::sms::{
-    Alphabet, Codings, Language, Pushed, ReassembledMessage, Reassembler, ReassemblyLimits, SegmentError,
-    Segmentation, Shifts, Submission, Text, TextOptions, UserData, transliterate,
+    Alphabet, Codings, Pushed, ReassembledMessage, Reassembler, ReassemblyLimits, SegmentError, Segmentation,
+    Submission, Text, TextOptions, UserData, transliterate,
 };
 use smpp_proto::{Address, COctets, DataCoding, EsmClass, SubmitSm, Tlv, Tlvs};
 

@@ -8,7 +8,8 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use smpp_proto::sms::{Alphabet, Codings, ConcatRef, Text, UserData};
+use smpp_proto::sms::udh::ConcatRef;
+use smpp_proto::sms::{Alphabet, Codings, Text, UserData};
 use smpp_proto::{SubmitSm, Tlvs};
 
 #[path = "support/fastest.rs"]

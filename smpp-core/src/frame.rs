@@ -13,7 +13,8 @@ use crate::header::CommandStatus;
 use crate::pdu::{DeliverSm, Pdu};
 use crate::wire::{DecodeError, FieldVisitor, ParseFailed, Quirks, Tolerance};
 
-pub use crate::header::{HEADER_LENGTH, Header, SequenceNumber};
+pub use crate::header::HEADER_LENGTH;
+pub(crate) use crate::header::{Header, SequenceNumber};
 
 /// The usual limit for [`split`], in octets: 70 KiB. It allows a `message_payload` of 65,535 octets and every other
 /// field of a PDU.

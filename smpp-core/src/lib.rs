@@ -262,7 +262,8 @@ mod values;
 mod wire;
 
 pub use endpoint::{Endpoint, EndpointError};
-pub use frame::{Field, Frame, FramingError, Header, SequenceNumber};
+pub use frame::{Field, Frame, FramingError};
+pub use header::{Header, SequenceNumber};
 pub use pdu::*;
 pub use tlv::{Tag, Tlv, TlvIter, Tlvs};
 pub use wire::{

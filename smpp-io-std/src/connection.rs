@@ -487,7 +487,7 @@ impl PendingEvents {
                 let frame = Frame::new(frame.octets().to_vec());
                 self.inbox.extend(frame.map(Inbound::Notification));
             }
-            Event::LateResponse { sequence, outcome } if self.inbox.len() < self.limit => {
+            Event::LateResponse { sequence, outcome, .. } if self.inbox.len() < self.limit => {
                 self.inbox.push_back(Inbound::LateResponse { sequence, result: outcome.into_result() });
             }
             Event::Outcome { tag, outcome, .. } => {

@@ -362,7 +362,7 @@ impl<R: Role> SessionState<R> {
                 self.inbox.extend(frame.map(Inbound::Notification));
                 self.wake_inbox();
             }
-            Event::LateResponse { sequence, outcome }
+            Event::LateResponse { sequence, outcome, .. }
                 if self.inbox_open && self.inbox.len() < self.max_unanswered =>
             {
                 self.inbox.push_back(Inbound::LateResponse { sequence, result: outcome.into_result() });

@@ -60,6 +60,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#[cfg(feature = "rustls")]
+pub use smpp_common::rustls;
 #[doc(inline)]
 pub use smpp_common::tls::*;
 pub(crate) use smpp_common::tls_or_none::ClientConfig;

@@ -264,7 +264,7 @@ impl<R: Role> Core<R> {
 
     fn handle_other_event(&mut self, event: &Event<'_, u32>, wake: &mut WakeList) {
         match event {
-            Event::LateResponse { sequence, outcome }
+            Event::LateResponse { sequence, outcome, .. }
                 if self.inbox_open && self.inbox.len() < self.max_unanswered =>
             {
                 let mut result = None;

@@ -23,6 +23,8 @@
 //! # }
 //! ```
 
+#[cfg(feature = "rustls")]
+pub use smpp_common::rustls;
 #[doc(inline)]
 pub use smpp_common::tls::*;
 pub(crate) use smpp_common::tls_or_none::ClientConfig;

@@ -24,20 +24,21 @@ use crate::session::{RefusedResponse, RequestError, UnansweredReason, fmt_refuse
 ///
 /// fn alert(event: &AccountEvent) {
 ///     match event {
-///         AccountEvent::Link { link, event: LinkEvent::Closed { retry_in: Some(delay), .. } } => {
+///         AccountEvent::Link { link, event: LinkEvent::Closed { retry_in: Some(delay), .. }, .. } => {
 ///             println!("link {link} is down for {delay:?} at least");
 ///         }
 ///         AccountEvent::MessageInDoubt { message, .. } => println!("message {message} may have been accepted"),
-///         AccountEvent::Lagged { lost } => println!("{lost} events were lost"),
+///         AccountEvent::Lagged { lost, .. } => println!("{lost} events were lost"),
 ///         other => println!("{other}"),
 ///     }
 /// }
-/// # alert(&AccountEvent::Lagged { lost: 2 });
+/// # alert(&AccountEvent::Resumed);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AccountEvent {
     /// Something happened on a connection: binding, bound, refused, throttled, paused, closed.
+    #[non_exhaustive]
     Link {
         /// The connection slot.
         link: LinkId,
@@ -47,6 +48,7 @@ pub enum AccountEvent {
     /// A segment was handed to the transport: its octets may leave from now on, and until its outcome is known it is in doubt
     /// whether the SMSC has accepted it. For each attempt. Only receivers of the detailed stream get it: an adapter's
     /// `Account::detailed_events()`.
+    #[non_exhaustive]
     HandedToTransport {
         /// The message.
         message: MessageNumber,
@@ -58,6 +60,7 @@ pub enum AccountEvent {
         bind: BindId,
     },
     /// A segment was sent and got no response: the SMSC may have accepted it.
+    #[non_exhaustive]
     MessageInDoubt {
         /// The message.
         message: MessageNumber,
@@ -73,6 +76,7 @@ pub enum AccountEvent {
         resend: bool,
     },
     /// A message ended, and the SMSC did not accept all of it: refused, expired, cancelled, in doubt.
+    #[non_exhaustive]
     MessageFailed {
         /// The message.
         message: MessageNumber,
@@ -84,6 +88,7 @@ pub enum AccountEvent {
         is_safe_to_resend: bool,
     },
     /// The SMSC responded to a segment after the message had ended as in doubt.
+    #[non_exhaustive]
     LateOutcome {
         /// The message.
         message: MessageNumber,
@@ -97,6 +102,7 @@ pub enum AccountEvent {
     /// An MO message is lost: the SMSC has an acknowledgement for some of its segments (see
     /// [`SegmentAckMode`](super::SegmentAckMode)) and delivers them no more, and no caller takes the message. Twice as many
     /// arrivals wait as the adapter may hold, or its arrivals are dropped.
+    #[non_exhaustive]
     InboundMessageLost {
         /// The bind on which its last segment arrived.
         bind: BindId,
@@ -104,6 +110,7 @@ pub enum AccountEvent {
         segments: usize,
     },
     /// The account no longer waits for delivery receipts of a message.
+    #[non_exhaustive]
     ReceiptsExpired {
         /// The message.
         message: MessageNumber,
@@ -114,6 +121,7 @@ pub enum AccountEvent {
     },
     /// The SMSC refused a bind or a message with a status that stops the account: it makes no further bind. See
     /// [`Event::Stopped`].
+    #[non_exhaustive]
     Stopped {
         /// What the SMSC refused.
         cause: StopCause,
@@ -125,11 +133,13 @@ pub enum AccountEvent {
     /// After [`Stopped`](Self::Stopped), the account makes binds and sends messages again.
     Resumed,
     /// The account is shut down. This is the last event.
+    #[non_exhaustive]
     Closed {
         /// How many messages are unresolved.
         unresolved: usize,
     },
     /// The receiver was too slow: the oldest events were dropped. The events that follow are the newer ones.
+    #[non_exhaustive]
     Lagged {
         /// How many events this receiver has lost here.
         lost: u64,

@@ -90,6 +90,11 @@ impl DeliveredPdus {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.all.len()
+    }
+
     /// Changes the limits.
     pub(super) fn set_limits(&mut self, limits: ReassemblyLimits) {
         (self.max_orphans, self.window) = (limits.max_messages, limits.duplicate_window);

@@ -241,6 +241,7 @@ pub enum SendError {
     /// The account did not accept it: nothing was sent.
     NotAccepted(SubmitError),
     /// The SMSC did not accept all its segments.
+    #[non_exhaustive]
     Failed {
         /// The message. [`Event::LateOutcome`](super::Event::LateOutcome) has the same number if an unanswered segment gets
         /// its response late.

@@ -65,6 +65,7 @@ pub enum Event {
     ///
     /// A message for which no such event has been emitted was never sent. After
     /// [`report_handed_over(false)`](super::Account::report_handed_over) the account emits none.
+    #[non_exhaustive]
     HandedToTransport {
         /// The message.
         message: MessageNumber,
@@ -76,6 +77,7 @@ pub enum Event {
         bind: BindId,
     },
     /// A message ended. The account emits exactly one for each message that it accepted.
+    #[non_exhaustive]
     Outcome {
         /// The message.
         message: MessageNumber,
@@ -86,6 +88,7 @@ pub enum Event {
     },
     /// A segment was sent and got no response: the SMSC may have accepted it. Emitted for each such attempt, before the
     /// message's [`Outcome`](Self::Outcome).
+    #[non_exhaustive]
     InDoubt {
         /// The message.
         message: MessageNumber,
@@ -102,6 +105,7 @@ pub enum Event {
     },
     /// A request about a message ended: a query_sm, cancel_sm or replace_sm. The account emits exactly one for each request
     /// that it accepted.
+    #[non_exhaustive]
     RequestOutcome {
         /// The request: see [`Account::request`](super::Account::request).
         request: RequestNumber,
@@ -114,6 +118,7 @@ pub enum Event {
     ///
     /// A segment that was resent may get several late responses. Refusals are reported one by one; after the first acceptance
     /// the account waits for no further response.
+    #[non_exhaustive]
     LateOutcome {
         /// The message.
         message: MessageNumber,
@@ -126,6 +131,7 @@ pub enum Event {
         outcome: SegmentOutcome,
     },
     /// A delivery receipt (DLR) arrived.
+    #[non_exhaustive]
     Receipt {
         /// The receipt.
         receipt: DeliveryReceipt,
@@ -138,6 +144,7 @@ pub enum Event {
     /// [`max_age`](super::ReceiptOptions::max_age), or the account exceeded
     /// [`capacity`](super::ReceiptOptions::capacity). Or the SMSC has accepted a `submit_multi` and refused all its recipients:
     /// then this follows the outcome at once, without ids.
+    #[non_exhaustive]
     ReceiptsExpired {
         /// The message.
         message: MessageNumber,
@@ -149,6 +156,7 @@ pub enum Event {
     },
     /// A mobile-originated (MO) message arrived: complete, or the segments that are there if the others did not arrive
     /// in time.
+    #[non_exhaustive]
     Message {
         /// The message.
         message: InboundMessage,
@@ -156,6 +164,7 @@ pub enum Event {
         ack: Ack,
     },
     /// The SMSC sent an alert_notification. It has no response.
+    #[non_exhaustive]
     Notification {
         /// The bind that it arrived on.
         bind: BindId,
@@ -163,6 +172,7 @@ pub enum Event {
         frame: Frame<Vec<u8>>,
     },
     /// The state of a connection changed.
+    #[non_exhaustive]
     Link {
         /// The connection slot.
         link: LinkId,
@@ -173,6 +183,7 @@ pub enum Event {
     /// [`Options::statuses`](super::Options::statuses) says stops it. By default these are the statuses of a bind that refuse
     /// credentials which the SMSC has never accepted. It makes binds again after [`resume`](super::Account::resume), or after
     /// [`reconfigure`](super::Account::reconfigure) with other credentials.
+    #[non_exhaustive]
     Stopped {
         /// What the SMSC refused.
         cause: StopCause,
@@ -184,6 +195,7 @@ pub enum Event {
     /// After [`Stopped`](Self::Stopped), the account makes binds and sends messages again.
     Resumed,
     /// The account is shut down. This is the last event.
+    #[non_exhaustive]
     Closed {
         /// The messages that were not accepted since [`shutdown`](super::Account::shutdown), and those without their
         /// final receipts.

@@ -122,6 +122,7 @@ pub enum LinkState {
 #[non_exhaustive]
 pub enum LinkEvent {
     /// The connection is open, TLS included, and the account sends its bind.
+    #[non_exhaustive]
     Binding {
         /// The mode of the bind.
         mode: BindMode,
@@ -130,6 +131,7 @@ pub enum LinkEvent {
     },
     /// The SMSC accepted the bind. The event follows the call that has read the response: an
     /// [observer](crate::session::Observer) has seen the response before.
+    #[non_exhaustive]
     Bound {
         /// The bind: [`Message::bind`](super::Message::bind) sends on it.
         bind: BindId,
@@ -139,6 +141,7 @@ pub enum LinkEvent {
         address: SocketAddr,
     },
     /// The host's name has no address, or the name server did not answer.
+    #[non_exhaustive]
     ResolveFailed {
         /// The error in words, for example that of the operating system; at most 200 octets.
         detail: Box<str>,
@@ -146,6 +149,7 @@ pub enum LinkEvent {
         retry_in: Option<Duration>,
     },
     /// The connection to this address failed.
+    #[non_exhaustive]
     ConnectFailed {
         /// The server's address.
         address: SocketAddr,
@@ -158,6 +162,7 @@ pub enum LinkEvent {
         retry_in: Option<Duration>,
     },
     /// The SMSC did not accept the bind. [`Closed`](Self::Closed) follows, and says when the account tries again.
+    #[non_exhaustive]
     BindRefused {
         /// The server's address.
         address: SocketAddr,
@@ -168,12 +173,14 @@ pub enum LinkEvent {
     },
     /// The SMSC throttled a segment: `ESME_RTHROTTLED` or `ESME_RMSGQFUL`. Emitted once for each pause of the bind, not for
     /// each segment; [`Stats::throttled`](crate::session::Stats::throttled) counts the segments.
+    #[non_exhaustive]
     Throttled {
         /// The status.
         status: CommandStatus,
     },
     /// The bind sends no segments for a while, because the SMSC refused one for the moment. Further refusals may extend the
     /// pause.
+    #[non_exhaustive]
     Paused {
         /// The status of that refusal.
         status: CommandStatus,
@@ -183,6 +190,7 @@ pub enum LinkEvent {
     /// The SMSC refused a segment for the moment. Only its message waits; the bind sends others meanwhile:
     /// [`SubmitAction::Retry`](crate::provider::SubmitAction::Retry). Emitted once for each status of a bind, for 16 different
     /// ones at most, not for each segment.
+    #[non_exhaustive]
     Retrying {
         /// The status.
         status: CommandStatus,
@@ -194,6 +202,7 @@ pub enum LinkEvent {
     /// The peer sent unbind: the session ends once it has responded.
     PeerUnbind,
     /// The session ended.
+    #[non_exhaustive]
     Closed {
         /// The server's address.
         address: SocketAddr,

@@ -164,7 +164,8 @@ impl Message {
     ///
     /// ```
     /// use smpp_proto::account::Message;
-    /// use smpp_proto::sms::{Language, TextOptions};
+    /// use smpp_proto::sms::TextOptions;
+    /// use smpp_proto::sms::gsm7::Language;
     /// use smpp_proto::SubmitSm;
     ///
     /// let options = TextOptions::default().languages(&[Language::TURKISH]);

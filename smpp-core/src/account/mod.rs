@@ -96,7 +96,7 @@
 //!                 println!("{} delivered: {}", receipt.id, receipt.state == MessageState::DELIVERED);
 //!                 let _ = account.acknowledge(now(), ack, Ok(()));
 //!             }
-//!             Event::Message { message, ack } => {
+//!             Event::Message { message, ack, .. } => {
 //!                 println!("{:?}", message.text());
 //!                 let _ = account.acknowledge(now(), ack, Ok(()));
 //!             }

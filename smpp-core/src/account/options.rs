@@ -52,7 +52,8 @@ pub struct Options {
     pub connect_interval: Duration,
     /// How long the account waits before it reconnects. See [`Backoff`] for its defaults.
     pub backoff: Backoff,
-    /// The configuration of each bind's session: window, rate limit, keep-alive and timeouts. Default: the provider's.
+    /// The configuration of each bind's session: window, rate limit, keep-alive and timeouts. Default: the provider's. To keep what
+    /// the provider states, change fields of it, as in `options.session.window = 32`; [`Config::default`] states none of that.
     pub session: Config,
     /// How long the adapter may take to connect to one address, TLS included. The account itself runs no timer for it.
     /// Default 10 s.
@@ -198,7 +199,6 @@ impl Options {
         Ok(())
     }
 
-    /// Checks a number of binds against `max_binds`.
     /// Checks that a bind is requested, so that a caller can wait for the first.
     ///
     /// # Errors

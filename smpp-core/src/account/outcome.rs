@@ -509,6 +509,7 @@ impl core::error::Error for SegmentNotSentReason {
 pub enum Unresolved {
     /// It ended after the shutdown began, and the SMSC did not accept all of it. The account emitted the same outcome in
     /// [`Event::Outcome`](super::Event::Outcome).
+    #[non_exhaustive]
     NotAccepted {
         /// The message.
         message: MessageNumber,
@@ -519,6 +520,7 @@ pub enum Unresolved {
     },
     /// The SMSC accepted it, and its final receipts have not arrived. The SMSC delivers them on the next bind that
     /// receives.
+    #[non_exhaustive]
     NoReceipt {
         /// The message.
         message: MessageNumber,

@@ -19,6 +19,7 @@ pub enum RoutedEvent {
     /// A receipt of a message without a slot, or of an unknown message. It has no [`Ack`] if it has been acknowledged.
     Receipt(DeliveryReceipt, Option<ReceiptMatch>, Option<Ack>),
     /// An alert_notification, which has no response.
+    #[non_exhaustive]
     Notification {
         /// The bind that it arrived on.
         bind: BindId,
@@ -26,6 +27,7 @@ pub enum RoutedEvent {
         frame: Frame<Vec<u8>>,
     },
     /// The response to a segment arrived after its timeout: see [`Event::LateOutcome`](super::Event::LateOutcome).
+    #[non_exhaustive]
     LateOutcome {
         /// The message.
         message: MessageNumber,

@@ -21,6 +21,7 @@ use crate::wire::Quirks;
 #[non_exhaustive]
 pub enum Event {
     /// A connection was accepted.
+    #[non_exhaustive]
     Connected {
         /// The connection.
         connection: ConnectionId,
@@ -28,6 +29,7 @@ pub enum Event {
         address: SocketAddr,
     },
     /// A connection was closed at once, or before the address of its client was known.
+    #[non_exhaustive]
     Rejected {
         /// The address of the client; that of the proxy if it has not stated one.
         address: SocketAddr,
@@ -35,6 +37,7 @@ pub enum Event {
         reason: RejectReason,
     },
     /// A connection ended before it was bound.
+    #[non_exhaustive]
     NotBound {
         /// The connection.
         connection: ConnectionId,
@@ -44,6 +47,7 @@ pub enum Event {
         reason: NotBoundReason,
     },
     /// A bind was refused. [`NotBound`](Self::NotBound) follows.
+    #[non_exhaustive]
     BindRefused {
         /// The connection.
         connection: ConnectionId,
@@ -59,6 +63,7 @@ pub enum Event {
         reason: BindRefusal,
     },
     /// An ESME has bound.
+    #[non_exhaustive]
     Bound {
         /// The connection.
         connection: ConnectionId,
@@ -71,6 +76,7 @@ pub enum Event {
     },
     /// Messages of the bind are refused with [`Options::rate_status`](super::Options::rate_status), because a rate limit is
     /// reached. Emitted once until a message is accepted again.
+    #[non_exhaustive]
     Throttled {
         /// The connection.
         connection: ConnectionId,
@@ -78,6 +84,7 @@ pub enum Event {
         account: AccountName,
     },
     /// A bind has ended.
+    #[non_exhaustive]
     Ended {
         /// The connection.
         connection: ConnectionId,
@@ -89,6 +96,7 @@ pub enum Event {
         reason: CloseReason,
     },
     /// A delivery ended.
+    #[non_exhaustive]
     Delivery {
         /// The delivery.
         delivery: DeliveryId,
@@ -194,6 +202,7 @@ pub enum Action {
 pub enum Inbound<'b> {
     /// A bind: call [`decide`](super::Server::decide) now or within
     /// [`decision_timeout`](super::Options::decision_timeout).
+    #[non_exhaustive]
     Bind {
         /// The bind. [`Password::equals`](crate::Password::equals) compares in constant time.
         bind: Bind<'b>,
@@ -201,6 +210,7 @@ pub enum Inbound<'b> {
         frame: Frame<&'b [u8]>,
     },
     /// A request of a bound ESME: respond to it with [`respond`](super::Server::respond), now or later.
+    #[non_exhaustive]
     Request {
         /// The request, with the token that responds to it.
         request: Request<'b>,

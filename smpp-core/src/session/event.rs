@@ -15,6 +15,7 @@ use crate::wire::{DecodeError, Quirks};
 #[non_exhaustive]
 pub enum Event<'b, T> {
     /// The peer sent a request. Respond to it with [`respond`](super::Session::respond).
+    #[non_exhaustive]
     Request {
         /// The request, with the token that responds to it.
         request: Request<'b>,
@@ -24,6 +25,7 @@ pub enum Event<'b, T> {
         quirks: Quirks,
     },
     /// The peer sent a PDU that has no response: outbind or alert_notification.
+    #[non_exhaustive]
     Notification {
         /// The PDU.
         pdu: Pdu<'b>,
@@ -33,6 +35,7 @@ pub enum Event<'b, T> {
         quirks: Quirks,
     },
     /// A request of the caller ended. The session emits exactly one for each request that it accepted.
+    #[non_exhaustive]
     Outcome {
         /// The tag that the caller passed with the request.
         tag: T,
@@ -43,6 +46,7 @@ pub enum Event<'b, T> {
     },
     /// The session refused a request of the peer by itself, because of its state or a limit. It has already sent the
     /// response, if the request has one.
+    #[non_exhaustive]
     Refused {
         /// The PDU as the peer sent it.
         frame: Frame<&'b [u8]>,
@@ -51,6 +55,7 @@ pub enum Event<'b, T> {
     },
     /// The peer sent a PDU that cannot be decoded. The session has already responded to it if it is a request. The
     /// stream is intact and the session continues.
+    #[non_exhaustive]
     Malformed {
         /// The PDU as the peer sent it.
         frame: Frame<&'b [u8]>,
@@ -60,6 +65,7 @@ pub enum Event<'b, T> {
     /// The peer responded to a request that had timed out: [`Event::Outcome`] has reported
     /// [`UnansweredReason::Timeout`](super::UnansweredReason::Timeout) with this sequence number. Now it is known how
     /// the request ended.
+    #[non_exhaustive]
     LateResponse {
         /// The sequence number of the request.
         sequence: SequenceNumber,
@@ -68,6 +74,7 @@ pub enum Event<'b, T> {
         outcome: Outcome<'b>,
     },
     /// The peer sent a response that matches no request in flight: very late, repeated, or unsolicited. It changed nothing.
+    #[non_exhaustive]
     UnexpectedResponse {
         /// The PDU as the peer sent it.
         frame: Frame<&'b [u8]>,

@@ -59,6 +59,7 @@ pub struct Faults {
 
 impl Faults {
     /// Returns the delay of the next submit_sm_resp.
+    #[doc(hidden)]
     pub fn delay(&self, rng: &mut Rng) -> Duration {
         let reorder = if self.reorder { rng.below(MAX_REORDER_DELAY) } else { 0 };
         self.response_delay + Duration::from_millis(reorder)
@@ -123,7 +124,7 @@ pub enum ResponseFault {
     HalfClose,
 }
 
-/// How the sending side of a connection ends: what [`FaultFilter::stream_end`] asks of the adapter.
+/// How the sending side of a connection ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StreamEnd {

@@ -11,7 +11,7 @@
 //!    it names; [`redeliver`](Simulator::redeliver) if the ESME does not accept it.
 //!
 //! For tests it also has scripted answers ([`respond`](Simulator::respond) instead of `submit`, [`When`] and [`Answer`]), a
-//! [`Log`] to assert on, messages of phones ([`deliver`](Simulator::deliver)) and faults of connections ([`FaultFilter`]). The
+//! [`Log`] to assert on, messages of phones ([`deliver`](Simulator::deliver)) and faults of connections ([`Faults`]). The
 //! modules `testing` of the adapters are a running SMSC around it.
 //!
 //! The same calls with the same [`Rules`] give the same results: the random decisions depend on [`Rules::seed`] only.
@@ -70,12 +70,15 @@ use core::fmt;
 pub use bind::SimulatedBind;
 pub use delivery::Delivery;
 pub use dialect::{DeliveryRoute, Dialect, DialectError, Echo, ReceiptContent, SegmentReceipts, SubmitTlvs};
-pub use fault_filter::{FaultFilter, Faults, ResponseFault, StreamEnd};
+#[doc(hidden)]
+pub use fault_filter::FaultFilter;
+pub use fault_filter::{Faults, ResponseFault, StreamEnd};
 pub use id_form::{IdForm, UnknownIdForm};
 pub use log::{DeliveryFailure, Log, LogEntry, LoggedBind, LoggedDelivery, LoggedMessage};
 pub use mobile_originated::{MoId, MoMessage, MoSegmentation};
 pub use records::QueriedMessage;
 pub use respond::SimulatedResponse;
+#[doc(hidden)]
 pub use rng::Rng;
 pub use rules::{ReceiptTiming, Rules, StateWeights, StateWeightsError};
 pub use script::{Answer, When};

@@ -94,11 +94,9 @@ impl Default for Rules {
 ///
 /// ```
 /// use smpp_proto::MessageState;
-/// use smpp_proto::simulator::{Rng, StateWeights};
+/// use smpp_proto::simulator::StateWeights;
 /// let weights: StateWeights = "DELIVRD=90,UNDELIV=10".parse()?;
-/// let mut rng = Rng::new(1);
-/// let failed = (0..1000).filter(|_| weights.draw(&mut rng) == MessageState::UNDELIVERABLE).count();
-/// assert!((50..150).contains(&failed));
+/// assert_eq!(StateWeights::new([(MessageState::DELIVERED, 90), (MessageState::UNDELIVERABLE, 10)]), Some(weights));
 /// assert_eq!("EXPIRED".parse(), Ok(StateWeights::all(MessageState::EXPIRED)));
 /// # Ok::<(), smpp_proto::simulator::StateWeightsError>(())
 /// ```
@@ -134,7 +132,7 @@ impl StateWeights {
     }
 
     /// Draws the state of one message.
-    pub fn draw(&self, rng: &mut Rng) -> MessageState {
+    pub(super) fn draw(&self, rng: &mut Rng) -> MessageState {
         let mut left = rng.below(self.total);
         for (state, weight) in &self.states {
             match left.checked_sub(u64::from(*weight)) {
@@ -181,3 +179,16 @@ impl fmt::Display for StateWeightsError {
 }
 
 impl core::error::Error for StateWeightsError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn states_are_drawn_with_their_weights() {
+        let weights: StateWeights = "DELIVRD=90,UNDELIV=10".parse().unwrap();
+        let mut rng = Rng::new(1);
+        let failed = (0..1000).filter(|_| weights.draw(&mut rng) == MessageState::UNDELIVERABLE).count();
+        assert!((50..150).contains(&failed), "{failed}");
+    }
+}

@@ -15,7 +15,7 @@ use super::unencodable::Unencodable;
 pub enum Alphabet {
     /// The [GSM 7-bit default alphabet](super::gsm7) with one septet per octet.
     Gsm7,
-    /// The GSM 7-bit default alphabet with eight septets [packed](super::gsm7::packed) into seven octets.
+    /// The GSM 7-bit default alphabet with eight septets packed into seven octets (3GPP TS 23.038 §6.1.2).
     Gsm7Packed,
     /// ASCII (IA5).
     Ascii,
@@ -178,5 +178,12 @@ mod tests {
             assert_eq!(alphabet.encode(text, &mut out), Err(error), "{alphabet:?}");
             assert_eq!(out, b"before");
         }
+    }
+    #[test]
+    fn an_empty_text_has_no_octets_in_any_charset() {
+        for charset in [encoding_rs::UTF_16BE, encoding_rs::ISO_2022_JP, encoding_rs::KOI8_R] {
+            assert_eq!(charset_octets(charset, "").as_deref(), Ok(&[][..]));
+        }
+        assert!(charset_octets(encoding_rs::UTF_16BE, "a").is_err(), "there is no encoder for it");
     }
 }

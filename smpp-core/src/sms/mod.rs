@@ -21,7 +21,8 @@
 //! `submit_sm` bodies instead.
 //!
 //! ```
-//! use smpp_proto::sms::{ConcatRef, Text};
+//! use smpp_proto::sms::Text;
+//! use smpp_proto::sms::udh::ConcatRef;
 //!
 //! let text = Text::new("Grüße aus Zürich: 25 € [bar]");
 //! for segment in text.segments(ConcatRef::Wide(0x1234))? {
@@ -39,7 +40,7 @@
 //!
 //! # National language tables
 //!
-//! [`Language`] and [`Shifts`] select the Turkish, Spanish and Portuguese tables of the [GSM 7-bit alphabet](gsm7).
+//! [`Language`](gsm7::Language) and [`Shifts`](gsm7::Shifts) select the Turkish, Spanish and Portuguese tables of the [GSM 7-bit alphabet](gsm7).
 //! [`TextOptions::languages`] allows them for a text, and decoding follows the [user data header](udh).
 //!
 //! # Transliteration
@@ -99,7 +100,6 @@ mod user_data;
 pub use alphabet::Alphabet;
 pub use coding::Codings;
 pub(crate) use digest::digest;
-pub use gsm7::{Language, Shifts};
 pub use message_id::{IdFallback, IdNotation, MessageIdPolicy, NumericIds};
 pub use message_id_key::MessageIdKey;
 pub use reassemble::{
@@ -114,6 +114,6 @@ pub(crate) use splitter::Source as TextSource;
 pub(crate) use text::TextForm;
 pub use text::{Text, TextError, TextOptions};
 pub use transliterate::{Replacement, Transliterated, transliterate};
-pub use udh::{ConcatRef, Concatenation};
+pub(crate) use udh::ConcatRef;
 pub use unencodable::Unencodable;
 pub use user_data::{MessageReference, SegmentInfo, UserData};

@@ -90,7 +90,8 @@ impl ReassemblyLimits {
 ///
 /// ```
 /// use smpp_proto::session::Instant;
-/// use smpp_proto::sms::{Codings, ConcatRef, Pushed, Reassembler, ReassemblyLimits, Text};
+/// use smpp_proto::sms::{Codings, Pushed, Reassembler, ReassemblyLimits, Text};
+/// use smpp_proto::sms::udh::ConcatRef;
 /// use smpp_proto::{Address, SubmitSm};
 ///
 /// let (source, destination) = (Address::international("6591234567")?, Address::alphanumeric("8x8")?);
@@ -373,7 +374,8 @@ impl<T> Reassembler<T> {
     ///
     /// ```
     /// use smpp_proto::session::Instant;
-    /// use smpp_proto::sms::{ConcatRef, Pushed, Reassembler, ReassemblyLimits, Text};
+    /// use smpp_proto::sms::{Pushed, Reassembler, ReassemblyLimits, Text};
+    /// use smpp_proto::sms::udh::ConcatRef;
     /// use smpp_proto::{Address, SubmitSm};
     ///
     /// let sender = Address::international("6591234567")?;

@@ -24,7 +24,8 @@ const GSM7_SEPTETS: usize = Splitter::text("", Alphabet::Gsm7, Shifts::NONE).cap
 ///
 /// ```
 /// use smpp_proto::DataCoding;
-/// use smpp_proto::sms::{ConcatRef, Text};
+/// use smpp_proto::sms::Text;
+/// use smpp_proto::sms::udh::ConcatRef;
 ///
 /// let text = Text::new("Привет");
 /// assert_eq!(text.data_coding(), DataCoding::UCS2);
@@ -50,7 +51,8 @@ pub(crate) struct TextForm {
 /// The alphabets and national language tables that a bind supports. [`text`](Self::text) chooses the best for a text.
 ///
 /// ```
-/// use smpp_proto::sms::{Alphabet, Codings, Language, TextOptions};
+/// use smpp_proto::sms::{Alphabet, Codings, TextOptions};
+/// use smpp_proto::sms::gsm7::Language;
 ///
 /// let options = TextOptions::default()
 ///     .codings(Codings::GSM7)
@@ -287,7 +289,8 @@ impl<'a> Text<'a> {
     /// Creates binary (8-bit) data. It is split and sent like a text, with up to 140 octets in a segment.
     ///
     /// ```
-    /// use smpp_proto::sms::{ConcatRef, Text, udh};
+    /// use smpp_proto::sms::{Text, udh};
+    /// use smpp_proto::sms::udh::ConcatRef;
     /// // WAP push, from port 9200 to port 2948.
     /// let (ports, _) = udh::split(&[6, 0x05, 4, 0x0B, 0x84, 0x23, 0xF0])?;
     /// let text = Text::octets(&[0x01, 0x06]).with_header(ports)?;
@@ -408,7 +411,8 @@ impl<'a> Text<'a> {
     /// Returns the length of the text and the number of its segments, like the character counter of a phone.
     ///
     /// ```
-    /// use smpp_proto::sms::{ConcatRef, TextSize, Text};
+    /// use smpp_proto::sms::{TextSize, Text};
+    /// use smpp_proto::sms::udh::ConcatRef;
     /// let size = Text::new("Hello").size(ConcatRef::Wide(1));
     /// assert_eq!((size.segments, size.units, size.remaining), (1, 5, 155));
     /// let size = Text::new(&"五".repeat(71)).size(ConcatRef::Wide(1));

@@ -37,7 +37,8 @@ pub struct Replacement {
 /// accented letters that the alphabet has.
 ///
 /// ```
-/// use smpp_proto::sms::{Alphabet, Shifts, Text, transliterate};
+/// use smpp_proto::sms::{Alphabet, Text, transliterate};
+/// use smpp_proto::sms::gsm7::Shifts;
 ///
 /// let plain = transliterate("“Olá” – 5 €…", Shifts::NONE);
 /// assert_eq!(plain.text, "\"Ola\" - 5 €...");

@@ -113,7 +113,8 @@ pub struct Ports {
 ///
 /// ```
 /// use smpp_proto::sms::udh::{UserDataHeaderBuf, Ports};
-/// use smpp_proto::sms::{ConcatRef, Text};
+/// use smpp_proto::sms::Text;
+/// use smpp_proto::sms::udh::ConcatRef;
 ///
 /// let mut header = UserDataHeaderBuf::new();
 /// header.push_ports(Ports { destination: 2948, originator: 9200 })?;

@@ -10,7 +10,8 @@ use crate::tlv::Tlvs;
 /// The method `user_data` of a PDU returns it, for example [`DeliverSm::user_data`].
 ///
 /// ```
-/// use smpp_proto::sms::{Codings, ConcatRef, MessageReference};
+/// use smpp_proto::sms::{Codings, MessageReference};
+/// use smpp_proto::sms::udh::ConcatRef;
 /// use smpp_proto::{DeliverSm, EsmClass, ShortMessage};
 ///
 /// let deliver_sm = DeliverSm {

@@ -250,6 +250,9 @@ mod tests {
     }
 
     proptest! {
+        // Each takes up to 30,000 numbers.
+        #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+
         #[test]
         fn numbers_stay_in_order_whichever_are_removed(
             steps in prop::collection::vec((0_u32..600, any::<prop::sample::Index>()), 1..60),

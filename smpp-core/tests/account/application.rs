@@ -268,7 +268,7 @@ impl AccountSimulation {
             self.context.count(|| format!("event {kind}"));
         }
         match event {
-            Event::HandedToTransport { message, key, segment, bind } => {
+            Event::HandedToTransport { message, key, segment, bind, .. } => {
                 self.check_key(message, key.as_ref());
                 let SlotState::Open(connection) = self.slots.all[bind.link().index()].state else {
                     panic!("handed to a transport that is not open: {bind}")
@@ -283,14 +283,14 @@ impl AccountSimulation {
                 }
                 self.messages.record_outcome(now, message, outcome);
             }
-            Event::RequestOutcome { request, result } => self.record_request_outcome(request, result),
-            Event::LateOutcome { message, key, segment, outcome } => {
+            Event::RequestOutcome { request, result, .. } => self.record_request_outcome(request, result),
+            Event::LateOutcome { message, key, segment, outcome, .. } => {
                 self.check_key(message, key.as_ref());
                 self.context.count(|| format!("late outcome {}", kind(&outcome)));
                 self.check_accepted(message, segment, &outcome);
                 self.messages.record_late_outcome(message, segment, outcome);
             }
-            Event::Receipt { receipt, matched, ack } => {
+            Event::Receipt { receipt, matched, ack, .. } => {
                 self.context.count(|| format!("receipt, known {}", matched.is_some()));
                 if matches!(receipt.pdu(), Some(Pdu::DataSm(_))) {
                     self.context.count(|| format!("receipt in a data_sm, known {}", matched.is_some()));
@@ -302,7 +302,7 @@ impl AccountSimulation {
                 let received = self.smsc.deliveries.record_receipt(now, &receipt, matched, &self.messages);
                 self.schedule_ack(ack, received);
             }
-            Event::Message { message, ack } => {
+            Event::Message { message, ack, .. } => {
                 self.context.count(|| format!("MO message, complete {}", message.is_complete()));
                 if message.frame().is_some_and(|frame| frame.header().command == CommandId::DATA_SM) {
                     self.context.count(|| "MO message in a data_sm".into());
@@ -318,7 +318,7 @@ impl AccountSimulation {
             Event::ReceiptsExpired { message, key, .. } if self.is_earlier(message, key.as_ref()) => {
                 assert!(!self.scenario.ample_limits, "receipts expired below the limits");
             }
-            Event::ReceiptsExpired { message, key, ids } => {
+            Event::ReceiptsExpired { message, key, ids, .. } => {
                 self.check_key(message, key.as_ref());
                 self.context.count(|| "receipts expired".into());
                 assert!(!self.scenario.ample_limits, "receipts expired below the limits");
@@ -328,8 +328,8 @@ impl AccountSimulation {
                     |id: &MessageId| (0..segments).any(|segment| message.is_id(segment, id.as_bytes()));
                 assert!(ids.iter().all(is_segment_id), "ids of the message's segments");
             }
-            Event::Link { link, event } => self.handle_link_event(link, &event),
-            Event::Notification { bind, frame } => self.record_alert(bind, &frame),
+            Event::Link { link, event, .. } => self.handle_link_event(link, &event),
+            Event::Notification { bind, frame, .. } => self.record_alert(bind, &frame),
             Event::Stopped { cause, status, .. } => self.record_stop(cause, status),
             Event::Resumed => {
                 self.context.count(|| "resumed".into());
@@ -338,7 +338,7 @@ impl AccountSimulation {
                 self.slots.stopped = false;
                 self.messages.resume();
             }
-            Event::Closed { unresolved } => self.end(unresolved),
+            Event::Closed { unresolved, .. } => self.end(unresolved),
             _ => {}
         }
     }
@@ -483,7 +483,7 @@ impl AccountSimulation {
         let mut without_receipt = BTreeMap::new();
         for unresolved in unresolved {
             match unresolved {
-                Unresolved::NotAccepted { message, key, outcome } => {
+                Unresolved::NotAccepted { message, key, outcome, .. } => {
                     self.check_key(message, key.as_ref());
                     let emitted = self.messages.all[self.messages.index(message)].outcome.as_ref();
                     assert_eq!(emitted, Some(&outcome), "the outcome in its event");

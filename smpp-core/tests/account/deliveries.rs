@@ -10,7 +10,8 @@ use std::time::Duration;
 use smpp_proto::account::{DeliveryReceipt, InboundMessage, Options, ReceiptMatch, SegmentAckMode};
 use smpp_proto::provider::ReceiptScope;
 use smpp_proto::session::Instant;
-use smpp_proto::sms::{ConcatRef, Text};
+use smpp_proto::sms::Text;
+use smpp_proto::sms::udh::ConcatRef;
 use smpp_proto::{DataCoding, EsmClass, MessageState, SubmitSm};
 
 use self::checks::word;

@@ -94,7 +94,7 @@ impl EventModel {
         for text in [shown.to_string(), format!("{shown:?}")] {
             assert!(!text.contains("s3cret") && !text.contains('\n'), "{text}");
         }
-        if let AccountEvent::Link { link, event } = &shown {
+        if let AccountEvent::Link { link, event, .. } = &shown {
             self.handle_link_event(link.index(), event);
         }
         if let AccountEvent::Closed { .. } = &shown {

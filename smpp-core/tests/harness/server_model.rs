@@ -148,7 +148,7 @@ impl Model {
         assert!(!event.to_string().contains("secret"), "a password is shown");
         let options = limits.options;
         match event {
-            Event::Connected { connection, address } => {
+            Event::Connected { connection, address, .. } => {
                 let Some(model) = self.connections.get_mut(connection) else {
                     self.insert(now, *connection, *address, Phase::Unbound);
                     return None;
@@ -157,7 +157,7 @@ impl Model {
                 (model.address, model.is_unidentified, model.phase) = (*address, false, Phase::Unbound);
                 Some("connected through a proxy".into())
             }
-            Event::Rejected { address, reason } => Some(self.handle_rejected(*address, *reason, options)),
+            Event::Rejected { address, reason, .. } => Some(self.handle_rejected(*address, *reason, options)),
             Event::NotBound { connection, reason, .. } => {
                 let model = &self.connections[connection];
                 let refused = model.phase == Phase::BindRefused;
@@ -192,7 +192,7 @@ impl Model {
                 (model.since, model.decision) = (now, None);
                 None
             }
-            Event::Throttled { connection, account } => {
+            Event::Throttled { connection, account, .. } => {
                 let phase = &self.connections[connection].phase;
                 assert!(matches!(phase, Phase::Bound { account: own, .. } if *own == account.to_string()));
                 None

@@ -35,7 +35,7 @@ const SIMULATION: Simulation = Simulation { name: "server", scenario: world::sim
 
 #[test]
 fn the_server_keeps_its_guarantees_in_random_scenarios() {
-    let usual = if cfg!(debug_assertions) { 100 } else { 20_000 };
+    let usual = if cfg!(debug_assertions) { 10 } else { 20_000 };
     SIMULATION.run(usual);
 }
 

@@ -435,7 +435,7 @@ impl World {
             if let Some(what) = self.model.handle(now, &event, &self.scenario.limits()) {
                 self.recorder.count(|| what);
             }
-            if let Event::Delivery { delivery, key, account, outcome } = event {
+            if let Event::Delivery { delivery, key, account, outcome, .. } = event {
                 self.recorder.count(|| describe(&outcome));
                 let account = account.to_string();
                 if self.deliveries.record_outcome(now, (delivery, key), &account, outcome) {

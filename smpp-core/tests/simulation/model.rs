@@ -399,7 +399,7 @@ impl Model {
                 self.binding |= frame.header().command.is_bind();
                 self.record_full();
             }
-            Event::Outcome { tag, sequence, outcome } => self.record_outcome(*tag, *sequence, outcome),
+            Event::Outcome { tag, sequence, outcome, .. } => self.record_outcome(*tag, *sequence, outcome),
             Event::Refused { status, .. } => {
                 self.refused += 1;
                 if *status == CommandStatus::RTHROTTLED {
@@ -415,7 +415,7 @@ impl Model {
             Event::Notification { frame, .. } if frame.header().command == CommandId::OUTBIND => {
                 self.history.outbound = Some(self.clock);
             }
-            Event::UnexpectedResponse { frame } => {
+            Event::UnexpectedResponse { frame, .. } => {
                 self.unexpected_responses += 1;
                 self.check_unexpected(frame.header());
             }

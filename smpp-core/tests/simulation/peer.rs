@@ -283,11 +283,11 @@ impl<R: SendPdu> Peer<R> {
                 self.schedule_response(context, PendingReply::new(request), header, tag);
             }
             Event::Outcome { tag, outcome, .. } => context.record_outcome(R::SIDE, tag, &outcome),
-            Event::LateResponse { sequence, outcome } => {
+            Event::LateResponse { sequence, outcome, .. } => {
                 let tag = self.model.record_late_response(sequence, &outcome);
                 context.record_late_response(R::SIDE, tag, &outcome);
             }
-            Event::Refused { frame, status } if frame.header().command.has_response() => {
+            Event::Refused { frame, status, .. } if frame.header().command.has_response() => {
                 if status == CommandStatus::RTHROTTLED {
                     context.count(|| "throttled after backpressure_timeout".into());
                 }
@@ -295,7 +295,7 @@ impl<R: SendPdu> Peer<R> {
                     context.record_response(Some(tag), status, Vec::new());
                 }
             }
-            Event::Malformed { frame, error } => {
+            Event::Malformed { frame, error, .. } => {
                 assert!(
                     context.tainted || !context.modern,
                     "{error:?} in a PDU that is not damaged: {frame:?}"

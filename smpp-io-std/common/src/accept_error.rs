@@ -63,6 +63,28 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_error_says_what_the_client_did_and_what_to_check() {
+        let ended = |reason| AcceptError::Ended(End { reason, error: None }).to_string();
+        let http = smpp_proto::frame::split(b"GET / HTTP/1.1\r\n\r\n", 100).unwrap_err();
+        let text = ended(CloseReason::Framing(http));
+        assert!(text.starts_with("the session ended before a bind: ") && text.contains("HTTP"), "{text}");
+        assert!(text.ends_with(http.received_instead().advice_for_smsc()), "{text}");
+        let text = ended(CloseReason::Disconnected);
+        assert_eq!(text, format!("the session ended before a bind: {}", CloseReason::Disconnected));
+        let reset = Some(Arc::new(io::Error::from(io::ErrorKind::ConnectionReset)));
+        let reset = AcceptError::Ended(End { reason: CloseReason::Disconnected, error: reset }).to_string();
+        assert_eq!(reset, format!("{text} (transport error: connection reset)"));
+        assert_eq!(
+            AcceptError::Timeout.to_string(),
+            "the client did not complete the TLS handshake within session_init_timeout"
+        );
+        let tls = AcceptError::Tls(Arc::new(TlsError::ServerName)).to_string();
+        assert_eq!(tls, format!("the TLS handshake with the client failed: {}", TlsError::ServerName));
+        let rejected = AcceptError::Rejected(RejectReason::Connections).to_string();
+        assert_eq!(rejected, format!("the connection was rejected: {}", RejectReason::Connections));
+    }
+
+    #[test]
     fn an_error_returns_its_cause() {
         let reset = || io::Error::from(io::ErrorKind::ConnectionReset);
         let kind = |error: &(dyn Error + 'static)| error.downcast_ref::<io::Error>().map(io::Error::kind);

@@ -77,6 +77,7 @@ impl ConnectErrorKind {
     /// Returns the error of a bind. `received` is the result of
     /// [`Session::diagnose_bind`](smpp_proto::session::Session::diagnose_bind), `transport` the error of the transport, if it
     /// failed.
+    #[doc(hidden)]
     pub fn bind(
         error: RequestError,
         received: Option<ReceivedInstead>,
@@ -89,11 +90,13 @@ impl ConnectErrorKind {
     }
 
     /// Returns the error of a host name that has no address.
+    #[doc(hidden)]
     pub fn no_address() -> Self {
         Self::Resolve(io::Error::new(io::ErrorKind::NotFound, "it has no address"))
     }
 
     /// Returns how an account handles the error: it gives up at its start if the server is not trusted.
+    #[doc(hidden)]
     pub const fn failure(&self) -> ConnectFailure {
         match self {
             Self::Tls(_) => ConnectFailure::Untrusted,
@@ -294,6 +297,106 @@ mod tests {
         };
         assert_eq!(unanswered(None).source().and_then(|source| source.downcast_ref()), Some(&unsent));
         assert_eq!(code(&unanswered(Some(Arc::new(os_error(104))))), Some(104), "of the transport");
+    }
+
+    #[cfg(feature = "rustls")]
+    #[test]
+    fn a_failed_handshake_says_why_and_what_to_do() {
+        use rustls::pki_types::{ServerName, UnixTime};
+        use rustls::{AlertDescription, CertificateError as Rejected, InvalidMessage, PeerIncompatible};
+
+        let day = |day: u64| UnixTime::since_unix_epoch(std::time::Duration::from_secs(day * 86_400));
+        let names = |count| {
+            let presented = (0..count).map(|number| format!("DnsName(\"{number}.example\")")).collect();
+            let expected = ServerName::try_from("smsc").unwrap();
+            TlsError::from(rustls::Error::from(Rejected::NotValidForNameContext { expected, presented }))
+        };
+        let (renew, clock) =
+            ("ask the operator of the server for a new certificate", "check the clock of this machine");
+        let (name, trust) = (
+            "connect by a name that the certificate is for",
+            "trust the authority that signed the certificate",
+        );
+        let (port, version) =
+            ("check that the port is the TLS port: ", "ask for TLS 1.2 or 1.3 on this port");
+        let old = "the peer offers neither TLS 1.2 nor TLS 1.3";
+        let rejected = [
+            (Rejected::UnknownIssuer, "no trusted certificate authority has signed it", trust),
+            (Rejected::Expired, "it has expired", renew),
+            (
+                Rejected::ExpiredContext { time: day(100), not_after: day(97) },
+                "it has expired, 3 days ago",
+                renew,
+            ),
+            (Rejected::NotValidYet, "it is not valid yet", clock),
+            (
+                Rejected::NotValidYetContext { time: day(97), not_before: day(100) },
+                "it is not valid yet, but in 3 days",
+                clock,
+            ),
+            (Rejected::Revoked, "its authority has revoked it", trust),
+            (Rejected::NotValidForName, "it is for another host name", name),
+            (Rejected::BadSignature, "its signature does not match: ", trust),
+            (Rejected::BadEncoding, "it cannot be decoded", trust),
+            (
+                Rejected::UnhandledCriticalExtension,
+                "it has a critical extension that is not supported",
+                trust,
+            ),
+            (
+                Rejected::UnknownRevocationStatus,
+                "it is not known whether its authority has revoked it",
+                trust,
+            ),
+            (Rejected::ApplicationVerificationFailure, "the verifier of the application rejected it", trust),
+            (Rejected::InvalidPurpose, "it is not for this purpose", trust),
+        ];
+        let rejected = rejected.map(|(error, why, advice)| {
+            (rustls::Error::from(error).into(), format!("the peer's certificate was rejected: {why}"), advice)
+        });
+        let protocol = [
+            (
+                rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType),
+                "the peer does not speak TLS on this port",
+                port,
+            ),
+            (rustls::Error::AlertReceived(AlertDescription::ProtocolVersion), old, version),
+            (PeerIncompatible::ServerDoesNotSupportTls12Or13.into(), old, version),
+            (
+                rustls::Error::AlertReceived(AlertDescription::HandshakeFailure),
+                "received fatal alert",
+                "ask the operator of the server why it refuses",
+            ),
+        ];
+        let protocol = protocol.map(|(error, why, advice)| (TlsError::from(error), why.to_owned(), advice));
+        let others = [
+            (names(0), "the peer's certificate was rejected: it is not for smsc, but for no host", name),
+            (names(1), "the peer's certificate was rejected: it is not for smsc, but for 0.example", name),
+            (
+                names(6),
+                "the peer's certificate was rejected: it is not for smsc, but for 0.example, 1.example, 2.example, 3.example, 4.example, ...",
+                name,
+            ),
+            (
+                TlsError::Io(io::ErrorKind::TimedOut.into()),
+                "the handshake was not completed: timed out",
+                "check that the port is the TLS port, and whether an IP allow-list blocks",
+            ),
+            (
+                TlsError::ServerName,
+                "the host is neither a DNS name nor an IP address",
+                "use a DNS name or an IP address in the URL",
+            ),
+            (TlsError::NoProvider, "there is no cryptography library for TLS", port),
+            (TlsError::NotBuilt, "the program is built without TLS", port),
+        ];
+        let others = others.map(|(error, why, advice)| (error, why.to_owned(), advice));
+        let address = SocketAddr::from(([127, 0, 0, 1], 2776));
+        for (error, why, advice) in rejected.into_iter().chain(protocol).chain(others) {
+            let text = text(ConnectErrorKind::Handshake(address, error));
+            let start = format!("the TLS handshake with smpp://smsc:2775 at {address} failed: {why}");
+            assert!(text.starts_with(&start) && text.contains(&format!("; {advice}")), "{text}");
+        }
     }
 
     #[test]

@@ -15,14 +15,17 @@ mod connect_error;
 mod dial_target;
 mod end;
 #[cfg(feature = "in-place-smsc")]
+#[doc(hidden)]
 pub mod in_place_smsc;
 mod last_failure;
 #[cfg(feature = "metrics")]
+#[doc(hidden)]
 pub mod metrics;
 mod network;
 mod proxy_protocol;
 mod seed;
 mod server_limits;
+#[doc(hidden)]
 pub mod telemetry;
 pub mod tls;
 #[doc(hidden)]
@@ -38,5 +41,8 @@ pub use end::End;
 pub use last_failure::LastFailure;
 pub use network::{Network, NetworkError};
 pub use proxy_protocol::{Arrival, HeaderProgress, ProxyHeaderReader, ProxyProtocol};
+#[cfg(feature = "rustls")]
+pub use rustls;
+#[doc(hidden)]
 pub use seed::seeded;
 pub use server_limits::ServerLimits;

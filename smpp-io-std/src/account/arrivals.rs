@@ -64,6 +64,7 @@ pub enum Arrival {
     /// without a [`ReceiptMatch`]).
     Receipt(Unacknowledged<(DeliveryReceipt, Option<ReceiptMatch>)>),
     /// A PDU that has no response: alert_notification.
+    #[non_exhaustive]
     Notification {
         /// The bind that it arrived on.
         bind: BindId,
@@ -75,6 +76,7 @@ pub enum Arrival {
     ///
     /// It is lost if twice [`arrivals_capacity`](super::AccountConnector::arrivals_capacity) entries wait.
     #[doc(alias = "late")]
+    #[non_exhaustive]
     LateOutcome {
         /// The message: the number that [`SendError::Failed`](super::SendError::Failed) carries.
         message: MessageNumber,
@@ -126,8 +128,8 @@ impl Arrival {
             RoutedEvent::Receipt(receipt, matched, ack) => {
                 Self::Receipt(Unacknowledged::new((receipt, matched), ack, shared))
             }
-            RoutedEvent::Notification { bind, frame } => Self::Notification { bind, frame },
-            RoutedEvent::LateOutcome { message, key, segment, outcome } => {
+            RoutedEvent::Notification { bind, frame, .. } => Self::Notification { bind, frame },
+            RoutedEvent::LateOutcome { message, key, segment, outcome, .. } => {
                 Self::LateOutcome { message, key, segment, outcome }
             }
             _ => return None,

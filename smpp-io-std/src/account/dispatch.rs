@@ -145,7 +145,7 @@ impl Shared {
     }
 
     fn handle_event(&self, state: &mut AccountState, now: Instant, event: Event) {
-        if let Event::Link { link, event: LinkEvent::BindRefused { error, received, .. } } = &event {
+        if let Event::Link { link, event: LinkEvent::BindRefused { error, received, .. }, .. } = &event {
             let kind = ConnectErrorKind::bind(error.clone(), *received, state.take_transport_error(*link));
             state.last_error = state.account.endpoint(*link).map(|endpoint| connect_error(endpoint, kind));
         }

@@ -47,7 +47,7 @@ use crate::transport::Duplex;
 ///     }
 ///
 ///     fn event(&self, event: ServerEvent<'_>) {
-///         if let ServerEvent::Ended { bound, end } = event {
+///         if let ServerEvent::Ended { bound, end, .. } = event {
 ///             println!("{} has ended: {end}", bound.system_id().escape_ascii());
 ///         }
 ///     }
@@ -110,6 +110,7 @@ impl<S: Service + ?Sized> Service for Arc<S> {
 #[non_exhaustive]
 pub enum ServerEvent<'a> {
     /// A connection was accepted; through a proxy, with the address of the client.
+    #[non_exhaustive]
     Connected {
         /// The connection: the later events of it have the same.
         connection: BindId,
@@ -119,6 +120,7 @@ pub enum ServerEvent<'a> {
         tls: bool,
     },
     /// A connection was closed at once, or before a proxy had stated the address of its client.
+    #[non_exhaustive]
     ConnectionRejected {
         /// The address of the client; that of the proxy if it has not stated one.
         address: SocketAddr,
@@ -126,6 +128,7 @@ pub enum ServerEvent<'a> {
         reason: RejectReason,
     },
     /// A connection ended before it was bound.
+    #[non_exhaustive]
     NotBound {
         /// The connection.
         connection: BindId,
@@ -135,6 +138,7 @@ pub enum ServerEvent<'a> {
         error: Option<&'a AcceptError>,
     },
     /// A bind was refused.
+    #[non_exhaustive]
     BindRefused {
         /// The connection.
         connection: BindId,
@@ -153,6 +157,7 @@ pub enum ServerEvent<'a> {
     /// reached its rate limit.
     Throttled(&'a BoundSession),
     /// A bind has ended.
+    #[non_exhaustive]
     Ended {
         /// The bind.
         bound: &'a BoundSession,
@@ -160,6 +165,7 @@ pub enum ServerEvent<'a> {
         end: &'a End,
     },
     /// Accepting connections failed, for example because too many files are open. The server tries again after 100 ms.
+    #[non_exhaustive]
     AcceptFailed {
         /// The local address of the listener.
         listener: SocketAddr,

@@ -338,3 +338,22 @@ fn segments_from_several_binds_become_one_message_and_are_acknowledged_when_it_i
         assert_eq!(account.shutdown(SECOND), []);
     });
 }
+
+#[test]
+fn a_ticket_has_the_number_and_the_key_of_its_message() {
+    alone(|| {
+        let (_smsc, account, _arrivals) = connected(Binds::transceivers(1));
+        let ticket = account.submit(&text("Hello").key("row 1")).unwrap();
+        assert_eq!(ticket.key().unwrap().as_bytes(), b"row 1");
+        let number = ticket.message();
+        assert_eq!(format!("{ticket:?}"), format!("Ticket({number:?})"));
+        let Ok(sent) = ticket.outcome_until(Instant::now() + 10 * SECOND) else { panic!("no outcome") };
+        let mut sent = sent.unwrap();
+        let shown = format!("{sent:?}");
+        assert!(shown.contains(&format!("{number:?}")) && !shown.contains("Hello"), "{shown}");
+        let (receipt, _) = sent.next_receipt_until(Instant::now() + 10 * SECOND).unwrap().unwrap();
+        assert_eq!((receipt.state, receipt.is_final), (MessageState::DELIVERED, true));
+        // No other comes.
+        assert!(sent.next_receipt_until(soon()).is_err());
+    });
+}

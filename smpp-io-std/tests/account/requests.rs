@@ -64,10 +64,16 @@ fn requests_about_a_message_return_the_response() {
         let refused = account.cancel_sm(&CancelSm::default()).unwrap_err();
         assert_eq!(refused.status(), Some(CommandStatus::RCANCELFAIL));
         assert!(account.replace_sm(&ReplaceSm::default()).is_ok());
+        let later = Instant::now() + 10 * SECOND;
+        let refused = account.cancel_sm_until(&CancelSm::default(), later).unwrap_err();
+        assert_eq!(refused.status(), Some(CommandStatus::RCANCELFAIL));
+        assert!(account.replace_sm_until(&ReplaceSm::default(), later).is_ok());
 
         server.shared.mute.store(true, Ordering::SeqCst);
-        let unanswered = MessageRequestError::Unanswered(UnansweredReason::Timeout);
-        assert_eq!(account.query_sm_until(&QuerySm::default(), soon()), Err(unanswered));
+        let unanswered = || Err(MessageRequestError::Unanswered(UnansweredReason::Timeout));
+        assert_eq!(account.query_sm_until(&QuerySm::default(), soon()), unanswered());
+        assert_eq!(account.cancel_sm_until(&CancelSm::default(), soon()), unanswered());
+        assert_eq!(account.replace_sm_until(&ReplaceSm::default(), soon()), unanswered());
         account.shutdown(SECOND);
         let shut_down = MessageRequestError::NeverSent(RequestNotSentReason::ShutDown);
         assert_eq!(account.query_sm(&QuerySm::default()), Err(shut_down));

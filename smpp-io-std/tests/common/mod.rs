@@ -1,6 +1,8 @@
 //! Requests that the tests send, certificates, and a time limit for tests that could hang.
 #![allow(dead_code, reason = "not every test binary needs all of it")]
 
+pub(crate) mod reads;
+
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;

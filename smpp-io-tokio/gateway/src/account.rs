@@ -5,7 +5,8 @@ use smpp_proto::account::{
     SubmitError,
 };
 use smpp_proto::provider::ReceiptDialect;
-use smpp_proto::sms::{ConcatRef, MessageIdPolicy, MessageReference};
+use smpp_proto::sms::udh::ConcatRef;
+use smpp_proto::sms::{MessageIdPolicy, MessageReference};
 use smpp_proto::{Address, Pdu, Ton};
 
 use crate::json::to_hex;

@@ -63,6 +63,7 @@ pub enum Arrival {
     /// [here only](smpp_proto::account::ReceiptDestination::Arrivals), or of an unknown message: then without a match.
     Receipt(Unacknowledged<(DeliveryReceipt, Option<ReceiptMatch>)>),
     /// An alert_notification. It has no response.
+    #[non_exhaustive]
     Notification {
         /// The bind that it arrived on.
         bind: BindId,
@@ -74,6 +75,7 @@ pub enum Arrival {
     ///
     /// It is lost if twice [`arrivals_capacity`](super::AccountConnector::arrivals_capacity) entries wait.
     #[doc(alias = "late")]
+    #[non_exhaustive]
     LateOutcome {
         /// The message: the number that [`SendError::Failed`](super::SendError::Failed) carries.
         message: MessageNumber,
@@ -120,8 +122,8 @@ impl Arrival {
             RoutedEvent::Receipt(receipt, about, ack) => {
                 Self::Receipt(Unacknowledged::new((receipt, about), ack, shared))
             }
-            RoutedEvent::Notification { bind, frame } => Self::Notification { bind, frame },
-            RoutedEvent::LateOutcome { message, key, segment, outcome } => {
+            RoutedEvent::Notification { bind, frame, .. } => Self::Notification { bind, frame },
+            RoutedEvent::LateOutcome { message, key, segment, outcome, .. } => {
                 Self::LateOutcome { message, key, segment, outcome }
             }
             _ => return None,

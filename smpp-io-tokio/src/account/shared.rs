@@ -489,7 +489,7 @@ impl Inner {
             let Some(event) = self.account.poll_event() else { break };
             self.state_changed |=
                 matches!(event, Event::Link { .. } | Event::Stopped { .. } | Event::Closed { .. });
-            if let Event::Link { link, event: LinkEvent::BindRefused { error, received, .. } } = &event {
+            if let Event::Link { link, event: LinkEvent::BindRefused { error, received, .. }, .. } = &event {
                 let kind = ConnectErrorKind::bind(error.clone(), *received, self.transport_error.take());
                 self.last_error = self.account.endpoint(*link).map(|endpoint| connect_error(endpoint, kind));
             }

@@ -24,7 +24,8 @@
 //!   [`Alphabet::Gsm7Packed`].
 //!
 //! ```
-//! use smpp_proto::sms::{Alphabet, Codings, Language, TextOptions};
+//! use smpp_proto::sms::{Alphabet, Codings, TextOptions};
+//! use smpp_proto::sms::gsm7::Language;
 //!
 //! let options = TextOptions::default()
 //!     .codings(Codings::GSM7)
@@ -42,7 +43,8 @@
 //! # Count segments before sending
 //!
 //! ```
-//! use smpp_proto::sms::{ConcatRef, Text};
+//! use smpp_proto::sms::Text;
+//! use smpp_proto::sms::udh::ConcatRef;
 //!
 //! let size = Text::new("Grüße aus Zürich").size(ConcatRef::Wide(0));
 //! assert_eq!((size.segments, size.units), (1, 16));
@@ -59,7 +61,8 @@
 //! characters and lists what it replaced. It changes what the recipient reads, so nothing calls it for you.
 //!
 //! ```
-//! use smpp_proto::sms::{Alphabet, Shifts, Text, transliterate};
+//! use smpp_proto::sms::{Alphabet, Text, transliterate};
+//! use smpp_proto::sms::gsm7::Shifts;
 //!
 //! let plain = transliterate("“Olá” – 5 €…", Shifts::NONE);
 //! assert_eq!(plain.text, "\"Ola\" - 5 €...");
@@ -73,7 +76,8 @@
 //! show wrong letters.
 //!
 //! ```
-//! use smpp_proto::sms::{Alphabet, Codings, Language, TextOptions};
+//! use smpp_proto::sms::{Alphabet, Codings, TextOptions};
+//! use smpp_proto::sms::gsm7::Language;
 //!
 //! let options = TextOptions::default()
 //!     .codings(Codings::GSM7)

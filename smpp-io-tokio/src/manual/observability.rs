@@ -136,7 +136,7 @@
 //! while let Some(event) = events.recv().await {
 //!     println!("{event}"); // "link 0: bound as transceiver at 192.0.2.1:2775"
 //!     match event {
-//!         AccountEvent::Link { link, event: LinkEvent::Closed { retry_in: Some(delay), .. } } => {
+//!         AccountEvent::Link { link, event: LinkEvent::Closed { retry_in: Some(delay), .. }, .. } => {
 //!             println!("link {link} rebinds in {delay:?}");
 //!         }
 //!         AccountEvent::MessageInDoubt { message, .. } => println!("message {message} may have been accepted"),

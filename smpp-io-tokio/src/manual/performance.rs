@@ -116,7 +116,7 @@
 //! | decoding and encoding, beside a scan of the same octets | `cargo bench -p smpp-proto --bench codec` |
 //! | a `submit_sm` and its response through both sessions, windows of 1, 64 and 4,096 | `cargo bench -p smpp-proto --bench session` |
 //! | texts encoded, split, decoded and reassembled; a receipt | `cargo bench -p smpp-proto --bench text --bench receipt` |
-//! | no allocation for a message | `cargo test -p smpp-proto --test allocations --test receipts` |
+//! | no allocation for a message | `cargo test -p smpp-proto --test allocations` and `--test integration receipts::` |
 //! | allocations and memory of the adapters | `cargo test -p smpp-tokio -p smpp-std --test allocations --test account_allocations` |
 //!
 //! # Get this speed in your program

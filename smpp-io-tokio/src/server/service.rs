@@ -47,7 +47,7 @@ use crate::inbox::Inbound;
 ///     }
 ///
 ///     fn event(&self, event: ServerEvent<'_>) {
-///         if let ServerEvent::Ended { bound, end } = event {
+///         if let ServerEvent::Ended { bound, end, .. } = event {
 ///             println!("{} has ended: {end}", bound.system_id().escape_ascii());
 ///         }
 ///     }
@@ -116,6 +116,7 @@ impl<S: Service> Service for Arc<S> {
 #[non_exhaustive]
 pub enum ServerEvent<'a> {
     /// A connection was accepted; through a proxy, with the address of the client.
+    #[non_exhaustive]
     Connected {
         /// The connection: the later events of it have the same.
         connection: BindId,
@@ -125,6 +126,7 @@ pub enum ServerEvent<'a> {
         tls: bool,
     },
     /// A connection was closed at once, or before a proxy had stated the address of its client.
+    #[non_exhaustive]
     ConnectionRejected {
         /// The address of the client; that of the proxy if it has not stated one.
         address: SocketAddr,
@@ -132,6 +134,7 @@ pub enum ServerEvent<'a> {
         reason: RejectReason,
     },
     /// A connection ended before it was bound.
+    #[non_exhaustive]
     NotBound {
         /// The connection.
         connection: BindId,
@@ -141,6 +144,7 @@ pub enum ServerEvent<'a> {
         error: Option<&'a AcceptError>,
     },
     /// A bind was refused.
+    #[non_exhaustive]
     BindRefused {
         /// The connection.
         connection: BindId,
@@ -159,6 +163,7 @@ pub enum ServerEvent<'a> {
     /// reached its rate limit.
     Throttled(&'a BoundSession),
     /// A bind has ended.
+    #[non_exhaustive]
     Ended {
         /// The bind.
         bound: &'a BoundSession,
@@ -166,6 +171,7 @@ pub enum ServerEvent<'a> {
         end: &'a End,
     },
     /// Accepting connections failed, for example because too many files are open. The server tries again after 100 ms.
+    #[non_exhaustive]
     AcceptFailed {
         /// The local address of the listener.
         listener: SocketAddr,

@@ -6,8 +6,9 @@ use crate::frame::Frame;
 use crate::pdu::{DataCoding, DataSm, MessageClass, Pdu, ReplaceIfPresent, SubmitMulti};
 use crate::provider::LongMessages;
 use crate::session::Operations;
+use crate::sms::gsm7::{Language, Shifts};
 use crate::sms::udh::{Element, UserDataHeaderBuf};
-use crate::sms::{Alphabet, Codings, Language, SegmentError, Shifts, Text, TextError, TextOptions};
+use crate::sms::{Alphabet, Codings, SegmentError, Text, TextError, TextOptions};
 use crate::tlv::{Tag, Tlv, Tlvs};
 
 fn stating(data_coding: u8) -> SubmitSm<'static> {

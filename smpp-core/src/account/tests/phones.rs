@@ -538,3 +538,17 @@ fn a_message_of_one_segment_says_nothing_about_an_smsc_that_sends_ahead() {
     sim.advance(4 * SECOND);
     assert_eq!(sim.waiting(), 2, "it still sends ahead");
 }
+
+#[test]
+fn a_pdu_whose_response_was_lost_is_forgotten_after_the_duplicate_window() {
+    let mut sim = bound(1, options());
+    sim.deliver_octets(0, &single("6591234567", b"yes"));
+    let (_, ack) = sim.message();
+    sim.accept(ack).unwrap();
+    // The response has not left.
+    sim.cut_server(0);
+    assert_eq!(sim.account.delivered_pdus.len(), 1);
+    sim.advance(crate::sms::ReassemblyLimits::default().duplicate_window);
+    sim.deliver_octets(0, &single("6591234567", b"no"));
+    assert_eq!(sim.account.delivered_pdus.len(), 1, "only the new one");
+}

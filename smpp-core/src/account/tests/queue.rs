@@ -389,3 +389,26 @@ fn the_memory_of_a_queue_that_was_long_is_freed() {
     assert_eq!(account.queued(), 0);
     assert!(left.bytes_current < 20_000, "{left:?}");
 }
+
+#[test]
+fn messages_that_come_after_a_change_of_the_operations_are_sent() {
+    let with = |operations| Options {
+        session: Config { operations, rate: None, ..options().session },
+        binds: Binds::NONE,
+        queue_capacity: 4_000,
+        ..options()
+    };
+    let mut sim = Simulation::new(with(crate::session::Operations::all()));
+    for _ in 0..3_000 {
+        sim.send("before");
+    }
+    let none = crate::session::Operations::QUERY_SM;
+    sim.account.reconfigure(sim.now, with(none)).unwrap();
+    // Only some of the messages are abandoned in the first call.
+    sim.account.reconfigure(sim.now, with(crate::session::Operations::all())).unwrap();
+    let after = sim.send("after");
+    sim.advance(SECOND);
+    let ended = sim.outcomes();
+    assert_eq!((ended.len(), sim.account.queued()), (3_000, 1));
+    assert!(ended.iter().all(|(number, _)| *number != after));
+}

@@ -245,7 +245,7 @@ fn a_submit_multi_to_one_recipient_is_matched_by_its_id_alone() {
     // The receipt has the number in another form.
     sim.receipt(0, "other-1", "DELIVRD");
     sim.settle();
-    let matches = sim.matches();
-    let [(S::DELIVERED, Some(matched))] = &matches[..] else { panic!("{matches:?}") };
+    let receipts = sim.matches();
+    let [(S::DELIVERED, Some(matched))] = &receipts[..] else { panic!("{receipts:?}") };
     assert_eq!(matched.message_state, Some(S::DELIVERED));
 }

@@ -5,7 +5,8 @@
 //! text, start from [`Text`](super::Text), which also splits it into segments.
 //!
 //! An encoded text has one septet per octet with a zero top bit, as SMPP transmits it; the SMSC packs the septets for
-//! the air interface. If an SMSC expects packed septets, use [`packed`]. A character takes one septet, or two if it is
+//! the air interface. If an SMSC expects packed septets, use
+//! [`Alphabet::Gsm7Packed`](super::Alphabet::Gsm7Packed). A character takes one septet, or two if it is
 //! in the extension table: an escape septet precedes it.
 //!
 //! # National language tables
@@ -29,6 +30,7 @@
 //! # Ok::<(), smpp_proto::sms::Unencodable>(())
 //! ```
 
+#[doc(hidden)]
 pub mod packed;
 mod tables;
 

@@ -179,6 +179,13 @@ mod tests {
     }
 
     #[test]
+    fn keys_have_one_order() {
+        let (low, high) =
+            (key("6591234567", MessageReference::Sar(1)), key("6591234567", MessageReference::Sar(2)));
+        assert!(low < high && high > low && low.partial_cmp(&low.clone()) == Some(Ordering::Equal));
+    }
+
+    #[test]
     fn keys_of_up_to_38_octets_need_no_memory_of_their_own() {
         // The digits of the source, beside 7 of the destination and 10 other octets.
         for (digits, octets) in [(20, 0), (21, 0), (22, 39)] {

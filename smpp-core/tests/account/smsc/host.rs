@@ -129,7 +129,7 @@ impl ServerHost {
                 self.model.record_messages(now, id, messages, &limits);
                 Inbound::Request(request)
             }
-            ServerInbound::Other(session::Event::Refused { frame, status }) => {
+            ServerInbound::Other(session::Event::Refused { frame, status, .. }) => {
                 Inbound::Refused(frame, status)
             }
             _ => Inbound::Other,

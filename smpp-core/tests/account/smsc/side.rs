@@ -33,7 +33,7 @@ impl<'b> From<Event<'b, usize>> for Inbound<'b> {
         match event {
             Event::Request { request: Request::Bind(_, reply), .. } => Self::Bind(Some(reply)),
             Event::Request { request, .. } => Self::Request(request),
-            Event::Refused { frame, status } => Self::Refused(frame, status),
+            Event::Refused { frame, status, .. } => Self::Refused(frame, status),
             Event::Outcome { tag, outcome, .. } => Self::Outcome(tag, outcome),
             Event::Closed(reason) => Self::Closed(reason),
             _ => Self::Other,

@@ -127,17 +127,17 @@ impl SessionTrace {
                 // The caller of the request gets these outcomes, and `closed` is emitted for the session.
                 _ => {}
             },
-            Event::Refused { frame, status } => {
+            Event::Refused { frame, status, .. } => {
                 let command = frame.header().command;
                 let Some(count) = self.refused.count() else { return };
                 debug!(target: TARGET, parent: span, %command, ?status, count = later(count), "request refused");
             }
-            Event::Malformed { frame, error } => {
+            Event::Malformed { frame, error, .. } => {
                 let command = frame.header().command;
                 let Some(count) = self.malformed.count() else { return };
                 warn!(target: TARGET, parent: span, %command, %error, count = later(count), "malformed PDU");
             }
-            Event::UnexpectedResponse { frame } => {
+            Event::UnexpectedResponse { frame, .. } => {
                 let header = frame.header();
                 let (command, sequence) = (header.command, header.sequence.0);
                 let Some(count) = self.unexpected.count() else { return };

@@ -56,10 +56,10 @@ pub fn ca_pem(pem: &[u8]) -> Result<Arc<ClientConfig>, TlsError> {
 ///
 /// ```
 /// # use smpp_common::tls::{self, TlsError};
-/// use smpp_common::tls::rustls::RootCertStore;
+/// use smpp_common::rustls::RootCertStore;
 ///
 /// let mut roots = RootCertStore::empty();
-/// # let certificates: Vec<tls::rustls::pki_types::CertificateDer<'static>> = Vec::new();
+/// # let certificates: Vec<smpp_common::rustls::pki_types::CertificateDer<'static>> = Vec::new();
 /// roots.add_parsable_certificates(certificates);
 /// let config = tls::client(roots)?;
 /// # Ok::<(), TlsError>(())
@@ -77,7 +77,7 @@ pub fn client(roots: RootCertStore) -> Result<Arc<ClientConfig>, TlsError> {
 ///
 /// ```no_run
 /// # use smpp_common::tls::{self, TlsError};
-/// use smpp_common::tls::rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+/// use smpp_common::rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 ///
 /// let chain = CertificateDer::pem_file_iter("chain.pem")?.collect::<Result<_, _>>()?;
 /// let config = tls::server(chain, PrivateKeyDer::from_pem_file("key.pem")?)?;
@@ -100,8 +100,8 @@ pub fn server(
 ///
 /// ```no_run
 /// # use smpp_common::tls::{self, TlsError};
-/// use smpp_common::tls::rustls::RootCertStore;
-/// use smpp_common::tls::rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+/// use smpp_common::rustls::RootCertStore;
+/// use smpp_common::rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 ///
 /// let mut roots = RootCertStore::empty();
 /// roots.add_parsable_certificates(CertificateDer::pem_file_iter("ca.pem")?.flatten());
@@ -129,8 +129,8 @@ pub fn client_with_certificate(
 ///
 /// ```no_run
 /// # use smpp_common::tls::{self, TlsError};
-/// use smpp_common::tls::rustls::RootCertStore;
-/// use smpp_common::tls::rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+/// use smpp_common::rustls::RootCertStore;
+/// use smpp_common::rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 ///
 /// let mut client_roots = RootCertStore::empty();
 /// client_roots.add_parsable_certificates(CertificateDer::pem_file_iter("client-ca.pem")?.flatten());

@@ -18,9 +18,9 @@ use super::{TlsError, roots};
 /// ```no_run
 /// # use smpp_common::tls::{self, TlsError};
 /// use smpp_common::tls::ClientTls;
-/// use smpp_common::tls::rustls::RootCertStore;
-/// use smpp_common::tls::rustls::pki_types::pem::PemObject;
-/// use smpp_common::tls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+/// use smpp_common::rustls::RootCertStore;
+/// use smpp_common::rustls::pki_types::pem::PemObject;
+/// use smpp_common::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 ///
 /// # fn example(roots: RootCertStore) -> Result<(), Box<dyn std::error::Error>> {
 /// let with_certificate = || -> Result<_, Box<dyn std::error::Error>> {

@@ -1,6 +1,6 @@
 //! TLS configurations for rustls: TLS 1.2 and 1.3. A client verifies the server's certificate for the host name.
 //!
-//! Every type of rustls in the API of the adapters is in this module. The module `tls` of both adapters has the same items.
+//! Every type of rustls in the API of the adapters is in this module. The module `tls` of both adapters has the same items, and `rustls`.
 
 #[cfg(not(feature = "rustls"))]
 pub(crate) mod absent;
@@ -35,8 +35,6 @@ pub use roots::platform_verifier;
 pub use roots::system_roots;
 #[cfg(feature = "webpki-roots")]
 pub use roots::webpki_roots;
-#[cfg(feature = "rustls")]
-pub use rustls;
 #[cfg(feature = "rustls")]
 #[doc(inline)]
 pub use rustls::pki_types::{CertificateDer, PrivateKeyDer};

@@ -12,7 +12,7 @@ use super::TlsError;
 ///
 /// ```
 /// # use smpp_common::tls::{self, TlsError};
-/// use smpp_common::tls::rustls::{ClientConfig, RootCertStore, version};
+/// use smpp_common::rustls::{ClientConfig, RootCertStore, version};
 ///
 /// // A client of your own that speaks TLS 1.3 alone.
 /// let config = ClientConfig::builder_with_provider(tls::provider()?)

@@ -1,7 +1,8 @@
 //! The content of a message: its user data header, its text, its receipt.
 
+use smpp_proto::sms::udh::ConcatRef;
 use smpp_proto::sms::udh::{self, Content, Element, Ports};
-use smpp_proto::sms::{Alphabet, Codings, ConcatRef, Receipt};
+use smpp_proto::sms::{Alphabet, Codings, Receipt};
 use smpp_proto::{DataCoding, EsmClass, Pdu, Tlvs};
 
 /// The message in a PDU.

@@ -1,6 +1,7 @@
 //! The messages of the probe. No I/O.
 
-use smpp_proto::sms::{ConcatRef, Text, ucs2};
+use smpp_proto::sms::udh::ConcatRef;
+use smpp_proto::sms::{Text, ucs2};
 use smpp_proto::{Address, DataCoding, EsmClass, RegisteredDelivery, ShortMessage, SubmitSm, Tlv, Tlvs};
 
 use super::alphabet::{TELLING_OCTETS, TELLING_TEXT};

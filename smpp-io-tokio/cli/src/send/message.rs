@@ -1,6 +1,7 @@
 //! The messages: texts, and the segments that they are split into.
 
-use smpp_proto::sms::{ConcatRef, Submission, Text, TextOptions};
+use smpp_proto::sms::udh::ConcatRef;
+use smpp_proto::sms::{Submission, Text, TextOptions};
 use smpp_proto::{Address, MessageClass, RegisteredDelivery, SubmitSm};
 
 use super::Arguments;

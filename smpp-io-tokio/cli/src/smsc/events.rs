@@ -107,7 +107,7 @@ impl EventPrinter {
             ServerEvent::Connected { address, tls, .. } => {
                 self.detail("connected", || json!({ "peer": address, "tls": tls }));
             }
-            ServerEvent::ConnectionRejected { address, reason } => {
+            ServerEvent::ConnectionRejected { address, reason, .. } => {
                 count(&self.not_bound);
                 if self.json || is_wrong_proxy(reason) {
                     let fields = json!({ "peer": address, "reason": reason.to_string() });
@@ -140,12 +140,12 @@ impl EventPrinter {
                 count(&self.throttled);
                 self.detail("throttled", || describe(bound));
             }
-            ServerEvent::Ended { bound, end } => {
+            ServerEvent::Ended { bound, end, .. } => {
                 let mut fields = describe(bound);
                 fields["reason"] = end.to_string().into();
                 self.line("ended", fields, format_args!("ended       {}: {end}", Named(bound)));
             }
-            ServerEvent::AcceptFailed { listener, error } => {
+            ServerEvent::AcceptFailed { listener, error, .. } => {
                 let fields = json!({ "listen": listener, "error": error.to_string() });
                 self.line(
                     "accept_failed",

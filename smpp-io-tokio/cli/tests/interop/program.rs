@@ -13,7 +13,8 @@ use std::path::PathBuf;
 use clap::Parser;
 use serde_json::json;
 use smpp_proto::session::{Config, Esme, Instant, RequestError, Stats};
-use smpp_proto::sms::{Codings, ConcatRef, Pushed, Reassembler, ReassemblyLimits, Text};
+use smpp_proto::sms::udh::ConcatRef;
+use smpp_proto::sms::{Codings, Pushed, Reassembler, ReassemblyLimits, Text};
 use smpp_proto::{
     Address, Bind, BindMode, COctets, CommandStatus, DeliverSm, Endpoint, EnquireLink, Password, SubmitSm,
 };

@@ -224,3 +224,24 @@ fn a_receipt_of_a_waiting_message_is_no_event() {
     assert_eq!(test.poll_receipt(number), Ready(Ok(S::DELIVERED)));
     assert_eq!(test.poll_receipt(number), Ready(Err(NoMoreReceipts::AllReceived)));
 }
+
+#[test]
+fn a_receipt_behind_an_event_waits_until_the_event_is_handled() {
+    let mut test = RouterTest::new(9);
+    let number = test.send("Hello");
+    assert_eq!(test.poll_outcome(number), Ready(Ok(vec!["1".into()])));
+    // One read has a receipt that matches no message, which is an event, and that of the message.
+    for id in ["99", "1"] {
+        test.sim.receipt_text(0, &alloc::format!(
+            "id:{id} sub:001 dlvrd:001 submit date:2601020304 done date:2601020304 stat:DELIVRD err:000 text:"
+        ));
+    }
+    let session = &mut test.sim.servers[0].session;
+    let mut octets = Vec::new();
+    assert!(session.poll_transmit(&mut octets));
+    session.handle_transmitted(octets.len());
+    test.router.handle_input(test.sim.now, &mut test.sim.account, LinkId(0), &mut &octets[..]);
+    assert_eq!(test.poll_receipt(number), Pending);
+    test.route_events();
+    assert_eq!(test.poll_receipt(number), Ready(Ok(S::DELIVERED)));
+}

@@ -1,0 +1,235 @@
+//! `smpp probe`, run as a process, against `smpp smsc`.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Output, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use crate::common::{hexadecimal, new_file, smpp, with_timeout};
+use serde_json::Value;
+
+/// A running `smpp smsc --json`, which is killed when it is dropped.
+struct Smsc {
+    process: Child,
+    address: String,
+}
+
+impl Smsc {
+    fn start(arguments: &[&str]) -> Self {
+        let listen = ["smsc", "--json", "--listen", "127.0.0.1:0", "--account", "shop:s3cret-word"];
+        let mut process = smpp(&[&listen, arguments].concat()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = Vec::new();
+        let output = process.stdout.as_mut().unwrap();
+        // Octet by octet: what follows is read later.
+        while !line.ends_with(b"\n") {
+            let mut octet = [0];
+            output.read_exact(&mut octet).unwrap();
+            line.extend(octet);
+        }
+        let event: Value = serde_json::from_slice(&line).unwrap();
+        let address = event["listen"][0]["address"].as_str().unwrap().into();
+        Self { process, address }
+    }
+
+    fn url(&self) -> String {
+        format!("smpp://shop@{}", self.address)
+    }
+
+    /// Kills the SMSC and returns its events.
+    fn events(self) -> Vec<Value> {
+        self.events_with("", 0)
+    }
+
+    /// Waits for so many events with this name, kills the SMSC and returns all its events.
+    fn events_with(mut self, name: &str, mut missing: usize) -> Vec<Value> {
+        let output = BufReader::new(self.process.stdout.take().unwrap());
+        let lines = output.lines().map(Result::unwrap);
+        let mut parsed = lines.filter_map(|line| serde_json::from_str::<Value>(&line).ok());
+        let mut events = Vec::new();
+        while missing > 0 {
+            let event = parsed.next().unwrap();
+            missing -= usize::from(event["event"] == name);
+            events.push(event);
+        }
+        self.process.kill().unwrap();
+        events.extend(parsed);
+        events
+    }
+}
+
+impl Drop for Smsc {
+    fn drop(&mut self) {
+        // It fails if the process has ended.
+        let _ = self.process.kill();
+        self.process.wait().unwrap();
+    }
+}
+
+/// Runs the probe. Returns exit status, standard output and standard error.
+fn probe(smsc: &Smsc, arguments: &[&str]) -> (i32, String, String) {
+    let url = smsc.url();
+    let mut command = smpp(&[&["probe", "--url", &url, "--to", "6591234567"], arguments].concat());
+    let output = command.env("SMPP_PASSWORD", "s3cret-word").stdin(Stdio::null()).output().unwrap();
+    let Output { status, stdout, stderr } = output;
+    let [stdout, stderr] = [stdout, stderr].map(|octets| String::from_utf8(octets).unwrap());
+    for text in [&stdout, &stderr] {
+        assert!(!text.contains("s3cret-word"), "{text}");
+    }
+    (status.code().unwrap(), stdout, stderr)
+}
+
+fn count(events: &[Value], names: &[&str]) -> usize {
+    events.iter().filter(|event| names.contains(&event["event"].as_str().unwrap_or_default())).count()
+}
+
+#[test]
+fn everything_is_found_out_within_the_limits() {
+    with_timeout(|| {
+        let dialect = "version=5.0 ids=hex text-ids=dec12 tlv-ids=HEX10 receipt=text+tlvs segments=last esm-class=0x24 \
+                       intermediate=ENROUTE correction=UNDELIV leading-nul=yes utc-offset=+05:30 route=in-turn \
+                       tlvs=echo response-tlv=0x1400:3031 bind-status=RBINDFAIL rate-status=RMSGQFUL window=2 \
+                       window-status=RSYSERR alphabet=latin1 echo=ucs2 idle=5000";
+        let dialect = dialect.split_whitespace().flat_map(|setting| ["--dialect", setting]);
+        let others = "--fault slow=20 --receipt-delay 100 --rate 5 --max-binds 2";
+        let arguments: Vec<_> = others.split_whitespace().chain(dialect).collect();
+        let smsc = Smsc::start(&arguments);
+        let files = [new_file("probe-toml"), new_file("probe-rust")];
+        let [toml, rust] = files.each_ref().map(|file| file.to_str().unwrap());
+        let limits = "--yes --wait 3 --budget 40 --exceed-rate --max-binds 3 --idle 20";
+        let arguments: Vec<_> = limits.split_whitespace().chain(["--toml", toml, "--rust", rust]).collect();
+        let (status, out, error) = probe(&smsc, &arguments);
+        assert_eq!((status, &*out), (0, ""), "{error}");
+        assert!(error.contains("40 message(s) and 3 bind(s):"), "{error}");
+        let [toml, rust] = files.each_ref().map(|file| fs::read_to_string(file).unwrap());
+        for line in [
+            "max_binds = 2",
+            "window = 2",
+            "smsc_default = \"latin1\"",
+            "message_ids = { ignore_case = false, submitted = \"hexadecimal\", receipted = \"decimal\" }",
+            "offset = \"+05:30\"",
+            "route = \"any_bind\"",
+            "sc_interface_version = 0x50",
+            "bind_status = \"ESME_RBINDFAIL\"",
+            "rate_status = \"ESME_RMSGQFUL\"",
+            "window_status = \"ESME_RSYSERR\"",
+            "submit_tlvs = \"given_back\"",
+            "response_tlvs = [\"0x1400\"]",
+            "segment_receipts = \"last\"",
+            "intermediate_states = [\"enroute\"]",
+            "state_change = [\"delivered\", \"undeliverable\"]",
+            "receipt_esm_classes = [0x20, 0x24]",
+            "leading_nul = true",
+            "mo_segments_on_several_binds = true",
+            "mo_one_segment_at_a_time = false",
+        ] {
+            assert!(toml.lines().any(|found| found == line), "{line}\n{toml}\n{error}");
+        }
+        let cut = toml.lines().find_map(|line| line.strip_prefix("idle_cut = ")).unwrap();
+        assert!((5.0..15.0).contains(&cut.parse::<f64>().unwrap()), "{toml}");
+        assert!(rust.contains("pub const PROVIDER: smpp_proto::provider::Provider ="), "{rust}");
+        for file in &files {
+            fs::remove_file(file).unwrap();
+        }
+
+        let events = smsc.events();
+        assert_eq!(count(&events, &["submit_sm", "throttled"]), 40);
+        assert_eq!(count(&events, &["bound", "bind_refused"]), 3);
+    });
+}
+
+#[test]
+fn segments_that_come_one_at_a_time_are_found_out() {
+    with_timeout(|| {
+        let arguments = "--dialect one-at-a-time=yes --dialect echo=default --receipt-delay 50";
+        let smsc = Smsc::start(&arguments.split_whitespace().collect::<Vec<_>>());
+        let (status, out, error) =
+            probe(&smsc, &["--yes", "--wait", "3", "--budget", "6", "--max-binds", "1"]);
+        assert_eq!(status, 0, "{error}");
+        assert!(out.contains("\nmo_one_segment_at_a_time = true\n"), "{out}");
+        assert!(
+            out.contains("\nsmsc_default = \"gsm7\"\n") && out.contains("\n# window: not found out: "),
+            "{out}"
+        );
+        assert!(!out.contains("\npub const PROVIDER"), "the standard output is a TOML file: {out}");
+        let events = smsc.events();
+        assert_eq!((count(&events, &["submit_sm"]), count(&events, &["bound"])), (6, 1));
+    });
+}
+
+#[test]
+fn what_belongs_to_others_is_delivered_to_them_again() {
+    with_timeout(|| {
+        let mo = "--mo shop --mo-from 6580000001 --mo-to 6580000002 --mo-count 1 --receipt-delay 100";
+        let smsc = Smsc::start(&mo.split_whitespace().collect::<Vec<_>>());
+        let (status, out, error) = probe(&smsc, &["--yes", "--wait", "1", "--idle", "1", "--budget", "1"]);
+        assert_eq!(status, 0, "{error}");
+        assert!(out.contains("about other numbers were delivered to the probe"), "{out}");
+        assert!(out.contains("\n# idle_cut: not found out: receipts or messages of others"), "{out}");
+        // Refused with a temporary error, it waits for the next bind.
+        let file = new_file("probe-others");
+        let mut receiver = smpp(&["receive", "--file", file.to_str().unwrap(), "--url", &smsc.url()]);
+        let mut receiver =
+            receiver.env("SMPP_PASSWORD", "s3cret-word").stderr(Stdio::null()).spawn().unwrap();
+        while !fs::read_to_string(&file).unwrap_or_default().contains(&hexadecimal("Hello from a phone")) {
+            thread::sleep(Duration::from_millis(20));
+        }
+        receiver.kill().unwrap();
+        receiver.wait().unwrap();
+        fs::remove_file(file).unwrap();
+    });
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_probe_unbinds_and_writes_what_it_found_out() {
+    with_timeout(|| {
+        let smsc = Smsc::start(&["--receipt-delay", "0"]);
+        let url = smsc.url();
+        let arguments =
+            ["probe", "--url", &url, "--to", "6591234567", "--yes", "--wait", "600", "--budget", "1"];
+        let mut command = smpp(&arguments);
+        command.env("SMPP_PASSWORD", "s3cret-word").stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut probe = command.spawn().unwrap();
+        let steps = BufReader::new(probe.stderr.take().unwrap()).lines().map(Result::unwrap);
+        let mut steps = steps.skip_while(|line| !line.starts_with("waiting 600 s"));
+        assert!(steps.next().is_some());
+        let kill = std::process::Command::new("kill").arg(probe.id().to_string()).status().unwrap();
+        assert!(kill.success());
+        let mut out = String::new();
+        probe.stdout.take().unwrap().read_to_string(&mut out).unwrap();
+        assert!(probe.wait().unwrap().success());
+        assert!(steps.any(|line| line == "interrupted: unbinding"));
+        assert!(out.contains("\nresponse_message_ids = \"UUID in lower case"), "{out}");
+        let events = smsc.events_with("ended", 2);
+        let ended = events.iter().filter(|event| event["event"] == "ended");
+        let reasons: Vec<_> = ended.map(|event| event["reason"].as_str().unwrap()).collect();
+        assert_eq!(reasons, ["the peer unbound"; 2]);
+    });
+}
+
+#[test]
+fn nothing_is_sent_without_consent() {
+    with_timeout(|| {
+        let smsc = Smsc::start(&[]);
+        let (status, out, error) = probe(&smsc, &["--budget", "8"]);
+        assert_eq!((status, &*out), (2, ""), "{error}");
+        assert!(
+            error.contains("8 message(s) and 2 bind(s):") && error.contains("start it with --yes"),
+            "{error}"
+        );
+        assert_eq!(count(&smsc.events(), &["connected", "bound", "submit_sm"]), 0);
+    });
+}
+
+#[test]
+fn a_first_message_that_is_refused_ends_the_sending() {
+    with_timeout(|| {
+        let smsc = Smsc::start(&["--dialect", "refuse=6591234567:RMSGQFUL"]);
+        let (status, out, error) = probe(&smsc, &["--yes", "--wait", "0"]);
+        assert_eq!(status, 0, "{error}");
+        assert!(out.contains("\nrefusals = [\"ESME_RMSGQFUL (a short text)\"]\n"), "{out}");
+        assert!(error.contains("ESME_RMSGQFUL"), "{error}");
+        assert_eq!(count(&smsc.events(), &["submit_sm"]), 1);
+    });
+}

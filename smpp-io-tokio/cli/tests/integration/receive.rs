@@ -1,0 +1,245 @@
+//! `smpp receive`, with and without `--blocking`, killed again and again: what it acknowledged is on disk.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io::Read;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use crate::common::{PROGRAM, hexadecimal, new_file, smpp, with_timeout};
+use smpp_proto::session::{Config, Smsc};
+use smpp_proto::{Address, CommandStatus, DeliverSm, ShortMessage};
+use smpp_std::{
+    Admission, BindRequest, BoundSession, HandleRoute, Inbound, Listener, RequestError, Response, Server,
+    Service,
+};
+
+const MESSAGES: usize = 300;
+
+/// Accepts every bind.
+struct AcceptAll;
+
+impl Service for AcceptAll {
+    fn bind(&self, _: &BindRequest) -> Result<Admission, CommandStatus> {
+        Ok(Admission::default())
+    }
+
+    fn request(&self, _: &BoundSession, _: Inbound<HandleRoute<Smsc>>) {}
+}
+
+/// The arguments that select an adapter.
+const ADAPTERS: [&[&str]; 2] = [&[], &["--blocking"]];
+
+/// A receiver, killed when it is dropped.
+struct Receiver(Child);
+
+impl Receiver {
+    fn start(adapter: &[&str], server: &Server, file: &Path) -> Self {
+        Self::run(Command::new(PROGRAM), adapter, server, file)
+    }
+
+    fn run(mut command: Command, adapter: &[&str], server: &Server, file: &Path) -> Self {
+        let url = format!("smpp://shop@{}", server.local_addrs()[0]);
+        command.arg("receive").args(adapter).args(["--url", &url, "--file"]).arg(file).stderr(Stdio::piped());
+        Self(command.spawn().unwrap())
+    }
+
+    /// Waits for its end. Returns the exit status and the standard error.
+    fn end(mut self) -> (Option<i32>, String) {
+        let mut error = String::new();
+        self.0.stderr.take().unwrap().read_to_string(&mut error).unwrap();
+        (self.0.wait().unwrap().code(), error)
+    }
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        // It fails if the process has ended.
+        let _ = self.0.kill();
+        self.0.wait().unwrap();
+    }
+}
+
+fn server() -> Server {
+    let listener = Listener::bind("127.0.0.1:0", Config::default().window(32)).unwrap();
+    Server::builder(AcceptAll).listen(listener).start().unwrap()
+}
+
+/// Waits for a bind whose response has left, and returns it.
+fn bound(server: &Server) -> BoundSession {
+    loop {
+        if let Some(bound) = server.binds().list().pop()
+            && bound.peer().state().is_bound()
+        {
+            return bound;
+        }
+        thread::yield_now();
+    }
+}
+
+fn deliver(bound: &BoundSession, text: &str) -> Result<Response, RequestError> {
+    bound.peer().deliver(&DeliverSm {
+        source: Address::international("6591234567").unwrap(),
+        short_message: ShortMessage::new(text.as_bytes()).unwrap(),
+        ..DeliverSm::default()
+    })
+}
+
+#[test]
+fn a_cut_off_or_damaged_last_line_is_removed() {
+    with_timeout(|| {
+        for adapter in ADAPTERS {
+            let file = new_file("torn");
+            let server = server();
+            let receiver = Receiver::start(adapter, &server, &file);
+            deliver(&bound(&server), "first").unwrap();
+            drop(receiver);
+            let line = fs::read(&file).unwrap();
+            for (number, tail) in
+                [&b"{\"from\":\"6591"[..], b"\0\0\0\0", b"\0\0\xff\n", b"{}\n"].iter().enumerate()
+            {
+                fs::write(&file, [&line, *tail].concat()).unwrap();
+                while !server.binds().list().is_empty() {
+                    thread::yield_now();
+                }
+                let receiver = Receiver::start(adapter, &server, &file);
+                let text = format!("second {number}");
+                deliver(&bound(&server), &text).unwrap();
+                drop(receiver);
+                assert_eq!(stored(&file), (vec![hexadecimal("first"), hexadecimal(&text)], 0));
+            }
+            // A damaged line that is not the last one is not removed.
+            fs::write(&file, [b"garbage\n", &line[..]].concat()).unwrap();
+            let (code, error) = Receiver::start(adapter, &server, &file).end();
+            assert!(code == Some(1) && error.contains("line 1"), "{error}");
+            assert_eq!(fs::read(&file).unwrap(), [b"garbage\n", &line[..]].concat());
+            fs::remove_file(&file).unwrap();
+        }
+    });
+}
+
+#[cfg(unix)]
+#[test]
+fn a_message_that_the_disk_cannot_hold_is_not_acknowledged() {
+    with_timeout(|| {
+        for adapter in ADAPTERS {
+            let file = new_file("full");
+            let server = server();
+            // The file may grow to a few lines; the last write is cut off.
+            let mut shell = Command::new("sh");
+            shell.args(["-c", "trap '' XFSZ; ulimit -f 1; exec \"$0\" \"$@\""]).arg(PROGRAM);
+            let receiver = Receiver::run(shell, adapter, &server, &file);
+            let peer = bound(&server);
+            let mut texts = (0..).map(|number| format!("message {number}"));
+            let mut acknowledged = Vec::new();
+            let refused = loop {
+                let text = texts.next().unwrap();
+                match deliver(&peer, &text) {
+                    Ok(_) => acknowledged.push(hexadecimal(&text)),
+                    Err(refusal) => break (text, refusal),
+                }
+            };
+            assert_eq!(refused.1.status(), Some(CommandStatus::RX_T_APPN));
+            let (code, error) = receiver.end();
+            assert!(code == Some(1) && error.contains(file.to_str().unwrap()), "{error}");
+            assert!(!fs::read(&file).unwrap().ends_with(b"\n"), "the last line is cut off");
+            // The message is redelivered once there is room.
+            while !server.binds().list().is_empty() {
+                thread::yield_now();
+            }
+            let receiver = Receiver::start(adapter, &server, &file);
+            deliver(&bound(&server), &refused.0).unwrap();
+            drop(receiver);
+            acknowledged.push(hexadecimal(&refused.0));
+            assert_eq!(stored(&file), (acknowledged, 0));
+            fs::remove_file(&file).unwrap();
+        }
+    });
+}
+
+#[test]
+fn wrong_arguments_are_reported_and_create_no_file() {
+    let file = new_file("none");
+    for (url, message) in [
+        ("http://shop@localhost", "--url: the scheme"),
+        ("smpp://localhost", "no SYSTEM_ID"),
+        ("smpp://a-name-that-is-too-long@localhost", "system_id"),
+    ] {
+        for adapter in ADAPTERS {
+            let mut command = smpp(&["receive", "--url", url, "--file"]);
+            let output = command.arg(&file).args(adapter).output().unwrap();
+            let error = String::from_utf8(output.stderr).unwrap();
+            assert!(output.status.code() == Some(2) && error.contains(message), "{error}");
+            assert!(!file.exists());
+        }
+    }
+}
+
+/// Returns the texts of the whole lines, and how many lines are marked `again`.
+fn stored(file: &Path) -> (Vec<String>, usize) {
+    let content = fs::read_to_string(file).unwrap_or_default();
+    let whole = content.rfind('\n').map_or("", |end| &content[..end]);
+    let lines: Vec<serde_json::Value> =
+        whole.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let again = lines.iter().filter(|line| line["again"] == true).count();
+    let text = |line: &serde_json::Value| line["text"].as_str().unwrap().to_owned();
+    (lines.iter().map(text).collect(), again)
+}
+
+#[test]
+fn a_receiver_that_is_killed_has_stored_what_it_acknowledged() {
+    with_timeout(|| {
+        for adapter in ADAPTERS {
+            let file = new_file("received");
+            let server = server();
+            let mut left: Vec<String> = (0..MESSAGES).map(|number| format!("message {number}")).collect();
+            let mut acknowledged = HashSet::new();
+            let mut kills = 0;
+            let mut receiver = Receiver::start(adapter, &server, &file);
+            while !left.is_empty() {
+                let Some(bound) = server.binds().list().pop() else {
+                    thread::yield_now();
+                    continue;
+                };
+                // More than a window at once, so that some messages are in the receiver's inbox when it is killed.
+                let in_flight: Vec<_> = left
+                    .iter()
+                    .take(50)
+                    .map_while(|text| {
+                        let deliver = DeliverSm {
+                            source: Address::international("6591234567").unwrap(),
+                            short_message: ShortMessage::new(text.as_bytes()).unwrap(),
+                            ..DeliverSm::default()
+                        };
+                        Some((bound.peer().deliver_pipelined(&deliver).ok()?, text.clone()))
+                    })
+                    .collect();
+                let enough = acknowledged.len() + 20 + 7 * kills;
+                for (pending, text) in in_flight {
+                    if pending.wait().is_ok() {
+                        acknowledged.insert(hexadecimal(&text));
+                    }
+                    if acknowledged.len() == enough && kills < 8 {
+                        kills += 1;
+                        drop(receiver);
+                        let (texts, _) = stored(&file);
+                        let texts: HashSet<_> = texts.into_iter().collect();
+                        assert!(acknowledged.is_subset(&texts), "a message was acknowledged and not stored");
+                        receiver = Receiver::start(adapter, &server, &file);
+                    }
+                }
+                left.retain(|text| !acknowledged.contains(&hexadecimal(text)));
+            }
+            drop(receiver);
+            assert!(kills > 3, "{kills}");
+            let (texts, again) = stored(&file);
+            let different: HashSet<_> = texts.iter().collect();
+            assert_eq!(different.len(), MESSAGES, "no message is lost");
+            assert_eq!(texts.len() - different.len(), again, "redelivered messages are marked");
+            fs::remove_file(&file).unwrap();
+            server.shutdown(Duration::from_secs(1));
+        }
+    });
+}

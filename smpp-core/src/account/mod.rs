@@ -321,7 +321,7 @@
 //   delivery                              what the SMSC delivers
 //   state                                 the account
 //   link_refresh, monitoring              what its binds can do, its counters and pauses
-//   refusals, reconfigure, reconnect, tracking, sending, submitting, requesting, receiving, input, shutdown   its operations
+//   refusals, reconfigure, reconnect, transmit, tracking, sending, submitting, requesting, receiving, input, shutdown   its operations
 //   event_log, request_slots, buffered_receipt, message_slots, routed_event, event_router, router_events, router_messages,
 //   router_input                          on top of the account
 mod account_event;
@@ -386,6 +386,7 @@ mod submitting;
 mod tests;
 mod touched_links;
 mod tracking;
+mod transmit;
 
 pub use account_event::AccountEvent;
 pub use ack::Ack;

@@ -199,12 +199,12 @@ pub(crate) mod tests {
         }
     }
 
-    pub(crate) fn task() -> (Arc<Counting>, Waker) {
+    fn task() -> (Arc<Counting>, Waker) {
         let task = Arc::new(Counting::default());
         (Arc::clone(&task), task.into())
     }
 
-    pub(crate) fn woken(task: &Counting) -> usize {
+    fn woken(task: &Counting) -> usize {
         task.0.load(Ordering::SeqCst)
     }
 

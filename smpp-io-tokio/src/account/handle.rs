@@ -76,8 +76,7 @@ impl Account {
     }
 
     /// Puts a message into the queue, and does not wait for its outcome. Waits for capacity in the queue first
-    /// (backpressure). Messages that wait are queued in the order of the calls. Await each call before the next one if the order of the
-    /// messages matters: futures that are polled together are queued in any order.
+    /// (backpressure). Messages that wait are queued in the order of the calls.
     ///
     /// ```no_run
     /// use smpp_proto::account::Message;

@@ -208,12 +208,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> LinkDriver<'_, S> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut memory = pump::scratch();
         let mut scratch = ReadBuf::uninit(&mut memory);
-        if self.has_yielded {
+        if std::mem::take(&mut self.has_yielded) {
             let Self { shared, link, pump, .. } = self;
             // What the woken tasks have sent leaves in one write.
             let now = shared.clock.now();
-            let Some(mut inner) = shared.inner.poll_lock(cx) else { return Poll::Pending };
-            self.has_yielded = false;
+            let mut inner = shared.lock();
             inner.send_queued(now);
             pump.refill(|output| inner.account.poll_transmit(*link, output));
         }

@@ -48,12 +48,6 @@
 //! # }
 //! ```
 //!
-//! # Several threads
-//!
-//! On a runtime with several threads a future of this module may once be pending although what it waits for is there: while
-//! another thread is using the account. It is woken at once. So a future that is polled once and dropped, as by `now_or_never`,
-//! does not say that nothing is there.
-//!
 //! # The outcome of a message
 //!
 //! [`send`](Account::send) returns a [`Sent`] once the SMSC has accepted all segments. Otherwise it returns a
@@ -81,7 +75,6 @@ mod driver;
 mod events;
 mod handle;
 mod link;
-mod lock;
 mod requests;
 mod settings;
 pub(crate) mod shared;

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -20,7 +20,6 @@ use smpp_proto::session::Instant;
 use tokio::sync::Notify;
 
 use super::AccountError;
-use super::lock::{Guard, Lock};
 use super::settings::{BoxedObserver, Settings, connect_error};
 use super::turns::LinkTask;
 use crate::clock::Clock;
@@ -35,7 +34,7 @@ const WAKE_BATCH: usize = 256;
 pub(super) type Submitted = Result<(MessageNumber, bool), SubmitError>;
 
 pub(crate) struct Shared {
-    pub(super) inner: Lock<Inner>,
+    inner: Mutex<Inner>,
     pub(super) clock: Clock,
     pub(super) settings: Settings,
     /// Notified when the account can send at once, or accepts no more messages.
@@ -131,7 +130,7 @@ impl Shared {
             transport_error: None,
         };
         let shared = Arc::new(Self {
-            inner: Lock::new(inner),
+            inner: Mutex::new(inner),
             clock: Clock::start(),
             settings,
             ready: Notify::new(),
@@ -145,14 +144,14 @@ impl Shared {
         Ok(shared)
     }
 
-    /// Locks the account.
-    pub(crate) fn lock(&self) -> Guard<'_, Inner> {
-        self.inner.lock()
+    /// Locks the account. A poisoned lock is used as it is: a call of the account that panics leaves it consistent.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     #[cfg(test)]
     pub(super) fn try_lock(&self) -> bool {
-        self.inner.try_lock().is_some()
+        self.inner.try_lock().is_ok()
     }
 
     /// Calls `call` with the locked account, dispatches the events, and wakes the tasks that have something to do.
@@ -160,19 +159,7 @@ impl Shared {
     /// The calls between the wake-up of a connection's task and its turn get the time of the first one, so that the clock is
     /// read once. The turn does the rest for all of them: their messages are sent together and leave in one write.
     pub(super) fn with<T>(&self, call: impl FnOnce(&mut Inner, Instant) -> T) -> T {
-        self.with_locked(self.lock(), call)
-    }
-
-    /// As [`with`](Self::with), unless another thread has locked the account: then the task is woken later.
-    pub(super) fn poll_with<T>(
-        &self,
-        cx: &Context<'_>,
-        call: impl FnOnce(&mut Inner, Instant) -> T,
-    ) -> Option<T> {
-        Some(self.with_locked(self.inner.poll_lock(cx)?, call))
-    }
-
-    fn with_locked<T>(&self, mut inner: Guard<'_, Inner>, call: impl FnOnce(&mut Inner, Instant) -> T) -> T {
+        let mut inner = self.lock();
         if inner.scheduled == 0 {
             inner.now = inner.now.max(self.clock.now());
         }
@@ -272,7 +259,7 @@ impl Shared {
         poll: impl Fn(&mut EventRouter<Waker>, &mut Option<Waker>) -> Poll<T>,
     ) -> Poll<T> {
         let (mut before, mut waker) = (None, None);
-        let Some(mut inner) = self.inner.poll_lock(cx) else { return Poll::Pending };
+        let mut inner = self.lock();
         let mut has_waker = false;
         let polled = loop {
             let polled = poll(&mut inner.router, &mut waker);

@@ -45,10 +45,9 @@ impl Future for Submission<'_> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { shared, message, ticket, awaits_outcome } = self.get_mut();
         // The waker that is not needed is dropped after the lock is released.
-        let submitted = shared.poll_with(cx, |inner, now| {
-            inner.submit_or_wait(now, message, ticket, cx.waker(), *awaits_outcome)
-        });
-        submitted.map_or(Poll::Pending, |(submitted, _unused)| submitted)
+        let (submitted, _unused) =
+            shared.with(|inner, now| inner.submit_or_wait(now, message, ticket, cx.waker(), *awaits_outcome));
+        submitted
     }
 }
 

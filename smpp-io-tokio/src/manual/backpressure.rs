@@ -10,7 +10,7 @@
 //!
 //! | queue or limit | bound (default) | when it is full |
 //! | --- | --- | --- |
-//! | account queue: segments that wait or are in flight | [`Options::queue_capacity`] (1,000) | [`Account::send`] and [`Account::submit`] wait, in the order in which they are first polled; [`Account::try_submit`] returns [`SubmitError::Full`] |
+//! | account queue: segments that wait or are in flight | [`Options::queue_capacity`] (1,000) | [`Account::send`] and [`Account::submit`] wait, in the order they were called; [`Account::try_submit`] returns [`SubmitError::Full`] |
 //! | window: requests in flight on one bind | [`Config::window`] (16) | account: the segment waits in the queue. Session: [`Handle::request`] waits, first come first served |
 //! | rate | [`Config::rate`] of a bind, [`Options::rate`](smpp_proto::account::Options::rate) of an account (none) | the same |
 //! | requests about messages (`query_sm`, `cancel_sm`, `replace_sm`) of an account without an outcome | [`Options::request_capacity`](smpp_proto::account::Options::request_capacity) (100) | [`Account::request`](crate::account::Account::request) returns `NeverSent(Full)` |

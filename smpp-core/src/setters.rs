@@ -18,7 +18,7 @@ macro_rules! setters {
     () => {};
     (@setter [$($const:tt)?] $field:ident, $type:ty, $value:expr, $addition:literal) => {
         #[doc = concat!("Sets [`", stringify!($field), "`](field@Self::", stringify!($field), ")", $addition, ".")]
-        #[must_use]
+        #[must_use = "the setter returns the changed value"]
         pub $($const)? fn $field(mut self, $field: $type) -> Self {
             self.$field = $value;
             self

@@ -13,7 +13,9 @@ use super::link_slot::{LinkSlot, OpenLink, Phase, Replacement, Tag};
 use super::state::{Account, LinkPlan, SLICE, Shutdown};
 use crate::frame::Frame;
 use crate::provider::BindAction;
-use crate::session::{self, CloseReason, Esme, Observer, RequestError, ResponseTimes, Session, State};
+use crate::session::{
+    self, CloseReason, Esme, Observer, Operations, RequestError, ResponseTimes, Session, State,
+};
 use crate::time::Instant;
 
 /// How long the SMSC may count the messages of a closed bind against the rate limit of the next.
@@ -223,7 +225,9 @@ impl<O: Observer> Account<O> {
         let Some(link) = self.links.get_mut(id.index()) else { return false };
         let (Phase::Connecting { address }, Some(wanted)) = (&link.phase, link.wanted) else { return false };
         let (address, mode) = (*address, wanted.mode);
-        let mut session = Session::with_observer(self.options.session, now, observer);
+        let mut config = self.options.session;
+        config.operations |= Operations::of(mode.command());
+        let mut session = Session::with_observer(config, now, observer);
         // The options were checked, and a new session accepts a bind. If it did not, the end of the session would report it.
         let tlvs = self.options.credentials.tlv_list().unwrap_or_default();
         if let Ok(bind) = self.options.bind(mode, &tlvs) {

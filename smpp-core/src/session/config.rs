@@ -53,7 +53,7 @@ pub struct Config {
     /// were meant ([`Tolerance::FAITHFUL`]), with the status of the field, and reads everything else. Default `None`.
     pub tolerance: Option<Tolerance>,
     /// The requests that the peer offers. The session refuses others with
-    /// [`Refusal::Unsupported`](super::Refusal::Unsupported). Default all.
+    /// [`Refusal::Unsupported`](super::Refusal::Unsupported). An account may always bind in the modes of its binds. Default all.
     pub operations: Operations,
     /// The protocol version of a peer that states none, or a value that names no version
     /// ([`InterfaceVersion::known`]). For an SMSC that states none in its bind response the specification says 3.3 (SMPP
@@ -81,7 +81,7 @@ pub struct Config {
     /// ESME only: the SMSC opened the connection and must send outbind within
     /// [`session_init_timeout`](Self::session_init_timeout). Default false.
     pub awaits_outbind: bool,
-    /// Keep-alive: how long the peer may be silent before a bound session sends enquire_link; `None` for never. Any PDU
+    /// Keep-alive: how long the peer may be silent before a bound session sends enquire_link; `None` or zero for never. Any PDU
     /// of the peer restarts the interval. If the peer sends nothing for [`response_timeout`](Self::response_timeout)
     /// after the transport has taken the enquire_link (one to two of them if it did not take it at once), the session ends with
     /// [`CloseReason::LinkDead`](super::CloseReason::LinkDead). Default 20 s, because some servers disconnect a bind that is
@@ -123,6 +123,11 @@ pub struct Config {
 }
 
 impl Config {
+    /// Returns the interval of the keep-alive, if there is one.
+    pub(super) fn keep_alive(&self) -> Option<Duration> {
+        self.enquire_link_interval.filter(|interval| !interval.is_zero())
+    }
+
     crate::setters! {
         const window: u16,
         const max_unanswered: u16,

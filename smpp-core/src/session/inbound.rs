@@ -138,7 +138,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         if self.enquire_link.is_some() {
             // Any PDU proves that the link works (SMPP 3.4 §7.2). The enquire_link_resp may arrive later.
             self.timers.set(Timer::EnquireLinkResponse, None);
-            let idle = self.config.enquire_link_interval.filter(|_| self.state.is_bound());
+            let idle = self.config.keep_alive().filter(|_| self.state.is_bound());
             self.timers.set(Timer::EnquireLink, idle.map(|idle| self.now + idle));
         }
     }
@@ -474,7 +474,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         }
         self.slow_down(&entry, Load::Full);
         if self.state.is_bound() && self.shutdown == Shutdown::NotStarted {
-            if self.config.enquire_link_interval.is_some() {
+            if self.config.keep_alive().is_some() {
                 self.is_suspended = true;
                 if !self.timers.is_set(Timer::EnquireLinkResponse) {
                     self.send_enquire_link();

@@ -104,7 +104,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         self.last_received = self.now;
         self.last_activity = self.now;
         self.timers.set(Timer::SessionInit, None);
-        self.timers.set(Timer::EnquireLink, self.config.enquire_link_interval.map(|idle| self.now + idle));
+        self.timers.set(Timer::EnquireLink, self.config.keep_alive().map(|idle| self.now + idle));
         self.timers.set(Timer::Inactivity, self.config.inactivity_timeout.map(|idle| self.now + idle));
     }
 
@@ -263,7 +263,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     /// Sends enquire_link if the peer has been silent for the whole interval. Traffic does not reset the timer: the time
     /// of the last PDU is checked only when the timer fires, so that keep-alive costs nothing per PDU.
     fn check_keep_alive(&mut self) {
-        let Some(idle) = self.config.enquire_link_interval else { return };
+        let Some(idle) = self.config.keep_alive() else { return };
         let due = self.last_received + idle;
         if due > self.now {
             return self.timers.set(Timer::EnquireLink, Some(due));

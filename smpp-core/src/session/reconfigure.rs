@@ -47,10 +47,8 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         if !self.state.is_bound() || self.shutdown != Shutdown::NotStarted {
             return;
         }
-        if before.enquire_link_interval != config.enquire_link_interval
-            && !self.timers.is_set(Timer::EnquireLinkResponse)
-        {
-            let at = config.enquire_link_interval.map(|idle| self.last_received + idle);
+        if before.keep_alive() != config.keep_alive() && !self.timers.is_set(Timer::EnquireLinkResponse) {
+            let at = config.keep_alive().map(|idle| self.last_received + idle);
             self.timers.set(Timer::EnquireLink, at);
         }
         if before.inactivity_timeout != config.inactivity_timeout {

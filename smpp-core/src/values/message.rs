@@ -230,6 +230,12 @@ open_enum! {
     }
 }
 
+impl core::fmt::Display for MessageState {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        core::fmt::Debug::fmt(self, f)
+    }
+}
+
 open_enum! {
     /// The priority of a message (SMPP 3.4 §5.2.14).
     pub struct PriorityFlag(u8) {

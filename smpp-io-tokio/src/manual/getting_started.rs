@@ -93,6 +93,9 @@
 //!
 //! - [`Provider`] holds what a provider publishes: ports, TLS versions, the limit on binds, the rate.
 //!   [`Provider::UNSTATED`] is the base for a provider of your own. [`Options::new`] copies the limits from it.
+//! - Settings are `#[non_exhaustive]`: start from `new` or `default`, chain the setter of each field that differs, which has the field's
+//!   name, or assign: `options.session.window = 32`.
+//! - An error of `main` is printed by its `Debug` form. For its text, which says what to do, print it with `{}`.
 //! - [`Account::connect`] waits for the first bind, 60 s by default, and fails at once if the SMSC rejects the
 //!   credentials or the certificate is not accepted. A service that must survive an SMSC that is down at its start uses
 //!   [`AccountConnector::start`], which does not wait.

@@ -100,7 +100,7 @@
 //! | --- | --- |
 //! | throttling, a full queue, any status | `Answer::refuse(CommandStatus::RTHROTTLED)` |
 //! | a slow response; none | `Answer::accept().after(..)`; `Answer::never()` |
-//! | responses out of order | `ResponseFault::AfterNext`; all of them: `Faults { reorder: true, .. }` |
+//! | responses out of order | `ResponseFault::AfterNext`; all of them: `Faults::default().reorder(true)` |
 //! | a receipt that matches no message | `Answer::accept().message_id("other")` |
 //! | another sequence number | `ResponseFault::WrongSequence` |
 //! | a state in the receipt; no receipt | `Answer::accept().receipt(MessageState::EXPIRED)`; `.no_receipt()` |
@@ -108,17 +108,17 @@
 //! | octets that are wrong | `ResponseFault::CorruptLength`, `ResponseFault::CorruptBody` |
 //! | half-close | `ResponseFault::HalfClose` |
 //! | all connections end now | `smsc.end_connections(StreamEnd::Reset)`, `Close`, `HalfClose` |
-//! | an SMSC that hangs | `smsc.set_faults(Faults { silent: true, .. })` |
-//! | PDUs in pieces; many in one packet | `Faults { max_write: 1, .. }`; `Faults { coalesce: true, .. }` |
-//! | binds that are refused | `Faults { refuse_binds: Some(CommandStatus::RBINDFAIL), .. }` |
-//! | a share of messages unanswered, or answered by a reset | `Faults { drop_percent: 5, reset_percent: 1, .. }` |
-//! | a share of responses that are wrong, cut, or followed by a half-close | `Faults { wrong_sequence_percent: 1, cut_percent: 1, corrupt_length_percent: 1, corrupt_body_percent: 1, half_close_percent: 1, .. }` |
-//! | an SMSC that does not respond to `unbind` | `Faults { no_unbind_resp: true, .. }` |
-//! | failed deliveries | `Rules { states: "DELIVRD=90,UNDELIV=10".parse()?, .. }` |
-//! | receipts before the `submit_sm_resp`, or none | `Rules { receipt_timing: ReceiptTiming::BeforeResponse, .. }`, `ReceiptTiming::Never` |
-//! | a rate limit; a share of messages throttled | `Rules { rate, .. }`; `Rules { throttled_percent: 20, .. }` |
-//! | `ESME_RALYBND` | `Rules { max_binds: 1, .. }` |
-//! | an SMSC with ways of its own | `Rules { dialect: "ids=hex,text-ids=dec10,segments=last".parse()?, .. }` |
+//! | an SMSC that hangs | `smsc.set_faults(Faults::default().silent(true))` |
+//! | PDUs in pieces; many in one packet | `Faults::default().max_write(1)`; `Faults::default().coalesce(true)` |
+//! | binds that are refused | `Faults::default().refuse_binds(CommandStatus::RBINDFAIL)` |
+//! | a share of messages unanswered, or answered by a reset | `Faults::default().drop_percent(5).reset_percent(1)` |
+//! | a share of responses that are wrong, cut, or followed by a half-close | `Faults::default().wrong_sequence_percent(1).cut_percent(1).corrupt_length_percent(1).corrupt_body_percent(1).half_close_percent(1)` |
+//! | an SMSC that does not respond to `unbind` | `Faults::default().no_unbind_resp(true)` |
+//! | failed deliveries | `Rules::default().states("DELIVRD=90,UNDELIV=10".parse()?)` |
+//! | receipts before the `submit_sm_resp`, or none | `Rules::default().receipt_timing(ReceiptTiming::BeforeResponse)`, `ReceiptTiming::Never` |
+//! | a rate limit; a share of messages throttled | `Rules::default().rate(rate)`; `Rules::default().throttled_percent(20)` |
+//! | `ESME_RALYBND` | `Rules::default().max_binds(1)` |
+//! | an SMSC with ways of its own | `Rules::default().dialect("ids=hex,text-ids=dec10,segments=last".parse()?)` |
 //! | reconnect | drop the SMSC and start another one on the same port, or `end_connections` |
 //!
 //! `set_faults`, `script` and `change_rules` work while clients are bound. `TestSmscBuilder::observe` shows a test every PDU.

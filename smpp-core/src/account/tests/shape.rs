@@ -314,3 +314,13 @@ fn each_group_of_binds_needs_an_endpoint() {
     assert_eq!(check(here().and(Binds::transceivers(1))), Err(OptionsError::NoEndpoint));
     assert_eq!(check(here().and(Binds::transceivers(0))), Ok(()), "it has no bind");
 }
+
+#[test]
+fn an_account_binds_although_the_operations_of_its_provider_name_no_bind() {
+    for binds in [Binds::transceivers(1), Binds::transmitters(1)] {
+        let session = Config::default().operations(session::Operations::SUBMIT_SM);
+        let mut sim = Simulation::new(options().binds(binds).max_binds(1).session(session));
+        sim.advance(SECOND);
+        assert!(sim.account.mode(LinkId(0)).is_some());
+    }
+}

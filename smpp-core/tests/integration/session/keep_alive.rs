@@ -30,6 +30,17 @@ fn an_idle_session_sends_enquire_link_and_continues() {
 }
 
 #[test]
+fn an_interval_of_zero_sends_no_enquire_link() {
+    let config = without_keep_alive().enquire_link_interval(secs(0));
+    let mut pair = Pair::bound_with(config, without_keep_alive());
+    pair.advance(secs(300));
+    assert_eq!(pair.esme.session.stats().sent.total().pdus(), 1, "the bind");
+    pair.esme.session.reconfigure(pair.now, config.window(7));
+    pair.advance(secs(300));
+    assert_eq!(pair.esme.session.stats().sent.total().pdus(), 1);
+}
+
+#[test]
 fn while_the_peer_sends_pdus_no_enquire_link_is_sent() {
     let mut pair = Pair::bound_with(with_keep_alive(), without_keep_alive());
     for _ in 0..10 {

@@ -182,7 +182,9 @@ mod tests {
     fn keys_have_one_order() {
         let (low, high) =
             (key("6591234567", MessageReference::Sar(1)), key("6591234567", MessageReference::Sar(2)));
-        assert!(low < high && high > low && low.partial_cmp(&low.clone()) == Some(Ordering::Equal));
+        assert_eq!(low.partial_cmp(&high), Some(Ordering::Less));
+        assert_eq!(high.partial_cmp(&low), Some(Ordering::Greater));
+        assert_eq!(low.partial_cmp(&low.clone()), Some(Ordering::Equal));
     }
 
     #[test]

@@ -39,7 +39,7 @@
 //! when its response has come.
 //!
 //! An [`Account`](crate::account::Account) costs more for each message than a session: it stores the message, splits
-//! texts and keeps a table for receipts: about 2,630 instructions without a receipt and 4,920 with one that is awaited and
+//! texts and keeps a table for receipts: about 2,620 instructions without a receipt and 4,900 with one that is awaited and
 //! matched; 2,480 and 4,760 with `smpp-std`, whose bench submits a window before it waits. `.ci/instructions` counts them, and has
 //! their limits.
 //!
@@ -51,8 +51,8 @@
 //!
 //! | what | figure | command |
 //! | --- | --- | --- |
-//! | an account beside a session, one connection: the ratio of their rates | 0.74; 0.65 with `smpp-std` | `.ci/scale session` |
-//! | an account, four connections beside one | 1.7 to 2.0 times (1.2 to 1.4 million a second); 0.7 times with `smpp-std`, where one thread drives them all | `.ci/scale connections` |
+//! | an account beside a session, one connection: the ratio of their rates | 0.73; 0.65 with `smpp-std` | `.ci/scale session` |
+//! | an account, four connections beside one | 2.0 times (1.4 million a second); 0.7 times with `smpp-std`, where one thread drives them all | `.ci/scale connections` |
 //! | an account with four connections, two threads beside one | 0.5 times: see below | `.ci/scale threads` |
 //! | receipts awaited, 1 bind | 360,000, 2.0 µs | `.ci/scale binds` |
 //! | 4 binds | 550,000, 1.8 µs | |

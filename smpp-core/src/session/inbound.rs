@@ -102,8 +102,7 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
                 *input = rest;
                 // The observer may panic: then the request has no response.
                 self.take_frame(now, frame, header);
-                let Entry { sequence, tag, sent, .. } =
-                    self.window.take_waiting(header.sequence, CommandId::SUBMIT_SM)?;
+                let Entry { sequence, tag, sent, .. } = self.window.take(header.sequence, |_| true)?;
                 self.count_response_time(sent);
                 Some(Taken::Acceptance(TakenAcceptance { tag: tag?, sequence, id, frame }))
             }

@@ -162,34 +162,13 @@ impl<T> Window<T> {
         Some(slot.entry)
     }
 
+    /// Returns whether the request with this number is in flight, has this command and has not timed out.
+    #[inline(always)]
     pub(super) fn is_waiting(&self, sequence: SequenceNumber, command: CommandId) -> bool {
         let slot = self.slots.get(self.index(sequence) as usize).and_then(Option::as_ref);
         slot.is_some_and(|Slot { entry, .. }| {
             entry.sequence == sequence && entry.command == command && entry.tag.is_some()
         })
-    }
-
-    /// Removes and returns the request with this number if it has this command and has not timed out.
-    #[inline(always)]
-    pub(super) fn take_waiting(&mut self, sequence: SequenceNumber, command: CommandId) -> Option<Entry<T>> {
-        let index = self.index(sequence);
-        let slot = self.slots.get_mut(index as usize)?;
-        let is_waiting = slot.as_ref().is_some_and(|Slot { entry, .. }| {
-            entry.sequence == sequence && entry.command == command && entry.tag.is_some()
-        });
-        if !is_waiting {
-            return None;
-        }
-        let slot = slot.take()?;
-        self.len -= 1;
-        if self.waiting == index {
-            self.waiting = slot.next;
-        }
-        self.link(slot.previous, slot.next);
-        if slot.next == NONE {
-            self.tail = slot.previous;
-        }
-        Some(slot.entry)
     }
 
     /// Returns the oldest request that has not timed out.
@@ -309,8 +288,11 @@ mod tests {
         let mut window = Window::new(2);
         let (late, waiting) = (push(&mut window, 1), push(&mut window, 2));
         window.time_out_first().unwrap();
-        assert!(window.take_waiting(late, CommandId::SUBMIT_SM).is_none());
-        assert_eq!(window.take_waiting(waiting, CommandId::SUBMIT_SM).unwrap().tag, Some(2));
+        assert!(!window.is_waiting(late, CommandId::SUBMIT_SM));
+        assert!(window.is_waiting(waiting, CommandId::SUBMIT_SM));
+        assert!(!window.is_waiting(waiting, CommandId::DATA_SM));
+        assert_eq!(window.take(waiting, |_| true).unwrap().tag, Some(2));
+        assert!(!window.is_waiting(waiting, CommandId::SUBMIT_SM));
         assert_eq!((window.len(), window.waiting()), (1, 0));
         assert!(window.take(late, |_| true).is_some());
     }
@@ -329,13 +311,10 @@ mod tests {
                 match pick {
                     Some(pick) if !model.is_empty() => {
                         let (sequence, tag) = model.remove(pick.index(model.len())).unwrap();
-                        let other = window.take_waiting(sequence, CommandId::DATA_SM);
-                        prop_assert!(other.is_none(), "another command removes nothing");
-                        let taken = if tag % 2 == 0 {
-                            window.take(sequence, |_| true)
-                        } else {
-                            window.take_waiting(sequence, CommandId::SUBMIT_SM)
-                        };
+                        prop_assert!(window.is_waiting(sequence, CommandId::SUBMIT_SM));
+                        prop_assert!(!window.is_waiting(sequence, CommandId::DATA_SM));
+                        prop_assert!(window.take(sequence, |_| false).is_none(), "another command removes nothing");
+                        let taken = window.take(sequence, |_| true);
                         prop_assert_eq!(taken.and_then(|entry| entry.tag), Some(tag));
                     }
                     _ if window.is_full() => prop_assert_eq!(model.len(), usize::from(limit)),

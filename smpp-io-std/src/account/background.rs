@@ -39,9 +39,11 @@ fn run(shared: &Arc<Shared>) {
             state.advance_clock(now);
             shared.process_and_unlock(state, now);
             state = shared.lock();
+        } else if !state.deferred.is_empty() && state.write_left_at.is_some() {
+            // A write of deferred output may wait for the transport: what threads have left does not wait for it, nor what they
+            // submit meanwhile.
+            state = shared.write_output(state, now);
         } else if let Some(index) = state.next_deferred() {
-            // The write may wait for the transport: what threads have left does not wait for it, nor what they submit meanwhile.
-            state = shared.write_left(state);
             state.may_leave = false;
             state = shared.write_link(state, index, shared.now());
             state.may_leave = true;

@@ -1,4 +1,4 @@
-//! When the messages leave whose outcome nobody waits for.
+//! When messages leave that are submitted, and whose outcome no thread waits for.
 
 use std::io;
 use std::net::TcpStream;

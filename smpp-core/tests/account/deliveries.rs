@@ -68,8 +68,8 @@ pub(crate) struct Delivery {
     waits_on: Option<ConnectionId>,
     /// Whether the application has accepted it on a connection that had ended, and it has not arrived again.
     never_answered: bool,
-    /// The step in which the account has accepted it on `connection`.
-    accepted_in: Option<u64>,
+    /// The step in which the account has accepted it, and the connection of the accepted copy.
+    accepted_in: Option<(u64, ConnectionId)>,
     /// When it arrived again, and the SMSC cannot have read a response: it is not emitted.
     not_again: Option<Instant>,
     /// When the account matched the copy that it has emitted last; `None` if it did not.
@@ -105,6 +105,18 @@ pub(crate) enum Received {
     Receipt { delivery: usize, matched: Option<(usize, u8, MessageState, Option<MessageState>)> },
     Mo { mo: usize, complete: bool, delivery: Option<usize> },
     Flood { delivery: usize },
+}
+
+impl Received {
+    /// Returns the delivery if it is one PDU without an id.
+    fn unnumbered(&self) -> Option<usize> {
+        match *self {
+            Self::Receipt { delivery, matched: None } | Self::Mo { delivery: Some(delivery), .. } => {
+                Some(delivery)
+            }
+            _ => None,
+        }
+    }
 }
 
 #[expect(clippy::struct_excessive_bools, reason = "independent flags")]
@@ -340,9 +352,10 @@ impl Deliveries {
         let delivery = &mut self.all[index];
         delivery.arrived.get_or_insert(now);
         delivery.arrivals += 1;
-        let transmitted = self.transmitted.get(&delivery.connection).copied().unwrap_or_default();
-        let has_ended = !alive.contains(&delivery.connection);
-        let never_left = delivery.accepted_in.is_some_and(|step| has_ended && step > transmitted);
+        let never_left = delivery.accepted_in.is_some_and(|(step, on)| {
+            let transmitted = self.transmitted.get(&on).copied().unwrap_or_default();
+            !alive.contains(&on) && step > transmitted
+        });
         delivery.connection = connection;
         if delivery.waits_on.is_some_and(|on| !alive.contains(&on)) {
             // It takes the place of the first copy.
@@ -353,7 +366,7 @@ impl Deliveries {
             delivery.not_again = Some(now);
             // The account accepts it again.
             self.step += 1;
-            delivery.accepted_in = Some(self.step);
+            delivery.accepted_in = Some((self.step, connection));
         }
     }
 
@@ -375,19 +388,20 @@ impl Deliveries {
         delivery.waits_on = Some(delivery.connection);
     }
 
+    /// Returns on which connection the copy arrived that the account has just emitted, if it is one PDU without an id.
+    pub(crate) fn arrived_on(&self, received: &Received) -> Option<(usize, ConnectionId)> {
+        received.unnumbered().map(|index| (index, self.all[index].connection))
+    }
+
     /// Records whether a bind took the application's response to a delivery without an id.
     pub(crate) fn record_answer(
         &mut self,
-        received: &Received,
+        arrived_on: Option<(usize, ConnectionId)>,
         ok: bool,
         answered: bool,
         alive: &[ConnectionId],
     ) {
-        let (Received::Receipt { delivery: index, matched: None }
-        | Received::Mo { delivery: Some(index), .. }) = *received
-        else {
-            return;
-        };
+        let Some((index, on)) = arrived_on else { return };
         let delivery = &mut self.all[index];
         if delivery.matched_at.is_some() {
             // The account remembers the receipt with its message, for `remember_completed`, and not as a PDU without an id.
@@ -397,7 +411,7 @@ impl Deliveries {
         let is_held = delivery.waits_on.take().is_some_and(|on| alive.contains(&on));
         delivery.never_answered = ok && !answered && !is_held;
         self.step += 1;
-        delivery.accepted_in = (ok && answered).then_some(self.step);
+        delivery.accepted_in = (ok && answered).then_some((self.step, on));
     }
 
     /// Records and checks a receipt that the account emits.

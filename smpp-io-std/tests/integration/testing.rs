@@ -156,13 +156,13 @@ fn faults_end_connections_as_the_script_says() {
 fn a_silent_smsc_answers_nothing_and_then_again() {
     let smsc = TestSmsc::in_memory().unwrap();
     let (client, _inbox) = bound(&smsc, impatient());
-    smsc.set_faults(Faults::default().silent(true));
+    smsc.set_faults(Faults::default().silent(true)).unwrap();
     let timeout = RequestError::Unanswered(UnansweredReason::Timeout);
     assert_eq!(client.submit(&message(b"Hello")).unwrap_err(), timeout);
-    smsc.set_faults(Faults::default().max_write(1));
+    smsc.set_faults(Faults::default().max_write(1)).unwrap();
     let (client, _inbox) = bound(&smsc, Config::default());
     client.submit(&message(b"octet by octet")).unwrap();
-    smsc.set_faults(Faults::default().coalesce(true));
+    smsc.set_faults(Faults::default().coalesce(true)).unwrap();
     client.submit(&message(b"held back")).unwrap();
     let texts: Vec<_> = smsc.messages().into_iter().filter_map(|it| it.text).collect();
     assert_eq!(texts, ["Hello", "octet by octet", "held back"]);
@@ -176,7 +176,7 @@ fn binds_are_refused_with_the_status_of_the_test_or_of_the_rules() {
     for status in [CommandStatus::RALYBND, CommandStatus::RSYSERR] {
         let (client, _inbox) = smsc.connector().start(&smsc.endpoint()).unwrap();
         assert_eq!(client.bind(&smsc.bind()).unwrap_err().status(), Some(status));
-        smsc.set_faults(Faults::default().refuse_binds(CommandStatus::RSYSERR));
+        smsc.set_faults(Faults::default().refuse_binds(CommandStatus::RSYSERR)).unwrap();
     }
     let outcomes: Vec<_> = (0..3).map(|_| smsc.next_bind().unwrap().1).collect();
     assert_eq!(outcomes, [Ok(()), Err(CommandStatus::RALYBND), Err(CommandStatus::RSYSERR)]);

@@ -11,6 +11,7 @@ mod drivers;
 mod faults;
 #[cfg(all(feature = "metrics", feature = "tracing"))]
 mod observability;
+mod options;
 mod refusals;
 mod requests;
 mod server;

@@ -110,11 +110,13 @@ async fn an_account_returns_what_the_smsc_says() {
 
     let refused = [(CommandStatus::RINVPASWD, "expired yesterday")];
     let error = connector(&refused).connect().await.err().unwrap();
-    let AccountError::Refused { status: CommandStatus::RINVPASWD, response } = &error else {
+    let AccountError::Refused { status: CommandStatus::RINVPASWD, response, .. } = &error else {
         panic!("{error:?}")
     };
     assert_eq!(response.additional_status_info_text().as_deref(), Some("expired yesterday"));
     assert!(error.to_string().contains("the peer says \"expired yesterday\""), "{error}");
+    let named = "the bind to smpp://192.0.2.1:2775 as \"shop\" failed: refused by the peer: ESME_RINVPASWD";
+    assert!(error.to_string().starts_with(named) && !error.to_string().contains("secret"), "{error}");
     let (account, _arrivals) = connector(&refused).start().unwrap();
     let mut events = account.events();
     let event = loop {

@@ -63,7 +63,7 @@ pub(crate) struct Arguments {
     #[arg(long, default_value_t = 60)]
     length: u16,
     /// The rate limit of each connection, in messages a second [default: none]
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     rate: Option<u32>,
     /// The recipient: an international number (country code first); + is allowed [default: 6591234567; required if the host of
     /// --url is another machine]

@@ -9,6 +9,7 @@
 
 mod blocking;
 mod client;
+mod content;
 mod store;
 
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ use clap::Parser;
 use smpp_proto::{BindMode, Endpoint};
 
 use crate::failure::{Failure, finish};
+use crate::output::{line, printable};
 use crate::{options, runtime};
 use store::Store;
 
@@ -27,9 +29,14 @@ use store::Store;
 /// ends, with exit status 1, when the session does: run it under a supervisor that starts it again. Ctrl-C and
 /// SIGTERM unbind; the exit status is then 0. One process may write to a file.
 ///
-/// Each line has the fields: from, to (the addresses), receipt (true for a delivery receipt), data_coding (the
-/// number), text (the octets of the text, in hexadecimal, not decoded), octets (the whole body of the PDU, in
-/// hexadecimal), again (true if a line with the same octets is in the file already: most likely a redelivery).
+/// Each line of the file has the fields: from, to (the addresses), receipt (true for a delivery receipt), data_coding
+/// (the number), text (the octets of the text, in hexadecimal, not decoded), decoded (the text; null if it cannot be
+/// decoded), octets (the whole body of the PDU, in hexadecimal), again (true if a line with the same octets is in the
+/// file already: most likely a redelivery). A segment of a long message has also: segment, segments (its number, and how
+/// many there are). A receipt has also: message_id, state (null for an unknown word), final, stat, err, submit_date,
+/// done_date (as the SMSC states them; null if it does not), or receipt_error if it cannot be read.
+///
+/// The standard output shows a line for people for each: the text of a message, the id and the state of a receipt.
 #[derive(Parser)]
 #[command(after_help = "Examples:
   SMPP_PASSWORD=... smpp receive --url smpps://SYSTEM_ID@smpp.8x8.com --file received.jsonl
@@ -46,6 +53,9 @@ pub(crate) struct Arguments {
     /// Trust the certificate authorities in this PEM file instead of the system's
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
+    /// Print no line for each message and receipt
+    #[arg(long)]
+    quiet: bool,
     /// Use blocking sockets instead of tokio
     #[arg(long)]
     blocking: bool,
@@ -76,6 +86,13 @@ impl Arguments {
 /// Reports the end after a signal.
 fn report_stopped(end: impl std::fmt::Display) {
     eprintln!("stopped: {end}");
+}
+
+/// Reports what is on disk.
+fn report_stored(arguments: &Arguments, what: String) {
+    if !arguments.quiet {
+        line(printable(what));
+    }
 }
 
 /// Reports the bind.

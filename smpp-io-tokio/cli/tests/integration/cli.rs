@@ -187,6 +187,7 @@ fn a_wrong_password_is_reported_without_the_password() {
                 });
                 assert_eq!(status, 1, "{arguments:?}");
                 assert!(error.contains("ESME_RINVPASWD") && error.contains("Check the password"), "{error}");
+                assert!(error.contains(&format!("to smpp://{address} as \"shop\" failed: ")), "{error}");
                 assert!(!text.contains("guessed") && !error.contains("guessed"), "{text}{error}");
             }
         }
@@ -241,6 +242,60 @@ fn load_measures_each_variant() {
             let result: serde_json::Value = serde_json::from_str(&text).unwrap();
             assert_eq!(result["accepted"], 1000, "{text}");
             assert!(result["micros"]["p99"].as_f64().unwrap() > 0.0, "{text}");
+        }
+    });
+}
+
+#[test]
+fn load_counts_refusals_by_status() {
+    with_timeout(|| {
+        let smsc = ["smsc", "--listen", "127.0.0.1:0", "--account", "shop:s3cret", "--rate", "0"];
+        let refuse = ["--dialect", "refuse=6591234567:RINVDSTADR"];
+        let (_smsc, address) = Running::listening(&[&smsc[..], &refuse].concat());
+        let url = format!("smpp://shop:s3cret@{address}");
+        for variant in [&[][..], &["--blocking"], &["--account"], &["--account", "--blocking"]] {
+            let load = |more: &[&str]| {
+                run(smpp(&[&["load", "--url", &url, "--messages", "20"], variant, more].concat()))
+            };
+            let (status, text, error) = load(&[]);
+            assert_eq!(status, 1, "{variant:?}: {text}{error}");
+            let expected = "0 accepted, 20 refused, 0 never sent, 0 unanswered\n  refused with ESME_RINVDSTADR (0x0000000b): ";
+            assert!(text.starts_with(expected) && text.contains(": 20\n"), "{variant:?}: {text}");
+            let (_, text, _) = load(&["--json"]);
+            let result: serde_json::Value = serde_json::from_str(&text).unwrap();
+            assert_eq!(result["refused_by_status"], serde_json::json!({ "ESME_RINVDSTADR": 20 }), "{text}");
+        }
+    });
+}
+
+/// A host that accepts the TCP connection and then says nothing.
+#[test]
+fn a_command_that_waits_for_a_host_says_so() {
+    with_timeout(|| {
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("smpp://shop:s3cret@{}", silent.local_addr().unwrap());
+        let files = [new_file("waits"), new_file("waits-blocking")];
+        let mut waiting = Vec::new();
+        for (blocking, file) in [None, Some("--blocking")].into_iter().zip(&files) {
+            for command in [
+                &["send", "--url", &url, "--to", "6591234567", "--text", "Hello"][..],
+                &["receive", "--url", &url, "--file", file.to_str().unwrap()],
+                &["load", "--url", &url],
+                &["load", "--url", &url, "--account"],
+            ] {
+                let arguments: Vec<_> = command.iter().copied().chain(blocking).collect();
+                waiting.push(Running::start(&arguments));
+            }
+        }
+        for mut waiting in waiting {
+            let mut line = String::new();
+            BufReader::new(waiting.0.stderr.as_mut().unwrap()).read_line(&mut line).unwrap();
+            let expected =
+                format!("still connecting to smpp://{} and binding, ", silent.local_addr().unwrap());
+            assert!(line.starts_with(&expected), "{line}");
+        }
+        for file in files {
+            fs::remove_file(file).unwrap();
         }
     });
 }

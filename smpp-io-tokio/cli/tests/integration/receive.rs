@@ -2,15 +2,16 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
 use crate::common::{PROGRAM, hexadecimal, new_file, smpp, with_timeout};
+use serde_json::{Value, json};
 use smpp_proto::session::{Config, Smsc};
-use smpp_proto::{Address, CommandStatus, DeliverSm, ShortMessage};
+use smpp_proto::{Address, CommandStatus, DataCoding, DeliverSm, EsmClass, ShortMessage};
 use smpp_std::{
     Admission, BindRequest, BoundSession, HandleRoute, Inbound, Listener, RequestError, Response, Server,
     Service,
@@ -40,9 +41,16 @@ impl Receiver {
         Self::run(Command::new(PROGRAM), adapter, server, file)
     }
 
+    /// Reads so many lines of the standard output.
+    fn lines(&mut self, count: usize) -> Vec<String> {
+        let stdout = BufReader::new(self.0.stdout.as_mut().unwrap());
+        stdout.lines().take(count).map(Result::unwrap).collect()
+    }
+
     fn run(mut command: Command, adapter: &[&str], server: &Server, file: &Path) -> Self {
         let url = format!("smpp://shop@{}", server.local_addrs()[0]);
-        command.arg("receive").args(adapter).args(["--url", &url, "--file"]).arg(file).stderr(Stdio::piped());
+        command.arg("receive").args(adapter).args(["--url", &url, "--file"]).arg(file);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         Self(command.spawn().unwrap())
     }
 
@@ -115,6 +123,82 @@ fn a_cut_off_or_damaged_last_line_is_removed() {
             let (code, error) = Receiver::start(adapter, &server, &file).end();
             assert!(code == Some(1) && error.contains("line 1"), "{error}");
             assert_eq!(fs::read(&file).unwrap(), [b"garbage\n", &line[..]].concat());
+            fs::remove_file(&file).unwrap();
+        }
+    });
+}
+
+#[test]
+fn the_text_of_messages_and_the_fields_of_receipts_are_stored_and_shown() {
+    let receipt =
+        b"id:4711 sub:001 dlvrd:000 submit date:2611230102 done date:2611230103 stat:UNDELIV err:012 text:Hi";
+    let [gsm, ucs2, segment, receipt, odd] = [
+        (&b"Gr\x7E\x1Ee"[..], 0, EsmClass::default()),
+        (b"\x4F\x60\x59\x7D", 8, EsmClass::default()),
+        (b"\x05\x00\x03\x2A\x03\x02part", 0, EsmClass::UDHI),
+        (receipt, 0, EsmClass::DELIVERY_RECEIPT),
+        (b"nothing", 0, EsmClass::DELIVERY_RECEIPT),
+    ]
+    .map(|(text, data_coding, esm_class)| DeliverSm {
+        source: Address::international("6591234567").unwrap(),
+        destination: Address::international("8888").unwrap(),
+        esm_class,
+        data_coding: DataCoding(data_coding),
+        short_message: ShortMessage::new(text).unwrap(),
+        ..DeliverSm::default()
+    });
+    with_timeout(move || {
+        for adapter in ADAPTERS {
+            let file = new_file("shown");
+            let server = server();
+            let mut receiver = Receiver::start(adapter, &server, &file);
+            let bound = bound(&server);
+            for message in [&gsm, &ucs2, &segment, &receipt, &odd, &gsm] {
+                bound.peer().deliver(message).unwrap();
+            }
+            assert_eq!(
+                receiver.lines(6),
+                [
+                    "message     from 6591234567 to 8888: Grüße",
+                    "message     from 6591234567 to 8888: 你好",
+                    "message     from 6591234567 to 8888, segment 2/3: part",
+                    "receipt     4711: UNDELIVERABLE, err 012, done 2611230103",
+                    "receipt     from 6591234567 to 8888, unreadable, the delivery receipt has no message id: nothing",
+                    "message     from 6591234567 to 8888: Grüße (again)",
+                ]
+            );
+            drop(receiver);
+            let lines = fs::read_to_string(&file).unwrap();
+            let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+            let decoded: Vec<_> = lines.iter().map(|line| line["decoded"].as_str().unwrap()).collect();
+            assert_eq!(decoded[..3], ["Grüße", "你好", "part"]);
+            assert_eq!((&lines[2]["segment"], &lines[2]["segments"]), (&2.into(), &3.into()));
+            for (field, value) in [
+                ("message_id", json!("4711")),
+                ("state", json!("UNDELIVERABLE")),
+                ("final", json!(true)),
+                ("stat", json!("UNDELIV")),
+                ("err", json!("012")),
+                ("submit_date", json!("2611230102")),
+                ("done_date", json!("2611230103")),
+            ] {
+                assert_eq!(lines[3][field], value, "{field}");
+                assert_eq!(lines[0].get(field), None, "{field}: it is no receipt");
+            }
+            assert!(lines[4]["receipt_error"].is_string(), "{}", lines[4]);
+            fs::remove_file(&file).unwrap();
+
+            while !server.binds().list().is_empty() {
+                thread::yield_now();
+            }
+            let quiet = [adapter, &["--quiet"]].concat();
+            let mut receiver = Receiver::start(&quiet, &server, &file);
+            let bound = self::bound(&server);
+            bound.peer().deliver(&gsm).unwrap();
+            bound.peer().unbind();
+            let mut stdout = String::new();
+            receiver.0.stdout.take().unwrap().read_to_string(&mut stdout).unwrap();
+            assert_eq!(stdout, "");
             fs::remove_file(&file).unwrap();
         }
     });

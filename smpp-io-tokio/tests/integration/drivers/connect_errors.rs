@@ -266,11 +266,30 @@ async fn an_account_names_the_step_that_timed_out() {
     }
     let hanging = account("smpps://192.0.2.1").tls(Certificate::for_localhost().unwrap().client_tls());
     let hanging = hanging.dial(|_| std::future::pending::<io::Result<DuplexStream>>());
-    let error = failing(hanging).await;
-    assert!(
-        error.to_string().contains("cannot connect to") && error.to_string().contains("timed out"),
-        "{error}"
-    );
+    let error = failing(hanging).await.to_string();
+    let last = "last failure: cannot connect to smpps://192.0.2.1:2776; 192.0.2.1:2776: no answer within 10 s; check ";
+    assert!(error.contains(last), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_says_what_it_waited_for_when_nothing_has_failed_yet() {
+    let connector = || account("smpp://192.0.2.1").bind_timeout(Duration::from_secs(5));
+    let hanging = connector().dial(|_| std::future::pending::<io::Result<DuplexStream>>());
+    let unresolved = connector().resolver(|_| std::future::pending());
+    let (near, _far) = duplex(1 << 16);
+    let near = Mutex::new(Some(near));
+    let silent = connector().dial(move |_| {
+        let near = near.lock().unwrap().take();
+        async { near.ok_or_else(|| io::Error::other("there is only one")) }
+    });
+    for (connector, pending) in [
+        (hanging, "the connection to smpp://192.0.2.1:2775 at 192.0.2.1:2775 was not made yet"),
+        (unresolved, "the host of smpp://192.0.2.1:2775 was not resolved yet"),
+        (silent, "smpp://192.0.2.1:2775 at 192.0.2.1:2775 had not answered the bind"),
+    ] {
+        let error = connector.connect().await.err().unwrap().to_string();
+        assert_eq!(error, format!("no bind succeeded within 5s; at the end, {pending}"));
+    }
 }
 
 #[tokio::test]

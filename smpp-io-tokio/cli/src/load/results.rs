@@ -204,8 +204,7 @@ impl Results {
                 "{accepted} accepted, {refused} refused, {never_sent} never sent, {unanswered} unanswered"
             );
             for (status, count) in refusals {
-                let status = status.map_or_else(|| name(None), |status| status.to_string());
-                println!("  refused with {status}: {count}");
+                println!("  refused with {}: {count}", name(status));
             }
             println!("{rate:.0} a second for {seconds:.2} s");
             println!("response times: p50 {p50:.1} us, p99 {p99:.1} us, p99.9 {p999:.0} us, max {max:.0} us");

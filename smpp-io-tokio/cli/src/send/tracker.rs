@@ -180,7 +180,7 @@ impl Tracker {
             self.succeeded = false;
             self.report.error(
                 format_args!("no receipt for {what} ({id}) within {} s", timeout.as_secs()),
-                "The message was accepted; wait longer with --timeout, or look it up at the provider.",
+                "The message was accepted. Wait longer with --timeout; another bind of the account may have received it.",
             );
         }
         self.done.append(&mut self.pending);

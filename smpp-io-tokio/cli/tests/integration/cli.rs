@@ -259,8 +259,9 @@ fn load_counts_refusals_by_status() {
             };
             let (status, text, error) = load(&[]);
             assert_eq!(status, 1, "{variant:?}: {text}{error}");
-            let expected = "0 accepted, 20 refused, 0 never sent, 0 unanswered\n  refused with ESME_RINVDSTADR (0x0000000b): ";
-            assert!(text.starts_with(expected) && text.contains(": 20\n"), "{variant:?}: {text}");
+            let expected =
+                "0 accepted, 20 refused, 0 never sent, 0 unanswered\n  refused with ESME_RINVDSTADR: 20\n";
+            assert!(text.starts_with(expected), "{variant:?}: {text}");
             let (_, text, _) = load(&["--json"]);
             let result: serde_json::Value = serde_json::from_str(&text).unwrap();
             assert_eq!(result["refused_by_status"], serde_json::json!({ "ESME_RINVDSTADR": 20 }), "{text}");

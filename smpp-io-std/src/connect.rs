@@ -78,7 +78,7 @@ impl Connector {
         Self { tls: tls.into(), ..self }
     }
 
-    /// Sets the timeout for the TCP connection to each address, and for the TLS handshake. Default 10 s. The time for
+    /// Sets the timeout for the TCP connection to each address, and for the TLS handshake. Above zero. Default 10 s. The time for
     /// resolving the host is a setting of the operating system.
     #[must_use]
     pub fn timeout(self, timeout: Duration) -> Self {

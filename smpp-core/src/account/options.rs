@@ -66,7 +66,7 @@ pub struct Options {
     /// The most segments that wait in the queue or are in flight; at least 1. Beyond it
     /// [`submit`](super::Account::submit) returns [`SubmitError::Full`](super::SubmitError::Full). Default 1,000.
     pub queue_capacity: usize,
-    /// The most requests about messages (query_sm, cancel_sm, replace_sm) without an outcome; at least 1. Beyond it
+    /// The most requests about messages (query_sm, cancel_sm, replace_sm) without an outcome. Beyond it
     /// [`request`](super::Account::request) returns [`RequestNotSentReason::Full`](super::RequestNotSentReason::Full).
     /// Default 100.
     pub request_capacity: usize,
@@ -204,20 +204,15 @@ impl Options {
             "is 0, so no message could be sent: set it to 1 or more",
         )?;
         check(
-            self.request_capacity > 0,
-            "request_capacity",
-            "is 0, so no request about a message could be sent: set it to 1 or more",
-        )?;
-        check(
             !self.text.alphabets.is_empty(),
             "text.alphabets",
-            "is empty, so no text could be sent: name one or more",
+            "is empty, so no text without a data_coding of its own could be sent: name one or more",
         )?;
         let has_coding = |alphabet: &Alphabet| self.text.codings.data_coding(*alphabet).is_some();
         check(
             self.text.alphabets.iter().any(has_coding),
             "text.alphabets",
-            "names no alphabet that a data_coding of text.codings means, so no text could be sent: add one, or change the codings",
+            "names no alphabet that a data_coding of text.codings means, so no text without a data_coding of its own could be sent: add one, or change the codings",
         )
     }
 

@@ -14,8 +14,8 @@ use crate::wire::Tolerance;
 /// Every buffer and table that a peer can make grow has its bound here. The defaults suit most providers;
 /// [`Provider`](crate::provider::Provider) holds the values that a provider publishes.
 ///
-/// [`check`](Self::check) refuses values that cannot work. The adapters and the account call it; a program that drives a
-/// session by itself may.
+/// [`check`](Self::check) refuses values that cannot work. Accounts, connectors, and the listeners that open a socket call it; a
+/// program that drives a session by itself, or hands the adapters a transport or a socket that it has opened, may.
 ///
 /// ```
 /// use smpp_proto::session::{Config, Rate};
@@ -193,7 +193,7 @@ impl Config {
         check(
             !self.session_init_timeout.is_zero(),
             "session_init_timeout",
-            "is zero, so a session would end before its bind: set a longer time, such as 10 s",
+            "is zero, so a session that waits for a bind would end at once: set a longer time, such as 10 s",
         )?;
         check(
             !self.response_timeout.is_zero(),

@@ -79,6 +79,6 @@ impl<'de, T: Unsigned, const MIN: u64> Deserialize<'de> for Whole<T, MIN> {
             }
         }
 
-        deserializer.deserialize_any(Number(PhantomData))
+        deserializer.deserialize_u64(Number(PhantomData))
     }
 }

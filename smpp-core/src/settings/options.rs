@@ -114,7 +114,7 @@ table! {
         connect_timeout: PositiveSpan,
         long_messages: Named<LongMessages>,
         queue_capacity: Positive<usize>,
-        request_capacity: Positive<usize>,
+        request_capacity: AnyNumber<usize>,
         unanswered_policy: UnansweredPolicy,
         rate: OrNone<RateTable>,
         spread_segments: bool,

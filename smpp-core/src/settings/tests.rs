@@ -423,7 +423,6 @@ fn a_number_out_of_range_is_refused_with_its_range() {
         ),
         ("connect_timeout = 0", "zero, expected a duration above zero"),
         ("queue_capacity = 0", "integer `0`, expected a whole number, 1 or more"),
-        ("request_capacity = 0", "integer `0`, expected a whole number, 1 or more"),
         ("binds = { pairs = 65536 }", "integer `65536`, expected a whole number from 0 to 65535"),
         ("unanswered_policy = { resend = -1 }", "integer `-1`, expected a whole number from 0 to 65535"),
         ("[text]\nalphabets = []", "invalid length 0, expected a list with one value or more"),

@@ -156,11 +156,16 @@ impl ConnectErrorKind {
     }
 }
 
-/// Returns the error of a connection that was not made in time.
+/// Returns the error of a connection that was not made in time, or of a step of it that had only this time left.
 #[doc(hidden)]
 pub fn no_answer(timeout: Duration) -> io::Error {
     let seconds = (timeout.as_secs_f64() * 1_000.0).round() / 1_000.0;
-    io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {seconds} s"))
+    let text = if timeout.is_zero() {
+        "no time was left for it: the steps before it have taken the whole timeout".into()
+    } else {
+        format!("no answer within {seconds} s")
+    };
+    io::Error::new(io::ErrorKind::TimedOut, text)
 }
 
 impl fmt::Display for ConnectError {

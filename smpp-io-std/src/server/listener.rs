@@ -114,7 +114,8 @@ impl Listener {
     ///
     /// # Errors
     ///
-    /// Returns the error of the operating system, for example if the file exists.
+    /// Returns the error of the operating system, for example if the file exists; that of [`Config::check`] as
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput).
     #[cfg(unix)]
     pub fn bind_unix(path: impl AsRef<Path>, config: Config) -> io::Result<Self> {
         check_listener(&config)?;

@@ -22,8 +22,8 @@
 //! ```
 //!
 //! A rate, a window or a `response_timeout` of 0 cannot work: [`Options::check`](smpp_proto::account::Options::check) and
-//! [`Config::check`](smpp_proto::session::Config::check) say so, and connectors, accounts and listeners refuse it when they start. For no
-//! rate limit state `None`.
+//! [`Config::check`](smpp_proto::session::Config::check) say so, and accounts, connectors, and listeners that open a socket refuse it when they
+//! start. With a transport or a socket of your own, call `check` yourself. For no rate limit state `None`.
 //!
 //! # Rate: messages a second
 //!

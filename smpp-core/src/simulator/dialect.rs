@@ -206,7 +206,7 @@ const SETTINGS: [(&str, &str); 24] = [
     ("refuse", "DESTINATION:STATUS; each adds one"),
     ("alphabet", "gsm7, gsm7-packed, ascii, latin1 or ucs2"),
     ("echo", "default, ucs2 or none"),
-    ("idle", "milliseconds, or none"),
+    ("idle", "milliseconds from 1, or none"),
 ];
 
 const ID_FORMS: &str =
@@ -347,9 +347,9 @@ impl Dialect {
                 }
             }
             "idle" => {
-                let millis =
-                    |value: &str| value.parse().ok().map(|millis: u32| Duration::from_millis(millis.into()));
-                self.idle_timeout = or_none(value, millis).ok()?;
+                let from_one = |value: &str| value.parse().ok().filter(|millis: &u32| *millis > 0);
+                let millis = or_none(value, from_one).ok()?;
+                self.idle_timeout = millis.map(|millis| Duration::from_millis(millis.into()));
             }
             _ => return None,
         }

@@ -14,6 +14,7 @@ use std::process::ExitCode;
 use std::thread;
 
 use clap::Parser;
+use clap::builder::RangedU64ValueParser;
 use indicatif::{ProgressBar, ProgressStyle};
 use smpp_proto::session::{Config, Rate};
 use smpp_proto::{Address, BindMode, Endpoint};
@@ -99,7 +100,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "ADDRESS:PORT")]
     serve: Option<String>,
     /// End after so many sessions have ended [default: never]
-    #[arg(long, requires = "serve")]
+    #[arg(long, requires = "serve", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     sessions: Option<usize>,
     /// Take requests out of the inbox and respond to them there, instead of inline where they are read; not with
     /// --blocking

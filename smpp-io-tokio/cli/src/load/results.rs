@@ -12,6 +12,7 @@ use smpp_proto::session::{CloseReason, RequestError, Response};
 
 use super::Arguments;
 use crate::failure::Failure;
+use crate::output::{json_line, printable};
 
 /// The longest response time that is measured, in nanoseconds: ten minutes.
 const LONGEST: u64 = 600_000_000_000;
@@ -198,7 +199,7 @@ impl Results {
                 "micros": { "p50": p50, "p99": p99, "p99.9": p999, "max": max },
                 "receipts": self.receipts, "peak_memory": peak_memory(), "ended": texts,
             });
-            println!("{result}");
+            println!("{}", json_line(&result));
         } else {
             println!(
                 "{accepted} accepted, {refused} refused, {never_sent} never sent, {unanswered} unanswered"
@@ -216,7 +217,7 @@ impl Results {
                 println!("memory of this process at most: {:.1} MiB", octets as f64 / f64::from(1 << 20));
             }
             for text in texts {
-                println!("session: {text}");
+                println!("session: {}", printable(text));
             }
         }
         *accepted == messages

@@ -23,6 +23,7 @@ pub(super) fn receive(arguments: &Arguments) -> Result<(), Failure> {
     };
     let bind = options::bind(&endpoint, MODE)?;
     let mut store = Store::open(&arguments.file)?;
+    let printer = arguments.printer()?;
     // The session has a thread that keeps it alive, however long the disk takes.
     let connecting = Connecting::to(&endpoint, SESSION_LIMIT);
     let (client, mut inbox) = connector.start(&endpoint)?;
@@ -38,7 +39,7 @@ pub(super) fn receive(arguments: &Arguments) -> Result<(), Failure> {
             Ok(line) => {
                 // If the session has ended, the SMSC redelivers the message.
                 let _ = message.accept();
-                report_stored(arguments, line);
+                report_stored(printer.as_ref(), line);
             }
             Err(failure) => {
                 // The SMSC redelivers this message and those that wait in the inbox.

@@ -20,6 +20,7 @@ pub(super) async fn receive(arguments: &Arguments) -> Result<(), Failure> {
     };
     let bind = options::bind(&endpoint, MODE)?;
     let mut store = Store::open(&arguments.file)?;
+    let printer = arguments.printer()?;
     let mut interrupts = Interrupts::new().map_err(Failure::other)?;
     let connecting = Connecting::to(&endpoint, SESSION_LIMIT);
     let (client, mut inbox) = connector.connect(&endpoint).await?;
@@ -45,7 +46,7 @@ pub(super) async fn receive(arguments: &Arguments) -> Result<(), Failure> {
             Ok(line) => {
                 // If the session has ended, the SMSC redelivers the message.
                 let _ = message.accept();
-                report_stored(arguments, line);
+                report_stored(printer.as_ref(), line);
             }
             Err(failure) => {
                 // The SMSC redelivers this message and those that wait in the inbox.

@@ -10,6 +10,7 @@
 mod blocking;
 mod client;
 mod content;
+mod printer;
 mod store;
 
 use std::path::PathBuf;
@@ -19,8 +20,9 @@ use clap::Parser;
 use smpp_proto::{BindMode, Endpoint};
 
 use crate::failure::{Failure, finish};
-use crate::output::{line, printable};
+use crate::output::printable;
 use crate::{options, runtime};
+use printer::Printer;
 use store::Store;
 
 /// Receives messages and delivery receipts, and acknowledges each one once it is in a file
@@ -36,7 +38,8 @@ use store::Store;
 /// many there are). A receipt has also: message_id, state (null for an unknown word), final, stat, err, submit_date,
 /// done_date (as the SMSC states them; null if it does not), or receipt_error if it cannot be read.
 ///
-/// The standard output shows a line for people for each: the text of a message, the id and the state of a receipt.
+/// The standard output shows a line for people for each: the text of a message, the id and the state of a receipt. If nobody
+/// reads it, lines are left out and counted; the messages are stored and acknowledged all the same.
 #[derive(Parser)]
 #[command(after_help = "Examples:
   SMPP_PASSWORD=... smpp receive --url smpps://SYSTEM_ID@smpp.8x8.com --file received.jsonl
@@ -53,7 +56,7 @@ pub(crate) struct Arguments {
     /// Trust the certificate authorities in this PEM file instead of the system's
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
-    /// Print no line for each message and receipt
+    /// Print no line for each message and receipt: a line has the text, which may be a one-time code, and the phone numbers
     #[arg(long)]
     quiet: bool,
     /// Use blocking sockets instead of tokio
@@ -81,17 +84,22 @@ impl Arguments {
         options::system_id(&endpoint)?;
         Ok(endpoint)
     }
+
+    /// Starts what prints the lines; `None` with --quiet.
+    fn printer(&self) -> Result<Option<Printer>, Failure> {
+        if self.quiet { Ok(None) } else { Printer::start().map(Some) }
+    }
 }
 
 /// Reports the end after a signal.
 fn report_stopped(end: impl std::fmt::Display) {
-    eprintln!("stopped: {end}");
+    eprintln!("stopped: {}", printable(end));
 }
 
 /// Reports what is on disk.
-fn report_stored(arguments: &Arguments, what: String) {
-    if !arguments.quiet {
-        line(printable(what));
+fn report_stored(printer: Option<&Printer>, what: String) {
+    if let Some(printer) = printer {
+        printer.line(printable(what));
     }
 }
 

@@ -12,6 +12,7 @@ use smpp_proto::frame::HEADER_LENGTH;
 
 use super::content::Content;
 use crate::failure::Failure;
+use crate::output::json_line;
 
 /// The file and an index of its messages.
 pub(super) struct Store {
@@ -82,7 +83,7 @@ impl Store {
         });
         content.add_to(&mut object);
         // One write, so that at worst the end of a line is missing.
-        self.file.write_all(format!("{object}\n").as_bytes())?;
+        self.file.write_all((json_line(&object) + "\n").as_bytes())?;
         self.file.sync_data()?;
         self.known.insert(octets);
         self.messages += 1;

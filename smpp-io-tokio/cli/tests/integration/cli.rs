@@ -66,6 +66,7 @@ fn smsc_names_the_settings_of_the_dialect() {
     for (setting, message) in [
         ("colour=red", "the dialect has no setting \"colour\": use one of version, ids,"),
         ("window=0", "window: give a number from 1, or none"),
+        ("idle=0", "idle: give milliseconds from 1, or none"),
         ("window", "write NAME=VALUE"),
     ] {
         let (status, _, error) = run(smpp(&["smsc", "--dialect", setting]));
@@ -279,21 +280,27 @@ fn a_command_that_waits_for_a_host_says_so() {
         let mut waiting = Vec::new();
         for (blocking, file) in [None, Some("--blocking")].into_iter().zip(&files) {
             for command in [
-                &["send", "--url", &url, "--to", "6591234567", "--text", "Hello"][..],
+                &["send", "--url", &url, "--to", "6591234567", "--text", "Hello", "--json"][..],
                 &["receive", "--url", &url, "--file", file.to_str().unwrap()],
-                &["load", "--url", &url],
-                &["load", "--url", &url, "--account"],
+                &["load", "--url", &url, "--json"],
+                &["load", "--url", &url, "--account", "--json"],
             ] {
                 let arguments: Vec<_> = command.iter().copied().chain(blocking).collect();
                 waiting.push(Running::start(&arguments));
             }
         }
+        waiting.push(Running::start(&["probe", "--url", &url, "--to", "6591234567", "--yes"]));
+        let expected = format!("still connecting to smpp://{} and binding, ", silent.local_addr().unwrap());
         for mut waiting in waiting {
-            let mut line = String::new();
-            BufReader::new(waiting.0.stderr.as_mut().unwrap()).read_line(&mut line).unwrap();
-            let expected =
-                format!("still connecting to smpp://{} and binding, ", silent.local_addr().unwrap());
-            assert!(line.starts_with(&expected), "{line}");
+            // `probe` prints its plan first.
+            let mut lines = BufReader::new(waiting.0.stderr.take().unwrap()).lines().map(Result::unwrap);
+            assert!(lines.any(|line| line.starts_with(&expected)));
+            waiting.0.kill().unwrap();
+            let mut stdout = String::new();
+            waiting.0.stdout.take().unwrap().read_to_string(&mut stdout).unwrap();
+            // `receive` and `probe` print nothing yet.
+            let is_json = |line: &str| serde_json::from_str::<serde_json::Value>(line).is_ok();
+            assert!(stdout.lines().all(is_json), "{stdout}");
         }
         for file in files {
             fs::remove_file(file).unwrap();
@@ -355,6 +362,21 @@ fn load_in_two_processes() {
             assert!(server.0.wait().unwrap().success(), "it ends after one session");
         }
     });
+}
+
+#[test]
+fn a_count_of_zero_that_cannot_work_is_refused_at_once() {
+    for arguments in [
+        &["smsc", "--max-connections", "0"][..],
+        &["smsc", "--max-binds", "0"],
+        &["load", "--serve", "127.0.0.1:0", "--sessions", "0"],
+        &["load", "--window", "0"],
+        &["probe", "--url", "smpp://a:b@127.0.0.1:1", "--to", "6591234567", "--idle", "0"],
+        &["decode", "00", "--max-pdu", "0"],
+    ] {
+        let (status, _, error) = run(smpp(arguments));
+        assert!(status == 2 && error.contains("invalid value '0' for '--"), "{arguments:?}: {error}");
+    }
 }
 
 #[test]

@@ -204,6 +204,113 @@ fn the_text_of_messages_and_the_fields_of_receipts_are_stored_and_shown() {
     });
 }
 
+/// A phone may send line breaks, control characters and marks that reorder what is shown.
+#[test]
+fn a_text_forges_no_line_and_controls_no_terminal() {
+    let text = "Hi\nreceipt     4711: DELIVERED, err 000\r\t\u{9b}2J\u{85}\u{2028}\u{202e}\u{2066}\u{200f}";
+    let ucs2: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+    with_timeout(move || {
+        for adapter in ADAPTERS {
+            let file = new_file("forged");
+            let server = server();
+            let mut receiver = Receiver::start(adapter, &server, &file);
+            let message = DeliverSm {
+                source: Address::international("6591234567").unwrap(),
+                destination: Address::international("8888").unwrap(),
+                data_coding: DataCoding::UCS2,
+                short_message: ShortMessage::new(&ucs2).unwrap(),
+                ..DeliverSm::default()
+            };
+            bound(&server).peer().deliver(&message).unwrap();
+            assert_eq!(
+                receiver.lines(1)[0],
+                "message     from 6591234567 to 8888: Hi\\nreceipt     4711: DELIVERED, err 000\\r\\t\\u{9b}2J\\u{85}\\u{2028}\
+                 \\u{202e}\\u{2066}\\u{200f}"
+            );
+            drop(receiver);
+            let stored = fs::read_to_string(&file).unwrap();
+            let line = stored.strip_suffix('\n').unwrap();
+            assert!(line.bytes().all(|octet| (b' '..=b'~').contains(&octet)), "{line:?}");
+            assert_eq!(serde_json::from_str::<Value>(line).unwrap()["decoded"], text);
+            fs::remove_file(&file).unwrap();
+        }
+    });
+}
+
+/// Delivers long texts: a few of their lines fill a pipe.
+#[cfg(unix)]
+fn deliver_long(bound: &BoundSession, count: usize) {
+    use smpp_proto::{Tag, Tlv, Tlvs};
+    let text = "x".repeat(60_000);
+    let tlvs = [Tlv::new(Tag::MESSAGE_PAYLOAD, text.as_bytes()).unwrap()];
+    for _ in 0..count {
+        bound.peer().deliver(&DeliverSm { tlvs: Tlvs::list(&tlvs), ..DeliverSm::default() }).unwrap();
+    }
+}
+
+#[cfg(unix)]
+fn terminate(receiver: &Receiver) {
+    assert!(Command::new("kill").arg(receiver.0.id().to_string()).status().unwrap().success());
+}
+
+#[cfg(unix)]
+#[test]
+fn an_output_that_nobody_reads_stops_nothing() {
+    const COUNT: usize = 40;
+    with_timeout(|| {
+        for adapter in ADAPTERS {
+            let file = new_file("unread");
+            let server = server();
+            let mut receiver = Receiver::start(adapter, &server, &file);
+            let peer = bound(&server);
+            deliver_long(&peer, COUNT);
+            assert_eq!(stored(&file).0.len(), COUNT, "each was acknowledged after it was stored");
+            // Who reads after all sees where lines are missing, and the lines after them.
+            let mut lines = BufReader::new(receiver.0.stdout.as_mut().unwrap()).lines().map(Result::unwrap);
+            let notice = lines.find(|line| !line.starts_with("message ")).unwrap();
+            let left_out = notice.strip_suffix(" lines left out: the output is not read").unwrap();
+            let left_out: usize = left_out.strip_prefix("... ").unwrap().parse().unwrap();
+            assert!((1..COUNT).contains(&left_out), "{notice}");
+            deliver(&peer, "read").unwrap();
+            assert!(lines.next().unwrap().ends_with(": read"));
+            // Again nobody reads; SIGTERM ends it.
+            deliver_long(&peer, COUNT);
+            terminate(&receiver);
+            let stdout = receiver.0.stdout.take();
+            let (code, error) = receiver.end();
+            drop(stdout);
+            assert_eq!(code, Some(0), "{error}");
+            let end = error.lines().collect::<Vec<_>>();
+            assert_eq!(end[1], "stopped: closed by unbind of this side");
+            assert!(
+                end[2].starts_with("... ") && end[2].ends_with(" lines left out: the output is not read")
+            );
+            assert_eq!(stored(&file).0.len(), 2 * COUNT + 1);
+            fs::remove_file(&file).unwrap();
+        }
+    });
+}
+
+#[cfg(unix)]
+#[test]
+fn a_closed_output_ends_only_the_printing() {
+    with_timeout(|| {
+        for adapter in ADAPTERS {
+            let file = new_file("closed");
+            let server = server();
+            let mut receiver = Receiver::start(adapter, &server, &file);
+            drop(receiver.0.stdout.take());
+            let peer = bound(&server);
+            deliver_long(&peer, 40);
+            terminate(&receiver);
+            let (code, error) = receiver.end();
+            assert!(code == Some(0) && !error.contains("left out"), "{error}");
+            assert_eq!(stored(&file).0.len(), 40);
+            fs::remove_file(&file).unwrap();
+        }
+    });
+}
+
 #[cfg(unix)]
 #[test]
 fn a_message_that_the_disk_cannot_hold_is_not_acknowledged() {

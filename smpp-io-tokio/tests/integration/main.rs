@@ -30,6 +30,17 @@ mod tls_write_failure;
 mod tokio_with_std;
 mod wait_queue;
 
+/// Makes `tracing` ask all subscribers about a new call site. While there is one subscriber alone, it asks that of the thread which
+/// meets the call site first, and the threads of other tests have none: then the event would be left out for all.
+#[cfg(all(feature = "metrics", feature = "tracing"))]
+fn ask_all_subscribers() {
+    use std::sync::OnceLock;
+
+    static OTHERS: OnceLock<[tracing::Dispatch; 2]> = OnceLock::new();
+    let other = || tracing::Dispatch::new(tracing_subscriber::fmt().with_writer(std::io::sink).finish());
+    OTHERS.get_or_init(|| [other(), other()]);
+}
+
 /// Spawns a task. Its future is boxed: then a task is compiled once for each result, not for each future.
 fn spawn<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
     let future: Pin<Box<dyn Future<Output = T> + Send>> = Box::pin(future);

@@ -242,6 +242,7 @@ impl Log {
             .without_time()
             .json()
             .finish();
+        crate::ask_all_subscribers();
         tracing::subscriber::set_default(subscriber)
     }
 

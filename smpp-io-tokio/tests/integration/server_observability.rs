@@ -52,6 +52,7 @@ async fn a_server_is_counted_and_traced() {
         .without_time()
         .json()
         .finish();
+    crate::ask_all_subscribers();
     let _guard = tracing::subscriber::set_default(subscriber);
     let recorder = DebuggingRecorder::new();
     let listener = Listener::bind("127.0.0.1:0", Config::default()).await.unwrap();

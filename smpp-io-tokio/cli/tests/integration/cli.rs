@@ -294,8 +294,7 @@ fn a_command_that_waits_for_a_host_says_so() {
             let mut lines = BufReader::new(waiting.0.stderr.take().unwrap()).lines().map(Result::unwrap);
             assert!(lines.any(|line| line.starts_with(&expected)));
             waiting.0.kill().unwrap();
-            let mut stdout = String::new();
-            waiting.0.stdout.take().unwrap().read_to_string(&mut stdout).unwrap();
+            let stdout = io::read_to_string(waiting.0.stdout.take().unwrap()).unwrap();
             // `receive` and `probe` print nothing yet.
             let is_json = |line: &str| serde_json::from_str::<serde_json::Value>(line).is_ok();
             assert!(stdout.lines().all(is_json), "{stdout}");

@@ -1,7 +1,7 @@
 //! Listens for connections: on TCP and Unix sockets, with TLS and the PROXY protocol.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, ToSocketAddrs};
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 #[cfg(unix)]
 use std::os::unix::net::UnixListener;
 #[cfg(unix)]
@@ -16,7 +16,9 @@ use super::stream::Socket;
 use crate::tls::ServerTls;
 
 /// The address of a Unix socket.
-pub(super) const NO_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+#[cfg(unix)]
+pub(super) const NO_ADDRESS: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
 
 /// A TCP address or a Unix socket on which a [`Server`](crate::Server) listens, and the configuration of the sessions that are accepted there.
 ///

@@ -12,7 +12,6 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::common::{message, watched};
-#[cfg(unix)]
 use smpp_proto::account::{Binds, Credentials, Message, Options};
 use smpp_proto::provider::Provider;
 use smpp_proto::session::{CloseReason, Config};

@@ -1,7 +1,7 @@
 //! Listens for connections: on TCP and Unix sockets, with TLS and the PROXY protocol.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 #[cfg(unix)]
 use std::path::Path;
 
@@ -16,7 +16,9 @@ use super::stream::Socket;
 use crate::tls::ServerTls;
 
 /// The address of a Unix socket.
-pub(super) const NO_ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+#[cfg(unix)]
+pub(super) const NO_ADDRESS: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
 
 /// Listens on a TCP address or a Unix socket, with the configuration of the sessions. Pass it to a [`Server`](super::Server), or accept
 /// connections from it yourself:

@@ -2,14 +2,13 @@
 
 use std::collections::VecDeque;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::time::Duration;
 
-use smpp_proto::session::{Config, Esme};
+use smpp_proto::session::Config;
 use smpp_proto::{Bind, BindMode, COctets, Endpoint, Password};
 use smpp_std::testing::Certificate;
-use smpp_std::{Connector, Listener, Server, ServerLimits, start};
-use socket2::{Domain, Socket, Type};
+use smpp_std::{Connector, Listener, Server, ServerLimits};
 
 use crate::common::watched;
 use crate::server::support::{TRX, bind, closed, connect, esme, event, serve, submit, test_service, until};
@@ -68,6 +67,12 @@ fn bound_connections_are_not_closed_for_new_ones() {
 #[test]
 fn connections_are_limited_per_address_and_in_total() {
     watched(|| {
+        use std::net::SocketAddr;
+
+        use smpp_proto::session::Esme;
+        use smpp_std::start;
+        use socket2::{Domain, Socket, Type};
+
         let limits = ServerLimits::default().connections_per_address(1).connections(2);
         let (server, address, test) = serve(limits, Config::default());
         let from = |host: [u8; 4]| -> TcpStream {

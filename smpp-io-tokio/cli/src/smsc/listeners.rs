@@ -92,7 +92,9 @@ impl Listeners {
             Some(proxies) => listener.proxy_protocol(proxies.clone()),
             None => listener,
         };
-        let (mut listeners, mut sockets) = (Vec::new(), SocketFiles::default());
+        let (mut listeners, sockets) = (Vec::new(), SocketFiles::default());
+        #[cfg(unix)]
+        let mut sockets = sockets;
         #[cfg(unix)]
         for path in &arguments.unix {
             listeners.push(with_proxies(listen_unix(path, config)?));

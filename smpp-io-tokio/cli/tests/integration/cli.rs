@@ -1,7 +1,7 @@
 //! The command `smpp`, run as a process.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
@@ -402,8 +402,7 @@ fn an_interrupted_smsc_unbinds_and_prints_a_summary() {
         let (mut smsc, _) = Running::listening(&["smsc", "--listen", "127.0.0.1:0"]);
         let kill = Command::new("kill").arg(smsc.0.id().to_string()).status().unwrap();
         assert!(kill.success());
-        let mut rest = String::new();
-        smsc.0.stdout.take().unwrap().read_to_string(&mut rest).unwrap();
+        let rest = io::read_to_string(smsc.0.stdout.take().unwrap()).unwrap();
         assert!(rest.contains("stopped: 0 sessions unbound, 0 aborted"), "{rest}");
         assert!(smsc.0.wait().unwrap().success());
     });

@@ -16,14 +16,14 @@ mod transports;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use smpp_proto::session::{CloseReason, Config, Esme, Rate};
+use smpp_proto::session::{CloseReason, Config, Rate};
 use smpp_proto::{
     Address, Bind, BindMode, COctets, CommandStatus, Destination, Endpoint, List, Password, SubmitMulti,
 };
 use smpp_tokio::testing::Certificate;
-use smpp_tokio::{BoundSession, Client, Connector, Listener, Server, ServerLimits, start};
+use smpp_tokio::{BoundSession, Client, Connector, Listener, Server, ServerLimits};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use support::{
@@ -137,6 +137,10 @@ async fn bound_connections_are_not_closed_for_new_ones() {
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn connections_are_limited_per_address_and_in_total() {
+    use smpp_proto::session::Esme;
+    use smpp_tokio::start;
+    use tokio::net::TcpSocket;
+
     let limits = ServerLimits::default().connections_per_address(1).connections(2);
     let (server, address, mut test) = serve(limits, Config::default()).await;
     let from = async |host: [u8; 4]| {

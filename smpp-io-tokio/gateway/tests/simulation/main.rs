@@ -1,8 +1,8 @@
 //! Several nodes over a model of the engine that loses, delays and repeats, with accounts that are cut off, an SMSC that gives
 //! no response, kills, restarts and graceful ends. Every scenario follows from its seed.
 //!
-//! `SCENARIOS=20000 cargo test --profile simulation -p smpp-gateway --test simulation`; `SEED=17` runs one, and prints each
-//! step.
+//! `SCENARIOS=20000 cargo test -p smpp-gateway --test simulation` sets how many scenarios run; `SEED=17` runs one, and prints
+//! each step.
 
 mod check;
 mod engine;
@@ -11,7 +11,11 @@ mod smsc;
 mod world;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use smpp_gateway::node::{EventBody, Priority};
@@ -137,6 +141,37 @@ fn variable(name: &str) -> Option<u64> {
     std::env::var(name).ok().and_then(|value| value.parse().ok())
 }
 
+/// Runs the scenarios of these seeds, on all processors. Returns how often each situation occurred.
+fn scenarios(seeds: Range<u64>) -> BTreeMap<&'static str, u64> {
+    let (next, failed) = (AtomicU64::new(seeds.start), AtomicU64::new(u64::MAX));
+    let counts = Mutex::new(BTreeMap::new());
+    let worker = || {
+        while failed.load(Ordering::Relaxed) == u64::MAX {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= seeds.end {
+                return;
+            }
+            let result = catch_unwind(AssertUnwindSafe(|| scenario(seed, false)));
+            let Ok(of_scenario) = result else {
+                failed.fetch_min(seed, Ordering::Relaxed);
+                return;
+            };
+            let mut counts = counts.lock().unwrap();
+            for (what, count) in of_scenario {
+                *counts.entry(what).or_default() += count;
+            }
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(worker);
+        }
+    });
+    let seed = failed.into_inner();
+    assert!(seed == u64::MAX, "run it again with SEED={seed}");
+    counts.into_inner().unwrap()
+}
+
 #[test]
 fn whatever_dies_each_message_has_one_outcome() {
     if let Some(seed) = variable("SEED") {
@@ -144,15 +179,8 @@ fn whatever_dies_each_message_has_one_outcome() {
         return;
     }
     let first = variable("FIRST_SEED").unwrap_or(0);
-    let mut counts: BTreeMap<&'static str, u64> = BTreeMap::new();
-    let count = variable("SCENARIOS").unwrap_or(500);
-    for seed in first..first + count {
-        let result = catch_unwind(AssertUnwindSafe(|| scenario(seed, false)));
-        let Ok(of_scenario) = result else { panic!("run it again with SEED={seed}") };
-        for (what, count) in of_scenario {
-            *counts.entry(what).or_default() += count;
-        }
-    }
+    let count = variable("SCENARIOS").unwrap_or(if cfg!(debug_assertions) { 500 } else { 20_000 });
+    let counts = scenarios(first..first + count);
     println!("{counts:#?}");
     if count >= 500 {
         for what in [

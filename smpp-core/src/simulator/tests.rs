@@ -202,6 +202,8 @@ fn changed_rules_apply_to_the_messages_that_follow() {
     assert_eq!(smsc.rules().seed, same.rules().seed);
 }
 
+type Setter = fn(Faults, u8) -> Faults;
+
 #[test]
 fn rules_and_faults_that_cannot_work_are_refused_with_the_name_of_the_field() {
     let rate = Rules::default().rate(crate::session::Rate::per_second(0));
@@ -220,7 +222,7 @@ fn rules_and_faults_that_cannot_work_are_refused_with_the_name_of_the_field() {
         );
     }
     assert_eq!(Rules::default().throttled_percent(100).check(), Ok(()));
-    let faults: [(fn(Faults, u8) -> Faults, &str); 7] = [
+    let faults: [(Setter, &str); 7] = [
         (Faults::drop_percent, "drop_percent"),
         (Faults::reset_percent, "reset_percent"),
         (Faults::wrong_sequence_percent, "wrong_sequence_percent"),

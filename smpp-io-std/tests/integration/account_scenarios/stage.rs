@@ -109,9 +109,8 @@ impl Stage {
         match (self.start)(settings) {
             Ok(app) => self.app = Some(app),
             Err(error) => {
-                let shown = error.to_string();
                 // How far an attempt has come in so short a time differs.
-                let shown = shown.split("; at the end, ").next().unwrap_or_default();
+                let shown = error.split("; at the end, ").next().unwrap_or_default();
                 self.log(format!("the account does not start: {}", without_ports(shown)));
             }
         }

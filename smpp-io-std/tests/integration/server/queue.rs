@@ -123,12 +123,12 @@ fn a_full_queue_refuses_and_makes_deliver_wait() {
         drop(server.queue(b"shop", &deliver(b"4")).unwrap());
         let message = delivered(&mut inbox);
         thread::scope(|scope| {
-            let (begin, begun) = mpsc::channel();
+            let (started, waits) = mpsc::channel();
             let waiting = scope.spawn(move || {
-                begin.send(()).unwrap();
+                started.send(()).unwrap();
                 server.deliver(b"shop", &deliver(b"5"))
             });
-            begun.recv().unwrap();
+            waits.recv().unwrap();
             client.abort();
             drop(message);
             let error = waiting.join().unwrap().unwrap_err();

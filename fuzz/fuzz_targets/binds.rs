@@ -43,7 +43,8 @@ fn options(u: &mut Unstructured<'_>) -> arbitrary::Result<Options> {
                 .window(u.int_in_range(1..=3)?)
                 .max_unanswered(u.int_in_range(1..=4)?)
                 .rate(u.arbitrary::<bool>()?.then_some(Rate::per_second(3)))
-                .response_timeout(time(u)?)
+                // Zero is no valid option.
+                .response_timeout(time(u)?.max(Duration::from_nanos(1)))
                 .drain_timeout(time(u)?),
         )
         .queue_capacity(u.int_in_range(1..=8)?)

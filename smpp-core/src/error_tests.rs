@@ -8,7 +8,9 @@ use crate::account::{
     SegmentOutcome, SendError, SubmitError, TemplateField,
 };
 use crate::server::{NotBoundReason, ProxyHeaderError, RejectReason};
-use crate::session::{CloseReason, NotSentReason, Refusal, Refused, RequestError, State, UnansweredReason};
+use crate::session::{
+    CloseReason, Config, NotSentReason, Refusal, Refused, RequestError, State, UnansweredReason,
+};
 use crate::simulator::{DeliverError, DeliveryFailure, OriginateError};
 use crate::sms::{SegmentError, TextError, Unencodable};
 use crate::{
@@ -61,6 +63,9 @@ fn an_error_returns_its_cause() {
     assert_cause(&SubmitError::Template(TemplateField::Sar), &TemplateField::Sar);
     assert_cause(&AckError::BindEnded(Refusal::Closed(closed)), &Refusal::Closed(closed));
     assert_cause(&OptionsError::BindField { field: "system_id", error: TOO_LONG }, &TOO_LONG);
+    let invalid = Config::default().window(0).check().unwrap_err();
+    assert_cause(&OptionsError::Session(invalid), &invalid);
+    assert_cause(&OptionsError::Invalid(invalid), &invalid);
     let not_sent = RequestNotSentReason::Request(NotSentReason::TooLong);
     assert_cause(&not_sent, &NotSentReason::TooLong);
     assert_cause(&MessageRequestError::NeverSent(not_sent), &not_sent);

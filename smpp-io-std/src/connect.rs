@@ -9,7 +9,7 @@ use smpp_proto::{Bind, Endpoint};
 
 use crate::connection::Connection;
 use crate::dial::{Dialer, tcp};
-use crate::error::{ConnectError, ConnectErrorKind, DialTarget, unresolved};
+use crate::error::{ConnectError, ConnectErrorKind, DialTarget, check_connector, unresolved};
 use crate::handle::Client;
 use crate::inbox::Inbox;
 use crate::start::{Surroundings, start_with};
@@ -63,7 +63,8 @@ impl Connector {
         }
     }
 
-    /// Sets the configuration of each session: timeouts, window, rate limit and bounds.
+    /// Sets the configuration of each session: timeouts, window, rate limit and bounds. [`connect`](Self::connect) and
+    /// [`start`](Self::start) refuse values that cannot work ([`Config::check`]).
     #[must_use]
     pub fn config(self, config: Config) -> Self {
         Self { config, ..self }
@@ -77,7 +78,7 @@ impl Connector {
         Self { tls: tls.into(), ..self }
     }
 
-    /// Sets the timeout for the TCP connection to each address, and for the TLS handshake. Default 10 s. The time for
+    /// Sets the timeout for the TCP connection to each address, and for the TLS handshake. Above zero. Default 10 s. The time for
     /// resolving the host is a setting of the operating system.
     #[must_use]
     pub fn timeout(self, timeout: Duration) -> Self {
@@ -143,7 +144,8 @@ impl Connector {
             Err(error) => {
                 let received = connection.diagnose_bind(&error);
                 let transport = connection.end().and_then(|end| end.error.clone());
-                Err(failed(endpoint, ConnectErrorKind::bind(error, received, transport)))
+                let kind = ConnectErrorKind::bind(error, received, transport);
+                Err(ConnectError::bind(endpoint, bind.system_id, kind))
             }
         }
     }
@@ -175,6 +177,7 @@ impl Connector {
     }
 
     fn stream(&self, endpoint: &Endpoint) -> Result<(SocketAddr, Stream), ConnectErrorKind> {
+        check_connector(&self.config, self.timeout).map_err(ConnectErrorKind::Config)?;
         // Before connecting, so that the error about a missing CA does not depend on the network.
         let tls = endpoint.tls.then(|| self.tls.config()).transpose().map_err(ConnectErrorKind::Tls)?;
         let (address, stream) = self.first_connection(endpoint)?;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use smpp_proto::Endpoint;
 
-use crate::error::DialTarget;
+use crate::error::{DialTarget, no_answer};
 use crate::transport::Duplex;
 
 /// A function that makes a transport to an address.
@@ -35,7 +35,11 @@ impl fmt::Debug for Dialer {
 
 /// Makes a TCP connection to the address.
 pub(crate) fn tcp(address: SocketAddr, timeout: Duration) -> io::Result<TcpStream> {
-    let tcp = TcpStream::connect_timeout(&address, timeout)?;
+    let tcp = TcpStream::connect_timeout(&address, timeout);
+    let tcp = tcp.map_err(|error| match (error.kind(), error.raw_os_error()) {
+        (io::ErrorKind::TimedOut, None) => no_answer(timeout),
+        _ => error,
+    })?;
     // Without it, Nagle's algorithm delays each PDU. A failure to set it is harmless.
     let _ = tcp.set_nodelay(true);
     Ok(tcp)

@@ -8,6 +8,7 @@ use std::io::{self, Read, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
+use crate::error::no_answer;
 use crate::tls::rustls::pki_types::ServerName;
 use crate::tls::rustls::{self, ClientConnection, ServerConnection};
 use crate::tls::{ClientConfig, ClientTls, ServerTls, TlsError, TlsInfo};
@@ -196,9 +197,7 @@ fn handshake(
     while tls.is_handshaking() || tls.wants_write() {
         let left = timeout.saturating_sub(began.elapsed());
         if left.is_zero() {
-            return Err(
-                io::Error::new(io::ErrorKind::TimedOut, "the peer did not complete it in time").into()
-            );
+            return Err(no_answer(timeout).into());
         }
         transport.set_transmit_timeout(Some(left))?;
         transport.set_receive_timeout(Some(left))?;

@@ -12,7 +12,7 @@ use tokio::net::lookup_host;
 use tokio::time::Instant;
 
 use crate::dial::{Dialer, handshake, in_time, tcp, tls_config};
-use crate::error::{ConnectError, ConnectErrorKind, DialTarget, unresolved};
+use crate::error::{ConnectError, ConnectErrorKind, DialTarget, check_connector, unresolved};
 use crate::handle::Client;
 use crate::inbox::Inbox;
 use crate::start::start_connected;
@@ -70,7 +70,8 @@ impl Connector {
         }
     }
 
-    /// Sets the configuration of the sessions: timeouts, window, rate limit and bounds.
+    /// Sets the configuration of the sessions: timeouts, window, rate limit and bounds. [`connect`](Self::connect) refuses values
+    /// that cannot work ([`Config::check`]).
     #[must_use]
     pub fn config(self, config: Config) -> Self {
         Self { config, ..self }
@@ -132,7 +133,7 @@ impl Connector {
         Self { dialer: Some(Dialer::new(dialer)), resolves: false, ..self }
     }
 
-    /// Sets the timeout of each connection attempt to an address, and of the TLS handshake. Default 10 s.
+    /// Sets the timeout of each connection attempt to an address, and of the TLS handshake. Above zero. Default 10 s.
     #[must_use]
     pub fn timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }
@@ -191,7 +192,7 @@ impl Connector {
         let received = client.diagnose_bind(&error);
         let transport = client.abort().await.error;
         let kind = ConnectErrorKind::bind(error, received, transport);
-        Err(ConnectError::new(endpoint, kind))
+        Err(ConnectError::bind(endpoint, bind.system_id, kind))
     }
 
     async fn connect_with<F, T>(
@@ -203,6 +204,7 @@ impl Connector {
         F: Future<Output = io::Result<T>>,
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
+        check_connector(&self.config, self.timeout).map_err(ConnectErrorKind::Config)?;
         if !endpoint.tls {
             let (stream, address) = self.first_connection(endpoint, dial).await?;
             return Ok(start_connected(stream, address, self.config));

@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 
-use crate::error::DialTarget;
+use crate::error::{DialTarget, no_answer};
 use crate::tls::{ClientConfig, ClientTls, TlsError};
 
 /// A transport of any type.
@@ -90,12 +90,13 @@ pub(crate) async fn handshake<S>(
     match *config {}
 }
 
-/// Returns the result of `work`, or the error `TimedOut` once the deadline has passed.
+/// Returns the result of `work`, or the error `TimedOut` once the deadline has passed. It says how long the work had.
 pub(crate) async fn in_time<T>(
     deadline: Instant,
     work: impl Future<Output = io::Result<T>>,
 ) -> io::Result<T> {
-    timeout_at(deadline, work).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+    let timeout = deadline.saturating_duration_since(Instant::now());
+    timeout_at(deadline, work).await.unwrap_or_else(|_| Err(no_answer(timeout)))
 }
 
 /// Opens a TCP connection.

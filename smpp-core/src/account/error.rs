@@ -1,5 +1,6 @@
 //! The errors of sending a message and waiting for its receipts.
 
+use alloc::string::String;
 use core::fmt;
 
 use super::message_key::MessageKey;
@@ -349,7 +350,12 @@ pub enum AwaitedReceipts {
 #[non_exhaustive]
 pub enum FirstBindError {
     /// The SMSC refuses the account's credentials. The account has stopped.
+    #[non_exhaustive]
     Refused {
+        /// Where the SMSC is: scheme, host and port. `None` if the group of the bind has no endpoint.
+        endpoint: Option<String>,
+        /// The system_id that it refuses.
+        system_id: String,
         /// The status of the bind response.
         status: CommandStatus,
         /// The bind response, with its TLVs.

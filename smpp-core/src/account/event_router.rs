@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 use core::mem;
@@ -101,6 +102,8 @@ pub struct EventRouter<W> {
     pub(super) has_turned_on_reports: bool,
     pub(super) wakers: VecDeque<W>,
     first_bind: Option<Result<(), FirstBindError>>,
+    /// The endpoint that has refused a bind, until there is a first one.
+    refused_at: Option<String>,
     unresolved: Vec<Unresolved>,
     /// Those of receipts that were consumed: the account fills them again.
     pub(super) spare_buffers: SpareBuffers,
@@ -124,6 +127,7 @@ impl<W> EventRouter<W> {
             has_turned_on_reports: false,
             wakers: VecDeque::new(),
             first_bind: None,
+            refused_at: None,
             unresolved: Vec::new(),
             spare_buffers: SpareBuffers::new(),
             is_over: false,
@@ -169,12 +173,22 @@ impl<W> EventRouter<W> {
             } => {
                 self.first_bind.get_or_insert(Err(FirstBindError::Untrusted));
             }
+            Event::Link { link, event: LinkEvent::BindRefused { .. } } if self.first_bind.is_none() => {
+                self.refused_at = account.endpoint(link).map(ToString::to_string);
+            }
             Event::HandedToTransport { .. } => self.turn_off_unused_reports(account),
             // If a message was refused, there is or was a bind.
             Event::Link { .. } | Event::InDoubt { .. } | Event::Stopped { cause: StopCause::Message, .. } => {
             }
             Event::Stopped { cause: StopCause::Bind, status, response } => {
-                self.first_bind.get_or_insert(Err(FirstBindError::Refused { status, response }));
+                let (endpoint, system_id) =
+                    (self.refused_at.take(), account.options().credentials.system_id.clone());
+                self.first_bind.get_or_insert(Err(FirstBindError::Refused {
+                    endpoint,
+                    system_id,
+                    status,
+                    response,
+                }));
             }
             Event::Resumed => {
                 // The first bind may still be made.

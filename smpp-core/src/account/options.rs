@@ -11,8 +11,8 @@ use crate::endpoint::Endpoint;
 use crate::frame::{Frame, SequenceNumber};
 use crate::pdu::{Address, Bind, BindMode, CommandStatus, InterfaceVersion, Pdu};
 use crate::provider::{LongMessages, Provider, ReceiptDialect};
-use crate::session::{Config, Rate};
-use crate::sms::{ReassemblyLimits, TextOptions};
+use crate::session::{Config, InvalidOption, Rate};
+use crate::sms::{Alphabet, ReassemblyLimits, TextOptions};
 use crate::tlv::{Tlv, Tlvs};
 use crate::wire::{COctets, Password, Quirks};
 
@@ -55,15 +55,15 @@ pub struct Options {
     /// The configuration of each bind's session: window, rate limit, keep-alive and timeouts. Default: the provider's. To keep what
     /// the provider states, change fields of it, as in `options.session.window = 32`; [`Config::default`] states none of that.
     pub session: Config,
-    /// How long the adapter may take to connect to one address, TLS included. The account itself runs no timer for it.
-    /// Default 10 s.
+    /// How long the adapter may take to connect to one address, TLS included. The account itself runs no timer for it. Above
+    /// zero. Default 10 s.
     pub connect_timeout: Duration,
-    /// The alphabets and character sets of texts. Default: the provider's.
+    /// The alphabets and character sets of texts. At least one alphabet has a `data_coding`. Default: the provider's.
     pub text: TextOptions<'static>,
     /// How a text that exceeds one message is sent: as concatenated segments, or in message_payload. Default: the
     /// provider's, or [`LongMessages::Udh16`] if it states none.
     pub long_messages: LongMessages,
-    /// The most segments that wait in the queue or are in flight. Beyond it
+    /// The most segments that wait in the queue or are in flight; at least 1. Beyond it
     /// [`submit`](super::Account::submit) returns [`SubmitError::Full`](super::SubmitError::Full). Default 1,000.
     pub queue_capacity: usize,
     /// The most requests about messages (query_sm, cancel_sm, replace_sm) without an outcome. Beyond it
@@ -167,7 +167,8 @@ impl Options {
         }
     }
 
-    /// Checks the credentials and the number of binds.
+    /// Checks the credentials, the number of binds, and that no limit or timeout has a value with which nothing could work. The
+    /// account calls it when it is created and [reconfigured](super::Account::reconfigure).
     ///
     /// # Errors
     ///
@@ -183,7 +184,36 @@ impl Options {
         if length > self.session.max_pdu {
             return Err(OptionsError::BindTooLong { length, max: self.session.max_pdu });
         }
-        self.check_binds(&self.binds)
+        self.check_binds(&self.binds)?;
+        self.session.check().map_err(OptionsError::Session)?;
+        self.check_values().map_err(OptionsError::Invalid)
+    }
+
+    /// Checks the limits and timeouts of the account itself.
+    fn check_values(&self) -> Result<(), InvalidOption> {
+        let check = InvalidOption::check;
+        Rate::check(self.rate, "rate")?;
+        check(
+            !self.connect_timeout.is_zero(),
+            "connect_timeout",
+            "is zero, so every connection would take too long: set a longer time, such as 10 s",
+        )?;
+        check(
+            self.queue_capacity > 0,
+            "queue_capacity",
+            "is 0, so no message could be sent: set it to 1 or more",
+        )?;
+        check(
+            !self.text.alphabets.is_empty(),
+            "text.alphabets",
+            "is empty, so no text without a data_coding of its own could be sent: name one or more",
+        )?;
+        let has_coding = |alphabet: &Alphabet| self.text.codings.data_coding(*alphabet).is_some();
+        check(
+            self.text.alphabets.iter().any(has_coding),
+            "text.alphabets",
+            "names no alphabet that a data_coding of text.codings means, so no text without a data_coding of its own could be sent: add one, or change the codings",
+        )
     }
 
     /// Checks that each group of binds has an endpoint. An adapter that knows no other host calls it.
@@ -298,15 +328,18 @@ pub struct Backoff {
 
 impl Default for Backoff {
     fn default() -> Self {
-        Self {
-            initial: Duration::from_secs(1),
-            max: Duration::from_secs(60),
-            reset_after: Duration::from_secs(10),
-        }
+        Self::DEFAULT
     }
 }
 
 impl Backoff {
+    /// The default, for constants.
+    pub const DEFAULT: Self = Self {
+        initial: Duration::from_secs(1),
+        max: Duration::from_secs(60),
+        reset_after: Duration::from_secs(10),
+    };
+
     /// The shortest delay after a failure. It prevents a busy loop if the configured delay is 0.
     const MIN: Duration = Duration::from_millis(2);
 
@@ -365,6 +398,15 @@ pub struct ReceiptOptions {
 }
 
 impl ReceiptOptions {
+    /// The default, for constants.
+    pub const DEFAULT: Self = Self {
+        dialect: ReceiptDialect::UNSTATED,
+        capacity: 100_000,
+        max_age: Duration::from_secs(72 * 3600),
+        remember_completed: Duration::from_secs(120),
+        early_capacity: 64,
+    };
+
     crate::setters! {
         const dialect: ReceiptDialect,
         const capacity: usize,
@@ -376,12 +418,6 @@ impl ReceiptOptions {
 
 impl Default for ReceiptOptions {
     fn default() -> Self {
-        Self {
-            dialect: ReceiptDialect::UNSTATED,
-            capacity: 100_000,
-            max_age: Duration::from_secs(72 * 3600),
-            remember_completed: Duration::from_secs(120),
-            early_capacity: 64,
-        }
+        Self::DEFAULT
     }
 }

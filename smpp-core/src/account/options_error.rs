@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use crate::session::InvalidOption;
 use crate::wire::InvalidOctets;
 
 /// The most octets of a field of the bind with [`Quirks::LONG_STRING`](crate::Quirks::LONG_STRING).
@@ -39,6 +40,10 @@ pub enum OptionsError {
     NoEndpoint,
     /// [`Options::binds`](super::Options::binds) requests no bind, and the caller waits for the first.
     NoBinds,
+    /// An option has a value with which nothing could work.
+    Invalid(InvalidOption),
+    /// A field of [`Options::session`](super::Options::session) has a value with which nothing could work.
+    Session(InvalidOption),
 }
 
 impl fmt::Display for OptionsError {
@@ -69,6 +74,8 @@ impl fmt::Display for OptionsError {
             Self::NoBinds => f.write_str(
                 "the option binds requests no bind, so none can be waited for: request one, or start the account without waiting",
             ),
+            Self::Invalid(error) => error.fmt(f),
+            Self::Session(error) => write!(f, "session.{error}"),
         }
     }
 }
@@ -77,6 +84,7 @@ impl core::error::Error for OptionsError {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         match self {
             Self::BindField { error, .. } => Some(error),
+            Self::Invalid(error) | Self::Session(error) => Some(error),
             _ => None,
         }
     }

@@ -53,20 +53,43 @@ pub use status_table::{BindAction, StatusTable, SubmitAction};
 /// assert_eq!(ACME.text_options().text("naïve")?.alphabet(), Alphabet::Latin1);
 /// # Ok::<(), smpp_proto::sms::TextError>(())
 /// ```
+///
+/// The setters are `const fn`s, so those of optional values take the value itself. To clear a value that the base states, assign
+/// `None` to the field, in a constant as well:
+///
+/// ```
+/// use smpp_proto::provider::Provider;
+///
+/// /// 8x8 behind a proxy that limits the rate.
+/// const PROXIED: Provider = {
+///     let mut provider = Provider::EIGHT_BY_EIGHT.host("proxy.example");
+///     provider.rate = None;
+///     provider
+/// };
+/// assert_eq!(PROXIED.config().rate, None);
+/// ```
+///
+/// `name`, [`host`](Self::host), `regions`, `plain_port`, `tls_port`, `tls_versions`, `recommended_binds`, `data_codings` and
+/// `max_message_id` are information for people and programs: no part of the library reads them. State where to connect as a URL or
+/// in [`Options::endpoints`](crate::account::Options::endpoints).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Provider {
     /// The name of the provider, for logs and user interfaces.
     pub name: &'static str,
-    /// The default host name to connect to.
+    /// The default host name to connect to. For information: an account and the connectors of the adapters get theirs as an
+    /// [`Endpoint`](crate::Endpoint).
     pub host: &'static str,
     /// The hosts by region, including [`host`](Self::host). Empty if there is only one host.
     pub regions: &'static [Region],
-    /// The TCP port for connections without TLS. `None` if the provider publishes none.
+    /// The TCP port for connections without TLS. `None` if the provider publishes none. For information, as
+    /// [`host`](Self::host).
     pub plain_port: Option<u16>,
-    /// The TCP port for connections with TLS from the first octet. `None` if the provider publishes none.
+    /// The TCP port for connections with TLS from the first octet. `None` if the provider publishes none. For information, as
+    /// [`host`](Self::host).
     pub tls_port: Option<u16>,
-    /// The TLS versions to offer, the preferred version first. Empty if not published.
+    /// The TLS versions of the provider, the preferred version first. Empty if not published. For information: the TLS
+    /// configuration of an adapter decides which are offered.
     pub tls_versions: &'static [TlsVersion],
     /// The SMPP version to state in a bind.
     pub interface_version: InterfaceVersion,
@@ -76,7 +99,7 @@ pub struct Provider {
     pub bind_quirks: Quirks,
     /// The maximum number of simultaneous binds of one account. `None` if not published: an account then uses one.
     pub max_binds: Option<u16>,
-    /// The bind modes that the provider recommends for high traffic. Empty if not published.
+    /// The bind modes that the provider recommends for high traffic. Empty if not published. For information.
     pub recommended_binds: &'static [BindMode],
     /// The rate limit of one bind, in messages per second. `None` if not published: the session then has no rate limit.
     pub rate: Option<Rate>,
@@ -90,15 +113,15 @@ pub struct Provider {
     pub operations: Operations,
     /// The alphabets that `data_coding` 0 and 1 mean.
     pub codings: Codings,
-    /// The accepted values of `data_coding`. Empty if not published.
+    /// The accepted values of `data_coding`. Empty if not published. For information.
     pub data_codings: &'static [DataCoding],
-    /// The alphabets for texts, the preferred alphabet first: see [`TextOptions`].
+    /// The alphabets for texts, the preferred alphabet first: see [`TextOptions`]. At least one: an account refuses an empty list.
     pub alphabets: &'static [Alphabet],
     /// How to send a text that needs several segments. `None` if not published: an account then uses
     /// [`LongMessages::Udh16`].
     pub long_messages: Option<LongMessages>,
     /// The maximum length of a message id, in octets. `None` if not published: the field allows 64
-    /// (SMPP 3.4 §4.4.2).
+    /// (SMPP 3.4 §4.4.2). For information.
     pub max_message_id: Option<usize>,
     /// The delivery receipts (DLRs): how to request them, and their format.
     pub receipts: ReceiptDialect,

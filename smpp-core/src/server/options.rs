@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use super::connection::AccountName;
 use crate::pdu::{BindMode, CommandStatus, InterfaceVersion};
-use crate::session::{Config, Rate};
+use crate::session::{Config, InvalidOption, Rate};
 use crate::wire::Tolerance;
 
 /// The configuration of a [`Server`](super::Server). Every table, queue and counter that a client can make grow has its bound
@@ -84,6 +84,16 @@ impl Default for Options {
 }
 
 impl Options {
+    /// Checks that the rate limits are not 0. The adapters call it when a server starts.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidOption`] names the first field that cannot work.
+    pub fn check(&self) -> Result<(), InvalidOption> {
+        Rate::check(self.rate, "rate")?;
+        Rate::check(self.account_rate, "account_rate")
+    }
+
     /// The output before a bind: some responses. A client that does not read them is not read either.
     const UNBOUND_OUTPUT: usize = 1024;
 
@@ -175,6 +185,16 @@ pub struct DeliveryOptions {
 }
 
 impl DeliveryOptions {
+    /// The default, for constants.
+    pub const DEFAULT: Self = Self {
+        capacity: 1000,
+        octets: 1024 * 1024,
+        total_octets: 64 * 1024 * 1024,
+        max_age: Duration::from_secs(24 * 3600),
+        max_attempts: 100,
+        retry_interval: Duration::from_secs(1),
+    };
+
     crate::setters! {
         const capacity: usize,
         const octets: usize,
@@ -187,14 +207,7 @@ impl DeliveryOptions {
 
 impl Default for DeliveryOptions {
     fn default() -> Self {
-        Self {
-            capacity: 1000,
-            octets: 1024 * 1024,
-            total_octets: 64 * 1024 * 1024,
-            max_age: Duration::from_secs(24 * 3600),
-            max_attempts: 100,
-            retry_interval: Duration::from_secs(1),
-        }
+        Self::DEFAULT
     }
 }
 

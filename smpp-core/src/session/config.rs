@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use super::invalid_option::InvalidOption;
 use super::operations::Operations;
 use super::rate_limiter::Rate;
 use crate::frame;
@@ -13,20 +14,27 @@ use crate::wire::Tolerance;
 /// Every buffer and table that a peer can make grow has its bound here. The defaults suit most providers;
 /// [`Provider`](crate::provider::Provider) holds the values that a provider publishes.
 ///
+/// [`check`](Self::check) refuses values that cannot work. Accounts, connectors, and the listeners that open a socket call it; a
+/// program that drives a session by itself, or hands the adapters a transport or a socket that it has opened, may.
+///
 /// ```
 /// use smpp_proto::session::{Config, Rate};
 /// let config = Config::default().window(64).rate(Rate::per_second(50));
-/// # assert_eq!(config.max_unanswered, 256);
+/// assert_eq!(config.check(), Ok(()));
+///
+/// // In a constant, start from `DEFAULT`.
+/// const SMALL: Config = Config::DEFAULT.window(4).max_unanswered(16);
+/// # assert_eq!((SMALL.window, SMALL.max_unanswered), (4, 16));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Config {
-    /// The window: how many requests of this side may be in flight, that is, sent and without a response. `1..=65535`;
-    /// 0 counts as 1. Beyond it [`request`](super::Session::request) returns
+    /// The window: how many requests of this side may be in flight, that is, sent and without a response. `1..=65535`.
+    /// Beyond it [`request`](super::Session::request) returns
     /// [`Refusal::WindowFull`](super::Refusal::WindowFull). enquire_link and unbind that the session sends by itself do
     /// not count. Default 16.
     pub window: u16,
-    /// Backpressure: how many requests of the peer may wait for the application's response. `1..=65535`; 0 counts as 1.
+    /// Backpressure: how many requests of the peer may wait for the application's response. `1..=65535`.
     /// From there on the session reads no input ([`wants_input`](super::Session::wants_input)), so that TCP slows the
     /// peer down, until the application has responded to one. Default 256.
     pub max_unanswered: u16,
@@ -36,11 +44,11 @@ pub struct Config {
     /// responds does not wait for ever: the response may be behind requests. Keep it shorter than the response timeout
     /// of both sides. Default 5 s.
     pub backpressure_timeout: Duration,
-    /// The largest PDU in octets, header included. A larger `command_length` from the peer ends the session with
+    /// The largest PDU in octets, header included; at least 16. A larger `command_length` from the peer ends the session with
     /// [`CloseReason::Framing`](super::CloseReason::Framing). A larger PDU of the caller is refused with
     /// [`Refusal::TooLong`](super::Refusal::TooLong). Default [`frame::DEFAULT_MAX_LENGTH`], 70 KiB.
     pub max_pdu: usize,
-    /// Backpressure: how many octets may wait for the transport. 0 counts as 1. From there on the session refuses
+    /// Backpressure: how many octets may wait for the transport; at least 1. From there on the session refuses
     /// requests with [`Refusal::OutputFull`](super::Refusal::OutputFull). Responses may take as much again, and one PDU
     /// more; from there on the session reads no input ([`wants_input`](super::Session::wants_input)). Default 256 KiB.
     pub max_output: usize,
@@ -76,7 +84,7 @@ pub struct Config {
     /// its rate from the requests in flight and the response time. Default true.
     pub slow_down_when_throttled: bool,
     /// How long the session waits for an accepted bind: on an SMSC from the start, on both sides from an outbind. Then it
-    /// ends with [`CloseReason::SessionInit`](super::CloseReason::SessionInit). Default 10 s.
+    /// ends with [`CloseReason::SessionInit`](super::CloseReason::SessionInit). Above zero. Default 10 s.
     pub session_init_timeout: Duration,
     /// ESME only: the SMSC opened the connection and must send outbind within
     /// [`session_init_timeout`](Self::session_init_timeout). Default false.
@@ -92,7 +100,8 @@ pub struct Config {
     /// How long the session waits for a response to a request. Then the request ends with
     /// [`UnansweredReason::Timeout`](super::UnansweredReason::Timeout), and the session continues. It also limits the wait
     /// for the response to enquire_link and unbind, for a transport that takes no octet of waiting output
-    /// ([`CloseReason::Stalled`](super::CloseReason::Stalled)), and for the last octets before the end. Default 10 s.
+    /// ([`CloseReason::Stalled`](super::CloseReason::Stalled)), and for the last octets before the end. Above zero. Default
+    /// 10 s.
     ///
     /// A timeout makes the session slow down as a throttled message does, send enquire_link (unless keep-alive is off), and
     /// refuse requests with [`Refusal::WindowFull`](super::Refusal::WindowFull) until the peer has sent something.
@@ -107,8 +116,8 @@ pub struct Config {
     /// `response_timeout`.
     pub max_response_timeouts: u16,
     /// How long a bound session may be idle before it unbinds, with
-    /// [`CloseReason::Inactive`](super::CloseReason::Inactive); `None` for ever. Any PDU in either direction restarts it,
-    /// except enquire_link and its response. Default `None`.
+    /// [`CloseReason::Inactive`](super::CloseReason::Inactive); `None` for ever. Above zero. Any PDU in either direction restarts
+    /// it, except enquire_link and its response. Default `None`.
     pub inactivity_timeout: Option<Duration>,
     /// Whether enquire_link and its response count as activity for [`inactivity_timeout`](Self::inactivity_timeout), as
     /// on some servers. Default false.
@@ -123,6 +132,81 @@ pub struct Config {
 }
 
 impl Config {
+    /// The default, for constants.
+    pub const DEFAULT: Self = Self {
+        window: 16,
+        max_unanswered: 256,
+        backpressure_timeout: Duration::from_secs(5),
+        max_pdu: frame::DEFAULT_MAX_LENGTH,
+        max_output: 256 * 1024,
+        max_malformed: 1000,
+        tolerance: None,
+        operations: Operations::all(),
+        assumed_version: InterfaceVersion::V3_4,
+        peer_version: None,
+        rate: None,
+        slow_down_when_throttled: true,
+        session_init_timeout: Duration::from_secs(10),
+        awaits_outbind: false,
+        enquire_link_interval: Some(Duration::from_secs(20)),
+        response_timeout: Duration::from_secs(10),
+        late_response_timeout: Duration::from_secs(60),
+        max_response_timeouts: 6,
+        inactivity_timeout: None,
+        enquire_link_is_activity: false,
+        drain_timeout: Duration::from_secs(5),
+    };
+
+    /// Checks that a session can work with these values.
+    ///
+    /// A session that is created with others nevertheless counts a window, a `max_unanswered`, a `max_output` or a rate of 0 as
+    /// 1. A `response_timeout`, `session_init_timeout` or `inactivity_timeout` of zero passes at once.
+    ///
+    /// ```
+    /// use smpp_proto::session::Config;
+    /// let error = Config::default().window(0).check().unwrap_err();
+    /// assert_eq!(error.to_string(), "window is 0, so no request could be sent: set it to 1 or more");
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidOption`] names the first field that cannot work.
+    pub fn check(&self) -> Result<(), InvalidOption> {
+        let check = InvalidOption::check;
+        check(self.window > 0, "window", "is 0, so no request could be sent: set it to 1 or more")?;
+        check(
+            self.max_unanswered > 0,
+            "max_unanswered",
+            "is 0, so no request could be received: set it to 1 or more",
+        )?;
+        check(
+            self.max_pdu >= frame::HEADER_LENGTH,
+            "max_pdu",
+            "is shorter than a header, so no PDU could pass: set it to 16 octets or more",
+        )?;
+        check(
+            self.max_output > 0,
+            "max_output",
+            "is 0, so nothing could be sent: set it to 1 octet or more",
+        )?;
+        Rate::check(self.rate, "rate")?;
+        check(
+            !self.session_init_timeout.is_zero(),
+            "session_init_timeout",
+            "is zero, so a session that waits for a bind would end at once: set a longer time, such as 10 s",
+        )?;
+        check(
+            !self.response_timeout.is_zero(),
+            "response_timeout",
+            "is zero, so every response would come too late: set a longer time, such as 10 s",
+        )?;
+        check(
+            self.inactivity_timeout.is_none_or(|timeout| !timeout.is_zero()),
+            "inactivity_timeout",
+            "is zero, so a bind would end at once: set a longer time, or None to keep it",
+        )
+    }
+
     /// Returns the interval of the keep-alive, if there is one.
     pub(super) fn keep_alive(&self) -> Option<Duration> {
         self.enquire_link_interval.filter(|interval| !interval.is_zero())
@@ -155,28 +239,6 @@ impl Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self {
-            window: 16,
-            max_unanswered: 256,
-            backpressure_timeout: Duration::from_secs(5),
-            max_pdu: frame::DEFAULT_MAX_LENGTH,
-            max_output: 256 * 1024,
-            max_malformed: 1000,
-            tolerance: None,
-            operations: Operations::all(),
-            assumed_version: InterfaceVersion::V3_4,
-            peer_version: None,
-            rate: None,
-            slow_down_when_throttled: true,
-            session_init_timeout: Duration::from_secs(10),
-            awaits_outbind: false,
-            enquire_link_interval: Some(Duration::from_secs(20)),
-            response_timeout: Duration::from_secs(10),
-            late_response_timeout: Duration::from_secs(60),
-            max_response_timeouts: 6,
-            inactivity_timeout: None,
-            enquire_link_is_activity: false,
-            drain_timeout: Duration::from_secs(5),
-        }
+        Self::DEFAULT
     }
 }

@@ -54,6 +54,7 @@ mod config;
 mod event;
 mod histogram;
 mod inbound;
+mod invalid_option;
 mod lifecycle;
 #[cfg(test)]
 mod model_tests;
@@ -85,6 +86,7 @@ pub use close_reason::CloseReason;
 pub use config::Config;
 pub use event::Event;
 pub use histogram::Histogram;
+pub use invalid_option::InvalidOption;
 pub use observer::{Direction, ObservedPdu, Observer};
 pub use operations::Operations;
 pub(crate) use outcome::fmt_refused;

@@ -8,6 +8,7 @@
 use core::num::NonZeroU32;
 use core::time::Duration;
 
+use super::invalid_option::InvalidOption;
 use crate::time::Instant;
 
 const SECOND: u64 = 1_000_000_000;
@@ -38,10 +39,12 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// Creates a rate of at most `per_second` messages in any sliding second, spaced evenly but for late timers. 0 counts
-    /// as 1.
+    /// Creates a rate of at most `per_second` messages in any sliding second, spaced evenly but for late timers.
+    ///
+    /// A rate of 0 is no valid option: the checks of the options that have it refuse it, for example
+    /// [`Config::check`](super::Config::check). Where no check is made, it counts as 1.
     pub const fn per_second(per_second: u32) -> Self {
-        Self { per_second: if per_second == 0 { 1 } else { per_second }, burst: 1 }
+        Self { per_second, burst: 1 }
     }
 
     /// Allows `burst` messages at once after a pause. The range is `1..=per_second`; other values are clamped.
@@ -54,7 +57,7 @@ impl Rate {
     pub const fn with_burst(self, burst: u32) -> Self {
         let burst = match burst {
             0 => 1,
-            burst if burst > self.per_second => self.per_second,
+            burst if burst > self.counted() => self.counted(),
             burst => burst,
         };
         Self { burst, ..self }
@@ -65,10 +68,24 @@ impl Rate {
         self.per_second
     }
 
+    /// Returns the limit that is kept: at least 1.
+    pub(super) const fn counted(self) -> u32 {
+        if self.per_second == 0 { 1 } else { self.per_second }
+    }
+
+    /// Checks that the rate, if there is one, is not 0.
+    pub(crate) fn check(rate: Option<Self>, option: &'static str) -> Result<(), InvalidOption> {
+        InvalidOption::check(
+            rate.is_none_or(|rate| rate.per_second > 0),
+            option,
+            "is 0 messages per second, so none could be sent: set it to 1 or more, or None for no limit",
+        )
+    }
+
     /// Returns the interval between two due times and the slack before each, in nanoseconds. A second holds at most
     /// `(SECOND + slack) / interval` messages, rounded up: that is `per_second`.
     fn interval_and_slack(self) -> (u64, u64) {
-        let (per_second, burst) = (u64::from(self.per_second), u64::from(self.burst));
+        let (per_second, burst) = (u64::from(self.counted()), u64::from(self.burst));
         let interval = SECOND.div_ceil(per_second - burst + 1);
         let slack = interval * (burst - 1);
         if slack >= CATCH_UP {

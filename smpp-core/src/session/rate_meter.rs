@@ -35,7 +35,7 @@ pub struct RateMeter {
 impl RateMeter {
     /// Creates a meter that has counted no message.
     pub const fn new(rate: Rate) -> Self {
-        Self { limit: rate.limit() as usize, taken: VecDeque::new() }
+        Self { limit: rate.counted() as usize, taken: VecDeque::new() }
     }
 
     /// Counts a message that arrives at `now`. Pass the times in order.
@@ -83,7 +83,7 @@ impl RateMeter {
 
     /// Changes the limit. What is counted still counts.
     pub(crate) const fn set_rate(&mut self, rate: Rate) {
-        self.limit = rate.limit() as usize;
+        self.limit = rate.counted() as usize;
     }
 
     /// Returns from when on no message counts; `None` if none was counted.

@@ -8,16 +8,17 @@ use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 
+use super::number::AnyNumber;
 use crate::account::Binds;
 use crate::endpoint::Endpoint;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Group {
-    transceivers: Option<u16>,
-    transmitters: Option<u16>,
-    receivers: Option<u16>,
-    pairs: Option<u16>,
+    transceivers: Option<AnyNumber<u16>>,
+    transmitters: Option<AnyNumber<u16>>,
+    receivers: Option<AnyNumber<u16>>,
+    pairs: Option<AnyNumber<u16>>,
     endpoints: Option<Urls>,
 }
 
@@ -26,10 +27,10 @@ impl Group {
         let Self { transceivers, transmitters, receivers, pairs, endpoints } = self;
         let endpoints = endpoints.map(Urls::endpoints).transpose()?;
         let of_modes = [
-            transceivers.map(Binds::transceivers),
-            transmitters.map(Binds::transmitters),
-            receivers.map(Binds::receivers),
-            pairs.map(Binds::pairs),
+            transceivers.map(AnyNumber::get).map(Binds::transceivers),
+            transmitters.map(AnyNumber::get).map(Binds::transmitters),
+            receivers.map(AnyNumber::get).map(Binds::receivers),
+            pairs.map(AnyNumber::get).map(Binds::pairs),
         ];
         for group in of_modes.into_iter().flatten() {
             binds = binds.and(match &endpoints {

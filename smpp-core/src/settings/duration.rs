@@ -18,6 +18,30 @@ impl Value for Span {
     }
 }
 
+/// A duration above zero.
+pub(super) struct PositiveSpan(Duration);
+
+impl Value for PositiveSpan {
+    type Field = Duration;
+
+    fn value(self) -> Duration {
+        self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for PositiveSpan {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Span(duration) = Span::deserialize(deserializer)?;
+        if duration.is_zero() {
+            return Err(de::Error::invalid_value(
+                Unexpected::Other("zero"),
+                &"a duration above zero, such as \"10s\"",
+            ));
+        }
+        Ok(Self(duration))
+    }
+}
+
 /// Parses numbers with units, and adds them.
 fn parse(text: &str) -> Option<Duration> {
     let (mut rest, mut total) = (text.trim(), Duration::ZERO);

@@ -45,19 +45,26 @@
 //! | type | value |
 //! | --- | --- |
 //! | duration | a text of numbers with the units `ms`, `s`, `m`, `h` and `d`: `"30s"`, `"1m30s"`, `"1.5s"`, `"72h"`; or a number of seconds |
+//! | number | a whole number in the range of the field: most from 0; from 1 where 0 could not work, such as `window` |
 //! | optional field | the value, or `"none"` |
 //! | [`Rate`](crate::session::Rate) | messages per second: `50`; with a burst `{ per_second = 50, burst = 10 }` |
 //! | enumeration | the name of the variant in lower case: `"gsm7"`, `"udh16"`, `"by_tlvs"`, `"adaptive"`, `"transceiver"` |
 //! | [`CommandStatus`](crate::CommandStatus), [`MessageState`](crate::MessageState), [`Ton`](crate::Ton), [`Npi`](crate::Npi), [`DataCoding`](crate::DataCoding) | the name (`"ESME_RTHROTTLED"`, `"delivered"`, `"international"`) or the number; `DataCoding` only the number |
 //! | set of flags | a list of names: `["submit_sm", "query_sm"]` |
+//! | `message_ids` of a [`ReceiptDialect`](crate::provider::ReceiptDialect) | a table that says how ids in receipts are compared with those of responses: `{ ignore_case = true, submitted = "hexadecimal", receipted = "decimal" }`; see below |
 //! | `endpoints` | a URL, or a list of URLs: `["smpps://smpp.8x8.com:2776"]`. If the file states no `system_id` or `password`, the first URL may |
 //!
 //! - `provider` is `"8x8"`, or a table in the format that `smpp probe` writes. Its key `base` names the provider that it starts from:
-//!   `"8x8"`, or `"unstated"`, the default. Tables under `[session]`, `[receipts]` and so on change what follows from it.
+//!   `"8x8"`, or `"unstated"`, the default. Tables under `[session]`, `[receipts]` and so on change what follows from it. Its `host` and ports are for
+//!   information: state `endpoints`.
 //! - `binds` is a table of `transceivers`, `transmitters`, `receivers` and `pairs` with their numbers, or a list of such tables, each
 //!   with `endpoints` of its own if it needs them: `[{ transmitters = 2, endpoints = ["smpps://tx.example.net"] }, { receivers = 1 }]`.
 //! - `statuses` has the lists `submit` and `bind`: `[{ status = "ESME_RSYSERR", action = "retry", times = 5, delay = "2s" }]`. The actions
 //!   of a submit are `refuse`, `retry`, `pause`, `rebind` and `stop`; of a bind `retry` and `stop`.
+//! - `message_ids`, in `[receipts.dialect]` of the options or `[receipts]` of a provider, is a
+//!   [`MessageIdPolicy`](crate::sms::MessageIdPolicy). `submitted` and `receipted` are the notations of ids in responses and in receipts,
+//!   `"decimal"` or `"hexadecimal"`: then ids are compared as numbers. If only one of them is stated, it holds for both. If neither is, ids are
+//!   compared as texts, with `ignore_case = true` in any case of letters. A table without keys means equal texts.
 //! - `unanswered_policy` is `"report"`, or `{ resend = 2 }`.
 //! - Only in code: [`ReceiptDialect::parser`](crate::provider::ReceiptDialect::parser) and the TLVs of
 //!   [`Credentials`](crate::account::Credentials).
@@ -71,6 +78,7 @@
 mod binds;
 mod duration;
 mod names;
+mod number;
 mod options;
 mod provider;
 mod statuses;

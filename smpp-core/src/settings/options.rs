@@ -9,12 +9,13 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserializer, MapAccess, Unexpected, Visitor};
 
 use super::binds::Urls;
-use super::duration::Span;
+use super::duration::{PositiveSpan, Span};
 use super::names::Named;
+use super::number::{AnyNumber, Positive, Whole};
 use super::provider::{CodingsTable, DialectTable};
 use super::statuses::StatusLists;
 use super::table;
-use super::value::{Flags, Items, OrNone, RateTable, Value};
+use super::value::{Flags, Items, OrNone, RateTable, SomeItems, Value};
 use crate::account::{
     Backoff, Binds, Credentials, Options, ReceiptOptions, SegmentAckMode, UnansweredPolicy,
 };
@@ -28,25 +29,25 @@ use crate::wire::{Quirks, Tolerance};
 
 table! {
     ConfigTable for Config {
-        window: u16,
-        max_unanswered: u16,
+        window: Positive<u16>,
+        max_unanswered: Positive<u16>,
         backpressure_timeout: Span,
-        max_pdu: usize,
-        max_output: usize,
-        max_malformed: u32,
+        max_pdu: Whole<usize, 16>,
+        max_output: Positive<usize>,
+        max_malformed: AnyNumber<u32>,
         tolerance: OrNone<Named<Tolerance>>,
         operations: Flags<Named<Operations>>,
         assumed_version: Named<InterfaceVersion>,
         peer_version: OrNone<Named<InterfaceVersion>>,
         rate: OrNone<RateTable>,
         slow_down_when_throttled: bool,
-        session_init_timeout: Span,
+        session_init_timeout: PositiveSpan,
         awaits_outbind: bool,
         enquire_link_interval: OrNone<Span>,
-        response_timeout: Span,
+        response_timeout: PositiveSpan,
         late_response_timeout: Span,
-        max_response_timeouts: u16,
-        inactivity_timeout: OrNone<Span>,
+        max_response_timeouts: AnyNumber<u16>,
+        inactivity_timeout: OrNone<PositiveSpan>,
         enquire_link_is_activity: bool,
         drain_timeout: Span,
     }
@@ -70,10 +71,10 @@ table! {
 
 table! {
     ReceiptTable for ReceiptOptions {
-        capacity: usize,
+        capacity: AnyNumber<usize>,
         max_age: Span,
         remember_completed: Span,
-        early_capacity: usize,
+        early_capacity: AnyNumber<usize>,
     }
     tables {
         dialect: DialectTable,
@@ -82,10 +83,10 @@ table! {
 
 table! {
     ReassemblyTable for ReassemblyLimits {
-        max_messages: usize,
-        max_octets: usize,
-        max_messages_per_sender: usize,
-        max_octets_per_sender: usize,
+        max_messages: AnyNumber<usize>,
+        max_octets: AnyNumber<usize>,
+        max_messages_per_sender: AnyNumber<usize>,
+        max_octets_per_sender: AnyNumber<usize>,
         max_age: Span,
         duplicate_window: Span,
     }
@@ -95,7 +96,7 @@ type StaticTextOptions = TextOptions<'static>;
 
 table! {
     TextTable for StaticTextOptions {
-        alphabets: Items<Named<Alphabet>>,
+        alphabets: SomeItems<Named<Alphabet>>,
         languages: Items<Named<Language>>,
     }
     tables {
@@ -108,19 +109,19 @@ table! {
         interface_version: Named<InterfaceVersion>,
         bind_quirks: Flags<Named<Quirks>>,
         binds: Binds,
-        max_binds: u16,
+        max_binds: AnyNumber<u16>,
         connect_interval: Span,
-        connect_timeout: Span,
+        connect_timeout: PositiveSpan,
         long_messages: Named<LongMessages>,
-        queue_capacity: usize,
-        request_capacity: usize,
+        queue_capacity: Positive<usize>,
+        request_capacity: AnyNumber<usize>,
         unanswered_policy: UnansweredPolicy,
         rate: OrNone<RateTable>,
         spread_segments: bool,
         segment_ack_timeout: Span,
         unbind_timeout: Span,
         segment_ack_mode: Named<SegmentAckMode>,
-        seed: OrNone<u64>,
+        seed: OrNone<AnyNumber<u64>>,
     }
     tables {
         backoff: BackoffTable,
@@ -237,7 +238,7 @@ impl<'de> Deserialize<'de> for UnansweredPolicy {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
         struct Resend {
-            resend: u16,
+            resend: AnyNumber<u16>,
         }
 
         struct Policy;
@@ -258,7 +259,7 @@ impl<'de> Deserialize<'de> for UnansweredPolicy {
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<UnansweredPolicy, A::Error> {
                 let Resend { resend } = Resend::deserialize(MapAccessDeserializer::new(map))?;
-                Ok(UnansweredPolicy::Resend(resend))
+                Ok(UnansweredPolicy::Resend(resend.get()))
             }
         }
 

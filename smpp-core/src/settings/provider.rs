@@ -9,9 +9,10 @@ use serde::de::{self, Deserializer, MapAccess, Unexpected, Visitor};
 
 use super::duration::Span;
 use super::names::Named;
+use super::number::Positive;
 use super::statuses::StatusLists;
 use super::table;
-use super::value::{Flags, Items, OrNone, RateTable, Text, Value};
+use super::value::{Flags, Items, OrNone, RateTable, SomeItems, Text, Value};
 use crate::header::InterfaceVersion;
 use crate::pdu::BindMode;
 use crate::provider::{
@@ -71,21 +72,21 @@ table! {
         name: Text,
         host: Text,
         regions: Items<RegionTable>,
-        plain_port: OrNone<u16>,
-        tls_port: OrNone<u16>,
+        plain_port: OrNone<Positive<u16>>,
+        tls_port: OrNone<Positive<u16>>,
         tls_versions: Items<Named<TlsVersion>>,
         interface_version: Named<InterfaceVersion>,
         bind_quirks: Flags<Named<Quirks>>,
-        max_binds: OrNone<u16>,
+        max_binds: OrNone<Positive<u16>>,
         recommended_binds: Items<Named<BindMode>>,
         rate: OrNone<RateTable>,
-        window: OrNone<u16>,
+        window: OrNone<Positive<u16>>,
         enquire_link_interval: OrNone<Span>,
         operations: Flags<Named<Operations>>,
         data_codings: Items<Named<DataCoding>>,
-        alphabets: Items<Named<Alphabet>>,
+        alphabets: SomeItems<Named<Alphabet>>,
         long_messages: OrNone<Named<LongMessages>>,
-        max_message_id: OrNone<usize>,
+        max_message_id: OrNone<Positive<usize>>,
         statuses: StatusLists,
     }
     tables {

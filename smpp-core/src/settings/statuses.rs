@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use super::duration::Span;
 use super::names::Named;
+use super::number::AnyNumber;
 use super::value::{Items, Value};
 use crate::account::Statuses;
 use crate::pdu::CommandStatus;
@@ -24,9 +25,9 @@ pub(super) struct StatusLists {
 #[serde(tag = "action", rename_all = "snake_case", deny_unknown_fields)]
 enum SubmitRow {
     Refuse { status: Named<CommandStatus> },
-    Retry { status: Named<CommandStatus>, times: u16, delay: Span },
-    Pause { status: Named<CommandStatus>, times: u16, delay: Span },
-    Rebind { status: Named<CommandStatus>, times: u16 },
+    Retry { status: Named<CommandStatus>, times: AnyNumber<u16>, delay: Span },
+    Pause { status: Named<CommandStatus>, times: AnyNumber<u16>, delay: Span },
+    Rebind { status: Named<CommandStatus>, times: AnyNumber<u16> },
     Stop { status: Named<CommandStatus> },
 }
 
@@ -44,12 +45,12 @@ impl Value for SubmitRow {
         match self {
             Self::Refuse { status } => (status.value(), SubmitAction::Refuse),
             Self::Retry { status, times, delay } => {
-                (status.value(), SubmitAction::Retry { times, delay: delay.value() })
+                (status.value(), SubmitAction::Retry { times: times.get(), delay: delay.value() })
             }
             Self::Pause { status, times, delay } => {
-                (status.value(), SubmitAction::Pause { times, delay: delay.value() })
+                (status.value(), SubmitAction::Pause { times: times.get(), delay: delay.value() })
             }
-            Self::Rebind { status, times } => (status.value(), SubmitAction::Rebind { times }),
+            Self::Rebind { status, times } => (status.value(), SubmitAction::Rebind { times: times.get() }),
             Self::Stop { status } => (status.value(), SubmitAction::Stop),
         }
     }

@@ -368,7 +368,10 @@ fn errors_say_what_is_wrong_and_what_may_be_stated() {
             "system_id = \"shop\"\nunbind_timeout = -0.5",
             "invalid value: floating point `-0.5`, expected a duration",
         ),
-        ("system_id = \"shop\"\nmax_binds = 70000", "invalid value: integer `70000`, expected u16"),
+        (
+            "system_id = \"shop\"\nmax_binds = 70000",
+            "invalid value: integer `70000`, expected a whole number from 0 to 65535",
+        ),
         ("system_id = \"shop\"\nrate = 0", "invalid value: integer `0`, expected messages per second"),
         (
             "system_id = \"shop\"\n[text]\nalphabets = [\"gsm8\"]",
@@ -395,6 +398,43 @@ fn errors_say_what_is_wrong_and_what_may_be_stated() {
     ] {
         let error = error::<Options>(text);
         assert!(error.contains(expected), "{text:?}: {error}");
+    }
+}
+
+#[test]
+fn a_number_out_of_range_is_refused_with_its_range() {
+    for (text, expected) in [
+        ("[session]\nwindow = 0", "integer `0`, expected a whole number from 1 to 65535"),
+        ("[session]\nwindow = 65536", "integer `65536`, expected a whole number from 1 to 65535"),
+        ("[session]\nwindow = 1.5", "floating point `1.5`, expected a whole number from 1 to 65535"),
+        ("[session]\nwindow = \"8\"", "string \"8\", expected a whole number from 1 to 65535"),
+        ("[session]\nmax_unanswered = 0", "expected a whole number from 1 to 65535"),
+        ("[session]\nmax_pdu = 15", "integer `15`, expected a whole number, 16 or more"),
+        ("[session]\nmax_output = 0", "integer `0`, expected a whole number, 1 or more"),
+        ("[session]\nmax_malformed = -1", "integer `-1`, expected a whole number from 0 to 4294967295"),
+        ("[session]\nresponse_timeout = 0", "zero, expected a duration above zero"),
+        ("[session]\nsession_init_timeout = \"0s\"", "zero, expected a duration above zero"),
+        ("[session]\ninactivity_timeout = 0", "zero, expected a duration above zero"),
+        ("[session]\nrate = 4294967296", "expected messages per second from 1 to 4294967295"),
+        ("rate = { per_second = 0 }", "integer `0`, expected a whole number from 1 to 4294967295"),
+        (
+            "rate = { per_second = 50, burst = 51 }",
+            "burst is 51, more than per_second, 50: set it to 1 to 50",
+        ),
+        ("connect_timeout = 0", "zero, expected a duration above zero"),
+        ("queue_capacity = 0", "integer `0`, expected a whole number, 1 or more"),
+        ("binds = { pairs = 65536 }", "integer `65536`, expected a whole number from 0 to 65535"),
+        ("unanswered_policy = { resend = -1 }", "integer `-1`, expected a whole number from 0 to 65535"),
+        ("[text]\nalphabets = []", "invalid length 0, expected a list with one value or more"),
+        ("[provider]\nwindow = 0", "integer `0`, expected a whole number from 1 to 65535"),
+        ("[provider]\nmax_message_id = 0", "integer `0`, expected a whole number, 1 or more"),
+        ("[provider]\nplain_port = 0", "integer `0`, expected a whole number from 1 to 65535"),
+        ("[provider]\nalphabets = []", "invalid length 0, expected a list with one value or more"),
+    ] {
+        let lines = text.lines().count();
+        let error = error::<Options>(&alloc::format!("system_id = \"shop\"\n{text}"));
+        assert!(error.contains(expected), "{text:?}: {error}");
+        assert!(error.contains(&alloc::format!("at line {}", lines + 1)), "{error}");
     }
 }
 

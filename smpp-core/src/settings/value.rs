@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{self, Deserializer, IntoDeserializer, MapAccess, SeqAccess, Unexpected, Visitor};
 
+use super::number::Positive;
 use crate::session::Rate;
 
 /// What a file states for a field.
@@ -32,7 +33,7 @@ macro_rules! plain {
     };
 }
 
-plain! { bool u16 u32 u64 usize }
+plain! { bool }
 
 /// A value, or `"none"`.
 pub(super) struct OrNone<T>(Option<T>);
@@ -107,9 +108,8 @@ impl<'de> Deserialize<'de> for RateTable {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
         struct Table {
-            per_second: u32,
-            #[serde(default)]
-            burst: u32,
+            per_second: Positive<u32>,
+            burst: Option<Positive<u32>>,
         }
 
         struct Any;
@@ -118,12 +118,16 @@ impl<'de> Deserialize<'de> for RateTable {
             type Value = RateTable;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("messages per second, such as 50 or { per_second = 50, burst = 10 }")
+                write!(
+                    f,
+                    "messages per second from 1 to {}, such as 50 or {{ per_second = 50, burst = 10 }}",
+                    u32::MAX
+                )
             }
 
             fn visit_u64<E: de::Error>(self, number: u64) -> Result<RateTable, E> {
                 match u32::try_from(number) {
-                    Ok(per_second @ 1..) => Ok(RateTable { per_second, burst: 0 }),
+                    Ok(per_second @ 1..) => Ok(RateTable { per_second, burst: 1 }),
                     _ => Err(E::invalid_value(Unexpected::Unsigned(number), &self)),
                 }
             }
@@ -135,7 +139,13 @@ impl<'de> Deserialize<'de> for RateTable {
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RateTable, A::Error> {
                 let Table { per_second, burst } = Table::deserialize(MapAccessDeserializer::new(map))?;
-                Ok(RateTable { burst, ..self.visit_u64(per_second.into())? })
+                let (per_second, burst) = (per_second.get(), burst.map_or(1, Positive::get));
+                if burst > per_second {
+                    return Err(de::Error::custom(format_args!(
+                        "burst is {burst}, more than per_second, {per_second}: set it to 1 to {per_second}"
+                    )));
+                }
+                Ok(RateTable { per_second, burst })
             }
         }
 
@@ -176,6 +186,30 @@ where
 
     fn value(self) -> Self::Field {
         Box::leak(self.0.into_iter().map(T::value).collect())
+    }
+}
+
+/// A list with at least one item.
+pub(super) struct SomeItems<T>(Items<T>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for SomeItems<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let items = Items::deserialize(deserializer)?;
+        if items.0.is_empty() {
+            return Err(de::Error::invalid_length(0, &"a list with one value or more"));
+        }
+        Ok(Self(items))
+    }
+}
+
+impl<T: Value> Value for SomeItems<T>
+where
+    T::Field: 'static,
+{
+    type Field = &'static [T::Field];
+
+    fn value(self) -> Self::Field {
+        self.0.value()
     }
 }
 

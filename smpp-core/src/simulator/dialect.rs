@@ -73,8 +73,8 @@ pub struct Dialect {
     /// The status of a message beyond [`Rules::rate`](super::Rules::rate) and of one that
     /// [`Rules::throttled_percent`](super::Rules::throttled_percent) selects. Default `ESME_RTHROTTLED`.
     pub rate_status: CommandStatus,
-    /// How many messages of a bind may be unanswered ([`Simulator::responded`](super::Simulator::responded)); `None` for no
-    /// limit. Default `None`.
+    /// How many messages of a bind may be unanswered ([`Simulator::responded`](super::Simulator::responded)), at least 1; `None`
+    /// for no limit. Default `None`.
     pub window: Option<u16>,
     /// The status of a message beyond [`window`](Self::window). Default `ESME_RTHROTTLED`.
     pub window_status: CommandStatus,
@@ -86,8 +86,8 @@ pub struct Dialect {
     /// Whether each accepted message comes back as an MO message, from its source to its destination, as if the destination
     /// were a number of the account. Default `None`.
     pub echo: Option<Echo>,
-    /// How long a bind may be idle before the SMSC unbinds it; `None` for ever. enquire_link counts as activity. Default
-    /// `None`.
+    /// How long a bind may be idle before the SMSC unbinds it, above zero; `None` for ever. enquire_link counts as activity.
+    /// Default `None`.
     pub idle_timeout: Option<Duration>,
 }
 
@@ -177,32 +177,7 @@ pub enum DialectError {
 
 impl Default for Dialect {
     fn default() -> Self {
-        Self {
-            sc_interface_version: Some(InterfaceVersion::V3_4),
-            response_ids: IdForm::default(),
-            text_ids: IdForm::default(),
-            tlv_ids: IdForm::default(),
-            receipt_content: ReceiptContent::default(),
-            segment_receipts: SegmentReceipts::default(),
-            receipt_esm_class: EsmClass::DELIVERY_RECEIPT,
-            intermediate: None,
-            intermediate_esm_class: EsmClass::INTERMEDIATE_NOTIFICATION,
-            correction: None,
-            leading_nul: false,
-            receipt_offset: UtcOffset::UTC,
-            route: DeliveryRoute::default(),
-            one_at_a_time: false,
-            submit_tlvs: SubmitTlvs::default(),
-            response_tlvs: Vec::new(),
-            bind_status: CommandStatus::RALYBND,
-            rate_status: CommandStatus::RTHROTTLED,
-            window: None,
-            window_status: CommandStatus::RTHROTTLED,
-            refused_destinations: Vec::new(),
-            default_alphabet: Alphabet::Gsm7,
-            echo: None,
-            idle_timeout: None,
-        }
+        Self::DEFAULT
     }
 }
 
@@ -231,7 +206,7 @@ const SETTINGS: [(&str, &str); 24] = [
     ("refuse", "DESTINATION:STATUS; each adds one"),
     ("alphabet", "gsm7, gsm7-packed, ascii, latin1 or ucs2"),
     ("echo", "default, ucs2 or none"),
-    ("idle", "milliseconds, or none"),
+    ("idle", "milliseconds from 1, or none"),
 ];
 
 const ID_FORMS: &str =
@@ -239,6 +214,34 @@ const ID_FORMS: &str =
 const STATUSES: &str = "a status such as RBINDFAIL or 0x0000000D";
 
 impl Dialect {
+    /// The default, for constants.
+    pub const DEFAULT: Self = Self {
+        sc_interface_version: Some(InterfaceVersion::V3_4),
+        response_ids: IdForm::DEFAULT,
+        text_ids: IdForm::DEFAULT,
+        tlv_ids: IdForm::DEFAULT,
+        receipt_content: ReceiptContent::TextAndState,
+        segment_receipts: SegmentReceipts::Each,
+        receipt_esm_class: EsmClass::DELIVERY_RECEIPT,
+        intermediate: None,
+        intermediate_esm_class: EsmClass::INTERMEDIATE_NOTIFICATION,
+        correction: None,
+        leading_nul: false,
+        receipt_offset: UtcOffset::UTC,
+        route: DeliveryRoute::Any,
+        one_at_a_time: false,
+        submit_tlvs: SubmitTlvs::Accept,
+        response_tlvs: Vec::new(),
+        bind_status: CommandStatus::RALYBND,
+        rate_status: CommandStatus::RTHROTTLED,
+        window: None,
+        window_status: CommandStatus::RTHROTTLED,
+        refused_destinations: Vec::new(),
+        default_alphabet: Alphabet::Gsm7,
+        echo: None,
+        idle_timeout: None,
+    };
+
     /// Sets one property by its name, as `smpp smsc --dialect NAME=VALUE` does. [`settings`](Self::settings) lists them.
     ///
     /// # Errors
@@ -344,9 +347,9 @@ impl Dialect {
                 }
             }
             "idle" => {
-                let millis =
-                    |value: &str| value.parse().ok().map(|millis: u32| Duration::from_millis(millis.into()));
-                self.idle_timeout = or_none(value, millis).ok()?;
+                let from_one = |value: &str| value.parse().ok().filter(|millis: &u32| *millis > 0);
+                let millis = or_none(value, from_one).ok()?;
+                self.idle_timeout = millis.map(|millis| Duration::from_millis(millis.into()));
             }
             _ => return None,
         }

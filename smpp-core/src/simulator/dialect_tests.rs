@@ -293,6 +293,7 @@ fn a_setting_is_parsed_or_named() {
         ("version", "5.0"),
         ("intermediate", "none"),
         ("idle", "none"),
+        ("idle", "1"),
         ("window", "none"),
         ("utc-offset", "-03:30"),
         ("alphabet", "gsm7-packed"),
@@ -306,6 +307,7 @@ fn a_setting_is_parsed_or_named() {
     for (name, value) in [
         ("version", "4"),
         ("window", "0"),
+        ("idle", "0"),
         ("utc-offset", "+13:00"),
         ("utc-offset", "+00:07"),
         ("esm-class", "256"),

@@ -6,8 +6,10 @@ use core::ops::Range;
 use core::time::Duration;
 
 use super::rng::Rng;
+use super::rules::check_percent;
 use crate::frame::{Frame, SequenceNumber};
 use crate::pdu::{CommandId, CommandStatus};
+use crate::session::InvalidOption;
 
 /// The longest extra delay of a response with [`Faults::reorder`], in milliseconds.
 const MAX_REORDER_DELAY: u64 = 100;
@@ -24,14 +26,14 @@ const MAX_PLANNED: usize = 10_000;
 /// [`Rules::throttled_percent`](super::Rules::throttled_percent) refuses messages with `ESME_RTHROTTLED`, and
 /// [`Answer`](super::Answer) chooses the messages that a fault concerns.
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own: any combination makes sense")]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Faults {
     /// Each submit_sm_resp is sent so much later; 0 by default.
     pub response_delay: Duration,
     /// Each submit_sm_resp is delayed by a random time of up to 100 ms, so that responses arrive out of order.
     pub reorder: bool,
-    /// Messages in a hundred that the SMSC accepts and never responds to.
+    /// Messages in a hundred, 0 to 100, that the SMSC accepts and never responds to.
     pub drop_percent: u8,
     /// Messages in a hundred that the SMSC accepts and responds to with a reset of the connection.
     pub reset_percent: u8,
@@ -84,6 +86,39 @@ impl Faults {
         ]
     }
 
+    /// No fault, for constants.
+    pub const DEFAULT: Self = Self {
+        response_delay: Duration::ZERO,
+        reorder: false,
+        drop_percent: 0,
+        reset_percent: 0,
+        wrong_sequence_percent: 0,
+        cut_percent: 0,
+        corrupt_length_percent: 0,
+        corrupt_body_percent: 0,
+        half_close_percent: 0,
+        coalesce: false,
+        no_unbind_resp: false,
+        silent: false,
+        max_write: 0,
+        refuse_binds: None,
+    };
+
+    /// Checks that no share is above 100. The test SMSCs of the adapters call it.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidOption`] names the first field that is.
+    pub fn check(&self) -> Result<(), InvalidOption> {
+        check_percent(self.drop_percent, "drop_percent")?;
+        check_percent(self.reset_percent, "reset_percent")?;
+        check_percent(self.wrong_sequence_percent, "wrong_sequence_percent")?;
+        check_percent(self.cut_percent, "cut_percent")?;
+        check_percent(self.corrupt_length_percent, "corrupt_length_percent")?;
+        check_percent(self.corrupt_body_percent, "corrupt_body_percent")?;
+        check_percent(self.half_close_percent, "half_close_percent")
+    }
+
     crate::setters! {
         const response_delay: Duration,
         const reorder: bool,
@@ -99,6 +134,12 @@ impl Faults {
         const silent: bool,
         const max_write: usize,
         refuse_binds: impl Into<Option<CommandStatus>>,
+    }
+}
+
+impl Default for Faults {
+    fn default() -> Self {
+        Self::DEFAULT
     }
 }
 

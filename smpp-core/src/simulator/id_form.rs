@@ -54,11 +54,13 @@ pub struct UnknownIdForm;
 
 impl Default for IdForm {
     fn default() -> Self {
-        Self::Uuid { uppercase: false }
+        Self::DEFAULT
     }
 }
 
 impl IdForm {
+    pub(super) const DEFAULT: Self = Self::Uuid { uppercase: false };
+
     /// Returns the id of the message with this number.
     pub fn id(self, seed: u64, number: u64) -> String {
         match self {

@@ -4,6 +4,7 @@ use alloc::collections::VecDeque;
 
 use super::delivery::{Content, PendingDelivery};
 use super::log::DeliveryFailure;
+use super::waiting::{DeliverError, NotLogged};
 use super::{OriginateError, Simulator};
 use crate::pdu::{Address, DataCoding};
 use crate::session::Instant;
@@ -117,11 +118,7 @@ impl Simulator {
     ///
     /// [`OriginateError`] says why; nothing is scheduled then.
     pub fn deliver(&mut self, now: Instant, message: &MoMessage<'_>) -> Result<MoId, OriginateError> {
-        let account = match message.account {
-            Some(system_id) => self.account(system_id.as_bytes()),
-            None => (!self.accounts.is_empty()).then_some(0),
-        };
-        let account = account.ok_or(OriginateError::NoAccount)?;
+        let account = self.recipient(message).ok_or(OriginateError::NoAccount)?;
         let source = Address::sender(message.source).map_err(OriginateError::Address)?;
         let destination = Address::sender(message.destination).map_err(OriginateError::Address)?;
         let options = TextOptions { codings: self.codings(), ..TextOptions::default() };
@@ -159,6 +156,25 @@ impl Simulator {
             self.enqueue(account, pending);
         }
         Ok(id)
+    }
+
+    /// Returns the account that a message is for.
+    fn recipient(&self, message: &MoMessage<'_>) -> Option<usize> {
+        match message.account {
+            Some(system_id) => self.account(system_id.as_bytes()),
+            None => (!self.accounts.is_empty()).then_some(0),
+        }
+    }
+
+    /// Returns why a test has waited in vain for the outcome of a message of [`deliver`](Self::deliver): the account has no bind
+    /// that receives, or the client has not responded.
+    pub fn no_outcome(&self, message: &MoMessage<'_>, waited: NotLogged) -> DeliverError {
+        let Some(account) = self.recipient(message) else { return DeliverError::Timeout(waited) };
+        if self.receiver(account, 0, None).is_some() {
+            return DeliverError::Timeout(waited);
+        }
+        let system_id = self.accounts.get(account).map(|account| account.system_id.clone());
+        DeliverError::NoBind { system_id: system_id.unwrap_or_default(), waited }
     }
 
     /// Returns the outcome of a message once all its segments have one, and forgets it; `None` before.

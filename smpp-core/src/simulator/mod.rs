@@ -85,7 +85,7 @@ pub use script::{Answer, When};
 pub use waiting::{DeliverError, NotLogged};
 
 use crate::pdu::{Address, Bind, BindMode, CommandStatus, SubmitSm};
-use crate::session::{Instant, RateMeter};
+use crate::session::{Instant, InvalidOption, RateMeter};
 use crate::sms::{ConcatRef, SegmentError, Segmentation, Text, TextError};
 use crate::wire::InvalidOctets;
 use delivery::PendingDelivery;
@@ -225,13 +225,21 @@ impl Simulator {
     /// ```
     /// use smpp_proto::simulator::{Rules, Simulator};
     /// let mut smsc = Simulator::new(Rules::default());
-    /// smsc.change_rules(|rules| rules.throttled_percent = 20);
+    /// smsc.change_rules(|rules| rules.throttled_percent = 20)?;
     /// assert_eq!(smsc.rules().throttled_percent, 20);
+    /// # Ok::<(), smpp_proto::session::InvalidOption>(())
     /// ```
-    pub fn change_rules(&mut self, change: impl FnOnce(&mut Rules)) {
-        let seed = self.rules.seed;
-        change(&mut self.rules);
-        self.rules.seed = seed;
+    ///
+    /// # Errors
+    ///
+    /// The error of [`Rules::check`]; the rules are unchanged then.
+    pub fn change_rules(&mut self, change: impl FnOnce(&mut Rules)) -> Result<(), InvalidOption> {
+        let mut rules = self.rules.clone();
+        change(&mut rules);
+        rules.check()?;
+        rules.seed = self.rules.seed;
+        self.rules = rules;
+        Ok(())
     }
 
     /// Adds an account.

@@ -10,7 +10,7 @@ use super::dialect::Dialect;
 use super::rng::Rng;
 use crate::pdu::MessageState;
 use crate::provider::Provider;
-use crate::session::Rate;
+use crate::session::{InvalidOption, Rate};
 use crate::sms::Receipt;
 
 /// The rules of the simulated SMSC: its limits, its receipts and its faults. The default limits are those that 8x8
@@ -23,7 +23,7 @@ pub struct Rules {
     /// The rate limit of each bind ([`RateMeter`](crate::session::RateMeter)); a message beyond it is refused with
     /// [`Dialect::rate_status`]. `None` for no limit. Default 50 messages a second.
     pub rate: Option<Rate>,
-    /// The percentage of messages that are refused with [`Dialect::rate_status`] although the rate limit allows them. Default
+    /// The percentage of messages, 0 to 100, that are refused with [`Dialect::rate_status`] although the rate limit allows them. Default
     /// 0.
     pub throttled_percent: u8,
     /// Whether messages that request receipts get them, and when. Default [`ReceiptTiming::Delayed`].
@@ -45,6 +45,33 @@ pub struct Rules {
 }
 
 impl Rules {
+    /// Checks that no percentage is above 100, and that no limit has a value with which nothing could work. The test SMSCs of the
+    /// adapters call it.
+    ///
+    /// ```
+    /// use smpp_proto::simulator::Rules;
+    /// let error = Rules::default().throttled_percent(200).check().unwrap_err();
+    /// assert_eq!(error.to_string(), "throttled_percent is above 100: set it to 0 to 100");
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidOption`] names the first field that cannot work.
+    pub fn check(&self) -> Result<(), InvalidOption> {
+        Rate::check(self.rate, "rate")?;
+        check_percent(self.throttled_percent, "throttled_percent")?;
+        InvalidOption::check(
+            self.dialect.window != Some(0),
+            "dialect.window",
+            "is 0, so no message could be accepted: set it to 1 or more, or None for no limit",
+        )?;
+        InvalidOption::check(
+            self.dialect.idle_timeout != Some(Duration::ZERO),
+            "dialect.idle_timeout",
+            "is zero, so every bind would end at once: set a longer time, or None to keep it",
+        )
+    }
+
     crate::setters! {
         max_binds: u16,
         rate: impl Into<Option<Rate>>,
@@ -57,6 +84,11 @@ impl Rules {
         dialect: Dialect,
         seed: u64,
     }
+}
+
+/// Checks a share of messages.
+pub(super) fn check_percent(percent: u8, option: &'static str) -> Result<(), InvalidOption> {
+    InvalidOption::check(percent <= 100, option, "is above 100: set it to 0 to 100")
 }
 
 /// Whether there are receipts, and when they are due.

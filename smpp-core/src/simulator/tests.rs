@@ -182,12 +182,14 @@ fn changed_rules_apply_to_the_messages_that_follow() {
     smsc.change_rules(|rules| {
         rules.throttled_percent = 100;
         rules.seed = 1;
-    });
+    })
+    .unwrap();
     assert_eq!(smsc.submit(Instant::ZERO, bind, &message()), Err(CommandStatus::RTHROTTLED));
     smsc.change_rules(|rules| {
         rules.throttled_percent = 0;
         rules.states = StateWeights::all(MessageState::EXPIRED);
-    });
+    })
+    .unwrap();
     assert!(smsc.submit(Instant::ZERO, bind, &message()).is_ok());
     // The message before keeps its state.
     let states = core::iter::from_fn(|| smsc.poll_delivery(Instant::ZERO + SECOND)).map(|it| it.state());
@@ -198,4 +200,62 @@ fn changed_rules_apply_to_the_messages_that_follow() {
     let bind = same.bind(&self::bind(b"secret", BindMode::Transceiver)).unwrap();
     assert_eq!(same.submit(Instant::ZERO, bind, &message()), Ok(first));
     assert_eq!(smsc.rules().seed, same.rules().seed);
+}
+
+type Setter = fn(Faults, u8) -> Faults;
+
+#[test]
+fn rules_and_faults_that_cannot_work_are_refused_with_the_name_of_the_field() {
+    let rate = Rules::default().rate(crate::session::Rate::per_second(0));
+    let window = Rules::default().dialect(Dialect::default().window(0));
+    let idle = Rules::default().dialect(Dialect::default().idle_timeout(Duration::ZERO));
+    for (rules, field) in [
+        (rate, "rate is 0 "),
+        (Rules::default().throttled_percent(101), "throttled_percent is above 100"),
+        (window, "dialect.window is 0"),
+        (idle, "dialect.idle_timeout is zero"),
+    ] {
+        let error = rules.check().unwrap_err().to_string();
+        assert!(
+            error.starts_with(field) && error.contains("set it to") | error.contains("set a longer"),
+            "{error}"
+        );
+    }
+    assert_eq!(Rules::default().throttled_percent(100).check(), Ok(()));
+    let faults: [(Setter, &str); 7] = [
+        (Faults::drop_percent, "drop_percent"),
+        (Faults::reset_percent, "reset_percent"),
+        (Faults::wrong_sequence_percent, "wrong_sequence_percent"),
+        (Faults::cut_percent, "cut_percent"),
+        (Faults::corrupt_length_percent, "corrupt_length_percent"),
+        (Faults::corrupt_body_percent, "corrupt_body_percent"),
+        (Faults::half_close_percent, "half_close_percent"),
+    ];
+    for (with, field) in faults {
+        assert_eq!(with(Faults::DEFAULT, 100).check(), Ok(()));
+        let error = with(Faults::DEFAULT, 200).check().unwrap_err();
+        assert_eq!((error.option, error.problem), (field, "is above 100: set it to 0 to 100"));
+    }
+    let mut smsc = smsc();
+    assert!(smsc.change_rules(|rules| rules.throttled_percent = 200).is_err());
+    assert_eq!(smsc.rules().throttled_percent, 0, "the rules are unchanged");
+}
+
+#[test]
+fn a_message_of_a_phone_without_an_outcome_says_whether_a_bind_receives() {
+    let mut smsc = smsc();
+    let message = MoMessage::new("+6591234567", "8888", "Hello");
+    let limit = 10 * SECOND;
+    let why = |smsc: &Simulator| {
+        let waited = NotLogged::new("outcome of the message", limit, smsc.log());
+        smsc.no_outcome(&message, waited)
+    };
+    smsc.bind(&bind(b"secret", BindMode::Transmitter)).unwrap();
+    let error = why(&smsc);
+    assert!(matches!(&error, DeliverError::NoBind { system_id, .. } if system_id == "shop"), "{error}");
+    let expected = "no outcome of the message within 10s, because the account \"shop\" has no bind that receives: bind as a \
+                    transceiver or as a receiver; the log of the SMSC";
+    assert!(error.to_string().starts_with(expected), "{error}");
+    smsc.bind(&bind(b"secret", BindMode::Receiver)).unwrap();
+    assert!(matches!(why(&smsc), DeliverError::Timeout(_)));
 }

@@ -1,5 +1,6 @@
 //! Why a test did not get what it waited for.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
@@ -23,7 +24,15 @@ pub enum DeliverError {
     NotSent(OriginateError),
     /// The client did not accept it.
     Failed(DeliveryFailure),
-    /// It has no outcome yet: the client has not bound as a receiver, or has not responded.
+    /// The account has no bind that receives. The message waits for one, also after this error.
+    #[non_exhaustive]
+    NoBind {
+        /// The account.
+        system_id: String,
+        /// How long the test has waited, and the log.
+        waited: NotLogged,
+    },
+    /// It has no outcome yet: the client has not responded.
     Timeout(NotLogged),
 }
 
@@ -31,6 +40,11 @@ impl NotLogged {
     /// Makes the error of a wait for something that the log did not get within this time.
     pub fn new(expected: &'static str, limit: Duration, log: &Log) -> Self {
         Self { expected, limit, entries: log.entries().cloned().collect() }
+    }
+
+    /// Returns how long the test has waited.
+    pub const fn limit(&self) -> Duration {
+        self.limit
     }
 
     /// Returns the log at the end of the wait.
@@ -41,13 +55,20 @@ impl NotLogged {
 
 impl fmt::Display for NotLogged {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { expected, limit, entries } = self;
-        write!(f, "no {expected} within {limit:?}; the log of the SMSC")?;
-        if entries.is_empty() {
+        let Self { expected, limit, .. } = self;
+        write!(f, "no {expected} within {limit:?}; ")?;
+        self.fmt_log(f)
+    }
+}
+
+impl NotLogged {
+    fn fmt_log(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the log of the SMSC")?;
+        if self.entries.is_empty() {
             return f.write_str(" is empty");
         }
         f.write_str(":")?;
-        entries.iter().try_for_each(|entry| write!(f, "\n  {entry}"))
+        self.entries.iter().try_for_each(|entry| write!(f, "\n  {entry}"))
     }
 }
 
@@ -64,6 +85,15 @@ impl fmt::Display for DeliverError {
         match self {
             Self::NotSent(error) => error.fmt(f),
             Self::Failed(error) => error.fmt(f),
+            Self::NoBind { system_id, waited } => {
+                write!(
+                    f,
+                    "no {} within {:?}, because the account \"{system_id}\" has no bind that receives: bind as a transceiver or \
+                     as a receiver; ",
+                    waited.expected, waited.limit
+                )?;
+                waited.fmt_log(f)
+            }
             Self::Timeout(error) => error.fmt(f),
         }
     }
@@ -74,6 +104,7 @@ impl core::error::Error for DeliverError {
         match self {
             Self::NotSent(error) => Some(error),
             Self::Failed(error) => Some(error),
+            Self::NoBind { .. } => None,
             Self::Timeout(error) => Some(error),
         }
     }

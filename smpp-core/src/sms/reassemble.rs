@@ -49,6 +49,16 @@ pub struct ReassemblyLimits {
 }
 
 impl ReassemblyLimits {
+    /// The default, for constants.
+    pub const DEFAULT: Self = Self {
+        max_messages: 1_000,
+        max_octets: 1024 * 1024,
+        max_messages_per_sender: 50,
+        max_octets_per_sender: 128 * 1024,
+        max_age: Duration::from_secs(600),
+        duplicate_window: Duration::from_secs(120),
+    };
+
     crate::setters! {
         const max_messages: usize,
         const max_octets: usize,
@@ -192,14 +202,7 @@ struct CompletedMessage {
 
 impl Default for ReassemblyLimits {
     fn default() -> Self {
-        Self {
-            max_messages: 1_000,
-            max_octets: 1024 * 1024,
-            max_messages_per_sender: 50,
-            max_octets_per_sender: 128 * 1024,
-            max_age: Duration::from_secs(600),
-            duplicate_window: Duration::from_secs(120),
-        }
+        Self::DEFAULT
     }
 }
 

@@ -94,12 +94,18 @@ pub enum TextError {
 
 impl Default for TextOptions<'_> {
     fn default() -> Self {
-        let alphabets = &[Alphabet::Gsm7, Alphabet::Gsm7Packed, Alphabet::Ucs2];
-        Self { codings: Codings::default(), alphabets, languages: &[] }
+        Self::DEFAULT
     }
 }
 
 impl<'a> TextOptions<'a> {
+    /// The default, for constants.
+    pub const DEFAULT: Self = Self {
+        codings: Codings::DEFAULT,
+        alphabets: &[Alphabet::Gsm7, Alphabet::Gsm7Packed, Alphabet::Ucs2],
+        languages: &[],
+    };
+
     crate::setters! {
         const codings: Codings,
         const alphabets: &'a [Alphabet],

@@ -18,7 +18,7 @@ use self::checks::word;
 pub(crate) use self::pdus::{DeliveryPdu, ShareOfDataSm};
 pub(crate) use self::recipients::RECIPIENTS;
 use super::harness::rng::Rng;
-use super::log::{ConnectionId, delivery_index};
+use super::log::{Arrival, ConnectionId, delivery_index};
 use super::messages::Messages;
 use super::scenario::{ReceiptIds, Scenario};
 
@@ -389,14 +389,14 @@ impl Deliveries {
     }
 
     /// Returns on which connection the copy arrived that the account has just emitted, if it is one PDU without an id.
-    pub(crate) fn arrived_on(&self, received: &Received) -> Option<(usize, ConnectionId)> {
+    pub(crate) fn arrived_on(&self, received: &Received) -> Option<Arrival> {
         received.unnumbered().map(|index| (index, self.all[index].connection))
     }
 
     /// Records whether a bind took the application's response to a delivery without an id.
     pub(crate) fn record_answer(
         &mut self,
-        arrived_on: Option<(usize, ConnectionId)>,
+        arrived_on: Option<Arrival>,
         ok: bool,
         answered: bool,
         alive: &[ConnectionId],

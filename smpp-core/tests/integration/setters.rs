@@ -245,3 +245,24 @@ fn rules_of_a_simulated_smsc() {
     check!(MoMessage::new("49", "8888", "Hello"); segmentation: MoSegmentation::Sar,);
     check!(MoMessage::new("49", "8888", "Hello"); optional account: "shop", data_coding: DataCoding::UCS2,);
 }
+
+/// The defaults as constants of another crate, with setters that are `const`.
+#[test]
+fn defaults_are_constants() {
+    const CONFIG: Config = Config::DEFAULT.window(7).response_timeout(TIME);
+    const BACKOFF: Backoff = Backoff::DEFAULT.max(TIME);
+    const RECEIPTS: ReceiptOptions = ReceiptOptions::DEFAULT.capacity(7);
+    const REASSEMBLY: ReassemblyLimits = ReassemblyLimits::DEFAULT.max_messages(7);
+    const TEXT: TextOptions<'static> = TextOptions::DEFAULT.alphabets(&[Alphabet::Ucs2]);
+    const DELIVERIES: DeliveryOptions = DeliveryOptions::DEFAULT.capacity(7);
+    const FAULTS: Faults = Faults::DEFAULT.drop_percent(7);
+    const DIALECT: Dialect = Dialect::DEFAULT;
+    assert_eq!(CONFIG, Config::default().window(7).response_timeout(TIME));
+    assert_eq!(BACKOFF, Backoff::default().max(TIME));
+    assert_eq!(RECEIPTS, ReceiptOptions::default().capacity(7));
+    assert_eq!(REASSEMBLY, ReassemblyLimits::default().max_messages(7));
+    assert_eq!(TEXT, TextOptions::default().alphabets(&[Alphabet::Ucs2]));
+    assert_eq!(DELIVERIES, DeliveryOptions::default().capacity(7));
+    assert_eq!(FAULTS, Faults::default().drop_percent(7));
+    assert_eq!(DIALECT, Dialect::default());
+}

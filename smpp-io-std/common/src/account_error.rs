@@ -6,9 +6,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use smpp_proto::account::{ExpectError, OptionsError};
+use smpp_proto::account::{Account, ExpectError, FirstBindError, LinkState, OptionsError};
 use smpp_proto::diagnosis::refused_bind_advice;
-use smpp_proto::session::{RefusedResponse, RequestError};
+use smpp_proto::session::{Observer, RefusedResponse, RequestError, State};
 use smpp_proto::{CommandStatus, EndpointError};
 
 use crate::last_failure::LastFailure;
@@ -26,7 +26,12 @@ pub enum AccountError {
     /// The account cannot wait for the receipts of `AccountConnector::expect`.
     Expect(ExpectError),
     /// The SMSC refused the bind with a permanent status.
+    #[non_exhaustive]
     Refused {
+        /// Where the SMSC is: scheme, host and port. `None` if the account has no endpoint.
+        endpoint: Option<String>,
+        /// The system_id of the bind.
+        system_id: String,
         /// The status of the bind response.
         status: CommandStatus,
         /// The bind response, with its TLVs.
@@ -35,21 +40,50 @@ pub enum AccountError {
     /// Every address was tried, and the certificate of the last one was rejected, or there is no TLS configuration.
     Untrusted(LastFailure),
     /// No bind succeeded within the timeout.
+    #[non_exhaustive]
     Timeout {
         /// The timeout: see `AccountConnector::bind_timeout`.
         after: Duration,
+        /// What the account waited for at the end, and where; `None` if it waited for its next attempt.
+        pending: Option<String>,
         /// The last failure.
         last: Option<LastFailure>,
     },
 }
 
 impl AccountError {
-    /// Returns the error of a server that is not trusted, from the last failure.
+    /// Returns the error of an account that has no first bind in time. `last` is the last failure.
     #[doc(hidden)]
-    pub fn untrusted(failure: Option<LastFailure>) -> Self {
+    pub fn timeout<O: Observer>(after: Duration, last: Option<LastFailure>, account: &Account<O>) -> Self {
+        Self::Timeout { after, pending: pending(account), last }
+    }
+
+    /// Returns the error of an account that has no first bind. `failure` is the last one.
+    #[doc(hidden)]
+    pub fn no_first_bind(error: FirstBindError, failure: Option<LastFailure>) -> Self {
+        if let FirstBindError::Refused { endpoint, system_id, status, response, .. } = error {
+            return Self::Refused { endpoint, system_id, status, response };
+        }
         let unknown = || io::Error::other("the server is not trusted");
         Self::Untrusted(failure.unwrap_or_else(|| LastFailure::Transport(Arc::new(unknown()))))
     }
+}
+
+/// Returns what the first connection that is under way waits for.
+fn pending<O: Observer>(account: &Account<O>) -> Option<String> {
+    account.links().find_map(|(link, state)| {
+        let endpoint = account.endpoint(link).map_or_else(|| "the SMSC".into(), ToString::to_string);
+        match state {
+            LinkState::Resolving => Some(format!("the host of {endpoint} was not resolved yet")),
+            LinkState::Connecting(address) => {
+                Some(format!("the connection to {endpoint} at {address} was not made yet"))
+            }
+            LinkState::Open(address, State::Open) => {
+                Some(format!("{endpoint} at {address} had not answered the bind"))
+            }
+            _ => None,
+        }
+    })
 }
 
 impl fmt::Display for AccountError {
@@ -61,13 +95,16 @@ impl fmt::Display for AccountError {
             }
             Self::Options(error) => error.fmt(f),
             Self::Expect(error) => write!(f, "cannot wait for the receipts of an earlier process: {error}"),
-            Self::Refused { status, response } => {
+            Self::Refused { endpoint, system_id, status, response } => {
+                f.write_str("the bind")?;
+                endpoint.as_ref().map_or(Ok(()), |endpoint| write!(f, " to {endpoint}"))?;
                 let refused = RequestError::Refused { status: *status, response: response.clone() };
-                write!(f, "bind {refused}; {}", refused_bind_advice(*status))
+                write!(f, " as \"{system_id}\" failed: {refused}; {}", refused_bind_advice(*status))
             }
             Self::Untrusted(failure) => failure.fmt(f),
-            Self::Timeout { after, last } => {
+            Self::Timeout { after, pending, last } => {
                 write!(f, "no bind succeeded within {after:?}")?;
+                pending.as_ref().map_or(Ok(()), |pending| write!(f, "; at the end, {pending}"))?;
                 last.as_ref().map_or(Ok(()), |last| write!(f, "; last failure: {last}"))
             }
         }
@@ -113,7 +150,7 @@ mod tests {
         let failure = || LastFailure::from(ConnectError::new(&Endpoint::tls("smsc", 2776), tls()));
         for error in [
             AccountError::Untrusted(failure()),
-            AccountError::Timeout { after: Duration::from_secs(60), last: Some(failure()) },
+            AccountError::Timeout { after: Duration::from_secs(60), pending: None, last: Some(failure()) },
         ] {
             let causes = std::iter::successors(error.source(), |&cause| cause.source());
             assert_eq!(
@@ -122,6 +159,8 @@ mod tests {
             );
             assert!(error.to_string().contains("no trusted certificate authority"), "{error}");
         }
-        assert!(AccountError::Timeout { after: Duration::ZERO, last: None }.source().is_none());
+        assert!(
+            AccountError::Timeout { after: Duration::ZERO, pending: None, last: None }.source().is_none()
+        );
     }
 }

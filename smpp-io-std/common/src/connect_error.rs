@@ -5,11 +5,12 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use smpp_proto::Endpoint;
 use smpp_proto::account::ConnectFailure;
 use smpp_proto::diagnosis::{ReceivedInstead, refused_bind_advice};
-use smpp_proto::session::{CloseReason, NotSentReason, RequestError, UnansweredReason};
+use smpp_proto::session::{CloseReason, InvalidOption, NotSentReason, RequestError, UnansweredReason};
 
 use crate::tls::TlsError;
 
@@ -34,15 +35,22 @@ use crate::tls::TlsError;
 #[non_exhaustive]
 pub struct ConnectError {
     /// Scheme, host and port.
-    pub endpoint: String,
+    pub endpoint: Box<str>,
     /// The step that failed.
     pub kind: ConnectErrorKind,
+    bind: Option<Box<BindName>>,
 }
+
+/// The system_id of a bind. In a box, so that a `Result` with the error stays small.
+#[derive(Debug)]
+struct BindName(String);
 
 /// The step at which connecting or binding failed.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ConnectErrorKind {
+    /// The configuration of the session or the timeout of the connector has a value that cannot work. No connection was tried.
+    Config(InvalidOption),
     /// The host name could not be resolved, or it has no address.
     Resolve(io::Error),
     /// The TLS configuration could not be made. No connection was tried.
@@ -69,7 +77,18 @@ pub enum ConnectErrorKind {
 impl ConnectError {
     /// Creates the error of a step that failed at this endpoint. It does not keep the credentials of the endpoint.
     pub fn new(endpoint: &Endpoint, kind: ConnectErrorKind) -> Self {
-        Self { endpoint: endpoint.to_string(), kind }
+        Self { endpoint: endpoint.to_string().into(), kind, bind: None }
+    }
+
+    /// Creates the error of a bind that failed at this endpoint.
+    #[doc(hidden)]
+    pub fn bind(endpoint: &Endpoint, system_id: impl fmt::Display, kind: ConnectErrorKind) -> Self {
+        Self { bind: Some(Box::new(BindName(system_id.to_string()))), ..Self::new(endpoint, kind) }
+    }
+
+    /// Returns the system_id of the bind that failed; `None` if there was no bind.
+    pub fn system_id(&self) -> Option<&str> {
+        self.bind.as_ref().map(|bind| &*bind.0)
     }
 }
 
@@ -108,6 +127,7 @@ impl ConnectErrorKind {
     /// Returns the text of the error inside, without endpoint and advice: for one address, that of the operating system.
     pub fn detail(&self) -> String {
         match self {
+            Self::Config(error) => error.to_string(),
             Self::Resolve(error) | Self::Socket(error) => error.to_string(),
             Self::Tls(error) | Self::Handshake(_, error) => error.to_string(),
             Self::Connect(attempts) => {
@@ -126,7 +146,7 @@ impl ConnectErrorKind {
             Self::Connect(_) => {
                 "check host and port, and whether a firewall or an IP allow-list blocks the connection"
             }
-            Self::Tls(_) | Self::Bind(RequestError::NeverSent(_)) => return None,
+            Self::Config(_) | Self::Tls(_) | Self::Bind(RequestError::NeverSent(_)) => return None,
             Self::Socket(_) => "check the limits of the process on open files and threads",
             Self::Handshake(_, error) => error.advice(),
             Self::Bind(RequestError::Refused { status, .. }) => refused_bind_advice(*status),
@@ -136,10 +156,26 @@ impl ConnectErrorKind {
     }
 }
 
+/// Returns the error of a connection that was not made in time, or of a step of it that had only this time left.
+#[doc(hidden)]
+pub fn no_answer(timeout: Duration) -> io::Error {
+    let seconds = (timeout.as_secs_f64() * 1_000.0).round() / 1_000.0;
+    let text = if timeout.is_zero() {
+        "no time was left for it: the steps before it have taken the whole timeout".into()
+    } else {
+        format!("no answer within {seconds} s")
+    };
+    io::Error::new(io::ErrorKind::TimedOut, text)
+}
+
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { endpoint, kind } = self;
+        let Self { endpoint, kind, .. } = self;
+        let of_bind = Name(self.system_id());
         match kind {
+            ConnectErrorKind::Config(error) => {
+                write!(f, "no connection to {endpoint} is tried with these options: {error}")
+            }
             ConnectErrorKind::Resolve(error) => write!(f, "cannot resolve the host of {endpoint}: {error}"),
             ConnectErrorKind::Tls(error) => {
                 write!(f, "cannot make the TLS configuration for {endpoint}: {error}")
@@ -154,13 +190,22 @@ impl fmt::Display for ConnectError {
             ConnectErrorKind::Socket(error) => {
                 write!(f, "cannot set up the connection to {endpoint}: {error}")
             }
-            ConnectErrorKind::Bind(error) => write!(f, "the bind to {endpoint} failed: {error}"),
+            ConnectErrorKind::Bind(error) => write!(f, "the bind to {endpoint}{of_bind} failed: {error}"),
             ConnectErrorKind::BindUnanswered { received, error, transport } => {
-                write!(f, "the bind to {endpoint} failed: {}", Unanswered(*received, error))?;
+                write!(f, "the bind to {endpoint}{of_bind} failed: {}", Unanswered(*received, error))?;
                 transport.as_ref().map_or(Ok(()), |error| write!(f, " (transport error: {error})"))
             }
         }?;
         kind.advice().map_or(Ok(()), |advice| write!(f, "; {advice}"))
+    }
+}
+
+/// Shows the system_id of a bind.
+struct Name<'a>(Option<&'a str>);
+
+impl fmt::Display for Name<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.map_or(Ok(()), |system_id| write!(f, " as \"{system_id}\""))
     }
 }
 
@@ -185,6 +230,7 @@ impl fmt::Display for Unanswered<'_> {
 impl Error for ConnectError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.kind {
+            ConnectErrorKind::Config(error) => Some(error),
             ConnectErrorKind::Resolve(error) | ConnectErrorKind::Socket(error) => Some(error),
             ConnectErrorKind::Tls(error) | ConnectErrorKind::Handshake(_, error) => Some(error),
             ConnectErrorKind::Connect(attempts) => attempts.last().map(|(_, error)| error as _),
@@ -205,7 +251,7 @@ mod tests {
     use super::*;
 
     fn text(kind: ConnectErrorKind) -> String {
-        let error = ConnectError { endpoint: "smpp://smsc:2775".into(), kind };
+        let error = ConnectError { endpoint: "smpp://smsc:2775".into(), kind, bind: None };
         assert!(error.source().is_some(), "{error}");
         error.to_string()
     }
@@ -217,6 +263,23 @@ mod tests {
 
     fn framing(octets: &[u8]) -> FramingError {
         split(octets, DEFAULT_MAX_LENGTH).unwrap_err()
+    }
+
+    #[test]
+    fn the_error_of_a_bind_names_its_system_id_and_no_password() {
+        let endpoint = Endpoint::tls("smsc", 2776).system_id("other").password("s3cret");
+        let refused =
+            RequestError::Refused { status: CommandStatus::RINVPASWD, response: RefusedResponse::default() };
+        let error = ConnectError::bind(&endpoint, "shop", ConnectErrorKind::Bind(refused));
+        assert_eq!(error.system_id(), Some("shop"));
+        let expected =
+            "the bind to smpps://smsc:2776 as \"shop\" failed: refused by the peer: ESME_RINVPASWD ";
+        assert!(error.to_string().starts_with(expected), "{error}");
+        assert!(
+            !error.to_string().contains("s3cret") && !format!("{error:?}").contains("s3cret"),
+            "{error:?}"
+        );
+        assert!(ConnectError::new(&endpoint, ConnectErrorKind::no_address()).system_id().is_none());
     }
 
     #[test]
@@ -272,7 +335,7 @@ mod tests {
     fn an_error_returns_its_cause() {
         let address = SocketAddr::from(([127, 0, 0, 1], 2776));
         let os_error = |code| io::Error::from_raw_os_error(code);
-        let error = |kind| ConnectError { endpoint: "smpps://smsc:2776".into(), kind };
+        let error = |kind| ConnectError { endpoint: "smpps://smsc:2776".into(), kind, bind: None };
         let code = |error: &(dyn Error + 'static)| {
             let source = error.source().and_then(|source| source.downcast_ref::<io::Error>());
             source.and_then(io::Error::raw_os_error)

@@ -22,6 +22,7 @@ mod last_failure;
 #[doc(hidden)]
 pub mod metrics;
 mod network;
+mod option_checks;
 mod proxy_protocol;
 mod seed;
 mod server_limits;
@@ -35,11 +36,12 @@ pub use accept_error::AcceptError;
 pub use account_error::AccountError;
 #[cfg(feature = "testing")]
 pub use certificate::Certificate;
-pub use connect_error::{ConnectError, ConnectErrorKind};
+pub use connect_error::{ConnectError, ConnectErrorKind, no_answer};
 pub use dial_target::{DialTarget, unresolved};
 pub use end::End;
 pub use last_failure::LastFailure;
 pub use network::{Network, NetworkError};
+pub use option_checks::{check_connector, check_limits, check_listener, invalid_input};
 pub use proxy_protocol::{Arrival, HeaderProgress, ProxyHeaderReader, ProxyProtocol};
 #[cfg(feature = "rustls")]
 pub use rustls;

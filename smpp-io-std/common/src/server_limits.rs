@@ -61,40 +61,28 @@ pub struct ServerLimits {
 
 impl Default for ServerLimits {
     fn default() -> Self {
-        let Options {
-            connections,
-            connections_per_address,
-            unbound_connections,
-            unbound_octets,
-            unbound_pdu,
-            binds,
-            binds_status,
-            rate,
-            account_rate,
-            rate_status,
-            decision_timeout,
-            deliveries,
-            ..
-        } = Options::default();
-        Self {
-            connections,
-            connections_per_address,
-            unbound_connections,
-            unbound_octets,
-            unbound_pdu,
-            binds_per_account: binds.total,
-            binds_status,
-            rate,
-            account_rate,
-            rate_status,
-            decision_timeout,
-            deliveries,
-            detached_requests: 10_000,
-        }
+        Self::DEFAULT
     }
 }
 
 impl ServerLimits {
+    /// The default, for constants.
+    pub const DEFAULT: Self = Self {
+        connections: 1000,
+        connections_per_address: 100,
+        unbound_connections: 1000,
+        unbound_octets: 1024 * 1024,
+        unbound_pdu: 1024,
+        binds_per_account: 10,
+        binds_status: CommandStatus::RALYBND,
+        rate: None,
+        account_rate: None,
+        rate_status: CommandStatus::RTHROTTLED,
+        decision_timeout: Duration::from_secs(5),
+        deliveries: DeliveryOptions::DEFAULT,
+        detached_requests: 10_000,
+    };
+
     smpp_proto::setters! {
         const connections: usize,
         const connections_per_address: usize,
@@ -126,5 +114,15 @@ impl ServerLimits {
             .rate_status(self.rate_status)
             .decision_timeout(self.decision_timeout)
             .deliveries(self.deliveries)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_is_that_of_the_core() {
+        assert_eq!(ServerLimits::DEFAULT.options(), Options::default());
     }
 }

@@ -233,6 +233,11 @@ pub(super) fn connect_error(endpoint: &Endpoint, kind: ConnectErrorKind) -> Last
     ConnectError::new(endpoint, kind).into()
 }
 
+/// Returns the failure of a bind to this endpoint.
+pub(super) fn bind_error(endpoint: &Endpoint, kind: ConnectErrorKind, system_id: &str) -> LastFailure {
+    ConnectError::bind(endpoint, system_id, kind).into()
+}
+
 impl fmt::Debug for AccountConnector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AccountConnector").field("options", &self.options).finish_non_exhaustive()

@@ -8,7 +8,7 @@ use smpp_common::LastFailure;
 use smpp_proto::account::{Action, ConnectFailure, Event, LinkEvent};
 use smpp_proto::session::Instant;
 
-use super::connector::connect_error;
+use super::connector::bind_error;
 use super::link_task::{OutputMode, ThreadState};
 use super::link_thread;
 use super::shared::{Guard, Shared, WakeOnPanic};
@@ -147,7 +147,10 @@ impl Shared {
     fn handle_event(&self, state: &mut AccountState, now: Instant, event: Event) {
         if let Event::Link { link, event: LinkEvent::BindRefused { error, received, .. }, .. } = &event {
             let kind = ConnectErrorKind::bind(error.clone(), *received, state.take_transport_error(*link));
-            state.last_error = state.account.endpoint(*link).map(|endpoint| connect_error(endpoint, kind));
+            state.last_error = state
+                .account
+                .endpoint(*link)
+                .map(|endpoint| bind_error(endpoint, kind, &state.account.options().credentials.system_id));
         }
         match &event {
             Event::Link { .. } => self.bind_settled.notify_all(),

@@ -30,7 +30,7 @@ use std::sync::{Arc, PoisonError};
 use std::task::Poll;
 use std::time::{self, Duration};
 
-use smpp_proto::account::{Account, EventRouter, FirstBindError, Options};
+use smpp_proto::account::{Account, EventRouter, Options};
 use smpp_proto::session::Instant;
 
 use super::AccountError;
@@ -191,14 +191,9 @@ impl Shared {
         loop {
             match state.router.first_bind() {
                 Some(Ok(())) => return Ok(()),
-                Some(Err(FirstBindError::Refused { status, response })) => {
-                    return Err(AccountError::Refused { status, response });
-                }
-                Some(Err(_)) => {
-                    return Err(AccountError::untrusted(state.last_error.take()));
-                }
+                Some(Err(error)) => return Err(AccountError::no_first_bind(error, state.last_error.take())),
                 None if until <= self.now() => {
-                    return Err(AccountError::Timeout { after: timeout, last: state.last_error.take() });
+                    return Err(AccountError::timeout(timeout, state.last_error.take(), &state.account));
                 }
                 None => state = self.wait(&self.bind_settled, state, Some(until)),
             }

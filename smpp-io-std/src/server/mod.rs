@@ -38,6 +38,7 @@ pub use incoming::IncomingConnection;
 pub use listener::Listener;
 pub use service::{ServerEvent, Service};
 pub use smpp_common::ServerLimits;
+use smpp_common::check_limits;
 pub use smpp_proto::server::{Admission, ProxyHeaderError, RejectReason};
 pub use stream::ServerStream;
 
@@ -210,9 +211,12 @@ impl<S: Service> ServerBuilder<S> {
     ///
     /// # Errors
     ///
-    /// Returns the error of the operating system if it cannot start a thread or does not return the address of a listener.
+    /// Returns the error of the operating system if it cannot start a thread or does not return the address of a listener;
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) with the option if a limit or the configuration of a listener cannot work.
     pub fn start(self) -> io::Result<Server> {
         let Self { service, limits, system_id, version, observer, listeners } = self;
+        check_limits(&limits)?;
+        listeners.iter().try_for_each(Listener::check)?;
         let registry = Arc::new(Registry::new(limits)?);
         let service = Box::new(service);
         let context = Arc::new(ServerContext {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use smpp_common::invalid_input;
 use smpp_proto::session::{Config, Observer};
 use smpp_proto::simulator::{Faults, Rules};
 use smpp_proto::{COctets, Endpoint};
@@ -140,10 +141,13 @@ impl TestSmscBuilder {
     ///
     /// # Errors
     ///
-    /// No free port, no thread, or no certificate could be made.
+    /// No free port, no thread, or no certificate could be made; [`InvalidInput`](io::ErrorKind::InvalidInput) with the name of the
+    /// field if the rules or the faults cannot work.
     pub fn start(self) -> io::Result<TestSmsc> {
         let Self { rules, mut accounts, faults, mut listeners, tls, in_memory, max_connections, .. } = self;
         let (wait_limit, log_capacity) = (self.wait_limit, self.log_capacity);
+        rules.check().map_err(invalid_input)?;
+        faults.check().map_err(invalid_input)?;
         if accounts.is_empty() {
             accounts.push((ACCOUNT.0.into(), ACCOUNT.1.into()));
         }

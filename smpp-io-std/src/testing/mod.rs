@@ -47,8 +47,10 @@ pub use builder::{ACCOUNT, TestSmscBuilder};
 #[doc(inline)]
 pub use smpp_common::Certificate;
 pub use smpp_proto::simulator::{
-    Answer, DeliverError, DeliveryFailure, Faults, Log, LogEntry, LoggedBind, LoggedDelivery, LoggedMessage,
-    MoMessage, MoSegmentation, NotLogged, ResponseFault, StreamEnd, When,
+    Answer, DeliverError, DeliveryFailure, DeliveryRoute, Dialect, DialectError, Echo, Faults, IdForm, Log,
+    LogEntry, LoggedBind, LoggedDelivery, LoggedMessage, MoMessage, MoSegmentation, NotLogged,
+    OriginateError, ReceiptContent, ReceiptTiming, ResponseFault, Rules, SegmentReceipts, StateWeights,
+    StateWeightsError, StreamEnd, SubmitTlvs, UnknownIdForm, When,
 };
 pub use smsc::TestSmsc;
 pub use socket::MemoryStream;

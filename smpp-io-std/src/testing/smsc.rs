@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use smpp_proto::account::Options;
-use smpp_proto::session::Config;
+use smpp_proto::session::{Config, InvalidOption};
 use smpp_proto::simulator::{
     Answer, DeliverError, Faults, MoMessage, OriginateError, Rules, StreamEnd, When,
 };
@@ -138,7 +138,7 @@ impl TestSmsc {
     }
 
     /// Returns a connector of accounts that reaches the SMSC, with the credentials of its first account: in memory if it has
-    /// no port, and with its certificate if it speaks TLS.
+    /// no port, and with its certificate if it speaks TLS. The credentials of the options are replaced.
     pub fn account_connector(&self, options: Options) -> AccountConnector {
         let connector = AccountConnector::new(&self.endpoint, options).tls(self.client_tls());
         if self.memory.is_none() { connector } else { connector.dial_by_name(self.dialer()) }
@@ -214,7 +214,7 @@ impl TestSmsc {
     }
 
     /// Sends a mobile-originated (MO) message from a phone to a number of the first account, and waits until the client has
-    /// accepted all its segments. The text may have any length up to 255 segments, and any characters.
+    /// accepted all its segments. If the account has no bind that receives, it waits for one first. The text may have any length up to 255 segments, and any characters.
     ///
     /// ```
     /// use std::thread;
@@ -236,7 +236,8 @@ impl TestSmsc {
     /// # Errors
     ///
     /// [`DeliverError`] if the message cannot be sent, the client refuses a segment, or the [wait
-    /// limit](TestSmscBuilder::wait_limit) is over: then it may still be delivered.
+    /// limit](TestSmscBuilder::wait_limit) is over: then it may still be delivered. [`DeliverError::NoBind`] says that no bind
+    /// received it.
     pub fn deliver(&self, source: &str, destination: &str, text: &str) -> Result<(), DeliverError> {
         self.deliver_message(&MoMessage::new(source, destination, text))
     }
@@ -250,7 +251,8 @@ impl TestSmsc {
         let sent = self.shared.state().simulator.deliver(self.shared.now(), message);
         let id = sent.map_err(DeliverError::NotSent)?;
         self.shared.notify();
-        let outcome = self.wait_for("outcome of the message", |simulator| simulator.poll_delivered(id))?;
+        let outcome = self.wait_for("outcome of the message", |simulator| simulator.poll_delivered(id));
+        let outcome = outcome.map_err(|waited| self.shared.state().simulator.no_outcome(message, waited))?;
         outcome.map_err(DeliverError::Failed)
     }
 
@@ -291,11 +293,17 @@ impl TestSmsc {
     /// use smpp_std::testing::{Faults, TestSmsc};
     ///
     /// let smsc = TestSmsc::start()?;
-    /// smsc.set_faults(Faults::default().drop_percent(100));
-    /// # Ok::<(), std::io::Error>(())
+    /// smsc.set_faults(Faults::default().drop_percent(100))?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn set_faults(&self, faults: Faults) {
+    ///
+    /// # Errors
+    ///
+    /// The error of [`Faults::check`]; the faults are unchanged then.
+    pub fn set_faults(&self, faults: Faults) -> Result<(), InvalidOption> {
+        faults.check()?;
         self.shared.faults.set(faults);
+        Ok(())
     }
 
     /// Changes the rules of the messages that follow: see [`Simulator::change_rules`](smpp_proto::simulator::Simulator::change_rules). The limits of binds and of rates, and
@@ -308,19 +316,24 @@ impl TestSmsc {
     ///
     /// let smsc = TestSmsc::start()?;
     /// let mut connection = Connector::new().bind(&smsc.endpoint(), &smsc.bind())?;
-    /// smsc.change_rules(|rules| rules.throttled_percent = 100);
+    /// smsc.change_rules(|rules| rules.throttled_percent = 100)?;
     /// let destination = Address::international("6591234567")?;
     /// let refused = connection.submit(&SubmitSm { destination, ..SubmitSm::default() }).unwrap_err();
     /// assert_eq!(refused.status(), Some(CommandStatus::RTHROTTLED));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn change_rules(&self, change: impl FnOnce(&mut Rules)) {
+    ///
+    /// # Errors
+    ///
+    /// The error of [`Rules::check`]; the rules are unchanged then.
+    pub fn change_rules(&self, change: impl FnOnce(&mut Rules)) -> Result<(), InvalidOption> {
         self.shared.state().simulator.change_rules(|rules| {
             let (max_binds, rate, dialect) = (rules.max_binds, rules.rate, rules.dialect.clone());
             change(rules);
             (rules.max_binds, rules.rate, rules.dialect) = (max_binds, rate, dialect);
-        });
+        })?;
         self.shared.notify();
+        Ok(())
     }
 
     /// Returns the bound sessions.

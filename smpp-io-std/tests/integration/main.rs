@@ -12,6 +12,7 @@ mod dialects;
 mod forced_end;
 mod late_responses;
 mod long_reads;
+mod options;
 mod refusals;
 mod scenarios;
 mod scripted_transport;

@@ -146,11 +146,14 @@ fn an_account_returns_what_the_smsc_says() {
 
         let refused = || account(smsc(Vec::new(), &[(CommandStatus::RINVPASWD, "expired yesterday")]));
         let error = refused().connect().err().unwrap();
-        let AccountError::Refused { status: CommandStatus::RINVPASWD, response } = &error else {
+        let AccountError::Refused { status: CommandStatus::RINVPASWD, response, .. } = &error else {
             panic!("{error:?}");
         };
         assert_eq!(response.additional_status_info_text().as_deref(), Some("expired yesterday"));
         assert!(error.to_string().contains("the peer says \"expired yesterday\""), "{error}");
+        assert!(error.to_string().starts_with("the bind to smpp://127.0.0.1:"), "{error}");
+        let named = " as \"shop\" failed: refused by the peer: ESME_RINVPASWD";
+        assert!(error.to_string().contains(named) && !error.to_string().contains("secret"), "{error}");
         let (failing, _arrivals) = refused().start().unwrap();
         let event = failing.events().find(|event| event.kind() == "bind_refused").unwrap();
         assert!(event.to_string().contains("the peer says \"expired yesterday\""), "{event}");

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use smpp_proto::diagnosis::ReceivedInstead;
 use smpp_proto::session::RequestError;
-use smpp_proto::{BindMode, CommandStatus};
+use smpp_proto::{BindMode, CommandStatus, Endpoint};
 use smpp_tokio::tls::TlsError;
 use smpp_tokio::tls::rustls::{self, CertificateError};
 use smpp_tokio::{ConnectError, ConnectErrorKind};
@@ -55,15 +55,21 @@ impl Failure {
         Self::failed(format_args!("cannot listen on {address}: {error}"), advice)
     }
 
-    /// Returns the failure of a bind. `received` is what the server sent instead of a response.
-    pub(crate) fn bind(mode: BindMode, received: Option<ReceivedInstead>, error: RequestError) -> Self {
+    /// Returns the failure of a bind to this endpoint. `received` is what the server sent instead of a response.
+    pub(crate) fn bind(
+        endpoint: &Endpoint,
+        mode: BindMode,
+        received: Option<ReceivedInstead>,
+        error: RequestError,
+    ) -> Self {
         let advice = match received {
             Some(received) => sentence(received.advice_for_esme()),
             None => bind_advice(&error).into(),
         };
-        let colon = if received.is_some() { ":" } else { "" };
         let detail = ConnectErrorKind::bind(error, received, None).detail();
-        Self { what: format!("bind_{mode}{colon} {detail}"), advice, status: 1 }
+        let system_id = endpoint.system_id.as_deref().unwrap_or_default();
+        let what = format!("the bind_{mode} to {endpoint} as \"{system_id}\" failed: {detail}");
+        Self { what, advice, status: 1 }
     }
 
     /// Prints the failure to the standard error.

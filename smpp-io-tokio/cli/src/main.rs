@@ -2,6 +2,7 @@
 //! times, finds out how a provider behaves, and decodes PDUs. `smpp --help` lists the subcommands, `smpp SUBCOMMAND --help` shows examples of each.
 
 mod completions;
+mod connecting;
 mod decode;
 mod failure;
 mod interrupts;

@@ -109,6 +109,8 @@ mod tests {
         assert_eq!(token("a.b"), "a=2eb");
         assert_eq!(token("a=2eb"), "a=3d2eb");
         assert_eq!(token(""), "=");
+        // The examples of the README.
+        assert_eq!([token("order 47.11"), token("a=b")], ["order=2047=2e11", "a=3db"]);
         assert_eq!(Names::new("my_shop 1").send("high"), "sms.my_shop=201.send.high");
     }
 

@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::builder::RangedU64ValueParser;
+use clap::{Args, value_parser};
 use smpp_proto::Endpoint;
 use smpp_proto::account::{Backoff, Binds, Credentials, Options};
 use smpp_proto::provider::Provider;
@@ -100,16 +101,16 @@ pub struct Settings {
     #[arg(long, env = "SMPP_GATEWAY_CA", value_name = "FILE")]
     pub ca: Option<PathBuf>,
     /// How many binds the account may hold on all nodes together
-    #[arg(long, env = "SMPP_GATEWAY_MAX_BINDS", default_value_t = 4, value_name = "COUNT")]
+    #[arg(long, env = "SMPP_GATEWAY_MAX_BINDS", default_value_t = 4, value_name = "COUNT", value_parser = value_parser!(u16).range(1..))]
     pub max_binds: u16,
     /// Messages a second on each bind; 0 for no limit
     #[arg(long, env = "SMPP_GATEWAY_RATE", default_value_t = 50, value_name = "COUNT")]
     pub rate: u32,
     /// Messages in flight on each bind
-    #[arg(long, env = "SMPP_GATEWAY_WINDOW", default_value_t = 10, value_name = "COUNT")]
+    #[arg(long, env = "SMPP_GATEWAY_WINDOW", default_value_t = 10, value_name = "COUNT", value_parser = value_parser!(u16).range(1..))]
     pub window: u16,
     /// Messages of each priority that a node takes from the queue ahead
-    #[arg(long, env = "SMPP_GATEWAY_PREFETCH", default_value_t = 200, value_name = "COUNT")]
+    #[arg(long, env = "SMPP_GATEWAY_PREFETCH", default_value_t = 200, value_name = "COUNT", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     pub prefetch: usize,
     /// The name of this node in events and logs; each start adds a random part
     #[arg(long, env = "SMPP_GATEWAY_NODE", default_value = "node", value_name = "NAME")]
@@ -118,7 +119,7 @@ pub struct Settings {
     #[arg(long, env = "SMPP_GATEWAY_HTTP", value_name = "ADDRESS:PORT")]
     pub http: Option<SocketAddr>,
     /// How many servers of a NATS cluster have each message: 1 or 3
-    #[arg(long, env = "SMPP_GATEWAY_REPLICAS", default_value_t = 1, value_name = "COUNT")]
+    #[arg(long, env = "SMPP_GATEWAY_REPLICAS", default_value_t = 1, value_name = "COUNT", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     pub replicas: usize,
     /// MiB of messages that may wait to be sent; NATS refuses further ones at their publisher
     #[arg(long, env = "SMPP_GATEWAY_SEND_MIB", default_value_t = 1024, value_name = "MIB")]
@@ -391,6 +392,20 @@ mod tests {
         };
         assert_eq!(settings("25").check(), Ok(()));
         assert!(settings("24").check().unwrap_err().contains("--event-hours 24"));
+    }
+
+    #[test]
+    fn a_count_of_zero_that_cannot_work_is_refused_at_once() {
+        let parse = |option: &str, count: &str| {
+            let command = Settings::augment_args(clap::Command::new("run"));
+            command.try_get_matches_from(["run", "--url=smpp://shop@localhost", option, count])
+        };
+        for option in ["--window", "--max-binds", "--prefetch", "--replicas"] {
+            let error = parse(option, "0").unwrap_err().to_string();
+            assert!(error.contains(&format!("invalid value '0' for '{option} ")), "{error}");
+            assert!(parse(option, "1").is_ok(), "{option}");
+        }
+        assert!(parse("--rate", "0").is_ok(), "no limit");
     }
 
     #[test]

@@ -267,8 +267,9 @@ impl AccountConnector {
             Ok(Ok(())) => Ok((account, arrivals)),
             Ok(Err(error)) => Err(error),
             Err(_) => {
-                let last = account.shared().lock().last_error.take();
-                Err(AccountError::Timeout { after: timeout, last })
+                let mut inner = account.shared().lock();
+                let last = inner.last_error.take();
+                Err(AccountError::timeout(timeout, last, &inner.account))
             }
         }
     }

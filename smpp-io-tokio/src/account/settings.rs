@@ -40,3 +40,8 @@ pub(crate) struct Settings {
 pub(super) fn connect_error(endpoint: &Endpoint, kind: ConnectErrorKind) -> LastFailure {
     ConnectError::new(endpoint, kind).into()
 }
+
+/// Returns the failure of a bind to this endpoint.
+pub(super) fn bind_error(endpoint: &Endpoint, kind: ConnectErrorKind, system_id: &str) -> LastFailure {
+    ConnectError::bind(endpoint, system_id, kind).into()
+}

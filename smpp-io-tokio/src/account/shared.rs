@@ -13,14 +13,14 @@ use smpp_common::LastFailure;
 use smpp_common::telemetry::AccountTelemetry;
 use smpp_proto::CommandId;
 use smpp_proto::account::{
-    Account, Action, Event, EventRouter, FirstBindError, LinkEvent, Message, MessageNumber, Options,
-    OptionsError, SubmitError,
+    Account, Action, Event, EventRouter, LinkEvent, Message, MessageNumber, Options, OptionsError,
+    SubmitError,
 };
 use smpp_proto::session::Instant;
 use tokio::sync::Notify;
 
 use super::AccountError;
-use super::settings::{BoxedObserver, Settings, connect_error};
+use super::settings::{BoxedObserver, Settings, bind_error};
 use super::turns::LinkTask;
 use crate::clock::Clock;
 use crate::error::ConnectErrorKind;
@@ -287,12 +287,7 @@ impl Shared {
             };
             match result {
                 Some((Ok(()), _)) => return Ok(()),
-                Some((Err(FirstBindError::Refused { status, response }), _)) => {
-                    return Err(AccountError::Refused { status, response });
-                }
-                Some((Err(_), failure)) => {
-                    return Err(AccountError::untrusted(failure));
-                }
+                Some((Err(error), failure)) => return Err(AccountError::no_first_bind(error, failure)),
                 None => settled.await,
             }
         }
@@ -478,7 +473,9 @@ impl Inner {
                 matches!(event, Event::Link { .. } | Event::Stopped { .. } | Event::Closed { .. });
             if let Event::Link { link, event: LinkEvent::BindRefused { error, received, .. }, .. } = &event {
                 let kind = ConnectErrorKind::bind(error.clone(), *received, self.transport_error.take());
-                self.last_error = self.account.endpoint(*link).map(|endpoint| connect_error(endpoint, kind));
+                self.last_error = self.account.endpoint(*link).map(|endpoint| {
+                    bind_error(endpoint, kind, &self.account.options().credentials.system_id)
+                });
             }
             self.telemetry.record(now, &event, self.last_error.as_ref());
             self.router.handle_event(now, &mut self.account, event);

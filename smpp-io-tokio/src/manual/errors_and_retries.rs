@@ -226,6 +226,7 @@
 //!
 //! | [`ConnectErrorKind`](crate::ConnectErrorKind) | meaning |
 //! | --- | --- |
+//! | `Config(error)` | the configuration or the timeout of the connector cannot work, such as a window of 0; nothing was tried |
 //! | `Resolve(error)` | the host name has no address |
 //! | `Tls(error)` | there is no TLS configuration; nothing was tried |
 //! | `Connect(attempts)` | no address accepted a TCP connection; each with the error of the operating system |
@@ -253,12 +254,13 @@
 //!
 //! | [`AccountError`] | meaning | what to do |
 //! | --- | --- | --- |
-//! | `Url`, `Options` | the URL or the options are wrong | fix them |
+//! | `Url` | the URL is wrong | fix it |
+//! | `Options(error)` | an option is missing, contradicts another one, or has a value with which nothing could work, such as `queue_capacity` 0 or an empty `text.alphabets`: the text names it | fix it |
 //! | `Expect(error)` | the messages of [`AccountConnector::expect`](crate::account::AccountConnector::expect) are invalid, or have more segments than `receipts.capacity` | fix them, or raise the capacity |
-//! | `Refused { status, response }` | the SMSC rejected the credentials | fix them; do not repeat, it may lock the account |
+//! | `Refused { endpoint, system_id, status, response, .. }` | the SMSC rejected the credentials | fix them; do not repeat, it may lock the account |
 //! | `Untrusted(failure)` | every address was tried, and the certificate of the last one was rejected | see [`tls`](super::tls) |
 //! | `Thread(error)` (only `smpp-std`) | the operating system cannot start a thread | check the limit on threads |
-//! | `Timeout` | no bind within [`bind_timeout`](crate::account::AccountConnector::bind_timeout); `last` says what was in the way | network, allow-list, `ESME_RALYBND`: try again |
+//! | `Timeout` | no bind within [`bind_timeout`](crate::account::AccountConnector::bind_timeout); `last` says what was in the way, `pending` what the account still waited for | network, allow-list, `ESME_RALYBND`: try again |
 //!
 //! # The cause of an error
 //!

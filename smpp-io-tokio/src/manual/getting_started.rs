@@ -178,7 +178,7 @@
 //! # Settings from a file
 //!
 //! With the feature `serde` of `smpp-proto`, [`Options`](smpp_proto::account::Options) and [`Provider`] are read from TOML, JSON or
-//! any other format of `serde`: `toml::from_str(text)`. Durations are written `"30s"`; a key that does not exist is an error. The module
+//! any other format of `serde`: `toml::from_str(text)`. Durations are written `"30s"`; a key that does not exist is an error, and so is a number out of its range, which the error states. The module
 //! `settings` of `smpp-proto` describes the keys, and the example `account_from_file` reads this:
 //!
 //! ```toml

@@ -21,6 +21,10 @@
 //! assert_eq!(options.check(), Ok(()));
 //! ```
 //!
+//! A rate, a window or a `response_timeout` of 0 cannot work: [`Options::check`](smpp_proto::account::Options::check) and
+//! [`Config::check`](smpp_proto::session::Config::check) say so, and accounts, connectors, and listeners that open a socket refuse it when they
+//! start. With a transport or a socket of your own, call `check` yourself. For no rate limit state `None`.
+//!
 //! # Rate: messages a second
 //!
 //! [`Rate::per_second`]`(50)` sends at most 50 messages in *any* sliding second, not only in each calendar second, and

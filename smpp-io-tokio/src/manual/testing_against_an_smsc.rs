@@ -53,6 +53,11 @@
 //! With tokio's paused clock (`#[tokio::test(start_paused = true)]`, feature `test-util`) use an SMSC in memory: timeouts of
 //! your program and delays of the SMSC then cost no time. On a port the paused clock jumps while octets are on their way.
 //!
+//! `smsc.account_connector(options)` replaces the `system_id` and the `password` in the options by those of the SMSC's first account, as a URL
+//! with credentials does: `Credentials::default()` will do. For another account use
+//! `AccountConnector::new(&smsc.endpoint().system_id("other").password("s3cret"), options)` with the dialer of the SMSC if it is in memory, and
+//! with `smsc.client_tls()` if it speaks TLS.
+//!
 //! Dropping the SMSC closes all connections. Any number of SMSCs run side by side in one process.
 //!
 //! ## What the SMSC received
@@ -121,6 +126,9 @@
 //! | an SMSC with ways of its own | `Rules::default().dialect("ids=hex,text-ids=dec10,segments=last".parse()?)` |
 //! | reconnect | drop the SMSC and start another one on the same port, or `end_connections` |
 //!
+//! The module `testing` re-exports all these types. `start`, `set_faults` and `change_rules` refuse values that cannot work, with the name of the
+//! field: a percentage above 100, a rate of 0.
+//!
 //! `set_faults`, `script` and `change_rules` work while clients are bound. `TestSmscBuilder::observe` shows a test every PDU.
 //!
 //! ## Messages of phones
@@ -159,6 +167,10 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! If the account has no bind that receives, `deliver` waits for one: a test may call it before its program has bound. After the wait limit
+//! the error is `DeliverError::NoBind`, with the account and the log; the message still waits for a bind. `DeliverError::Timeout` says that the
+//! program has a bind and has not responded.
 //!
 //! A message that the program refuses is an error of `deliver`, and is not sent again. `smsc.originate(...)` queues a message
 //! without waiting, and sends it again until it is accepted.

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 #[cfg(unix)]
 use std::path::Path;
 
-use smpp_common::ProxyProtocol;
+use smpp_common::{ProxyProtocol, check_listener};
 use smpp_proto::session::Config;
 #[cfg(unix)]
 use tokio::net::UnixListener;
@@ -72,8 +72,10 @@ impl Listener {
     ///
     /// # Errors
     ///
-    /// Returns the error of the operating system, for example if the port is in use.
+    /// Returns the error of the operating system, for example if the port is in use; that of [`Config::check`] as
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput).
     pub async fn bind(address: impl ToSocketAddrs, config: Config) -> io::Result<Self> {
+        check_listener(&config)?;
         Ok(Self::new(TcpListener::bind(address).await?, config))
     }
 
@@ -99,9 +101,11 @@ impl Listener {
     ///
     /// # Errors
     ///
-    /// Returns the error of the operating system, for example if the file exists.
+    /// Returns the error of the operating system, for example if the file exists; that of [`Config::check`] as
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput).
     #[cfg(unix)]
     pub fn bind_unix(path: impl AsRef<Path>, config: Config) -> io::Result<Self> {
+        check_listener(&config)?;
         Ok(Self::unix(UnixListener::bind(path)?, config))
     }
 
@@ -109,6 +113,11 @@ impl Listener {
     #[cfg(unix)]
     pub const fn unix(socket: UnixListener, config: Config) -> Self {
         Self::of(ListeningSocket::Unix(socket), config)
+    }
+
+    /// Checks the configuration of the sessions.
+    pub(super) fn check(&self) -> io::Result<()> {
+        check_listener(&self.config)
     }
 
     const fn of(socket: ListeningSocket, config: Config) -> Self {

@@ -34,6 +34,7 @@ pub use incoming::{BindRequest, IncomingConnection};
 pub use listener::Listener;
 pub use service::{ServerEvent, Service};
 pub use smpp_common::ServerLimits;
+use smpp_common::check_limits;
 pub use smpp_proto::server::{Admission, ProxyHeaderError, RejectReason};
 pub use stream::ServerStream;
 
@@ -206,9 +207,12 @@ impl<S: Service> ServerBuilder<S> {
     ///
     /// # Errors
     ///
-    /// Returns the error of the operating system if the local address of a listener cannot be read.
+    /// Returns the error of the operating system if the local address of a listener cannot be read;
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) with the option if a limit or the configuration of a listener cannot work.
     pub fn start(self) -> io::Result<Server> {
         let Self { service, limits, system_id, version, observer, listeners } = self;
+        check_limits(&limits)?;
+        listeners.iter().try_for_each(Listener::check)?;
         let addresses = listeners.iter().map(Listener::local_addr).collect::<io::Result<Vec<_>>>()?;
         let (registry, timers) = Registry::start(limits);
         let context = Arc::new(ServerContext {

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use smpp_common::invalid_input;
 use smpp_proto::session::RequestError;
 use smpp_proto::session::{Config, Observer};
 use smpp_proto::simulator::{Dialect, Faults, Rules};
@@ -182,9 +183,12 @@ impl TestSmscBuilder {
     ///
     /// # Errors
     ///
-    /// No free port, or no certificate could be made.
+    /// No free port, or no certificate could be made; [`InvalidInput`](io::ErrorKind::InvalidInput) with the name of the field if the
+    /// rules or the faults cannot work.
     pub async fn start(self) -> io::Result<TestSmsc> {
         let Self { rules, mut accounts, faults, mut listeners, tls, in_memory, max_connections, .. } = self;
+        rules.check().map_err(invalid_input)?;
+        faults.check().map_err(invalid_input)?;
         if accounts.is_empty() {
             accounts.push((ACCOUNT.0.into(), ACCOUNT.1.into()));
         }

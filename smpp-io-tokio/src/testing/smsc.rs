@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use smpp_proto::account::Options;
-use smpp_proto::session::Config;
+use smpp_proto::session::{Config, InvalidOption};
 use smpp_proto::simulator::{
     Answer, DeliverError, Faults, MoMessage, OriginateError, Rules, StreamEnd, When,
 };
@@ -148,7 +148,7 @@ impl TestSmsc {
     }
 
     /// Returns a connector of accounts that reaches the SMSC, with the credentials of its first account: in memory if it has
-    /// no port, and with its certificate if it speaks TLS.
+    /// no port, and with its certificate if it speaks TLS. The credentials of the options are replaced.
     pub fn account_connector(&self, options: Options) -> AccountConnector {
         let connector = AccountConnector::new(&self.endpoint, options).tls(self.client_tls());
         match &self.memory {
@@ -237,7 +237,7 @@ impl TestSmsc {
     }
 
     /// Sends a mobile-originated (MO) message from a phone to a number of the first account, and waits until the client has
-    /// accepted all its segments. The text may have any length up to 255 segments, and any characters.
+    /// accepted all its segments. If the account has no bind that receives, it waits for one first. The text may have any length up to 255 segments, and any characters.
     ///
     /// ```
     /// use smpp_tokio::Inbound;
@@ -262,7 +262,8 @@ impl TestSmsc {
     /// # Errors
     ///
     /// [`DeliverError`] if the message cannot be sent, the client refuses a segment, or the [wait
-    /// limit](TestSmscBuilder::wait_limit) is over: then it may still be delivered.
+    /// limit](TestSmscBuilder::wait_limit) is over: then it may still be delivered. [`DeliverError::NoBind`] says that no bind
+    /// received it.
     ///
     /// # Cancel safety
     ///
@@ -284,8 +285,8 @@ impl TestSmsc {
         let sent = self.shared.simulator().deliver(self.shared.now(), message);
         let id = sent.map_err(DeliverError::NotSent)?;
         self.shared.changed.notify_one();
-        let outcome =
-            self.wait_for("outcome of the message", |simulator| simulator.poll_delivered(id)).await?;
+        let outcome = self.wait_for("outcome of the message", |simulator| simulator.poll_delivered(id)).await;
+        let outcome = outcome.map_err(|waited| self.shared.simulator().no_outcome(message, waited))?;
         outcome.map_err(DeliverError::Failed)
     }
 
@@ -321,26 +322,37 @@ impl TestSmsc {
     /// ```
     /// use smpp_tokio::testing::{Faults, TestSmsc};
     ///
-    /// # async fn example() -> std::io::Result<()> {
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
     /// let smsc = TestSmsc::start().await?;
-    /// smsc.set_faults(Faults::default().drop_percent(100));
+    /// smsc.set_faults(Faults::default().drop_percent(100))?;
     /// # Ok(())
     /// # }
     /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(example()).unwrap();
     /// ```
-    pub fn set_faults(&self, faults: Faults) {
+    ///
+    /// # Errors
+    ///
+    /// The error of [`Faults::check`]; the faults are unchanged then.
+    pub fn set_faults(&self, faults: Faults) -> Result<(), InvalidOption> {
+        faults.check()?;
         self.shared.faults.set(faults);
+        Ok(())
     }
 
     /// Changes the rules of the messages that follow: see [`Simulator::change_rules`](smpp_proto::simulator::Simulator::change_rules). The limits of binds and of rates, and
     /// the dialect, keep the values that the SMSC was started with.
-    pub fn change_rules(&self, change: impl FnOnce(&mut Rules)) {
+    ///
+    /// # Errors
+    ///
+    /// The error of [`Rules::check`]; the rules are unchanged then.
+    pub fn change_rules(&self, change: impl FnOnce(&mut Rules)) -> Result<(), InvalidOption> {
         self.shared.simulator().change_rules(|rules| {
             let (max_binds, rate, dialect) = (rules.max_binds, rules.rate, rules.dialect.clone());
             change(rules);
             (rules.max_binds, rules.rate, rules.dialect) = (max_binds, rate, dialect);
-        });
+        })?;
         self.shared.changed.notify_one();
+        Ok(())
     }
 
     /// Returns the number of receipts and messages that wait for delivery.

@@ -115,23 +115,24 @@ async fn faults_and_rules_change_while_a_client_is_bound() {
 
     // The session stays in step with and without faults: what was written in between is whole.
     for _ in 0..20 {
-        smsc.set_faults(Faults::default().coalesce(true));
+        smsc.set_faults(Faults::default().coalesce(true)).unwrap();
         client.submit(&message(b"Hello")).await.unwrap();
-        smsc.set_faults(Faults::default());
+        smsc.set_faults(Faults::default()).unwrap();
         client.submit(&message(b"Hello")).await.unwrap();
     }
     smsc.change_rules(|rules| {
         rules.throttled_percent = 100;
         rules.max_binds = 1;
-    });
+    })
+    .unwrap();
     let refused = client.submit(&message(b"Hello")).await.unwrap_err();
     assert_eq!(refused.status(), Some(CommandStatus::RTHROTTLED));
     // The limit of binds does not change.
     let (second, _second) = connect(&smsc).await;
     second.bind(&smsc.bind()).await.unwrap();
-    smsc.change_rules(|rules| rules.throttled_percent = 0);
+    smsc.change_rules(|rules| rules.throttled_percent = 0).unwrap();
 
-    smsc.set_faults(Faults::default().reset_percent(100));
+    smsc.set_faults(Faults::default().reset_percent(100)).unwrap();
     assert_eq!(smsc.faults().reset_percent, 100);
     client.submit(&message(b"Hello")).await.unwrap_err();
     timeout(TIMEOUT, client.closed()).await.unwrap();

@@ -1,6 +1,10 @@
 //! The tests of the public interface that need no process of their own: one binary, so that it is built and linked once.
 //! `cargo test -p smpp-tokio --test integration sessions::` runs those of one module.
 
+use std::pin::Pin;
+
+use tokio::task::JoinHandle;
+
 mod account;
 mod account_edge_cases;
 mod account_faults;
@@ -11,6 +15,7 @@ mod drivers;
 mod faults;
 #[cfg(all(feature = "metrics", feature = "tracing"))]
 mod observability;
+mod options;
 mod refusals;
 mod requests;
 mod server;
@@ -24,3 +29,20 @@ mod testing;
 mod tls_write_failure;
 mod tokio_with_std;
 mod wait_queue;
+
+/// Makes `tracing` ask all subscribers about a new call site. While there is one subscriber alone, it asks that of the thread which
+/// meets the call site first, and the threads of other tests have none: then the event would be left out for all.
+#[cfg(all(feature = "metrics", feature = "tracing"))]
+fn ask_all_subscribers() {
+    use std::sync::OnceLock;
+
+    static OTHERS: OnceLock<[tracing::Dispatch; 2]> = OnceLock::new();
+    let other = || tracing::Dispatch::new(tracing_subscriber::fmt().with_writer(std::io::sink).finish());
+    OTHERS.get_or_init(|| [other(), other()]);
+}
+
+/// Spawns a task. Its future is boxed: then a task is compiled once for each result, not for each future.
+fn spawn<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
+    let future: Pin<Box<dyn Future<Output = T> + Send>> = Box::pin(future);
+    tokio::spawn(future)
+}

@@ -63,7 +63,7 @@ async fn smsc(mut stream: DuplexStream, mut answers: Vec<(CommandStatus, &'stati
 async fn a_refused_request_returns_what_the_smsc_says() {
     let (near, far) = duplex(1 << 16);
     let (client, _inbox) = start::<Esme, _>(near, Config::default());
-    tokio::spawn(smsc(
+    crate::spawn(smsc(
         far,
         vec![
             (CommandStatus::RBINDFAIL, "maintenance until 06:00"),
@@ -94,7 +94,7 @@ async fn an_account_returns_what_the_smsc_says() {
             .binds(Binds::transceivers(1));
         AccountConnector::new(&"smpp://192.0.2.1".parse().unwrap(), options).dial(move |_| {
             let (near, far) = duplex(1 << 16);
-            tokio::spawn(smsc(far, answers.clone()));
+            crate::spawn(smsc(far, answers.clone()));
             async { io::Result::Ok(near) }
         })
     };
@@ -110,11 +110,13 @@ async fn an_account_returns_what_the_smsc_says() {
 
     let refused = [(CommandStatus::RINVPASWD, "expired yesterday")];
     let error = connector(&refused).connect().await.err().unwrap();
-    let AccountError::Refused { status: CommandStatus::RINVPASWD, response } = &error else {
+    let AccountError::Refused { status: CommandStatus::RINVPASWD, response, .. } = &error else {
         panic!("{error:?}")
     };
     assert_eq!(response.additional_status_info_text().as_deref(), Some("expired yesterday"));
     assert!(error.to_string().contains("the peer says \"expired yesterday\""), "{error}");
+    let named = "the bind to smpp://192.0.2.1:2775 as \"shop\" failed: refused by the peer: ESME_RINVPASWD";
+    assert!(error.to_string().starts_with(named) && !error.to_string().contains("secret"), "{error}");
     let (account, _arrivals) = connector(&refused).start().unwrap();
     let mut events = account.events();
     let event = loop {
@@ -145,12 +147,12 @@ async fn after_the_end_each_call_says_why_the_session_ended() {
     let (bound, ()) = tokio::join!(client.bind(&bind), accept);
     bound.unwrap();
     // Unanswered, it delays the answer to the unbind: the session is shutting down until then.
-    let delivering = tokio::spawn({
+    let delivering = crate::spawn({
         let peer = peer.clone();
         async move { peer.request(&smpp_proto::DeliverSm::default()).await }
     });
     let Some(Inbound::DeliverSm(held)) = client_inbox.recv().await else { panic!("no message") };
-    let unbinding = tokio::spawn({
+    let unbinding = crate::spawn({
         let client = client.clone();
         async move { client.unbind().await }
     });
@@ -214,7 +216,7 @@ async fn an_observer_sees_rejected_pdus_of_a_session_and_of_an_account() {
         .dial(move |_| {
             let (near, mut far) = duplex(1 << 16);
             let invalid = invalid.concat();
-            tokio::spawn(async move {
+            crate::spawn(async move {
                 let (command, sequence) = read(&mut far).await.unwrap();
                 let accepted = raw(command.response(), CommandStatus::ROK, sequence, b"smsc\0");
                 far.write_all(&[accepted, invalid].concat()).await.unwrap();

@@ -52,6 +52,7 @@ async fn a_server_is_counted_and_traced() {
         .without_time()
         .json()
         .finish();
+    crate::ask_all_subscribers();
     let _guard = tracing::subscriber::set_default(subscriber);
     let recorder = DebuggingRecorder::new();
     let listener = Listener::bind("127.0.0.1:0", Config::default()).await.unwrap();
@@ -59,7 +60,7 @@ async fn a_server_is_counted_and_traced() {
     let address = server.local_addrs()[0];
     let publishing =
         metrics::with_local_recorder(&recorder, || publish_server(server.binds(), "smsc", Duration::MAX));
-    let publishing = tokio::spawn(publishing);
+    let publishing = crate::spawn(publishing);
     let (client, _inbox) = start::<Esme, _>(TcpStream::connect(address).await.unwrap(), Config::default());
     client.bind(&bind(b"guessed")).await.unwrap_err();
     client.closed().await;

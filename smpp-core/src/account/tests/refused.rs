@@ -51,7 +51,8 @@ fn a_refused_segment_keeps_the_response() {
 
 #[test]
 fn a_refused_bind_keeps_the_response() {
-    let mut account = Account::<()>::new(options(), Instant::ZERO).unwrap();
+    let endpoint = crate::Endpoint::tls("smsc.example", PORT).system_id("other").password("n0tthis");
+    let mut account = Account::<()>::new(options().endpoints([endpoint]), Instant::ZERO).unwrap();
     let Some(Action::Resolve { link }) = account.poll_action() else { panic!() };
     account.handle_resolved(Instant::ZERO, link, Ok(&[address(1)]));
     assert!(account.poll_action().is_some());
@@ -63,19 +64,24 @@ fn a_refused_bind_keeps_the_response() {
     let text = |response: &RefusedResponse| response.additional_status_info_text().map(String::from);
     let expected = Some("expired yesterday".to_string());
     let Some(Event::Link { event: LinkEvent::Binding { .. }, .. }) = account.poll_event() else { panic!() };
-    let Some(Event::Link { event: LinkEvent::BindRefused { error, .. }, .. }) = account.poll_event() else {
-        panic!("the refusal is reported");
-    };
+    let mut router = EventRouter::<()>::new(1);
+    let Some(event) = account.poll_event() else { panic!("the refusal is reported") };
+    let Event::Link { event: LinkEvent::BindRefused { error, .. }, .. } = &event else { panic!("{event:?}") };
+    let error = error.clone();
+    router.handle_event(Instant::ZERO, &mut account, event);
     let RequestError::Refused { status: refused, response } = &error else { panic!("{error:?}") };
     assert_eq!((*refused, text(response)), (status, expected.clone()));
     assert!(error.to_string().ends_with("the peer says \"expired yesterday\""), "{error}");
     let Some(Event::Stopped { cause, status: stopped, response }) = account.poll_event() else { panic!() };
     assert_eq!((cause, stopped, text(&response)), (StopCause::Bind, status, expected.clone()));
 
-    let mut router = EventRouter::<()>::new(1);
     router.handle_event(Instant::ZERO, &mut account, Event::Stopped { cause, status, response });
-    let Some(Err(FirstBindError::Refused { response, .. })) = router.first_bind() else { panic!() };
+    let Some(Err(FirstBindError::Refused { endpoint, system_id, response, .. })) = router.first_bind() else {
+        panic!();
+    };
     assert_eq!(text(&response), expected);
+    let endpoint = endpoint.as_deref();
+    assert_eq!((endpoint, &*system_id), (Some("smpps://smsc.example:2776"), "shop"), "and no password");
 }
 
 #[test]

@@ -8,6 +8,8 @@ use super::*;
 use crate::endpoint::Endpoint;
 use crate::pdu::BindMode::{Receiver, Transceiver, Transmitter};
 use crate::pdu::{Npi, Ton};
+use crate::session::Rate;
+use crate::sms::{Alphabet, TextOptions};
 use crate::tlv::Tag;
 use crate::wire::Quirks;
 
@@ -323,4 +325,36 @@ fn an_account_binds_although_the_operations_of_its_provider_name_no_bind() {
         sim.advance(SECOND);
         assert!(sim.account.mode(LinkId(0)).is_some());
     }
+}
+
+#[test]
+fn options_that_cannot_work_are_refused_with_the_name_of_the_field() {
+    let session = |config: Config| options().session(config);
+    let text = |alphabets: &'static [Alphabet]| options().text(TextOptions::DEFAULT.alphabets(alphabets));
+    let config = Config::default;
+    for (options, field) in [
+        (session(config().window(0)), "session.window is 0"),
+        (session(config().max_unanswered(0)), "session.max_unanswered is 0"),
+        (session(config().max_output(0)), "session.max_output is 0"),
+        (session(config().rate(Rate::per_second(0))), "session.rate is 0"),
+        (session(config().session_init_timeout(Duration::ZERO)), "session.session_init_timeout is zero"),
+        (session(config().response_timeout(Duration::ZERO)), "session.response_timeout is zero"),
+        (session(config().inactivity_timeout(Duration::ZERO)), "session.inactivity_timeout is zero"),
+        (options().rate(Rate::per_second(0)), "rate is 0"),
+        (options().connect_timeout(Duration::ZERO), "connect_timeout is zero"),
+        (options().queue_capacity(0), "queue_capacity is 0"),
+        (text(&[]), "text.alphabets is empty"),
+        // With the default codings no data_coding means it.
+        (text(&[Alphabet::Gsm7Packed]), "text.alphabets names no alphabet"),
+    ] {
+        let error = options.check().unwrap_err().to_string();
+        assert!(error.starts_with(field) && error.contains(": "), "{error}");
+        let Err(refused) = Account::<()>::new(options.clone(), Instant::ZERO) else { panic!("{field}") };
+        assert_eq!(refused.to_string(), error);
+        let mut account = Account::<()>::new(self::options(), Instant::ZERO).unwrap();
+        assert_eq!(account.reconfigure(Instant::ZERO, options), Err(refused));
+        assert_eq!(*account.options(), self::options(), "the account keeps its options");
+    }
+    let smallest = config().window(1).max_unanswered(1).max_output(1).rate(Rate::per_second(1));
+    assert_eq!(session(smallest).queue_capacity(1).request_capacity(0).check(), Ok(()));
 }

@@ -56,6 +56,7 @@ fn reserved_requests_count_for_the_window_the_output_and_the_rate_limit() {
     assert_eq!((readiness(&pair, 1), readiness(&pair, 2)), expected);
 }
 
+/// `Config::check` refuses it. A session whose configuration is not checked works nevertheless.
 #[test]
 fn a_window_of_zero_counts_as_one() {
     let mut pair = Pair::bound_with(Config::default().window(0), Config::default());

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use smpp_proto::session::{Config, Esme, Instant, Rate, Refusal};
+use smpp_proto::session::{Config, Esme, Instant, Rate, RateLimiter, RateMeter, Refusal};
 use smpp_proto::{BindMode, QuerySm};
 
 use super::support::{Peer, bound_esme};
@@ -186,4 +186,23 @@ fn only_messages_count() {
     esme.submit(now, "message").unwrap();
     assert!(matches!(esme.submit(now, "next"), Err(Refusal::RateLimited(_))));
     assert!(esme.request(now, &QuerySm::default(), "query").is_ok(), "it is no message");
+}
+
+#[test]
+fn a_rate_of_zero_is_refused_by_the_check_and_counts_as_one_without_it() {
+    let rate = Rate::per_second(0);
+    assert_eq!(rate.limit(), 0, "it stays what it is, so that a check finds it");
+    let error = Config::default().rate(rate).check().unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "rate is 0 messages per second, so none could be sent: set it to 1 or more, or None for no limit"
+    );
+    assert_eq!(Config::default().rate(rate.with_burst(5)).check().unwrap_err().option, "rate");
+    assert_eq!(Config::default().rate(Rate::per_second(1)).check(), Ok(()));
+    let (mut limiter, mut one) = (RateLimiter::new(rate), RateLimiter::new(Rate::per_second(1)));
+    let mut meter = RateMeter::new(rate);
+    limiter.take(Instant::ZERO);
+    one.take(Instant::ZERO);
+    assert_eq!(limiter.ready_at(Instant::ZERO), one.ready_at(Instant::ZERO));
+    assert!(meter.take(Instant::ZERO).is_ok() && meter.take(Instant::ZERO).is_err());
 }

@@ -108,7 +108,11 @@ impl Stage {
     pub(crate) fn start_with(&mut self, settings: Settings) {
         match (self.start)(settings) {
             Ok(app) => self.app = Some(app),
-            Err(error) => self.log(format!("the account does not start: {error}")),
+            Err(error) => {
+                // How far an attempt has come in so short a time differs.
+                let shown = error.split("; at the end, ").next().unwrap_or_default();
+                self.log(format!("the account does not start: {}", without_ports(shown)));
+            }
         }
     }
 
@@ -239,13 +243,7 @@ impl Stage {
         if !left_out.is_empty() {
             shown = shown.replace(left_out, "...");
         }
-        let mut parts = shown.split("127.0.0.1:");
-        let mut line = parts.next().unwrap_or_default().to_owned();
-        for part in parts {
-            line += "127.0.0.1:PORT";
-            line += part.trim_start_matches(|letter: char| letter.is_ascii_digit());
-        }
-        self.log(format!("event: {line}"));
+        self.log(format!("event: {}", without_ports(&shown)));
     }
 
     /// Waits until this many binds were made, and returns them.
@@ -288,4 +286,15 @@ impl Stage {
             self.log(format!("events of {source}: {}", kinds.join(" ")));
         }
     }
+}
+
+/// Replaces the ports in a text, which differ from run to run.
+fn without_ports(text: &str) -> String {
+    let mut parts = text.split("127.0.0.1:");
+    let mut line = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        line += "127.0.0.1:PORT";
+        line += part.trim_start_matches(|letter: char| letter.is_ascii_digit());
+    }
+    line
 }

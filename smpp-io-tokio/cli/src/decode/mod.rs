@@ -20,11 +20,13 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
+use clap::builder::RangedU64ValueParser;
 #[cfg(feature = "web")]
 use smpp_proto::Frame;
 use smpp_proto::{Tolerance, frame};
 
 use crate::failure::{Failure, finish};
+use crate::output::printable;
 use connections::Options;
 use dump::{Dump, Output, Place};
 #[cfg(feature = "web")]
@@ -62,7 +64,12 @@ pub(crate) struct Arguments {
     #[arg(long)]
     strict: bool,
     /// The longest PDU that is accepted, in octets
-    #[arg(long, value_name = "OCTETS", default_value_t = frame::DEFAULT_MAX_LENGTH)]
+    #[arg(
+        long,
+        value_name = "OCTETS",
+        default_value_t = frame::DEFAULT_MAX_LENGTH,
+        value_parser = RangedU64ValueParser::<usize>::new().range(frame::HEADER_LENGTH as u64..)
+    )]
     max_pdu: usize,
     /// Look for the next plausible header after missing octets or an impossible length
     #[arg(long)]
@@ -105,7 +112,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     if let Err(error) = shown.and_then(|()| Ok(dump.flush()?)) {
         // A closed pipe (`| head`) is no error.
         if error.downcast_ref().is_none_or(|error: &io::Error| error.kind() != io::ErrorKind::BrokenPipe) {
-            eprintln!("error: {error}");
+            eprintln!("error: {}", printable(error));
             return ExitCode::FAILURE;
         }
     }

@@ -14,6 +14,7 @@ use tokio::time;
 
 use super::results::{Ended, Results};
 use super::{Arguments, MODE, message};
+use crate::connecting::{Connecting, SESSION_LIMIT};
 use crate::failure::Failure;
 use crate::options;
 
@@ -40,10 +41,12 @@ pub(super) async fn submit(arguments: &Arguments, url: &str) -> Result<bool, Fai
         Some(trust) => connector.tls(trust),
         None => connector,
     };
+    let connecting = Connecting::to(&endpoint, SESSION_LIMIT);
     let mut clients = Vec::new();
     for _ in 0..arguments.connections {
         clients.push(bound(&connector, &endpoint).await?);
     }
+    drop(connecting);
     let load = Arc::new(Load {
         left: AtomicI64::new(arguments.messages().cast_signed()),
         text: message::text(arguments.length),
@@ -129,6 +132,7 @@ fn is_over(outcome: &Result<Response, RequestError>) -> bool {
 async fn bound(connector: &Connector, endpoint: &Endpoint) -> Result<Client, Failure> {
     let bind = options::bind(endpoint, MODE)?;
     let (client, _) = connector.connect(endpoint).await?;
-    client.bind(&bind).await.map_err(|error| Failure::bind(MODE, client.diagnose_bind(&error), error))?;
+    let bound = client.bind(&bind).await;
+    bound.map_err(|error| Failure::bind(endpoint, MODE, client.diagnose_bind(&error), error))?;
     Ok(client)
 }

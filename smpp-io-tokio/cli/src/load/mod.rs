@@ -14,6 +14,7 @@ use std::process::ExitCode;
 use std::thread;
 
 use clap::Parser;
+use clap::builder::RangedU64ValueParser;
 use indicatif::{ProgressBar, ProgressStyle};
 use smpp_proto::session::{Config, Rate};
 use smpp_proto::{Address, BindMode, Endpoint};
@@ -63,7 +64,7 @@ pub(crate) struct Arguments {
     #[arg(long, default_value_t = 60)]
     length: u16,
     /// The rate limit of each connection, in messages a second [default: none]
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     rate: Option<u32>,
     /// The recipient: an international number (country code first); + is allowed [default: 6591234567; required if the host of
     /// --url is another machine]
@@ -99,7 +100,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "ADDRESS:PORT")]
     serve: Option<String>,
     /// End after so many sessions have ended [default: never]
-    #[arg(long, requires = "serve")]
+    #[arg(long, requires = "serve", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     sessions: Option<usize>,
     /// Take requests out of the inbox and respond to them there, instead of inline where they are read; not with
     /// --blocking

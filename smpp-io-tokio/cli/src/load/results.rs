@@ -1,23 +1,31 @@
 //! Outcomes and response times.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
-use serde_json::json;
+use serde_json::{Map, json};
+use smpp_proto::CommandStatus;
 use smpp_proto::account::SegmentOutcome;
 use smpp_proto::session::{CloseReason, RequestError, Response};
 
 use super::Arguments;
 use crate::failure::Failure;
+use crate::output::{json_line, printable};
 
 /// The longest response time that is measured, in nanoseconds: ten minutes.
 const LONGEST: u64 = 600_000_000_000;
+
+/// The most statuses of refusals that are counted one by one. An SMSC may invent as many as it likes.
+const MAX_STATUSES: usize = 64;
 
 /// Counts of outcomes, and the response times of the messages that got a response.
 pub(super) struct Results {
     accepted: u64,
     refused: u64,
+    /// How many of them each status refused.
+    statuses: BTreeMap<CommandStatus, u64>,
     never_sent: u64,
     unanswered: u64,
     /// Messages of an account whose receipt says that they are delivered.
@@ -44,14 +52,26 @@ impl From<smpp_tokio::End> for Ended {
 impl Results {
     pub(super) fn new() -> Result<Self, Failure> {
         let times = Histogram::new_with_max(LONGEST, 2).map_err(Failure::other)?;
-        Ok(Self { accepted: 0, refused: 0, never_sent: 0, unanswered: 0, receipts: 0, times, last: (0, 0) })
+        let statuses = BTreeMap::new();
+        Ok(Self {
+            accepted: 0,
+            refused: 0,
+            statuses,
+            never_sent: 0,
+            unanswered: 0,
+            receipts: 0,
+            times,
+            last: (0, 0),
+        })
     }
 
     /// Counts an outcome that came after so many nanoseconds.
     pub(super) fn count(&mut self, outcome: &Result<Response, RequestError>, nanos: u64) {
         match outcome {
             Ok(_) => self.accepted += 1,
-            Err(RequestError::Refused { .. } | RequestError::Nacked(_)) => self.refused += 1,
+            Err(RequestError::Refused { status, .. } | RequestError::Nacked(status)) => {
+                self.refuse(*status);
+            }
             Err(RequestError::NeverSent(_)) => return self.never_sent += 1,
             Err(_) => return self.unanswered += 1,
         }
@@ -73,10 +93,35 @@ impl Results {
     /// Counts a message of an account that was not accepted; `None`: it was not submitted.
     pub(super) fn fail(&mut self, segment: Option<&SegmentOutcome>) {
         match segment {
-            Some(SegmentOutcome::Refused { .. } | SegmentOutcome::Nacked(_)) => self.refused += 1,
+            Some(SegmentOutcome::Refused { status, .. } | SegmentOutcome::Nacked(status)) => {
+                self.refuse(*status);
+            }
             Some(SegmentOutcome::Unanswered(_)) => self.unanswered += 1,
             _ => self.never_sent += 1,
         }
+    }
+
+    /// Counts a message that was refused with this status.
+    fn refuse(&mut self, status: CommandStatus) {
+        self.refused += 1;
+        self.count_status(status, 1);
+    }
+
+    fn count_status(&mut self, status: CommandStatus, messages: u64) {
+        if self.statuses.len() < MAX_STATUSES || self.statuses.contains_key(&status) {
+            *self.statuses.entry(status).or_default() += messages;
+        }
+    }
+
+    /// Returns the statuses of the refusals with how many each refused, the most frequent one first; `None` stands for those that
+    /// are not counted one by one.
+    fn refusals(&self) -> Vec<(Option<CommandStatus>, u64)> {
+        let mut refusals: Vec<_> =
+            self.statuses.iter().map(|(status, count)| (Some(*status), *count)).collect();
+        let counted: u64 = self.statuses.values().sum();
+        refusals.extend((counted < self.refused).then(|| (None, self.refused - counted)));
+        refusals.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        refusals
     }
 
     fn record(&mut self, nanos: u64) {
@@ -98,6 +143,9 @@ impl Results {
         other.flush();
         self.accepted += other.accepted;
         self.refused += other.refused;
+        for (status, messages) in other.statuses {
+            self.count_status(status, messages);
+        }
         self.never_sent += other.never_sent;
         self.unanswered += other.unanswered;
         self.receipts += other.receipts;
@@ -141,19 +189,24 @@ impl Results {
         let max = times.max() as f64 / 1000.0;
         let cpu = cpu_time();
         let texts: Vec<_> = ended.iter().map(|ended| &*ended.text).collect();
+        let refusals = self.refusals();
         if json {
             let result = json!({
                 "messages": messages, "accepted": accepted, "refused": refused,
+                "refused_by_status": refusals.iter().map(|(status, count)| (name(*status), json!(count))).collect::<Map<_, _>>(),
                 "never_sent": never_sent, "unanswered": unanswered,
                 "seconds": seconds, "per_second": rate, "cpu_seconds": cpu,
                 "micros": { "p50": p50, "p99": p99, "p99.9": p999, "max": max },
                 "receipts": self.receipts, "peak_memory": peak_memory(), "ended": texts,
             });
-            println!("{result}");
+            println!("{}", json_line(&result));
         } else {
             println!(
                 "{accepted} accepted, {refused} refused, {never_sent} never sent, {unanswered} unanswered"
             );
+            for (status, count) in refusals {
+                println!("  refused with {}: {count}", name(status));
+            }
             println!("{rate:.0} a second for {seconds:.2} s");
             println!("response times: p50 {p50:.1} us, p99 {p99:.1} us, p99.9 {p999:.0} us, max {max:.0} us");
             if let Some(cpu) = cpu {
@@ -164,11 +217,16 @@ impl Results {
                 println!("memory of this process at most: {:.1} MiB", octets as f64 / f64::from(1 << 20));
             }
             for text in texts {
-                println!("session: {text}");
+                println!("session: {}", printable(text));
             }
         }
         *accepted == messages
     }
+}
+
+/// Returns the name of a status, or its number if it has none; `None` stands for all that are not counted one by one.
+fn name(status: Option<CommandStatus>) -> String {
+    status.map_or_else(|| "others".into(), |status| format!("{status:?}"))
 }
 
 /// Returns the CPU time of this process so far, in seconds, user and system; `None` where the system is not Linux.
@@ -211,6 +269,26 @@ mod tests {
     use smpp_proto::session::NotSentReason;
 
     use super::*;
+
+    #[test]
+    fn refusals_are_counted_by_status_and_more_statuses_than_the_limit_together() {
+        let mut results = Results::new().unwrap();
+        for _ in 0..3 {
+            results.count(&Err(RequestError::Nacked(CommandStatus::RTHROTTLED)), 500);
+        }
+        results.fail(Some(&SegmentOutcome::Nacked(CommandStatus::RINVDSTADR)));
+        let mut all = Results::new().unwrap();
+        all.add(results);
+        let expected = [(Some(CommandStatus::RTHROTTLED), 3), (Some(CommandStatus::RINVDSTADR), 1)];
+        assert_eq!(all.refusals(), expected);
+        for status in 0..MAX_STATUSES as u32 {
+            all.fail(Some(&SegmentOutcome::Nacked(CommandStatus(0x400 + status))));
+        }
+        let refusals = all.refusals();
+        assert_eq!((refusals.len(), refusals[0]), (MAX_STATUSES + 1, expected[0]));
+        assert!(refusals.contains(&(None, 2)), "two statuses too many: {refusals:?}");
+        assert_eq!(all.refused, refusals.iter().map(|(_, count)| count).sum::<u64>());
+    }
 
     #[test]
     fn response_times_in_a_row_are_recorded_together() {

@@ -16,6 +16,7 @@ use super::limits;
 use super::messages::messages;
 use super::plan::{Allowance, Limits, Plan, Purpose};
 use super::record::{BindOutcome, Delivered, Ended, Idle, Record};
+use crate::connecting::{Connecting, SESSION_LIMIT};
 use crate::failure::Failure;
 use crate::interrupts::Interrupts;
 use crate::options;
@@ -146,6 +147,7 @@ impl Probe<'_> {
 
     async fn bind_one(&mut self, connector: &Connector, number: u16) -> Result<BindOutcome, Failure> {
         let bind = options::bind(self.target.endpoint, BindMode::Transceiver)?;
+        let connecting = Connecting::to(self.target.endpoint, SESSION_LIMIT);
         let (client, inbox) = connector.connect(self.target.endpoint).await?;
         let record = Arc::clone(&self.record);
         client.observe(Recorder { record, bind: number, start: self.start });
@@ -155,8 +157,12 @@ impl Probe<'_> {
                 client.abort().await;
                 return Ok(BindOutcome::Refused(status));
             }
-            Err(error) => return Err(Failure::bind(bind.mode, client.diagnose_bind(&error), error)),
+            Err(error) => {
+                let received = client.diagnose_bind(&error);
+                return Err(Failure::bind(self.target.endpoint, bind.mode, received, error));
+            }
         };
+        drop(connecting);
         let accepted = response.bind_resp();
         let version = accepted.tlvs.sc_interface_version().map(|version| version.0);
         let system_id = accepted.system_id.to_string();

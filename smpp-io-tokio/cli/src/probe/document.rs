@@ -10,6 +10,7 @@ use smpp_proto::{CommandStatus, Endpoint, MessageState};
 use super::finding::{Finding, ReceiptContent, SegmentReceipts, TlvUse};
 use super::findings::Findings;
 use super::limits::status_name;
+use crate::output::is_control;
 
 /// A provider, ready to be written.
 #[derive(Debug)]
@@ -91,7 +92,7 @@ fn quoted(text: &str) -> String {
         match character {
             '"' | '\\' => out.extend(['\\', character]),
             // Nothing else that could end a line or a text; TOML and Rust escape differently.
-            _ if character.is_control() => out.push('\u{FFFD}'),
+            _ if is_control(character) => out.push('\u{FFFD}'),
             _ => out.push(character),
         }
     }

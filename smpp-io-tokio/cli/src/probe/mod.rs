@@ -85,7 +85,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     exceed_rate: bool,
     /// Leave a bind idle for up to so many seconds, to find out when the SMSC ends it
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
     idle: Option<u32>,
     /// Trust the certificate authorities in this PEM file instead of the system's
     #[arg(long, value_name = "FILE")]

@@ -3,6 +3,7 @@
 use std::fmt::{self, Display, Write as _};
 
 use super::document::{Document, Field};
+use crate::output::is_control;
 
 /// The columns of a comment.
 const WIDTH: usize = 110;
@@ -57,7 +58,7 @@ fn write_fields(f: &mut fmt::Formatter<'_>, indent: usize, fields: &[Field]) -> 
 
 /// Writes a comment in lines. What an SMSC sends may be in it, and must not end it.
 fn comment(f: &mut fmt::Formatter<'_>, mark: &str, indent: usize, text: &str) -> fmt::Result {
-    let clean = text.replace(char::is_control, "\u{FFFD}");
+    let clean = text.replace(is_control, "\u{FFFD}");
     let mut column = 0;
     for word in clean.split(' ').filter(|word| !word.is_empty()) {
         let length = 1 + word.chars().count();

@@ -3,6 +3,7 @@
 use std::fmt::{self, Display, Write as _};
 
 use super::document::{Document, Field};
+use crate::output::is_control;
 
 /// The version of the format: a reader refuses a file with another one.
 const FORMAT: u32 = 1;
@@ -50,7 +51,7 @@ fn comment(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
         f.write_char(' ')?;
     }
     for character in text.chars() {
-        f.write_char(if character.is_control() { char::REPLACEMENT_CHARACTER } else { character })?;
+        f.write_char(if is_control(character) { char::REPLACEMENT_CHARACTER } else { character })?;
     }
     f.write_char('\n')
 }

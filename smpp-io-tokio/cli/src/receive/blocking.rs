@@ -8,7 +8,8 @@ use smpp_proto::CommandStatus;
 use smpp_std::{Client, Connector, Inbound};
 
 use super::store::Store;
-use super::{Arguments, MODE, report_bound, report_stopped};
+use super::{Arguments, MODE, report_bound, report_stopped, report_stored};
+use crate::connecting::{Connecting, SESSION_LIMIT};
 use crate::failure::Failure;
 use crate::interrupts::Interrupts;
 use crate::{options, runtime};
@@ -22,17 +23,24 @@ pub(super) fn receive(arguments: &Arguments) -> Result<(), Failure> {
     };
     let bind = options::bind(&endpoint, MODE)?;
     let mut store = Store::open(&arguments.file)?;
+    let printer = arguments.printer()?;
     // The session has a thread that keeps it alive, however long the disk takes.
+    let connecting = Connecting::to(&endpoint, SESSION_LIMIT);
     let (client, mut inbox) = connector.start(&endpoint)?;
-    client.bind(&bind).map_err(|error| Failure::bind(MODE, client.diagnose_bind(&error), error))?;
+    let bound = client.bind(&bind);
+    bound.map_err(|error| Failure::bind(&endpoint, MODE, client.diagnose_bind(&error), error))?;
+    drop(connecting);
     let interrupted = unbind_when_interrupted(client.clone())?;
     report_bound(arguments, &store);
     while let Some(inbound) = inbox.recv() {
         // Any other request is refused when it is dropped.
         let Inbound::DeliverSm(message) = inbound else { continue };
         match store.append(message.frame().octets(), &message.get()) {
-            // If the session has ended, the SMSC redelivers the message.
-            Ok(()) => drop(message.accept()),
+            Ok(line) => {
+                // If the session has ended, the SMSC redelivers the message.
+                let _ = message.accept();
+                report_stored(printer.as_ref(), line);
+            }
             Err(failure) => {
                 // The SMSC redelivers this message and those that wait in the inbox.
                 let _ = message.refuse(CommandStatus::RX_T_APPN);

@@ -5,7 +5,8 @@ use smpp_tokio::{Connector, Inbound};
 use tokio::task::block_in_place;
 
 use super::store::Store;
-use super::{Arguments, MODE, report_bound, report_stopped};
+use super::{Arguments, MODE, report_bound, report_stopped, report_stored};
+use crate::connecting::{Connecting, SESSION_LIMIT};
 use crate::failure::Failure;
 use crate::interrupts::Interrupts;
 use crate::options;
@@ -19,9 +20,13 @@ pub(super) async fn receive(arguments: &Arguments) -> Result<(), Failure> {
     };
     let bind = options::bind(&endpoint, MODE)?;
     let mut store = Store::open(&arguments.file)?;
+    let printer = arguments.printer()?;
     let mut interrupts = Interrupts::new().map_err(Failure::other)?;
+    let connecting = Connecting::to(&endpoint, SESSION_LIMIT);
     let (client, mut inbox) = connector.connect(&endpoint).await?;
-    client.bind(&bind).await.map_err(|error| Failure::bind(MODE, client.diagnose_bind(&error), error))?;
+    let bound = client.bind(&bind).await;
+    bound.map_err(|error| Failure::bind(&endpoint, MODE, client.diagnose_bind(&error), error))?;
+    drop(connecting);
     report_bound(arguments, &store);
     loop {
         let inbound = tokio::select! {
@@ -38,8 +43,11 @@ pub(super) async fn receive(arguments: &Arguments) -> Result<(), Failure> {
         let Inbound::DeliverSm(message) = inbound else { continue };
         // Other threads of the runtime keep the session alive, however long the disk takes.
         match block_in_place(|| store.append(message.frame().octets(), &message.get())) {
-            // If the session has ended, the SMSC redelivers the message.
-            Ok(()) => drop(message.accept()),
+            Ok(line) => {
+                // If the session has ended, the SMSC redelivers the message.
+                let _ = message.accept();
+                report_stored(printer.as_ref(), line);
+            }
             Err(failure) => {
                 // The SMSC redelivers this message and those that wait in the inbox.
                 let _ = message.refuse(CommandStatus::RX_T_APPN);

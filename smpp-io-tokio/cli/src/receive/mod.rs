@@ -9,6 +9,8 @@
 
 mod blocking;
 mod client;
+mod content;
+mod printer;
 mod store;
 
 use std::path::PathBuf;
@@ -18,7 +20,9 @@ use clap::Parser;
 use smpp_proto::{BindMode, Endpoint};
 
 use crate::failure::{Failure, finish};
+use crate::output::printable;
 use crate::{options, runtime};
+use printer::Printer;
 use store::Store;
 
 /// Receives messages and delivery receipts, and acknowledges each one once it is in a file
@@ -27,9 +31,15 @@ use store::Store;
 /// ends, with exit status 1, when the session does: run it under a supervisor that starts it again. Ctrl-C and
 /// SIGTERM unbind; the exit status is then 0. One process may write to a file.
 ///
-/// Each line has the fields: from, to (the addresses), receipt (true for a delivery receipt), data_coding (the
-/// number), text (the octets of the text, in hexadecimal, not decoded), octets (the whole body of the PDU, in
-/// hexadecimal), again (true if a line with the same octets is in the file already: most likely a redelivery).
+/// Each line of the file has the fields: from, to (the addresses), receipt (true for a delivery receipt), data_coding
+/// (the number), text (the octets of the text, in hexadecimal, not decoded), decoded (the text; null if it cannot be
+/// decoded), octets (the whole body of the PDU, in hexadecimal), again (true if a line with the same octets is in the
+/// file already: most likely a redelivery). A segment of a long message has also: segment, segments (its number, and how
+/// many there are). A receipt has also: message_id, state (null for an unknown word), final, stat, err, submit_date,
+/// done_date (as the SMSC states them; null if it does not), or receipt_error if it cannot be read.
+///
+/// The standard output shows a line for people for each: the text of a message, the id and the state of a receipt. If nobody
+/// reads it, lines are left out and counted; the messages are stored and acknowledged all the same.
 #[derive(Parser)]
 #[command(after_help = "Examples:
   SMPP_PASSWORD=... smpp receive --url smpps://SYSTEM_ID@smpp.8x8.com --file received.jsonl
@@ -46,6 +56,9 @@ pub(crate) struct Arguments {
     /// Trust the certificate authorities in this PEM file instead of the system's
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
+    /// Print no line for each message and receipt: a line has the text, which may be a one-time code, and the phone numbers
+    #[arg(long)]
+    quiet: bool,
     /// Use blocking sockets instead of tokio
     #[arg(long)]
     blocking: bool,
@@ -71,11 +84,23 @@ impl Arguments {
         options::system_id(&endpoint)?;
         Ok(endpoint)
     }
+
+    /// Starts what prints the lines; `None` with --quiet.
+    fn printer(&self) -> Result<Option<Printer>, Failure> {
+        if self.quiet { Ok(None) } else { Printer::start().map(Some) }
+    }
 }
 
 /// Reports the end after a signal.
 fn report_stopped(end: impl std::fmt::Display) {
-    eprintln!("stopped: {end}");
+    eprintln!("stopped: {}", printable(end));
+}
+
+/// Reports what is on disk.
+fn report_stored(printer: Option<&Printer>, what: String) {
+    if let Some(printer) = printer {
+        printer.line(printable(what));
+    }
 }
 
 /// Reports the bind.

@@ -10,7 +10,9 @@ use serde_json::json;
 use smpp_proto::DeliverSm;
 use smpp_proto::frame::HEADER_LENGTH;
 
+use super::content::Content;
 use crate::failure::Failure;
+use crate::output::json_line;
 
 /// The file and an index of its messages.
 pub(super) struct Store {
@@ -59,17 +61,18 @@ impl Store {
         self.messages
     }
 
-    /// Appends the message that the PDU carries. Returns once it is on disk.
-    pub(super) fn append(&mut self, pdu: &[u8], message: &DeliverSm<'_>) -> Result<(), Failure> {
+    /// Appends the message that the PDU carries. Returns once it is on disk, with a line for people.
+    pub(super) fn append(&mut self, pdu: &[u8], message: &DeliverSm<'_>) -> Result<String, Failure> {
         let body = pdu.get(HEADER_LENGTH..).unwrap_or_default();
         let written = self.write(body, message);
         written.map_err(|error| Failure::other(format_args!("{}: {error}", self.path.display())))
     }
 
-    fn write(&mut self, body: &[u8], message: &DeliverSm<'_>) -> io::Result<()> {
+    fn write(&mut self, body: &[u8], message: &DeliverSm<'_>) -> io::Result<String> {
         let octets = hexadecimal(body);
         let again = self.known.contains(&octets);
-        let object = json!({
+        let content = Content::of(message);
+        let mut object = json!({
             "from": message.source.digits.as_bytes().escape_ascii().to_string(),
             "to": message.destination.digits.as_bytes().escape_ascii().to_string(),
             "receipt": message.esm_class.is_receipt(),
@@ -78,12 +81,14 @@ impl Store {
             "octets": octets,
             "again": again,
         });
+        content.add_to(&mut object);
         // One write, so that at worst the end of a line is missing.
-        self.file.write_all(format!("{object}\n").as_bytes())?;
+        self.file.write_all((json_line(&object) + "\n").as_bytes())?;
         self.file.sync_data()?;
         self.known.insert(octets);
         self.messages += 1;
-        Ok(())
+        let again = if again { " (again)" } else { "" };
+        Ok(content.line(message) + again)
     }
 }
 

@@ -10,6 +10,7 @@ use smpp_std::{Connection, Connector, End, Inbound, InboundRequest, Stream};
 use super::message::Message;
 use super::tracker::{MAX_WAITING, Tracker};
 use super::{Arguments, MODE, config, report_bound, report_connected, report_local_smsc};
+use crate::connecting::{Connecting, SESSION_LIMIT};
 use crate::failure::Failure;
 use crate::options;
 use crate::report::Report;
@@ -35,12 +36,14 @@ pub(super) fn send(arguments: &Arguments, report: Report) -> Result<bool, Failur
     };
     let bind = options::bind(&endpoint, MODE)?;
 
+    let connecting = Connecting::to(&endpoint, SESSION_LIMIT);
     let mut connection = connector.connect(&endpoint)?;
     report_connected(report, &endpoint);
     connection.observe(arguments.observer(&endpoint, capture));
     let response = connection
         .bind(&bind)
-        .map_err(|error| Failure::bind(MODE, connection.diagnose_bind(&error), error))?;
+        .map_err(|error| Failure::bind(&endpoint, MODE, connection.diagnose_bind(&error), error))?;
+    drop(connecting);
     report_bound(report, &endpoint, &response);
 
     let (mut tracker, mut waiting) = (Tracker::new(report), Vec::new());

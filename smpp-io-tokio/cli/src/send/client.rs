@@ -10,6 +10,7 @@ use tokio::time;
 use super::message::Message;
 use super::tracker::{MAX_WAITING, Tracker, Verdict};
 use super::{Arguments, MODE, config, report_bound, report_connected, report_local_smsc};
+use crate::connecting::{Connecting, SESSION_LIMIT};
 use crate::failure::Failure;
 use crate::options;
 use crate::report::Report;
@@ -35,11 +36,14 @@ pub(super) async fn send(arguments: &Arguments, report: Report) -> Result<bool, 
     };
     let bind = options::bind(&endpoint, MODE)?;
 
+    let connecting = Connecting::to(&endpoint, SESSION_LIMIT);
     let (client, inbox) = connector.connect(&endpoint).await?;
     report_connected(report, &endpoint);
     client.observe(arguments.observer(&endpoint, capture));
+    let response = client.bind(&bind).await;
     let response =
-        client.bind(&bind).await.map_err(|error| Failure::bind(MODE, client.diagnose_bind(&error), error))?;
+        response.map_err(|error| Failure::bind(&endpoint, MODE, client.diagnose_bind(&error), error))?;
+    drop(connecting);
     report_bound(report, &endpoint, &response);
 
     // Two tasks change the tracker, and this one waits for changes by the other: a `watch` does both, and as it is no

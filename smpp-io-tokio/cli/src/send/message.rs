@@ -129,8 +129,9 @@ impl<'a> Message<'a> {
 
     /// Reports how the text is encoded and split.
     pub(super) fn explain(&self, report: Report) {
+        report.explain("");
         report.explain(format_args!(
-            "\nmessage {}   {} characters as {:?}, data_coding {}, in {} segment(s)",
+            "message {}   {} characters as {:?}, data_coding {}, in {} segment(s)",
             self.number,
             self.characters,
             self.text.alphabet(),

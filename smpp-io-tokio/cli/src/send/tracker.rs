@@ -99,8 +99,9 @@ impl Tracker {
     pub(super) fn all_submitted(&mut self) {
         self.is_submitting = false;
         if !self.is_complete() {
+            self.report.explain("");
             self.report
-                .explain("\nThe SMSC sends a receipt in a deliver_sm for each accepted segment when its outcome is known:");
+                .explain("The SMSC sends a receipt in a deliver_sm for each accepted segment when its outcome is known:");
         }
     }
 
@@ -140,8 +141,9 @@ impl Tracker {
         self.report.step(
             "receipt",
             json!({ "message_id": id, "state": format!("{state:?}"), "final": is_final, "text": text }),
-            format_args!("receipt     {what}: {state:?}\n            {text}"),
+            format_args!("receipt     {what}: {state:?}"),
         );
+        self.report.explain(format_args!("            {text}"));
         if let Some(at) = at.filter(|_| is_final) {
             self.done.push(self.pending.remove(at));
             self.succeeded &= state == MessageState::DELIVERED;
@@ -180,7 +182,7 @@ impl Tracker {
             self.succeeded = false;
             self.report.error(
                 format_args!("no receipt for {what} ({id}) within {} s", timeout.as_secs()),
-                "The message was accepted; wait longer with --timeout, or look it up at the provider.",
+                "The message was accepted. Wait longer with --timeout; another bind of the account may have received it.",
             );
         }
         self.done.append(&mut self.pending);
@@ -191,7 +193,8 @@ impl Tracker {
     pub(super) fn ended(&mut self, reason: CloseReason, error: Option<&io::Error>) -> Result<bool, Failure> {
         let regular = matches!(reason, CloseReason::Unbound | CloseReason::PeerUnbound);
         if regular && self.is_complete() {
-            let text = format_args!("\nended       {reason}");
+            let text = format_args!("ended       {reason}");
+            self.report.explain("");
             self.report.step("unbound", json!({ "reason": reason.to_string() }), text);
             return Ok(self.succeeded);
         }

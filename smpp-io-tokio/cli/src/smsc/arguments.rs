@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
+use clap::builder::RangedU64ValueParser;
 use smpp_proto::session::Rate;
 use smpp_proto::simulator::{Dialect, ReceiptTiming, Rules, StateWeights};
 use smpp_proto::{Address, COctets, Password};
@@ -69,7 +70,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "NUMBER", default_value_t = Rules::default().max_binds, value_parser = clap::value_parser!(u16).range(1..))]
     max_binds: u16,
     /// Connections at once, bound or not
-    #[arg(long, value_name = "NUMBER", default_value_t = 1000)]
+    #[arg(long, value_name = "NUMBER", default_value_t = 1000, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     pub(super) max_connections: usize,
     /// Messages a second that a bind may submit; 0 for no limit
     #[arg(long, value_name = "NUMBER", default_value_t = Rules::default().rate.map_or(0, Rate::limit))]

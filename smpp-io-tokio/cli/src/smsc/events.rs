@@ -196,7 +196,7 @@ impl EventPrinter {
         if self.json {
             return output::object(event, fields);
         }
-        let print = || output::line(text);
+        let print = || output::line(output::printable(text));
         match &self.status {
             Some(status) => status.suspend(print),
             None => print(),

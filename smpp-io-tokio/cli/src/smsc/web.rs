@@ -129,9 +129,10 @@ fn respond(
             Ok(json!({ "connections": smsc.binds().connections() }))
         }
         Request::Settings(changes) => {
-            *settings = settings.with(changes)?;
-            smsc.set_faults(settings.faults.faults);
-            smsc.change_rules(|rules| settings.apply(rules));
+            let updated = settings.with(changes)?;
+            smsc.set_faults(updated.faults.faults).map_err(|error| error.to_string())?;
+            smsc.change_rules(|rules| updated.apply(rules)).map_err(|error| error.to_string())?;
+            *settings = updated;
             Ok(settings.json())
         }
     }

@@ -4,10 +4,8 @@ use std::fs;
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Output, Stdio};
-use std::thread;
-use std::time::Duration;
 
-use crate::common::{hexadecimal, new_file, smpp, with_timeout};
+use crate::common::{Smsc, hexadecimal, new_file, smpp, with_timeout};
 
 /// Runs the command to its end. Returns exit status, standard output and standard error.
 fn run(mut command: Command) -> (i32, String, String) {
@@ -66,6 +64,7 @@ fn smsc_names_the_settings_of_the_dialect() {
     for (setting, message) in [
         ("colour=red", "the dialect has no setting \"colour\": use one of version, ids,"),
         ("window=0", "window: give a number from 1, or none"),
+        ("idle=0", "idle: give milliseconds from 1, or none"),
         ("window", "write NAME=VALUE"),
     ] {
         let (status, _, error) = run(smpp(&["smsc", "--dialect", setting]));
@@ -187,6 +186,7 @@ fn a_wrong_password_is_reported_without_the_password() {
                 });
                 assert_eq!(status, 1, "{arguments:?}");
                 assert!(error.contains("ESME_RINVPASWD") && error.contains("Check the password"), "{error}");
+                assert!(error.contains(&format!("to smpp://{address} as \"shop\" failed: ")), "{error}");
                 assert!(!text.contains("guessed") && !error.contains("guessed"), "{text}{error}");
             }
         }
@@ -241,6 +241,66 @@ fn load_measures_each_variant() {
             let result: serde_json::Value = serde_json::from_str(&text).unwrap();
             assert_eq!(result["accepted"], 1000, "{text}");
             assert!(result["micros"]["p99"].as_f64().unwrap() > 0.0, "{text}");
+        }
+    });
+}
+
+#[test]
+fn load_counts_refusals_by_status() {
+    with_timeout(|| {
+        let smsc = ["smsc", "--listen", "127.0.0.1:0", "--account", "shop:s3cret", "--rate", "0"];
+        let refuse = ["--dialect", "refuse=6591234567:RINVDSTADR"];
+        let (_smsc, address) = Running::listening(&[&smsc[..], &refuse].concat());
+        let url = format!("smpp://shop:s3cret@{address}");
+        for variant in [&[][..], &["--blocking"], &["--account"], &["--account", "--blocking"]] {
+            let load = |more: &[&str]| {
+                run(smpp(&[&["load", "--url", &url, "--messages", "20"], variant, more].concat()))
+            };
+            let (status, text, error) = load(&[]);
+            assert_eq!(status, 1, "{variant:?}: {text}{error}");
+            let expected =
+                "0 accepted, 20 refused, 0 never sent, 0 unanswered\n  refused with ESME_RINVDSTADR: 20\n";
+            assert!(text.starts_with(expected), "{variant:?}: {text}");
+            let (_, text, _) = load(&["--json"]);
+            let result: serde_json::Value = serde_json::from_str(&text).unwrap();
+            assert_eq!(result["refused_by_status"], serde_json::json!({ "ESME_RINVDSTADR": 20 }), "{text}");
+        }
+    });
+}
+
+/// A host that accepts the TCP connection and then says nothing.
+#[test]
+fn a_command_that_waits_for_a_host_says_so() {
+    with_timeout(|| {
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("smpp://shop:s3cret@{}", silent.local_addr().unwrap());
+        let files = [new_file("waits"), new_file("waits-blocking")];
+        let mut waiting = Vec::new();
+        for (blocking, file) in [None, Some("--blocking")].into_iter().zip(&files) {
+            for command in [
+                &["send", "--url", &url, "--to", "6591234567", "--text", "Hello", "--json"][..],
+                &["receive", "--url", &url, "--file", file.to_str().unwrap()],
+                &["load", "--url", &url, "--json"],
+                &["load", "--url", &url, "--account", "--json"],
+            ] {
+                let arguments: Vec<_> = command.iter().copied().chain(blocking).collect();
+                waiting.push(Running::start(&arguments));
+            }
+        }
+        waiting.push(Running::start(&["probe", "--url", &url, "--to", "6591234567", "--yes"]));
+        let expected = format!("still connecting to smpp://{} and binding, ", silent.local_addr().unwrap());
+        for mut waiting in waiting {
+            // `probe` prints its plan first.
+            let mut lines = BufReader::new(waiting.0.stderr.take().unwrap()).lines().map(Result::unwrap);
+            assert!(lines.any(|line| line.starts_with(&expected)));
+            waiting.0.kill().unwrap();
+            let stdout = io::read_to_string(waiting.0.stdout.take().unwrap()).unwrap();
+            // `receive` and `probe` print nothing yet.
+            let is_json = |line: &str| serde_json::from_str::<serde_json::Value>(line).is_ok();
+            assert!(stdout.lines().all(is_json), "{stdout}");
+        }
+        for file in files {
+            fs::remove_file(file).unwrap();
         }
     });
 }
@@ -302,6 +362,21 @@ fn load_in_two_processes() {
 }
 
 #[test]
+fn a_count_of_zero_that_cannot_work_is_refused_at_once() {
+    for arguments in [
+        &["smsc", "--max-connections", "0"][..],
+        &["smsc", "--max-binds", "0"],
+        &["load", "--serve", "127.0.0.1:0", "--sessions", "0"],
+        &["load", "--window", "0"],
+        &["probe", "--url", "smpp://a:b@127.0.0.1:1", "--to", "6591234567", "--idle", "0"],
+        &["decode", "00", "--max-pdu", "0"],
+    ] {
+        let (status, _, error) = run(smpp(arguments));
+        assert!(status == 2 && error.contains("invalid value '0' for '--"), "{arguments:?}: {error}");
+    }
+}
+
+#[test]
 fn load_names_an_option_that_does_not_apply() {
     for (arguments, message) in [
         (["load", "--alone", "--json"], "--alone applies only with --blocking"),
@@ -317,20 +392,9 @@ fn load_names_an_option_that_does_not_apply() {
 fn smsc_receive_and_send_together() {
     with_timeout(|| {
         for blocking in [None, Some("--blocking")] {
-            let (_smsc, address) = Running::listening(&[
-                "smsc",
-                "--listen",
-                "127.0.0.1:0",
-                "--account",
-                "shop:s3cret",
-                "--mo",
-                "shop",
-                "--mo-count",
-                "1",
-                "--mo-text",
-                "Hello from a phone",
-            ]);
-            let url = format!("smpp://shop:s3cret@{address}");
+            let mut smsc =
+                Smsc::start(&["--mo", "shop", "--mo-count", "1", "--mo-text", "Hello from a phone"]);
+            let url = smsc.url().replace('@', ":s3cret-word@");
             let file = new_file("together");
             let receive = ["receive", "--url", &url, "--file", file.to_str().unwrap()];
             let receive: Vec<_> = receive.into_iter().chain(blocking).collect();
@@ -345,12 +409,11 @@ fn smsc_receive_and_send_together() {
             command.args(blocking);
             let (status, sent, error) = run(command);
             assert_eq!(status, 0, "{sent}{error}");
-            // The message of the phone is delivered to either bind.
+            // The message of the phone is delivered to either bind. The receiver accepts it after it has stored it.
+            smsc.wait_for_accepted_message();
+            let stored = fs::read_to_string(&file).unwrap();
             let text = hexadecimal("Hello from a phone");
-            let stored = || fs::read_to_string(&file).unwrap_or_default().contains(&text);
-            while !stored() && !sent.contains("Hello from a phone") {
-                thread::sleep(Duration::from_millis(20));
-            }
+            assert!(stored.contains(&text) || sent.contains("Hello from a phone"), "{stored}{sent}");
             fs::remove_file(&file).unwrap();
         }
     });

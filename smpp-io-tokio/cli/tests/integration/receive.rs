@@ -2,15 +2,16 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
 use crate::common::{PROGRAM, hexadecimal, new_file, smpp, with_timeout};
+use serde_json::{Value, json};
 use smpp_proto::session::{Config, Smsc};
-use smpp_proto::{Address, CommandStatus, DeliverSm, ShortMessage};
+use smpp_proto::{Address, CommandStatus, DataCoding, DeliverSm, EsmClass, ShortMessage};
 use smpp_std::{
     Admission, BindRequest, BoundSession, HandleRoute, Inbound, Listener, RequestError, Response, Server,
     Service,
@@ -40,9 +41,16 @@ impl Receiver {
         Self::run(Command::new(PROGRAM), adapter, server, file)
     }
 
+    /// Reads so many lines of the standard output.
+    fn lines(&mut self, count: usize) -> Vec<String> {
+        let stdout = BufReader::new(self.0.stdout.as_mut().unwrap());
+        stdout.lines().take(count).map(Result::unwrap).collect()
+    }
+
     fn run(mut command: Command, adapter: &[&str], server: &Server, file: &Path) -> Self {
         let url = format!("smpp://shop@{}", server.local_addrs()[0]);
-        command.arg("receive").args(adapter).args(["--url", &url, "--file"]).arg(file).stderr(Stdio::piped());
+        command.arg("receive").args(adapter).args(["--url", &url, "--file"]).arg(file);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         Self(command.spawn().unwrap())
     }
 
@@ -115,6 +123,189 @@ fn a_cut_off_or_damaged_last_line_is_removed() {
             let (code, error) = Receiver::start(adapter, &server, &file).end();
             assert!(code == Some(1) && error.contains("line 1"), "{error}");
             assert_eq!(fs::read(&file).unwrap(), [b"garbage\n", &line[..]].concat());
+            fs::remove_file(&file).unwrap();
+        }
+    });
+}
+
+#[test]
+fn the_text_of_messages_and_the_fields_of_receipts_are_stored_and_shown() {
+    let receipt =
+        b"id:4711 sub:001 dlvrd:000 submit date:2611230102 done date:2611230103 stat:UNDELIV err:012 text:Hi";
+    let [gsm, ucs2, segment, receipt, odd] = [
+        (&b"Gr\x7E\x1Ee"[..], 0, EsmClass::default()),
+        (b"\x4F\x60\x59\x7D", 8, EsmClass::default()),
+        (b"\x05\x00\x03\x2A\x03\x02part", 0, EsmClass::UDHI),
+        (receipt, 0, EsmClass::DELIVERY_RECEIPT),
+        (b"nothing", 0, EsmClass::DELIVERY_RECEIPT),
+    ]
+    .map(|(text, data_coding, esm_class)| DeliverSm {
+        source: Address::international("6591234567").unwrap(),
+        destination: Address::international("8888").unwrap(),
+        esm_class,
+        data_coding: DataCoding(data_coding),
+        short_message: ShortMessage::new(text).unwrap(),
+        ..DeliverSm::default()
+    });
+    with_timeout(move || {
+        for adapter in ADAPTERS {
+            let file = new_file("shown");
+            let server = server();
+            let mut receiver = Receiver::start(adapter, &server, &file);
+            let bound = bound(&server);
+            for message in [&gsm, &ucs2, &segment, &receipt, &odd, &gsm] {
+                bound.peer().deliver(message).unwrap();
+            }
+            assert_eq!(
+                receiver.lines(6),
+                [
+                    "message     from 6591234567 to 8888: Grüße",
+                    "message     from 6591234567 to 8888: 你好",
+                    "message     from 6591234567 to 8888, segment 2/3: part",
+                    "receipt     4711: UNDELIVERABLE, err 012, done 2611230103",
+                    "receipt     from 6591234567 to 8888, unreadable, the delivery receipt has no message id: nothing",
+                    "message     from 6591234567 to 8888: Grüße (again)",
+                ]
+            );
+            drop(receiver);
+            let lines = fs::read_to_string(&file).unwrap();
+            let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+            let decoded: Vec<_> = lines.iter().map(|line| line["decoded"].as_str().unwrap()).collect();
+            assert_eq!(decoded[..3], ["Grüße", "你好", "part"]);
+            assert_eq!((&lines[2]["segment"], &lines[2]["segments"]), (&2.into(), &3.into()));
+            for (field, value) in [
+                ("message_id", json!("4711")),
+                ("state", json!("UNDELIVERABLE")),
+                ("final", json!(true)),
+                ("stat", json!("UNDELIV")),
+                ("err", json!("012")),
+                ("submit_date", json!("2611230102")),
+                ("done_date", json!("2611230103")),
+            ] {
+                assert_eq!(lines[3][field], value, "{field}");
+                assert_eq!(lines[0].get(field), None, "{field}: it is no receipt");
+            }
+            assert!(lines[4]["receipt_error"].is_string(), "{}", lines[4]);
+            fs::remove_file(&file).unwrap();
+
+            while !server.binds().list().is_empty() {
+                thread::yield_now();
+            }
+            let quiet = [adapter, &["--quiet"]].concat();
+            let mut receiver = Receiver::start(&quiet, &server, &file);
+            let bound = self::bound(&server);
+            bound.peer().deliver(&gsm).unwrap();
+            bound.peer().unbind();
+            let mut stdout = String::new();
+            receiver.0.stdout.take().unwrap().read_to_string(&mut stdout).unwrap();
+            assert_eq!(stdout, "");
+            fs::remove_file(&file).unwrap();
+        }
+    });
+}
+
+/// A phone may send line breaks, control characters and marks that reorder what is shown.
+#[test]
+fn a_text_forges_no_line_and_controls_no_terminal() {
+    let text = "Hi\nreceipt     4711: DELIVERED, err 000\r\t\u{9b}2J\u{85}\u{2028}\u{202e}\u{2066}\u{200f}";
+    let ucs2: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+    with_timeout(move || {
+        for adapter in ADAPTERS {
+            let file = new_file("forged");
+            let server = server();
+            let mut receiver = Receiver::start(adapter, &server, &file);
+            let message = DeliverSm {
+                source: Address::international("6591234567").unwrap(),
+                destination: Address::international("8888").unwrap(),
+                data_coding: DataCoding::UCS2,
+                short_message: ShortMessage::new(&ucs2).unwrap(),
+                ..DeliverSm::default()
+            };
+            bound(&server).peer().deliver(&message).unwrap();
+            assert_eq!(
+                receiver.lines(1)[0],
+                "message     from 6591234567 to 8888: Hi\\nreceipt     4711: DELIVERED, err 000\\r\\t\\u{9b}2J\\u{85}\\u{2028}\
+                 \\u{202e}\\u{2066}\\u{200f}"
+            );
+            drop(receiver);
+            let stored = fs::read_to_string(&file).unwrap();
+            let line = stored.strip_suffix('\n').unwrap();
+            assert!(line.bytes().all(|octet| (b' '..=b'~').contains(&octet)), "{line:?}");
+            assert_eq!(serde_json::from_str::<Value>(line).unwrap()["decoded"], text);
+            fs::remove_file(&file).unwrap();
+        }
+    });
+}
+
+/// Delivers long texts: a few of their lines fill a pipe.
+#[cfg(unix)]
+fn deliver_long(bound: &BoundSession, count: usize) {
+    use smpp_proto::{Tag, Tlv, Tlvs};
+    let text = "x".repeat(60_000);
+    let tlvs = [Tlv::new(Tag::MESSAGE_PAYLOAD, text.as_bytes()).unwrap()];
+    for _ in 0..count {
+        bound.peer().deliver(&DeliverSm { tlvs: Tlvs::list(&tlvs), ..DeliverSm::default() }).unwrap();
+    }
+}
+
+#[cfg(unix)]
+fn terminate(receiver: &Receiver) {
+    assert!(Command::new("kill").arg(receiver.0.id().to_string()).status().unwrap().success());
+}
+
+#[cfg(unix)]
+#[test]
+fn an_output_that_nobody_reads_stops_nothing() {
+    const COUNT: usize = 40;
+    with_timeout(|| {
+        for adapter in ADAPTERS {
+            let file = new_file("unread");
+            let server = server();
+            let mut receiver = Receiver::start(adapter, &server, &file);
+            let peer = bound(&server);
+            deliver_long(&peer, COUNT);
+            assert_eq!(stored(&file).0.len(), COUNT, "each was acknowledged after it was stored");
+            // Who reads after all sees where lines are missing, and the lines after them.
+            let mut lines = BufReader::new(receiver.0.stdout.as_mut().unwrap()).lines().map(Result::unwrap);
+            let notice = lines.find(|line| !line.starts_with("message ")).unwrap();
+            let left_out = notice.strip_suffix(" lines left out: the output is not read").unwrap();
+            let left_out: usize = left_out.strip_prefix("... ").unwrap().parse().unwrap();
+            assert!((1..COUNT).contains(&left_out), "{notice}");
+            deliver(&peer, "read").unwrap();
+            assert!(lines.next().unwrap().ends_with(": read"));
+            // Again nobody reads; SIGTERM ends it.
+            deliver_long(&peer, COUNT);
+            terminate(&receiver);
+            let stdout = receiver.0.stdout.take();
+            let (code, error) = receiver.end();
+            drop(stdout);
+            assert_eq!(code, Some(0), "{error}");
+            let end = error.lines().collect::<Vec<_>>();
+            assert_eq!(end[1], "stopped: closed by unbind of this side");
+            assert!(
+                end[2].starts_with("... ") && end[2].ends_with(" lines left out: the output is not read")
+            );
+            assert_eq!(stored(&file).0.len(), 2 * COUNT + 1);
+            fs::remove_file(&file).unwrap();
+        }
+    });
+}
+
+#[cfg(unix)]
+#[test]
+fn a_closed_output_ends_only_the_printing() {
+    with_timeout(|| {
+        for adapter in ADAPTERS {
+            let file = new_file("closed");
+            let server = server();
+            let mut receiver = Receiver::start(adapter, &server, &file);
+            drop(receiver.0.stdout.take());
+            let peer = bound(&server);
+            deliver_long(&peer, 40);
+            terminate(&receiver);
+            let (code, error) = receiver.end();
+            assert!(code == Some(0) && !error.contains("left out"), "{error}");
+            assert_eq!(stored(&file).0.len(), 40);
             fs::remove_file(&file).unwrap();
         }
     });

@@ -8,6 +8,8 @@ use async_nats::jetstream::consumer::{AckPolicy, pull};
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType, Stream};
 use async_nats::jetstream::{Context, ContextBuilder};
 use async_nats::{Client, ConnectOptions, Event};
+use smpp_tokio::tls;
+use smpp_tokio::tls::rustls::crypto::CryptoProvider;
 
 use super::NatsError;
 use crate::json::from_hex;
@@ -59,6 +61,7 @@ pub struct StreamSettings {
 ///
 /// [`NatsError`] if the settings are wrong.
 pub async fn connect(settings: &NatsSettings, name: &str) -> Result<Client, NatsError> {
+    choose_cryptography()?;
     let mut options = ConnectOptions::new()
         .name(name)
         .retry_on_initial_connect()
@@ -98,6 +101,19 @@ pub async fn connect(settings: &NatsSettings, name: &str) -> Result<Client, Nats
     }
     let servers: Vec<&str> = settings.servers.split(',').map(str::trim).collect();
     options.connect(servers).await.map_err(|error| NatsError::new("NATS", error))
+}
+
+/// Makes the cryptography library of the SMPP connections the default of the process, unless the process has one.
+///
+/// The NATS client uses the default for TLS. Without one it panics if the program contains two libraries: this package turns on
+/// `ring`, and another package in the same build may turn on `aws-lc-rs`.
+fn choose_cryptography() -> Result<(), NatsError> {
+    if CryptoProvider::get_default().is_none() {
+        let provider = tls::provider().map_err(|error| NatsError::new("TLS to NATS", error))?;
+        // It fails only if another thread has installed one meanwhile.
+        let _ = (*provider).clone().install_default();
+    }
+    Ok(())
 }
 
 /// Returns whether a line is the seed of a user: `SU`, then base 32.
@@ -334,6 +350,18 @@ mod tests {
         assert_eq!(user("tls://shop:p%40ss%zz@host:4222"), found("shop", "p@ss%zz"));
         assert_eq!(user("nats://t0ken@host"), found("t0ken", ""));
         assert_eq!(user("nats://host"), None);
+    }
+
+    #[tokio::test]
+    async fn a_connection_to_nats_finds_a_cryptography_library_whatever_the_program_contains() {
+        // Nothing listens there: the client tries again later.
+        let servers = "tls://127.0.0.1:1".to_owned();
+        let (credentials, nkey, token, ca, certificate, key) = (None, None, None, None, None, None);
+        let settings = NatsSettings { servers, credentials, nkey, token, ca, certificate, key };
+        let client = connect(&settings, "test").await.unwrap();
+        // Without a default, TLS panics in a program that contains two libraries.
+        assert!(CryptoProvider::get_default().is_some());
+        drop(client);
     }
 
     #[test]

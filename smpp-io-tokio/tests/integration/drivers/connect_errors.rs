@@ -22,7 +22,7 @@ use tokio::task::JoinHandle;
 async fn answering(scheme: &str, octets: Vec<u8>) -> (Endpoint, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let serving = tokio::spawn(async move {
+    let serving = crate::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
         // The whole request, so that the close resets nothing.
         let _ = stream.read(&mut [0; 4096]).await.unwrap();
@@ -74,7 +74,7 @@ async fn the_error_of_a_bind_says_what_the_peer_sent() {
 async fn the_error_of_a_bind_keeps_that_of_the_operating_system() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint: Endpoint = format!("smpp://{}", listener.local_addr().unwrap()).parse().unwrap();
-    let serving = tokio::spawn(async move {
+    let serving = crate::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
         // Octets that are not read reset the connection.
         let _ = stream.read(&mut [0; 1]).await;
@@ -185,7 +185,7 @@ async fn the_error_of_an_account_says_what_the_peer_sent() {
             account("smpp://192.0.2.1").dial(move |_| {
                 let (near, mut far) = duplex(1 << 16);
                 let octets = octets.clone();
-                tokio::spawn(async move {
+                crate::spawn(async move {
                     let _ = far.read(&mut [0; 4096]).await;
                     let _ = far.write_all(&octets).await;
                 });
@@ -266,11 +266,30 @@ async fn an_account_names_the_step_that_timed_out() {
     }
     let hanging = account("smpps://192.0.2.1").tls(Certificate::for_localhost().unwrap().client_tls());
     let hanging = hanging.dial(|_| std::future::pending::<io::Result<DuplexStream>>());
-    let error = failing(hanging).await;
-    assert!(
-        error.to_string().contains("cannot connect to") && error.to_string().contains("timed out"),
-        "{error}"
-    );
+    let error = failing(hanging).await.to_string();
+    let last = "last failure: cannot connect to smpps://192.0.2.1:2776; 192.0.2.1:2776: no answer within 10 s; check ";
+    assert!(error.contains(last), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_says_what_it_waited_for_when_nothing_has_failed_yet() {
+    let connector = || account("smpp://192.0.2.1").bind_timeout(Duration::from_secs(5));
+    let hanging = connector().dial(|_| std::future::pending::<io::Result<DuplexStream>>());
+    let unresolved = connector().resolver(|_| std::future::pending());
+    let (near, _far) = duplex(1 << 16);
+    let near = Mutex::new(Some(near));
+    let silent = connector().dial(move |_| {
+        let near = near.lock().unwrap().take();
+        async { near.ok_or_else(|| io::Error::other("there is only one")) }
+    });
+    for (connector, pending) in [
+        (hanging, "the connection to smpp://192.0.2.1:2775 at 192.0.2.1:2775 was not made yet"),
+        (unresolved, "the host of smpp://192.0.2.1:2775 was not resolved yet"),
+        (silent, "smpp://192.0.2.1:2775 at 192.0.2.1:2775 had not answered the bind"),
+    ] {
+        let error = connector.connect().await.err().unwrap().to_string();
+        assert_eq!(error, format!("no bind succeeded within 5s; at the end, {pending}"));
+    }
 }
 
 #[tokio::test]

@@ -191,7 +191,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         },
         expected: &[
             "the account does not start: no bind succeeded within 20ms",
-            "the account does not start: bind refused by the peer: ESME_RINVPASWD (0x0000000e): password wrong; check the password",
+            "the account does not start: the bind to smpp://127.0.0.1:PORT as \"shop\" failed: refused by the peer: ESME_RINVPASWD (0x0000000e): password wrong; check the password",
             "ready for 16",
             "smsc: unbind",
             "events of account: closed",

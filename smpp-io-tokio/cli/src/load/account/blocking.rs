@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use smpp_std::account::{Account, AccountConnector, Sent, Ticket};
 
 use super::{INTERVAL, Load, TIMEOUT, is_bound, is_delivered, not_all_bound, segment};
+use crate::connecting::{ACCOUNT_LIMIT, Connecting};
 use crate::failure::Failure;
 use crate::load::Arguments;
 use crate::load::results::Results;
@@ -21,7 +22,9 @@ pub(in crate::load) fn submit(arguments: &Arguments, url: &str) -> Result<bool, 
         Some(trust) => connector.tls(trust),
         None => connector,
     };
+    let connecting = Connecting::to(&endpoint, ACCOUNT_LIMIT);
     let (account, _) = connector.connect().map_err(Failure::other)?;
+    drop(connecting);
     let deadline = Instant::now() + TIMEOUT;
     while account.links().iter().filter(|(_, state, _)| is_bound(state)).count()
         < arguments.connections.into()

@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use tokio::time;
 
 use super::{INTERVAL, Load, TIMEOUT, is_bound, is_delivered, not_all_bound, segment};
+use crate::connecting::{ACCOUNT_LIMIT, Connecting};
 use crate::failure::Failure;
 use crate::load::Arguments;
 use crate::load::results::Results;
@@ -26,7 +27,9 @@ pub(in crate::load) async fn submit(arguments: &Arguments, url: &str) -> Result<
         Some(trust) => connector.tls(trust),
         None => connector,
     };
+    let connecting = Connecting::to(&endpoint, ACCOUNT_LIMIT);
     let (account, _) = connector.connect().await.map_err(Failure::other)?;
+    drop(connecting);
     let deadline = Instant::now() + TIMEOUT;
     while account.links().iter().filter(|(_, state, _)| is_bound(state)).count()
         < arguments.connections.into()

@@ -9,6 +9,7 @@ use smpp_proto::session::Esme;
 use smpp_proto::{SubmitSm, Tlvs};
 use smpp_std::{Client, Connection, Connector, PendingResponse, RequestError, Response, Stream};
 
+use crate::connecting::{Connecting, SESSION_LIMIT};
 use crate::failure::Failure;
 use crate::load::results::{Ended, Results};
 use crate::load::{Arguments, MODE, message};
@@ -44,6 +45,7 @@ pub(super) fn submit(arguments: &Arguments, url: &str) -> Result<bool, Failure> 
         None => connector,
     };
     let bind = options::bind(&endpoint, MODE)?;
+    let connecting = Connecting::to(&endpoint, SESSION_LIMIT);
     let mut clients = Vec::new();
     let mut submitters = Vec::new();
     for _ in 0..arguments.connections {
@@ -53,13 +55,15 @@ pub(super) fn submit(arguments: &Arguments, url: &str) -> Result<bool, Failure> 
             continue;
         }
         let (client, _) = connector.start(&endpoint)?;
-        client.bind(&bind).map_err(|error| Failure::bind(MODE, client.diagnose_bind(&error), error))?;
+        let bound = client.bind(&bind);
+        bound.map_err(|error| Failure::bind(&endpoint, MODE, client.diagnose_bind(&error), error))?;
         match arguments.threads {
             Some(threads) => submitters.extend((0..threads).map(|_| Submitter::OneByOne(client.clone()))),
             None => submitters.push(Submitter::Pipelined(client.clone())),
         }
         clients.push(client);
     }
+    drop(connecting);
     let load = Load {
         messages: arguments.messages(),
         taken: AtomicU64::new(0),

@@ -17,6 +17,7 @@ use smpp_std::{
 use crate::failure::Failure;
 use crate::load::message::{MessageIds, digits, response};
 use crate::load::results::cpu_time;
+use crate::output::printable;
 
 /// The server lists a bind shortly after the service has accepted it: how often to look for it, and how long to wait in
 /// between.
@@ -43,7 +44,7 @@ pub(super) fn serve(address: &str, sessions: Option<usize>) -> Result<bool, Fail
             Event::Ended(end) => {
                 ended += 1;
                 let cpu = cpu_time().map(|cpu| format!(", {cpu:.2} s of CPU time so far"));
-                let end = end.map(|end| format!(": {end}")).unwrap_or_default();
+                let end = end.map(|end| format!(": {}", printable(end))).unwrap_or_default();
                 println!("a session has ended{end}{}", cpu.unwrap_or_default());
             }
         }

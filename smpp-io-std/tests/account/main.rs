@@ -12,8 +12,9 @@ mod stalled;
 
 use std::collections::HashSet;
 use std::net::TcpListener;
+use std::process::Command;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -34,11 +35,16 @@ use smsc::Server;
 
 const SECOND: Duration = Duration::from_secs(1);
 
+/// The options of a test: an end does not wait long for requests that one of the sides leaves unanswered.
+fn quick(provider: &Provider) -> Options {
+    let mut options = Options::new(Credentials::new(ACCOUNT.0, ACCOUNT.1), provider)
+        .connect_interval(Duration::from_millis(1));
+    options.session.drain_timeout = Duration::from_millis(100);
+    options
+}
+
 fn options(binds: Binds) -> Options {
-    let (system_id, password) = ACCOUNT;
-    Options::new(Credentials::new(system_id, password), &Provider::EIGHT_BY_EIGHT)
-        .binds(binds)
-        .connect_interval(Duration::from_millis(1))
+    quick(&Provider::EIGHT_BY_EIGHT).binds(binds)
 }
 
 fn template() -> SubmitSm<'static> {
@@ -86,15 +92,30 @@ fn threads() -> usize {
     names.filter(|name| name.starts_with("smpp link") || name.starts_with("smpp account")).count()
 }
 
-/// Tests that count the threads of accounts, and tests that have such threads, run one at a time.
-static ALONE: Mutex<()> = Mutex::new(());
+/// The environment variable of a process that runs one test.
+const ALONE: &str = "SMPP_TEST_ALONE";
 
-/// Runs a test that must not hang and must leave no thread.
+/// Runs a test that must not hang and must leave no thread, in a process of its own: the tests count the threads of accounts
+/// in their process.
 fn alone(test: impl FnOnce() + Send + 'static) {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    watched(test);
-    #[cfg(target_os = "linux")]
-    watched(|| until(|| threads() == 0));
+    run_alone(Box::new(test));
+}
+
+/// Compiled once, not for each test.
+fn run_alone(test: Box<dyn FnOnce() + Send>) {
+    let thread = thread::current();
+    // One test at a time runs in the main thread.
+    let name = thread.name().filter(|name| *name != "main" && std::env::var_os(ALONE).is_none());
+    let Some(name) = name else {
+        watched(test);
+        #[cfg(target_os = "linux")]
+        watched(|| until(|| threads() == 0));
+        return;
+    };
+    let mut process = Command::new(std::env::current_exe().unwrap());
+    let output = process.args(["--exact", name, "--nocapture"]).env(ALONE, "1").output().unwrap();
+    let [out, error] = [&output.stdout, &output.stderr].map(|octets| String::from_utf8_lossy(octets));
+    assert!(output.status.success() && out.contains("1 passed"), "{out}\n{error}");
 }
 
 fn trusting(smsc: &TestSmsc, port: u16, options: Options) -> AccountConnector {
@@ -262,7 +283,6 @@ fn shutdown_returns_the_unresolved_messages() {
         server.shared.mute.store(true, Ordering::SeqCst);
         let mut options = options(Binds::transceivers(1)).max_binds(1);
         options.session.window = 1;
-        options.session.drain_timeout = Duration::from_millis(100);
         let (account, mut arrivals) = AccountConnector::new(&server.endpoint(), options).connect().unwrap();
         let [in_flight, waiting] = [(); 2].map(|()| account.submit(&text("Hello")).unwrap());
         until(|| server.shared.received.load(Ordering::SeqCst) == 1);
@@ -288,8 +308,7 @@ fn a_deadline_returns_the_ticket_of_a_message_that_is_still_being_sent() {
     alone(|| {
         let server = Server::start("127.0.0.1:0");
         server.shared.mute.store(true, Ordering::SeqCst);
-        let mut options = options(Binds::transceivers(1)).queue_capacity(1);
-        options.session.drain_timeout = Duration::from_millis(100);
+        let options = options(Binds::transceivers(1)).queue_capacity(1);
         let (account, mut arrivals) = AccountConnector::new(&server.endpoint(), options).connect().unwrap();
         assert!(arrivals.recv_until(soon()).unwrap().is_none());
         let ticket = account.send_until(&text("Hello"), soon()).unwrap_err();
@@ -368,8 +387,8 @@ fn a_panic_in_a_thread_of_the_application_does_not_affect_others() {
 
 #[test]
 fn dropping_in_any_order_leaves_no_thread() {
-    for order in 0..6 {
-        alone(move || {
+    alone(|| {
+        for order in 0..6 {
             let server = Server::start("127.0.0.1:0");
             let connector = AccountConnector::new(&server.endpoint(), fast(Binds::transceivers(4)));
             let (account, arrivals) = connector.connect().unwrap();
@@ -383,8 +402,10 @@ fn dropping_in_any_order_leaves_no_thread() {
                     _ => drop(rest.take()),
                 }
             }
-        });
-    }
+            #[cfg(target_os = "linux")]
+            until(|| threads() == 0);
+        }
+    });
 }
 
 #[test]

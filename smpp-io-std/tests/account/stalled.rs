@@ -20,7 +20,7 @@ fn an_idle_bind_is_kept_and_a_dead_one_reconnects() {
         let (asked, good) = (AtomicU64::new(0), server.address);
         let mut options = fast(Binds::transceivers(1));
         options.session.enquire_link_interval = Some(Duration::from_millis(30));
-        options.session.response_timeout = Duration::from_millis(300);
+        options.session.response_timeout = SECOND;
         let connector = AccountConnector::new(&server.endpoint(), options)
             .resolver(move |_| Ok(vec![if asked.fetch_add(1, Ordering::SeqCst) == 0 { dead } else { good }]));
         let (account, _arrivals) = connector.connect().unwrap();
@@ -48,7 +48,6 @@ fn connector_to_blocked_smsc(
     options.session.window = 1_000;
     options.session.max_output = 64 << 20;
     options.session.response_timeout = response_timeout;
-    options.session.drain_timeout = Duration::from_millis(100);
     let connector = AccountConnector::new(&server.endpoint(), options).resolver(move |_| {
         let first = asked.fetch_add(1, Ordering::SeqCst) == 0;
         Ok(vec![if first { blocked } else { good }])

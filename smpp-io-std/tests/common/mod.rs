@@ -117,6 +117,11 @@ pub(crate) fn account_options() -> Options {
 
 /// Runs the test in a thread of its own. A test that hangs for 60 s fails.
 pub(crate) fn watched<T: Send + 'static>(test: impl FnOnce() -> T + Send + 'static) -> T {
+    run_watched(Box::new(test))
+}
+
+/// Compiled once for each result, not for each test.
+fn run_watched<T: Send + 'static>(test: Box<dyn FnOnce() -> T + Send>) -> T {
     let (sender, receiver) = std::sync::mpsc::channel();
     let thread = std::thread::spawn(move || sender.send(test()).unwrap());
     match receiver.recv_timeout(std::time::Duration::from_secs(60)) {

@@ -211,7 +211,7 @@ fn a_session_ends_after_the_drain_timeout_if_the_peer_has_closed_its_side() {
             let began = Instant::now();
             assert_eq!(peer.read(), None);
             let took = began.elapsed();
-            assert!((Duration::from_millis(190)..SECOND).contains(&took), "{took:?}");
+            assert!((Duration::from_millis(190)..4 * SECOND).contains(&took), "{took:?}");
             assert_eq!(ended.join().unwrap(), CloseReason::Disconnected);
             drop(held);
         });
@@ -286,9 +286,9 @@ fn an_answer_of_another_thread_resumes_reading_at_once() {
         let config = Config::default().max_unanswered(1).backpressure_timeout(30 * SECOND);
         let (_server, mut peer) = server(Passing(sender, Arc::clone(&unanswered)), config);
         bind_esme(&mut peer);
-        peer.tcp.write_all(&messages(&Pdu::SubmitSm(message()), 400)).unwrap();
+        peer.tcp.write_all(&messages(&Pdu::SubmitSm(message()), 2_000)).unwrap();
         let answering = thread::spawn(move || {
-            for request in requests.iter().take(400) {
+            for request in requests.iter().take(2_000) {
                 assert!(unanswered.load(Ordering::SeqCst) <= 2, "more than max_unanswered");
                 let Inbound::SubmitSm(message) = request else { panic!() };
                 // The count goes down later than the response: it may be one too high.
@@ -297,9 +297,9 @@ fn an_answer_of_another_thread_resumes_reading_at_once() {
             }
         });
         let began = Instant::now();
-        assert_eq!(peer.statuses(CommandId::SUBMIT_SM_RESP, 400), [CommandStatus::ROK; 400]);
-        // The background thread alone, which looks every 5 ms, would take 2 s.
-        assert!(began.elapsed() < SECOND, "{:?}", began.elapsed());
+        assert_eq!(peer.statuses(CommandId::SUBMIT_SM_RESP, 2_000), [CommandStatus::ROK; 2_000]);
+        // The background thread alone, which looks every 5 ms, would take 10 s.
+        assert!(began.elapsed() < 5 * SECOND, "{:?}", began.elapsed());
         answering.join().unwrap();
     });
 }
@@ -349,7 +349,7 @@ fn an_application_that_waits_for_its_response_before_it_answers_does_not_wait_fo
                 }
                 took
             };
-            assert!((Duration::from_millis(300)..2 * SECOND).contains(&took), "{took:?}");
+            assert!((Duration::from_millis(300)..10 * SECOND).contains(&took), "{took:?}");
             let throttled =
                 smsc.join().unwrap().into_iter().filter(|status| *status == CommandStatus::RTHROTTLED);
             assert_eq!(throttled.count(), 12);

@@ -146,9 +146,9 @@ fn pair(config: Config) -> Pair {
     bound(small_sockets(), config)
 }
 
-/// Both sides fill their windows with large messages and wait for all outcomes, ten times.
-fn flood(((client, mut inbox), (peer, mut requests)): Pair, window: usize) {
-    let text = vec![b'x'; 3000];
+/// Both sides fill their windows with messages of this length and wait for all outcomes, ten times.
+fn flood(((client, mut inbox), (peer, mut requests)): Pair, window: usize, length: usize) {
+    let text = vec![b'x'; length];
     let tlvs = [Tlv::new(Tag(0x0424), &text).unwrap()];
     let short_message = ShortMessage::default();
     let submit = SubmitSm { short_message, tlvs: Tlvs::list(&tlvs), ..message() };
@@ -190,15 +190,15 @@ fn flood(((client, mut inbox), (peer, mut requests)): Pair, window: usize) {
 fn both_sides_write_full_windows_into_small_socket_buffers() {
     watched(|| {
         let config = Config::default().window(100).max_output(1 << 20);
-        flood(pair(config), 100);
+        flood(pair(config), 100, 3_000);
     });
 }
 
 #[test]
 fn both_sides_write_full_windows_into_buffers_of_seven_octets() {
     watched(|| {
-        let config = Config::default().window(30).max_output(2000);
-        flood(bound(small_pipes(), config), 30);
+        let config = Config::default().window(30).max_output(200);
+        flood(bound(small_pipes(), config), 30, 300);
     });
 }
 
@@ -206,7 +206,7 @@ fn both_sides_write_full_windows_into_buffers_of_seven_octets() {
 fn both_sides_write_full_windows_with_little_output_buffered() {
     watched(|| {
         let config = Config::default().window(100).max_output(1000);
-        flood(pair(config), 100);
+        flood(pair(config), 100, 3_000);
     });
 }
 
@@ -219,7 +219,7 @@ fn both_sides_write_full_windows_over_tls() {
         let trust = tls::ca_pem(ca_pem.as_bytes()).unwrap();
         let there = TlsStream::connect(there, "localhost", trust, 10 * SECOND).unwrap();
         let config = Config::default().window(100).max_output(1 << 20);
-        flood(bound((there, accepting.join().unwrap()), config), 100);
+        flood(bound((there, accepting.join().unwrap()), config), 100, 3_000);
     });
 }
 

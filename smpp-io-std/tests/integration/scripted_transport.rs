@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
@@ -318,8 +319,11 @@ fn responses_in_the_socket_are_in_time_however_late_they_are_read() {
     let (mut connection, _) = esme(config, std::iter::once(Step::Octets(bind_resp())).chain(answers), []);
     connection.bind(&bind("secret")).unwrap();
     let pending: Vec<_> = (2..=50).map(|_| connection.send(&message()).unwrap()).collect();
-    // The application does something else meanwhile: the time passes in which the responses are due.
-    std::thread::sleep(config.response_timeout * 2);
+    // The application waits meanwhile for a peer that sends no response. When that times out, the responses above are overdue.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let other = TcpStream::connect(silent.local_addr().unwrap()).unwrap();
+    let error = Connection::<Esme, _>::new(other, config).unwrap().bind(&bind("secret")).unwrap_err();
+    assert_eq!(error, RequestError::Unanswered(UnansweredReason::Timeout));
     for pending in pending {
         connection.wait(pending).unwrap();
     }

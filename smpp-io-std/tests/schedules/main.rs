@@ -62,6 +62,8 @@ use shuttle::Runner;
 use shuttle::scheduler::RandomScheduler;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Mutex, PoisonError};
+use std::thread::available_parallelism;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 fn number(name: &str) -> Option<u64> {
@@ -96,10 +98,18 @@ fn main() {
         system_calls();
     }
     let all = scenarios::ALL.into_iter().chain(account_scenarios::ALL);
-    for (name, scenario) in all.filter(|(name, _)| name.contains(&only)) {
-        let began = Instant::now();
-        println!("schedules of {name} ...");
-        Runner::new(RandomScheduler::new_from_seed(seed, schedules), config()).run(scenario);
-        println!("schedules of {name} ... ok, {:.1?}", began.elapsed());
-    }
+    let left = Mutex::new(all.filter(|(name, _)| name.contains(&only)));
+    let next = || left.lock().unwrap_or_else(PoisonError::into_inner).next();
+    std::thread::scope(|scope| {
+        for _ in 0..available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                while let Some((name, scenario)) = next() {
+                    let began = Instant::now();
+                    println!("schedules of {name} ...");
+                    Runner::new(RandomScheduler::new_from_seed(seed, schedules), config()).run(scenario);
+                    println!("schedules of {name} ... ok, {:.1?}", began.elapsed());
+                }
+            });
+        }
+    });
 }

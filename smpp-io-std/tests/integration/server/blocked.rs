@@ -16,6 +16,7 @@ use smpp_std::{
     Admission, BindRequest, BoundSession, Client, Connector, HandleRoute, Inbound, Inbox, Listener, Server,
     ServerLimits, Service,
 };
+use socket2::{Domain, Socket, Type};
 
 /// Blocks threads until the test drops the sender, and says that it does.
 #[derive(Clone)]
@@ -148,7 +149,11 @@ fn many_peers_that_read_nothing_do_not_add_up() {
         let server = server(barrier, config);
         let peers: Vec<_> = (0..PEERS)
             .map(|_| {
-                let mut tcp = TcpStream::connect(server.local_addrs()[0]).unwrap();
+                let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+                // So that the sockets are soon full.
+                socket.set_recv_buffer_size(4096).unwrap();
+                socket.connect(&server.local_addrs()[0].into()).unwrap();
+                let mut tcp = TcpStream::from(socket);
                 tcp.write_all(&octets(&Pdu::Bind(bind("secret")), 1)).unwrap();
                 assert!(tcp.read(&mut [0; 64]).unwrap() > 0);
                 tcp

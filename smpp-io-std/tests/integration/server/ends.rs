@@ -16,6 +16,11 @@ use crate::server::support::{
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 
+/// A short time in which a session waits for an application that does not respond.
+fn impatient() -> Config {
+    Config::default().backpressure_timeout(50 * MILLISECOND).drain_timeout(50 * MILLISECOND)
+}
+
 fn undecided() -> Bind<'static> {
     Bind { system_id: COctets::new(b"undecided").unwrap(), ..Bind::default() }
 }
@@ -181,7 +186,7 @@ fn many_decisions_that_do_not_return_block_only_their_own_address() {
 #[test]
 fn a_request_outlives_its_session() {
     watched(|| {
-        let (server, address, test) = serve(ServerLimits::default(), Config::default());
+        let (server, address, test) = serve(ServerLimits::default(), impatient());
         let (client, _inbox) = esme(address, "shop", TRX);
         for _ in 0..3 {
             drop(client.submit_pipelined(&submit(b"work")).unwrap());
@@ -205,7 +210,7 @@ fn a_request_outlives_its_session() {
 fn too_many_requests_are_dropped_with_their_session() {
     watched(|| {
         let limits = ServerLimits::default().detached_requests(0);
-        let (server, address, test) = serve(limits, Config::default());
+        let (server, address, test) = serve(limits, impatient());
         let (client, _inbox) = esme(address, "shop", TRX);
         for _ in 0..3 {
             drop(client.submit_pipelined(&submit(b"work")).unwrap());
@@ -224,7 +229,7 @@ fn too_many_requests_are_dropped_with_their_session() {
 #[test]
 fn a_bind_works_while_its_request_waits() {
     watched(|| {
-        let config = Config::default().max_unanswered(1);
+        let config = impatient().max_unanswered(1);
         let (server, address, test) = serve(ServerLimits::default(), config);
         let (client, mut inbox) = esme(address, "shop", TRX);
         drop(client.submit_pipelined(&submit(b"work")).unwrap());

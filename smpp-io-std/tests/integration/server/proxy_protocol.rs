@@ -115,7 +115,7 @@ fn the_limit_per_address_counts_clients_and_not_the_proxy() {
 #[test]
 fn connections_without_a_valid_header_are_closed_and_counted() {
     let limits = ServerLimits::default().unbound_connections(2);
-    let proxies = trusted("127.0.0.1").timeout(Duration::from_millis(50));
+    let proxies = trusted("127.0.0.1").timeout(Duration::from_millis(500));
     let (server, address, test) = serve(limits, proxies);
     let mut events = server.binds().events();
     let malformed =

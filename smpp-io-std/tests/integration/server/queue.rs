@@ -1,6 +1,7 @@
 //! The delivery queue of an account, and the events of the server.
 
 use std::collections::HashSet;
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -122,8 +123,12 @@ fn a_full_queue_refuses_and_makes_deliver_wait() {
         drop(server.queue(b"shop", &deliver(b"4")).unwrap());
         let message = delivered(&mut inbox);
         thread::scope(|scope| {
-            let waiting = scope.spawn(|| server.deliver(b"shop", &deliver(b"5")));
-            thread::sleep(Duration::from_millis(20));
+            let (begin, begun) = mpsc::channel();
+            let waiting = scope.spawn(move || {
+                begin.send(()).unwrap();
+                server.deliver(b"shop", &deliver(b"5"))
+            });
+            begun.recv().unwrap();
             client.abort();
             drop(message);
             let error = waiting.join().unwrap().unwrap_err();

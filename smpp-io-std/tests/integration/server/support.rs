@@ -173,7 +173,10 @@ pub(crate) fn serve(limits: ServerLimits, config: Config) -> (Server, SocketAddr
 }
 
 pub(crate) fn connect(address: SocketAddr) -> (Client, Inbox<Esme>) {
-    start(TcpStream::connect(address).unwrap(), Config::default()).unwrap()
+    let stream = TcpStream::connect(address).unwrap();
+    // Without it, Nagle's algorithm delays the responses of the client.
+    stream.set_nodelay(true).unwrap();
+    start(stream, Config::default()).unwrap()
 }
 
 pub(crate) fn bind(

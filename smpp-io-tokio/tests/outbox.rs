@@ -17,6 +17,9 @@ use smpp_tokio::testing::{TestSmsc, TestSmscEvent};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+/// The test fails if the example takes longer for a step.
+const LIMIT: Duration = Duration::from_secs(30);
+
 /// How many messages wait in the database at each start of the example.
 const QUEUED: i64 = 60;
 
@@ -42,16 +45,18 @@ async fn kill_and_check(name: &str, kills: usize) {
     for _ in 0..kills {
         outbox.queue_messages();
         let process = outbox.spawn();
-        // The moment depends on what the SMSC has seen of this process, so that it is under load on a slow machine too.
-        let more = (rng.next_u64() % 40) as usize;
-        outbox.wait_for_submitted(more).await;
-        tokio::time::sleep(Duration::from_micros(rng.next_u64() % 20_000)).await;
+        // The moment depends on what the SMSC has seen of this process, so that it is under load on a slow machine too. The
+        // process runs on until the signal arrives: that may be between any two of its steps.
+        let [submitted, events] = [40, 20].map(|below| (rng.next_u64() % below) as usize);
+        outbox.wait_for_more(|seen| seen.submitted, submitted).await;
+        outbox.wait_for_more(|seen| seen.events, events).await;
         process.kill();
     }
     let process = outbox.spawn();
     let deadline = Instant::now() + Duration::from_secs(60);
     while let Err(unfinished) = outbox.is_finished() {
         assert!(Instant::now() < deadline, "{unfinished}");
+        // The last commit of the process comes after the last event of the SMSC, and a database reports no commits of others.
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     process.kill();
@@ -82,8 +87,16 @@ struct Outbox {
     smsc: TestSmsc,
     /// The ids that the SMSC has given to the messages of each recipient.
     accepted: Arc<Mutex<HashMap<String, Vec<String>>>>,
-    /// How many messages the SMSC has received.
-    submitted: watch::Receiver<usize>,
+    seen: watch::Receiver<Seen>,
+}
+
+/// What the SMSC has seen.
+#[derive(Default)]
+struct Seen {
+    /// The messages that it has received.
+    submitted: usize,
+    /// The messages that it has received, and its deliveries of receipts that have ended.
+    events: usize,
 }
 
 impl Outbox {
@@ -94,28 +107,33 @@ impl Outbox {
         std::fs::create_dir(&path).unwrap();
         let path = path.join("outbox.db");
         let accepted = Arc::<Mutex<HashMap<String, Vec<String>>>>::default();
-        let (sender, submitted) = watch::channel(0);
+        let (sender, seen) = watch::channel(Seen::default());
         let by_recipient = Arc::clone(&accepted);
         let subscriber = move |event: TestSmscEvent<'_>| {
-            if let TestSmscEvent::Submitted { message, outcome, .. } = event {
-                let recipient = message.destination.digits.to_string();
-                let id = outcome.expect("the SMSC accepts every message").to_owned();
-                by_recipient.lock().unwrap().entry(recipient).or_default().push(id);
-                sender.send_modify(|submitted| *submitted += 1);
-            }
+            let is_submitted = match event {
+                TestSmscEvent::Submitted { message, outcome, .. } => {
+                    let recipient = message.destination.digits.to_string();
+                    let id = outcome.expect("the SMSC accepts every message").to_owned();
+                    by_recipient.lock().unwrap().entry(recipient).or_default().push(id);
+                    true
+                }
+                TestSmscEvent::Delivered { .. } => false,
+                _ => return,
+            };
+            sender.send_modify(|seen| {
+                seen.submitted += usize::from(is_submitted);
+                seen.events += 1;
+            });
         };
         let rules = Rules::default().max_binds(10).rate(None).receipt_delay(Duration::from_millis(30));
-        let smsc = TestSmsc::builder().rules(rules).subscribe(subscriber).start().await.unwrap();
+        let builder = TestSmsc::builder().rules(rules).subscribe(subscriber).wait_limit(LIMIT);
+        let smsc = builder.start().await.unwrap();
         let db = Connection::open(&path).unwrap();
         db.busy_timeout(Duration::from_secs(10)).unwrap();
-        let outbox = Self { path, db, messages: 0, smsc, accepted, submitted };
-        // The first process makes the tables.
+        let outbox = Self { path, db, messages: 0, smsc, accepted, seen };
+        // The first process makes the tables, then it binds.
         let process = outbox.spawn();
-        let deadline = Instant::now() + Duration::from_secs(30);
-        while outbox.db.prepare("SELECT * FROM messages, segments, receipts").is_err() {
-            assert!(Instant::now() < deadline, "the example makes no tables");
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        outbox.smsc.next_bind().await.unwrap().1.unwrap();
         process.kill();
         outbox
     }
@@ -146,11 +164,11 @@ impl Outbox {
         self.db.query_row(&query, [], |row| row.get(0)).unwrap()
     }
 
-    /// Waits until the SMSC has received this many more messages.
-    async fn wait_for_submitted(&mut self, more: usize) {
-        let target = *self.submitted.borrow() + more;
-        let reached = self.submitted.wait_for(|submitted| *submitted >= target);
-        timeout(Duration::from_secs(30), reached).await.expect("the example sends nothing").unwrap();
+    /// Waits until a counter of the SMSC is higher by this number.
+    async fn wait_for_more(&mut self, counter: fn(&Seen) -> usize, more: usize) {
+        let target = counter(&self.seen.borrow()) + more;
+        let reached = self.seen.wait_for(|seen| counter(seen) >= target);
+        timeout(LIMIT, reached).await.expect("the example sends nothing").unwrap();
     }
 
     /// Returns whether every message has been sent, and every receipt has been delivered and stored.

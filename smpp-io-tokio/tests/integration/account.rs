@@ -45,7 +45,7 @@ async fn long_messages_are_accepted_and_receipted_over_several_binds() {
         let account = Arc::new(account);
         let sending = (0..40).map(|number| {
             let account = Arc::clone(&account);
-            tokio::spawn(async move {
+            crate::spawn(async move {
                 let text = "Grüße, 1 € ".repeat(1 + number);
                 let mut sent = account.send(&Message::text(&template(), text)).await.unwrap();
                 (sent.ids().len(), sent.receipt().await.unwrap())

@@ -73,7 +73,7 @@ async fn smsc_process() {
     println!("\nlistening {}", listener.local_addr().unwrap().port());
     loop {
         let connecting = listener.accept().await.unwrap();
-        tokio::spawn(async move {
+        crate::spawn(async move {
             let Ok(request) = connecting.bind_request().await else { return };
             let Ok((_peer, mut inbox)) = request.accept(COctets::default()) else { return };
             while let Some(inbound) = inbox.recv().await {
@@ -103,7 +103,7 @@ async fn start_smsc(port: u16, received: mpsc::UnboundedSender<String>) -> (Chil
             break port.parse().unwrap();
         }
     };
-    tokio::spawn(async move {
+    crate::spawn(async move {
         while let Ok(Some(line)) = lines.next_line().await {
             if let Some(text) = line.strip_prefix("received ") {
                 received.send(text.to_owned()).unwrap();
@@ -122,7 +122,7 @@ async fn outcomes_are_true_when_the_smsc_is_killed_under_load() {
     let connector = AccountConnector::new(&endpoint("smpp", port), options(Binds::transceivers(4)));
     let (account, _arrivals) =
         connector.resolver(move |_| async move { Ok(vec![resolved]) }).connect().await.unwrap();
-    let sending = tokio::spawn({
+    let sending = crate::spawn({
         let account = account.clone();
         async move { send_all(&account, MESSAGES).await }
     });
@@ -168,11 +168,11 @@ async fn proxy(to: SocketAddr, limits: Vec<usize>) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let limits = Arc::new(Mutex::new(limits));
-    tokio::spawn(async move {
+    crate::spawn(async move {
         loop {
             let (client, _) = listener.accept().await.unwrap();
             let limit = limits.lock().unwrap().pop().unwrap_or(usize::MAX);
-            tokio::spawn(forward(client, to, limit));
+            crate::spawn(forward(client, to, limit));
         }
     });
     port
@@ -209,7 +209,7 @@ async fn accepted_messages_get_their_receipts_when_tls_connections_are_reset() {
     let connector = connector.tls(smsc.client_tls());
     let (account, mut arrivals) = connector.connect().await.unwrap();
     // Receipts of messages whose response was lost match no message.
-    tokio::spawn(async move {
+    crate::spawn(async move {
         while let Some(Arrival::Receipt(receipt)) = arrivals.recv().await {
             assert_eq!(receipt.get().1, None);
             let _ = receipt.accept();
@@ -257,7 +257,7 @@ async fn an_address_that_never_responds_is_skipped() {
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let smsc = TestSmsc::builder().tls().start().await.unwrap();
     let addresses = vec![silent.local_addr().unwrap(), smsc.local_addr()];
-    tokio::spawn(async move {
+    crate::spawn(async move {
         let mut held = Vec::new();
         loop {
             held.push(silent.accept().await.unwrap());

@@ -182,7 +182,7 @@ async fn a_dialer_gets_the_address_and_the_endpoint_without_its_password() {
 #[cfg(unix)]
 async fn relay(listener: UnixListener, to: SocketAddr) {
     while let Ok((mut near, _)) = listener.accept().await {
-        tokio::spawn(async move {
+        crate::spawn(async move {
             let mut far = TcpStream::connect(to).await.unwrap();
             let _ = copy_bidirectional(&mut near, &mut far).await;
         });
@@ -195,7 +195,7 @@ async fn an_account_binds_over_a_unix_socket() {
     let smsc = TestSmsc::start().await.unwrap();
     let path = std::env::temp_dir().join(format!("smpp-tokio-{}.sock", std::process::id()));
     let _ = std::fs::remove_file(&path);
-    tokio::spawn(relay(UnixListener::bind(&path).unwrap(), smsc.local_addr()));
+    crate::spawn(relay(UnixListener::bind(&path).unwrap(), smsc.local_addr()));
     // No name server knows this host.
     let endpoint = smsc.endpoint().host("smsc.invalid");
     let socket = path.clone();
@@ -221,7 +221,7 @@ async fn serve_socks(
 ) {
     while let Ok((mut near, _)) = listener.accept().await {
         let names = names.clone();
-        tokio::spawn(async move {
+        crate::spawn(async move {
             // Version 5, the methods of the client: the proxy asks for no authentication.
             let [_, methods] = read(&mut near).await?;
             near.read_exact(&mut vec![0; usize::from(methods)]).await?;
@@ -253,7 +253,7 @@ async fn an_account_binds_through_a_socks_proxy_with_tls_to_the_smsc() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let proxy = listener.local_addr().unwrap();
     let (sender, mut names) = tokio::sync::mpsc::unbounded_channel();
-    tokio::spawn(serve_socks(listener, smsc.local_addr(), sender));
+    crate::spawn(serve_socks(listener, smsc.local_addr(), sender));
     // The proxy resolves the name; the certificate is for this name.
     let endpoint = smsc.endpoint().host("localhost").port(4711);
     let connector = AccountConnector::new(&endpoint, options(Binds::transceivers(1))).tls(smsc.client_tls());

@@ -38,14 +38,16 @@ fn text(octets: &[u8]) -> SubmitSm<'_> {
     }
 }
 
-/// Responds to each message after `LATENCY`, as its text says. An empty message gets no response.
-async fn serve(mut inbox: Inbox<Smsc>) {
+/// Responds to each message after `latency`, as its text says. An empty message gets no response.
+async fn serve(mut inbox: Inbox<Smsc>, latency: Option<Duration>) {
     let mut held = Vec::new();
     while let Some(inbound) = inbox.recv().await {
         match inbound {
             Inbound::Bind(bind) => bind.respond(Ok(BindResp::default())).unwrap(),
             Inbound::SubmitSm(message) => {
-                sleep(LATENCY).await;
+                if let Some(latency) = latency {
+                    sleep(latency).await;
+                }
                 match message.get().text() {
                     b"" => held.push(message),
                     b"throttle" => message.refuse(CommandStatus::RTHROTTLED).unwrap(),
@@ -119,7 +121,7 @@ async fn counters_are_published_at_intervals_and_gauges_go_back_to_zero() {
         (publish(&client, "8x8", EVERY), publish(&peer, "8x8", EVERY))
     });
     drop(peer);
-    let tasks = [tokio::spawn(esme), tokio::spawn(smsc), tokio::spawn(serve(inbox))];
+    let tasks = [crate::spawn(esme), crate::spawn(smsc), crate::spawn(serve(inbox, Some(LATENCY)))];
 
     sleep(Duration::from_secs(1)).await;
     assert_eq!(published.of("esme"), ["sessions state=open: 1"]);
@@ -128,7 +130,7 @@ async fn counters_are_published_at_intervals_and_gauges_go_back_to_zero() {
     for message in ["Hello", "Hello", "throttle", "refuse"] {
         let _ = client.submit(&text(message.as_bytes())).await;
     }
-    let waiting = tokio::spawn({
+    let waiting = crate::spawn({
         let client = client.clone();
         async move { client.submit(&text(b"")).await }
     });
@@ -199,7 +201,7 @@ async fn sessions_with_one_name_add_up_and_a_dropped_publisher_leaves_the_gauges
         let client = start::<Esme, _>(near, Config::default());
         let publishing =
             metrics::with_local_recorder(&recorder, || publish(&client.0, "8x8", Duration::ZERO));
-        tasks.push(tokio::spawn(publishing));
+        tasks.push(crate::spawn(publishing));
         kept.push((client, far));
     }
     sleep(Duration::from_secs(1)).await;
@@ -297,7 +299,7 @@ async fn a_connection_is_traced_on_both_sides() {
             let request = listener.accept().await.unwrap().bind_request().await.unwrap();
             if request.bind().password.equals(b"s3cret") {
                 let (_peer, inbox) = request.accept(COctets::new(b"smsc").unwrap()).unwrap();
-                serve(inbox).await;
+                serve(inbox, None).await;
             } else {
                 request.refuse(CommandStatus::RINVPASWD).await;
             }
@@ -391,7 +393,7 @@ async fn a_hostile_peer_cannot_flood_the_log() {
     for number in 0..20 {
         let (near, mut far) = duplex(1 << 20);
         let (_peer, mut inbox) = start::<Smsc, _>(near, Config::default());
-        tokio::spawn(async move { while inbox.recv().await.is_some() {} });
+        crate::spawn(async move { while inbox.recv().await.is_some() {} });
         let pdu = |command: u32, body: &[u8]| {
             let fields = [16 + body.len() as u32, command, 0, 1];
             [&fields.map(u32::to_be_bytes).concat(), body].concat()
@@ -415,15 +417,15 @@ async fn an_account_is_counted_and_traced() {
     let _guard = log.install();
     let listener = Listener::bind("127.0.0.1:0", Config::default()).await.unwrap();
     let endpoint = format!("smpp://{}", listener.local_addr().unwrap()).parse().unwrap();
-    let smsc = tokio::spawn(async move {
+    let smsc = crate::spawn(async move {
         let request = listener.accept().await.unwrap().bind_request().await.unwrap();
         let (_peer, inbox) = request.accept(COctets::new(b"smsc").unwrap()).unwrap();
-        serve(inbox).await;
+        serve(inbox, None).await;
     });
     let options = Options::new(Credentials::new("shop", "s3cret"), &Provider::UNSTATED);
     let (account, arrivals) = AccountConnector::new(&endpoint, options).connect().await.unwrap();
     let publishing = metrics::with_local_recorder(&recorder, || publish_account(&account, "8x8", EVERY));
-    let publishing = tokio::spawn(publishing);
+    let publishing = crate::spawn(publishing);
     for (octets, accepted) in [(&b"Hello"[..], true), (b"refuse", false)] {
         let sent = account.send(&Message::submit_sm(&text(octets))).await;
         assert_eq!(sent.is_ok(), accepted);
@@ -508,7 +510,7 @@ async fn a_failed_connection_is_counted_and_traced() {
     let refused = |_| async { Err::<DuplexStream, _>(io::ErrorKind::ConnectionRefused.into()) };
     let (account, arrivals) = connector.dial(refused).start().unwrap();
     let publishing = metrics::with_local_recorder(&recorder, || publish_account(&account, "8x8", EVERY));
-    let publishing = tokio::spawn(publishing);
+    let publishing = crate::spawn(publishing);
     // Less than the pause before the second attempt.
     sleep(Duration::from_millis(1)).await;
     account.shutdown(Duration::ZERO).await;

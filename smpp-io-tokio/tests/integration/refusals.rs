@@ -63,7 +63,7 @@ async fn smsc(mut stream: DuplexStream, mut answers: Vec<(CommandStatus, &'stati
 async fn a_refused_request_returns_what_the_smsc_says() {
     let (near, far) = duplex(1 << 16);
     let (client, _inbox) = start::<Esme, _>(near, Config::default());
-    tokio::spawn(smsc(
+    crate::spawn(smsc(
         far,
         vec![
             (CommandStatus::RBINDFAIL, "maintenance until 06:00"),
@@ -94,7 +94,7 @@ async fn an_account_returns_what_the_smsc_says() {
             .binds(Binds::transceivers(1));
         AccountConnector::new(&"smpp://192.0.2.1".parse().unwrap(), options).dial(move |_| {
             let (near, far) = duplex(1 << 16);
-            tokio::spawn(smsc(far, answers.clone()));
+            crate::spawn(smsc(far, answers.clone()));
             async { io::Result::Ok(near) }
         })
     };
@@ -145,12 +145,12 @@ async fn after_the_end_each_call_says_why_the_session_ended() {
     let (bound, ()) = tokio::join!(client.bind(&bind), accept);
     bound.unwrap();
     // Unanswered, it delays the answer to the unbind: the session is shutting down until then.
-    let delivering = tokio::spawn({
+    let delivering = crate::spawn({
         let peer = peer.clone();
         async move { peer.request(&smpp_proto::DeliverSm::default()).await }
     });
     let Some(Inbound::DeliverSm(held)) = client_inbox.recv().await else { panic!("no message") };
-    let unbinding = tokio::spawn({
+    let unbinding = crate::spawn({
         let client = client.clone();
         async move { client.unbind().await }
     });
@@ -214,7 +214,7 @@ async fn an_observer_sees_rejected_pdus_of_a_session_and_of_an_account() {
         .dial(move |_| {
             let (near, mut far) = duplex(1 << 16);
             let invalid = invalid.concat();
-            tokio::spawn(async move {
+            crate::spawn(async move {
                 let (command, sequence) = read(&mut far).await.unwrap();
                 let accepted = raw(command.response(), CommandStatus::ROK, sequence, b"smsc\0");
                 far.write_all(&[accepted, invalid].concat()).await.unwrap();

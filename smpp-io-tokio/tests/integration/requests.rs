@@ -43,7 +43,7 @@ fn id(octets: &[u8]) -> SubmitSmResp<'_> {
 /// Submits a message in a task of its own. Returns its message id.
 fn submit(client: &Client, what: impl Into<Vec<u8>>) -> JoinHandle<Result<Vec<u8>, RequestError>> {
     let (client, what) = (client.clone(), what.into());
-    tokio::spawn(async move { client.submit(&text(&what)).await.map(|answer| answer.message_id().to_vec()) })
+    crate::spawn(async move { client.submit(&text(&what)).await.map(|answer| answer.message_id().to_vec()) })
 }
 
 /// Responds to each message with its text as the message id.
@@ -169,7 +169,7 @@ async fn a_request_may_move_between_tasks() {
     let Some(Inbound::SubmitSm(held)) = inbox.recv().await else { panic!("no message") };
     let mut moving = Box::pin(client.submit(message));
     for step in 0..2 {
-        (moving,) = tokio::spawn(async move {
+        (moving,) = crate::spawn(async move {
             let pending = poll_fn(|cx| Poll::Ready(moving.as_mut().poll(cx).is_pending())).await;
             assert!(pending, "step {step}");
             (moving,)
@@ -177,10 +177,10 @@ async fn a_request_may_move_between_tasks() {
         .await
         .unwrap();
     }
-    let moved = tokio::spawn(moving);
+    let moved = crate::spawn(moving);
     yield_now().await;
     held.accept().unwrap();
-    tokio::spawn(echo(inbox));
+    crate::spawn(echo(inbox));
     first.await.unwrap().unwrap();
     let answer =
         timeout(Duration::from_secs(1), moved).await.expect("the request was not woken").unwrap().unwrap();
@@ -225,7 +225,7 @@ async fn on_many_threads_each_request_gets_its_own_response() {
         if inline {
             echo_inline(&peer);
         }
-        let serving = tokio::spawn(echo(inbox));
+        let serving = crate::spawn(echo(inbox));
         let mut tasks = JoinSet::new();
         for number in 0..100 {
             let client = client.clone();

@@ -59,7 +59,7 @@ async fn a_server_is_counted_and_traced() {
     let address = server.local_addrs()[0];
     let publishing =
         metrics::with_local_recorder(&recorder, || publish_server(server.binds(), "smsc", Duration::MAX));
-    let publishing = tokio::spawn(publishing);
+    let publishing = crate::spawn(publishing);
     let (client, _inbox) = start::<Esme, _>(TcpStream::connect(address).await.unwrap(), Config::default());
     client.bind(&bind(b"guessed")).await.unwrap_err();
     client.closed().await;

@@ -55,7 +55,7 @@ async fn many_submits_share_a_small_window_and_each_gets_its_own_response() {
     let config = Config::default().window(3);
     // A pipe of 50 octets is smaller than one PDU, so every write is partial.
     let ((client, _inbox), (_peer, inbox)) = bound(config, 50).await;
-    tokio::spawn(echo(inbox));
+    crate::spawn(echo(inbox));
     let mut tasks = JoinSet::new();
     for number in 0..200 {
         let client = client.clone();
@@ -75,8 +75,8 @@ async fn many_submits_share_a_small_window_and_each_gets_its_own_response() {
 async fn both_sides_send_more_than_the_buffers_hold_and_all_of_it_arrives() {
     // Sixteen messages of 30,000 octets each way: more than the pipe and the output of both sides hold.
     let ((client, mut inbox), (peer, server)) = bound(Config::default(), 64 * 1024).await;
-    tokio::spawn(echo(server));
-    tokio::spawn(async move {
+    crate::spawn(echo(server));
+    crate::spawn(async move {
         while let Some(Inbound::DeliverSm(message)) = inbox.recv().await {
             message.accept().unwrap();
         }
@@ -102,7 +102,7 @@ async fn both_sides_send_more_than_the_buffers_hold_and_all_of_it_arrives() {
 async fn a_submit_that_is_dropped_in_the_queue_does_not_block_the_next() {
     let config = Config::default().window(1);
     let ((client, _inbox), (_peer, mut server)) = bound(config, 4096).await;
-    let first = tokio::spawn({
+    let first = crate::spawn({
         let client = client.clone();
         async move { client.submit(&text(b"first")).await }
     });
@@ -110,10 +110,10 @@ async fn a_submit_that_is_dropped_in_the_queue_does_not_block_the_next() {
     // One waits for the window and is dropped; one waits behind it.
     let dropped = timeout(Duration::from_secs(1), client.submit(&text(b"dropped"))).await;
     assert!(dropped.is_err());
-    let third = tokio::spawn(async move { client.submit(&text(b"third")).await });
+    let third = crate::spawn(async move { client.submit(&text(b"third")).await });
     held.accept().unwrap();
     first.await.unwrap().unwrap();
-    tokio::spawn(echo(server));
+    crate::spawn(echo(server));
     assert_eq!(third.await.unwrap().unwrap().message_id(), b"third");
 }
 
@@ -121,7 +121,7 @@ async fn a_submit_that_is_dropped_in_the_queue_does_not_block_the_next() {
 async fn the_rate_limit_delays_submits() {
     let config = Config::default().rate(Rate::per_second(50)).window(100);
     let ((client, _inbox), (_peer, inbox)) = bound(config, 4096).await;
-    tokio::spawn(echo(inbox));
+    crate::spawn(echo(inbox));
     let began = Instant::now();
     for _ in 0..101 {
         client.submit(&text(b"x")).await.unwrap();
@@ -138,7 +138,7 @@ async fn a_submit_that_is_dropped_while_rate_limited_does_not_block_the_next() {
     let ((client, _inbox), (_peer, mut server)) = bound(config, 4096).await;
     let submit = |id: &'static [u8]| {
         let client = client.clone();
-        tokio::spawn(async move { client.submit(&text(id)).await })
+        crate::spawn(async move { client.submit(&text(id)).await })
     };
     let first = submit(b"first");
     let Some(Inbound::SubmitSm(held)) = server.recv().await else { panic!("no message") };
@@ -149,7 +149,7 @@ async fn a_submit_that_is_dropped_while_rate_limited_does_not_block_the_next() {
     first.await.unwrap().unwrap();
     tokio::task::yield_now().await;
     second.abort();
-    tokio::spawn(echo(server));
+    crate::spawn(echo(server));
     let response =
         timeout(Duration::from_secs(5), third).await.expect("the third was not woken").unwrap().unwrap();
     assert_eq!(response.message_id(), b"third");
@@ -265,7 +265,7 @@ async fn a_dropped_inbox_leaves_messages_to_the_smsc() {
 #[tokio::test(start_paused = true)]
 async fn dropping_the_last_handle_unbinds() {
     let ((client, inbox), (peer, server)) = bound(Config::default(), 4096).await;
-    tokio::spawn(echo(server));
+    crate::spawn(echo(server));
     drop((client.clone(), inbox));
     client.submit(&text(b"still here")).await.unwrap();
     drop(client);
@@ -356,7 +356,7 @@ async fn an_observer_gets_every_pdu_without_the_password() {
 #[tokio::test(start_paused = true)]
 async fn a_late_response_reaches_the_inbox() {
     let ((client, mut client_inbox), (_peer, mut inbox)) = bound(Config::default(), 4096).await;
-    let serving = tokio::spawn(async move {
+    let serving = crate::spawn(async move {
         let Some(Inbound::SubmitSm(message)) = inbox.recv().await else { panic!("no message") };
         tokio::time::sleep(Duration::from_secs(12)).await;
         let message_id = COctets::new(b"late").unwrap();

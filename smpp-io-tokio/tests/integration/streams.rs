@@ -32,7 +32,7 @@ async fn arrivals_are_a_stream_that_ends_with_the_account() {
     let (account, mut arrivals) = AccountConnector::new(&smsc.endpoint(), options).connect().await.unwrap();
     // A stream that was polled once is woken by the delivery.
     assert!(Pin::new(&mut arrivals).poll_next(&mut Context::from_waker(Waker::noop())).is_pending());
-    let receiving = tokio::spawn(async move {
+    let receiving = crate::spawn(async move {
         let mut texts = Vec::new();
         while let Some(arrival) = next(&mut arrivals).await {
             let Arrival::Message(message) = arrival else { panic!("{arrival:?}") };
@@ -71,7 +71,7 @@ async fn an_inbox_is_a_stream_that_ends_with_the_session() {
     let (client, inbox) = Connector::new().connect(&smsc.endpoint()).await.unwrap();
     client.bind(&smsc.bind()).await.unwrap();
     let (accepted, mut reports) = mpsc::unbounded_channel();
-    let receiving = tokio::spawn(accept_all(inbox, accepted));
+    let receiving = crate::spawn(accept_all(inbox, accepted));
     for text in ["one", "two", "three"] {
         originate(&smsc, text);
         reports.recv().await.unwrap();

@@ -322,7 +322,7 @@ async fn receipts_before_the_response_go_to_a_receiver_of_their_account() {
 async fn a_hundred_run_side_by_side_and_do_not_mix() {
     let tasks: Vec<_> = (0..100)
         .map(|number| {
-            tokio::spawn(async move {
+            crate::spawn(async move {
                 let builder = TestSmsc::builder().account("shop", &number.to_string());
                 let builder = if number % 2 == 0 { builder.in_memory() } else { builder };
                 let smsc = builder.start().await.unwrap();

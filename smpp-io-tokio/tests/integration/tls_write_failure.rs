@@ -63,7 +63,7 @@ async fn requests_in_a_written_record_are_not_reported_as_never_sent() {
     let certificate = Certificate::for_localhost().unwrap();
     let server = TlsAcceptor::from(certificate.server_tls().config());
     let (near, far) = duplex(1 << 20);
-    let peer = tokio::spawn(async move {
+    let peer = crate::spawn(async move {
         let mut stream = server.accept(far).await.unwrap();
         let bind = read_pdu(&mut stream).await.unwrap();
         let response = Pdu::BindResp(Bind::default().mode, None);

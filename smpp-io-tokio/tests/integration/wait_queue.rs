@@ -186,7 +186,7 @@ async fn polls<O: Operation + SentBy<Esme>>(
                 }
             }
         } else if !answer_all(&mut inbox).await {
-            advance(Duration::from_millis(1)).await;
+            advance(Duration::from_millis(10)).await;
         }
         settle().await;
         assert!(tasks.polls <= 10 * count * each, "{schedule:?}");
@@ -341,7 +341,7 @@ async fn a_reserved_place_that_is_not_used_does_not_stop_the_others() {
         for _ in 0..2_000 {
             settle().await;
             answer_all(&mut inbox).await;
-            advance(Duration::from_millis(1)).await;
+            advance(Duration::from_millis(10)).await;
             let woken = std::mem::take(&mut *tasks.woken.lock().unwrap());
             for task in woken.into_iter().filter(|task| *task != 5) {
                 let _ = tasks.poll(task);
@@ -456,7 +456,7 @@ async fn a_message_that_waits_for_the_queue_of_an_account_takes_four_polls_in_or
                 let _ = tasks.poll(task);
             } else {
                 answer_all(&mut inbox).await;
-                advance(Duration::from_millis(1)).await;
+                advance(Duration::from_millis(10)).await;
             }
         }
         assert!(received.lock().unwrap().is_sorted(), "{schedule:?}: {received:?}");

@@ -4,10 +4,8 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Output, Stdio};
-use std::thread;
-use std::time::Duration;
 
-use crate::common::{hexadecimal, new_file, smpp, with_timeout};
+use crate::common::{Smsc, hexadecimal, new_file, smpp, with_timeout};
 
 /// Runs the command to its end. Returns exit status, standard output and standard error.
 fn run(mut command: Command) -> (i32, String, String) {
@@ -317,20 +315,9 @@ fn load_names_an_option_that_does_not_apply() {
 fn smsc_receive_and_send_together() {
     with_timeout(|| {
         for blocking in [None, Some("--blocking")] {
-            let (_smsc, address) = Running::listening(&[
-                "smsc",
-                "--listen",
-                "127.0.0.1:0",
-                "--account",
-                "shop:s3cret",
-                "--mo",
-                "shop",
-                "--mo-count",
-                "1",
-                "--mo-text",
-                "Hello from a phone",
-            ]);
-            let url = format!("smpp://shop:s3cret@{address}");
+            let mut smsc =
+                Smsc::start(&["--mo", "shop", "--mo-count", "1", "--mo-text", "Hello from a phone"]);
+            let url = smsc.url().replace('@', ":s3cret-word@");
             let file = new_file("together");
             let receive = ["receive", "--url", &url, "--file", file.to_str().unwrap()];
             let receive: Vec<_> = receive.into_iter().chain(blocking).collect();
@@ -345,12 +332,11 @@ fn smsc_receive_and_send_together() {
             command.args(blocking);
             let (status, sent, error) = run(command);
             assert_eq!(status, 0, "{sent}{error}");
-            // The message of the phone is delivered to either bind.
+            // The message of the phone is delivered to either bind. The receiver accepts it after it has stored it.
+            smsc.wait_for_accepted_message();
+            let stored = fs::read_to_string(&file).unwrap();
             let text = hexadecimal("Hello from a phone");
-            let stored = || fs::read_to_string(&file).unwrap_or_default().contains(&text);
-            while !stored() && !sent.contains("Hello from a phone") {
-                thread::sleep(Duration::from_millis(20));
-            }
+            assert!(stored.contains(&text) || sent.contains("Hello from a phone"), "{stored}{sent}");
             fs::remove_file(&file).unwrap();
         }
     });

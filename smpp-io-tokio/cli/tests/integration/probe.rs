@@ -2,69 +2,10 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, Output, Stdio};
-use std::thread;
-use std::time::Duration;
+use std::process::{Output, Stdio};
 
-use crate::common::{hexadecimal, new_file, smpp, with_timeout};
+use crate::common::{Smsc, hexadecimal, new_file, smpp, with_timeout};
 use serde_json::Value;
-
-/// A running `smpp smsc --json`, which is killed when it is dropped.
-struct Smsc {
-    process: Child,
-    address: String,
-}
-
-impl Smsc {
-    fn start(arguments: &[&str]) -> Self {
-        let listen = ["smsc", "--json", "--listen", "127.0.0.1:0", "--account", "shop:s3cret-word"];
-        let mut process = smpp(&[&listen, arguments].concat()).stdout(Stdio::piped()).spawn().unwrap();
-        let mut line = Vec::new();
-        let output = process.stdout.as_mut().unwrap();
-        // Octet by octet: what follows is read later.
-        while !line.ends_with(b"\n") {
-            let mut octet = [0];
-            output.read_exact(&mut octet).unwrap();
-            line.extend(octet);
-        }
-        let event: Value = serde_json::from_slice(&line).unwrap();
-        let address = event["listen"][0]["address"].as_str().unwrap().into();
-        Self { process, address }
-    }
-
-    fn url(&self) -> String {
-        format!("smpp://shop@{}", self.address)
-    }
-
-    /// Kills the SMSC and returns its events.
-    fn events(self) -> Vec<Value> {
-        self.events_with("", 0)
-    }
-
-    /// Waits for so many events with this name, kills the SMSC and returns all its events.
-    fn events_with(mut self, name: &str, mut missing: usize) -> Vec<Value> {
-        let output = BufReader::new(self.process.stdout.take().unwrap());
-        let lines = output.lines().map(Result::unwrap);
-        let mut parsed = lines.filter_map(|line| serde_json::from_str::<Value>(&line).ok());
-        let mut events = Vec::new();
-        while missing > 0 {
-            let event = parsed.next().unwrap();
-            missing -= usize::from(event["event"] == name);
-            events.push(event);
-        }
-        self.process.kill().unwrap();
-        events.extend(parsed);
-        events
-    }
-}
-
-impl Drop for Smsc {
-    fn drop(&mut self) {
-        // It fails if the process has ended.
-        let _ = self.process.kill();
-        self.process.wait().unwrap();
-    }
-}
 
 /// Runs the probe. Returns exit status, standard output and standard error.
 fn probe(smsc: &Smsc, arguments: &[&str]) -> (i32, String, String) {
@@ -89,14 +30,14 @@ fn everything_is_found_out_within_the_limits() {
         let dialect = "version=5.0 ids=hex text-ids=dec12 tlv-ids=HEX10 receipt=text+tlvs segments=last esm-class=0x24 \
                        intermediate=ENROUTE correction=UNDELIV leading-nul=yes utc-offset=+05:30 route=in-turn \
                        tlvs=echo response-tlv=0x1400:3031 bind-status=RBINDFAIL rate-status=RMSGQFUL window=2 \
-                       window-status=RSYSERR alphabet=latin1 echo=ucs2 idle=5000";
+                       window-status=RSYSERR alphabet=latin1 echo=ucs2 idle=3500";
         let dialect = dialect.split_whitespace().flat_map(|setting| ["--dialect", setting]);
         let others = "--fault slow=20 --receipt-delay 100 --rate 5 --max-binds 2";
         let arguments: Vec<_> = others.split_whitespace().chain(dialect).collect();
         let smsc = Smsc::start(&arguments);
         let files = [new_file("probe-toml"), new_file("probe-rust")];
         let [toml, rust] = files.each_ref().map(|file| file.to_str().unwrap());
-        let limits = "--yes --wait 3 --budget 40 --exceed-rate --max-binds 3 --idle 20";
+        let limits = "--yes --wait 2 --budget 40 --exceed-rate --max-binds 3 --idle 20";
         let arguments: Vec<_> = limits.split_whitespace().chain(["--toml", toml, "--rust", rust]).collect();
         let (status, out, error) = probe(&smsc, &arguments);
         assert_eq!((status, &*out), (0, ""), "{error}");
@@ -126,7 +67,7 @@ fn everything_is_found_out_within_the_limits() {
             assert!(toml.lines().any(|found| found == line), "{line}\n{toml}\n{error}");
         }
         let cut = toml.lines().find_map(|line| line.strip_prefix("idle_cut = ")).unwrap();
-        assert!((5.0..15.0).contains(&cut.parse::<f64>().unwrap()), "{toml}");
+        assert!((3.5..15.0).contains(&cut.parse::<f64>().unwrap()), "{toml}");
         assert!(rust.contains("pub const PROVIDER: smpp_proto::provider::Provider ="), "{rust}");
         for file in &files {
             fs::remove_file(file).unwrap();
@@ -161,7 +102,7 @@ fn segments_that_come_one_at_a_time_are_found_out() {
 fn what_belongs_to_others_is_delivered_to_them_again() {
     with_timeout(|| {
         let mo = "--mo shop --mo-from 6580000001 --mo-to 6580000002 --mo-count 1 --receipt-delay 100";
-        let smsc = Smsc::start(&mo.split_whitespace().collect::<Vec<_>>());
+        let mut smsc = Smsc::start(&mo.split_whitespace().collect::<Vec<_>>());
         let (status, out, error) = probe(&smsc, &["--yes", "--wait", "1", "--idle", "1", "--budget", "1"]);
         assert_eq!(status, 0, "{error}");
         assert!(out.contains("about other numbers were delivered to the probe"), "{out}");
@@ -171,9 +112,9 @@ fn what_belongs_to_others_is_delivered_to_them_again() {
         let mut receiver = smpp(&["receive", "--file", file.to_str().unwrap(), "--url", &smsc.url()]);
         let mut receiver =
             receiver.env("SMPP_PASSWORD", "s3cret-word").stderr(Stdio::null()).spawn().unwrap();
-        while !fs::read_to_string(&file).unwrap_or_default().contains(&hexadecimal("Hello from a phone")) {
-            thread::sleep(Duration::from_millis(20));
-        }
+        smsc.wait_for_accepted_message();
+        let stored = fs::read_to_string(&file).unwrap();
+        assert!(stored.contains(&hexadecimal("Hello from a phone")), "{stored}");
         receiver.kill().unwrap();
         receiver.wait().unwrap();
         fs::remove_file(file).unwrap();
@@ -184,7 +125,7 @@ fn what_belongs_to_others_is_delivered_to_them_again() {
 #[test]
 fn an_interrupted_probe_unbinds_and_writes_what_it_found_out() {
     with_timeout(|| {
-        let smsc = Smsc::start(&["--receipt-delay", "0"]);
+        let mut smsc = Smsc::start(&["--receipt-delay", "0"]);
         let url = smsc.url();
         let arguments =
             ["probe", "--url", &url, "--to", "6591234567", "--yes", "--wait", "600", "--budget", "1"];
@@ -201,10 +142,11 @@ fn an_interrupted_probe_unbinds_and_writes_what_it_found_out() {
         assert!(probe.wait().unwrap().success());
         assert!(steps.any(|line| line == "interrupted: unbinding"));
         assert!(out.contains("\nresponse_message_ids = \"UUID in lower case"), "{out}");
-        let events = smsc.events_with("ended", 2);
-        let ended = events.iter().filter(|event| event["event"] == "ended");
-        let reasons: Vec<_> = ended.map(|event| event["reason"].as_str().unwrap()).collect();
-        assert_eq!(reasons, ["the peer unbound"; 2]);
+        for _ in 0..2 {
+            let events = smsc.wait_for(|event| event["event"] == "ended");
+            assert_eq!(events.last().unwrap()["reason"], "the peer unbound");
+        }
+        assert_eq!(count(&smsc.events(), &["ended"]), 0);
     });
 }
 

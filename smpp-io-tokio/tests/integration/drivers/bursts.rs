@@ -70,7 +70,7 @@ async fn bound() -> (Peer, Inbox<Smsc>, DuplexStream) {
 async fn an_inbox_accepts_all_requests_of_a_burst() {
     let (peer, mut inbox, mut far) = bound().await;
     far.write_all(&messages(SUBMIT_SM, BURST as u32)).await.unwrap();
-    let serving = tokio::spawn(async move {
+    let serving = crate::spawn(async move {
         let mut most = 0;
         while let Some(Inbound::SubmitSm(message)) = inbox.recv().await {
             most = most.max(peer.stats().unanswered);

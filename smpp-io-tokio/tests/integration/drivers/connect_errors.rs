@@ -22,7 +22,7 @@ use tokio::task::JoinHandle;
 async fn answering(scheme: &str, octets: Vec<u8>) -> (Endpoint, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let serving = tokio::spawn(async move {
+    let serving = crate::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
         // The whole request, so that the close resets nothing.
         let _ = stream.read(&mut [0; 4096]).await.unwrap();
@@ -74,7 +74,7 @@ async fn the_error_of_a_bind_says_what_the_peer_sent() {
 async fn the_error_of_a_bind_keeps_that_of_the_operating_system() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint: Endpoint = format!("smpp://{}", listener.local_addr().unwrap()).parse().unwrap();
-    let serving = tokio::spawn(async move {
+    let serving = crate::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
         // Octets that are not read reset the connection.
         let _ = stream.read(&mut [0; 1]).await;
@@ -185,7 +185,7 @@ async fn the_error_of_an_account_says_what_the_peer_sent() {
             account("smpp://192.0.2.1").dial(move |_| {
                 let (near, mut far) = duplex(1 << 16);
                 let octets = octets.clone();
-                tokio::spawn(async move {
+                crate::spawn(async move {
                     let _ = far.read(&mut [0; 4096]).await;
                     let _ = far.write_all(&octets).await;
                 });

@@ -20,7 +20,7 @@ async fn a_connector_uses_the_transport_of_the_application() {
         async {
             let (near, far) = duplex(1 << 16);
             let (_peer, mut inbox) = start::<Smsc, _>(far, Config::default());
-            tokio::spawn(async move {
+            crate::spawn(async move {
                 while let Some(Inbound::Bind(bind)) = inbox.recv().await {
                     bind.accept().unwrap();
                 }
@@ -41,7 +41,7 @@ async fn tls_runs_over_the_transport_of_the_application() {
     let connector = Connector::new().tls(certificate.client_tls()).dial(move |_| {
         let (near, far) = duplex(1 << 16);
         let acceptor = TlsAcceptor::from(server.config());
-        tokio::spawn(async move {
+        crate::spawn(async move {
             let stream = acceptor.accept(far).await.unwrap();
             let (_peer, mut inbox) = start::<Smsc, _>(stream, Config::default());
             while let Some(Inbound::Bind(bind)) = inbox.recv().await {

@@ -44,7 +44,7 @@ async fn responses_that_arrived_before_their_timeout_count_however_late_they_are
     let (transport, account, _arrivals) = bound(100).await;
     let sending = [0, 1, 2].map(|_| {
         let account = account.clone();
-        tokio::spawn(async move { account.send(&message()).await.map(drop) })
+        crate::spawn(async move { account.send(&message()).await.map(drop) })
     });
     sleep(SECOND).await;
     assert_eq!(transport.0.lock().unwrap().responses.len(), 3);
@@ -65,7 +65,7 @@ async fn what_the_tasks_send_that_a_read_wakes_leaves_in_one_write() {
             account.send(&message()).await.unwrap();
         }
     };
-    let tasks: Vec<_> = (0..3).map(|_| tokio::spawn(send_twice(account.clone()))).collect();
+    let tasks: Vec<_> = (0..3).map(|_| crate::spawn(send_twice(account.clone()))).collect();
     sleep(SECOND).await;
     transport.change(|smsc| {
         smsc.is_held = false;

@@ -109,7 +109,7 @@ impl ScriptedSmsc {
             let (sender, script) = mpsc::unbounded_channel();
             let mut all = connections.lock().unwrap();
             all.push(sender);
-            tokio::spawn(serve(far, script, Arc::clone(&log), all.len() - 1, answers));
+            crate::spawn(serve(far, script, Arc::clone(&log), all.len() - 1, answers));
             async { io::Result::Ok(near) }
         });
         (smsc, connector)
@@ -136,7 +136,7 @@ async fn serve(
 ) {
     let (mut reader, mut writer) = tokio::io::split(io);
     let (responses, mut waiting) = mpsc::unbounded_channel();
-    tokio::spawn(async move {
+    crate::spawn(async move {
         loop {
             let octets = tokio::select! {
                 Some(octets) = waiting.recv() => octets,

@@ -152,7 +152,7 @@ type Submit = JoinHandle<Result<(), RequestError>>;
 
 fn submit(client: &Client) -> Submit {
     let client = client.clone();
-    tokio::spawn(async move { client.submit(&SubmitSm::default()).await.map(drop) })
+    crate::spawn(async move { client.submit(&SubmitSm::default()).await.map(drop) })
 }
 
 /// Submits messages that are written and not answered.
@@ -178,7 +178,7 @@ async fn tasks_that_a_read_wakes_run_although_there_is_more_to_read() {
             client.submit(&SubmitSm::default()).await.unwrap();
         }
     };
-    let tasks = [tokio::spawn(submit_twice(client.clone())), tokio::spawn(submit_twice(client.clone()))];
+    let tasks = [crate::spawn(submit_twice(client.clone())), crate::spawn(submit_twice(client.clone()))];
     for task in tasks {
         task.await.unwrap();
     }

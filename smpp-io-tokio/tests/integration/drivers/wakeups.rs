@@ -63,7 +63,7 @@ async fn a_shutdown_returns_in_time_whatever_the_smsc_does() {
         let connector = AccountConnector::new(&"smpp://192.0.2.1".parse().unwrap(), options);
         let connector = connector.dial(move |_| async move {
             let (near, mut far) = duplex(256);
-            tokio::spawn(async move {
+            crate::spawn(async move {
                 assert_eq!(read(&mut far).await.unwrap().command, BIND_TRANSCEIVER);
                 far.write_all(&pdu(BIND_TRANSCEIVER | RESPONSE, 1, &[0])).await.unwrap();
                 while reads && read(&mut far).await.is_some() {}

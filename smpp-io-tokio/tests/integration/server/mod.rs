@@ -30,6 +30,12 @@ use support::{
     TIMEOUT, TRX, begin, bind, closed, connect, deliver, delivered, esme, event, serve, submit, test_service,
 };
 
+/// A short time in which a session waits for an application that does not respond.
+fn impatient() -> Config {
+    let soon = Duration::from_millis(50);
+    Config::default().backpressure_timeout(soon).drain_timeout(soon)
+}
+
 #[tokio::test]
 async fn the_fifth_bind_is_refused_until_one_ends() {
     let limits = ServerLimits::default().binds_per_account(4);
@@ -267,7 +273,7 @@ async fn a_bind_above_its_rate_limit_is_throttled() {
 
 #[tokio::test]
 async fn requests_can_be_answered_later_or_dropped() {
-    let config = Config::default().max_unanswered(2);
+    let config = impatient().max_unanswered(2);
     let (_server, address, mut test) = serve(ServerLimits::default(), config).await;
     let (client, _inbox) = esme(address, "shop", TRX).await;
     let messages = [submit(b"1"), submit(b"2"), submit(b"3")];
@@ -288,7 +294,7 @@ async fn requests_can_be_answered_later_or_dropped() {
 
 #[tokio::test]
 async fn requests_run_concurrently_and_outlive_their_session() {
-    let (server, address, mut test) = serve(ServerLimits::default(), Config::default()).await;
+    let (server, address, mut test) = serve(ServerLimits::default(), impatient()).await;
     let (client, _inbox) = esme(address, "shop", TRX).await;
     let work = submit(b"work");
     let mut waits = [(); 3].map(|()| Box::pin(client.submit(&work)));
@@ -312,7 +318,7 @@ async fn requests_run_concurrently_and_outlive_their_session() {
 #[tokio::test]
 async fn too_many_requests_are_cancelled_with_their_session() {
     let limits = ServerLimits::default().detached_requests(0);
-    let (_server, address, test) = serve(limits, Config::default()).await;
+    let (_server, address, test) = serve(limits, impatient()).await;
     let mut events = test.echo();
     let (client, _inbox) = esme(address, "shop", TRX).await;
     let forever = submit(b"forever");
@@ -326,7 +332,7 @@ async fn too_many_requests_are_cancelled_with_their_session() {
 
 #[tokio::test]
 async fn a_bind_works_while_all_its_requests_wait() {
-    let config = Config::default().max_unanswered(1);
+    let config = impatient().max_unanswered(1);
     let (server, address, test) = serve(ServerLimits::default(), config).await;
     let mut events = test.echo();
     let (client, mut inbox) = esme(address, "shop", TRX).await;

@@ -24,7 +24,7 @@ async fn a_shutdown_completes_requests_in_flight() {
     begin(&mut delivering).await;
     let arrived = delivered(&mut inbox).await;
 
-    let stopping = tokio::spawn(server.shutdown(TIMEOUT));
+    let stopping = crate::spawn(server.shutdown(TIMEOUT));
     // Connections without a bind are closed.
     idle.closed().await;
     held.accept().unwrap();

@@ -126,7 +126,7 @@ impl TestHandle {
 
     /// Responds to each message with its text as the message id, from now on. Returns the events.
     pub(crate) fn echo(mut self) -> mpsc::UnboundedReceiver<String> {
-        tokio::spawn(async move {
+        crate::spawn(async move {
             while let Some((_, request)) = self.requests.recv().await {
                 let Inbound::SubmitSm(message) = request else { continue };
                 let id = message.get().text().to_vec();
@@ -159,7 +159,10 @@ pub(crate) async fn serve(limits: ServerLimits, config: Config) -> (Server, Sock
 }
 
 pub(crate) async fn connect(address: SocketAddr) -> (Client, Inbox<Esme>) {
-    start(TcpStream::connect(address).await.unwrap(), Config::default())
+    let stream = TcpStream::connect(address).await.unwrap();
+    // Without it, Nagle's algorithm delays the responses of the client.
+    stream.set_nodelay(true).unwrap();
+    start(stream, Config::default())
 }
 
 pub(crate) async fn bind(

@@ -11,7 +11,8 @@ mod smsc;
 mod world;
 
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::thread::{self, available_parallelism};
 use std::time::Duration;
 
 use smpp_gateway::node::{EventBody, Priority};
@@ -21,7 +22,7 @@ use smsc::Phone;
 use world::{Action, Delivered, Fault, Message, World};
 
 /// Runs a scenario, and returns how often each situation occurred.
-fn scenario(seed: u64, verbose: bool) -> BTreeMap<&'static str, u64> {
+fn scenario(seed: u64, verbose: bool) -> Counts {
     let mut world = World::new(seed, verbose);
     let faulty = world.rng.within(10, 60);
     for _ in 0..world.rng.within(1, 3) {
@@ -133,6 +134,25 @@ fn write_from_phone(world: &mut World, message: usize, faulty: u64) {
     }
 }
 
+type Counts = BTreeMap<&'static str, u64>;
+
+fn add(counts: &mut Counts, more: Counts) {
+    for (what, count) in more {
+        *counts.entry(what).or_default() += count;
+    }
+}
+
+/// Runs a scenario for each seed, and returns how often each situation occurred.
+fn scenarios(seeds: impl Iterator<Item = u64>) -> Counts {
+    let mut counts = Counts::new();
+    for seed in seeds {
+        let result = catch_unwind(AssertUnwindSafe(|| scenario(seed, false)));
+        let Ok(of_scenario) = result else { panic!("run it again with SEED={seed}") };
+        add(&mut counts, of_scenario);
+    }
+    counts
+}
+
 fn variable(name: &str) -> Option<u64> {
     std::env::var(name).ok().and_then(|value| value.parse().ok())
 }
@@ -144,15 +164,18 @@ fn whatever_dies_each_message_has_one_outcome() {
         return;
     }
     let first = variable("FIRST_SEED").unwrap_or(0);
-    let mut counts: BTreeMap<&'static str, u64> = BTreeMap::new();
     let count = variable("SCENARIOS").unwrap_or(500);
-    for seed in first..first + count {
-        let result = catch_unwind(AssertUnwindSafe(|| scenario(seed, false)));
-        let Ok(of_scenario) = result else { panic!("run it again with SEED={seed}") };
-        for (what, count) in of_scenario {
-            *counts.entry(what).or_default() += count;
+    let threads = available_parallelism().map_or(1, usize::from);
+    let counts = thread::scope(|scope| {
+        let seeds = |thread| (first..first + count).skip(thread).step_by(threads);
+        let running: Vec<_> =
+            (0..threads).map(|thread| scope.spawn(move || scenarios(seeds(thread)))).collect();
+        let mut counts = BTreeMap::new();
+        for thread in running {
+            add(&mut counts, thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
         }
-    }
+        counts
+    });
     println!("{counts:#?}");
     if count >= 500 {
         for what in [

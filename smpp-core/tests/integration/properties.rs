@@ -14,7 +14,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use proptest::strategy::ValueTree;
 use smpp_proto::arbitrary::{Unstructured, with_pdu};
-use smpp_proto::session::{Config, Esme, Event, Instant, Request, Role, Session, Smsc};
+use smpp_proto::session::{Config, Esme, Event, Instant, Request, Role, Session, Smsc, Stats, Timer};
 use smpp_proto::{
     Bind, BindResp, BroadcastSmResp, COctets, CommandStatus, DataSmResp, DeliverSmResp, NoBody, Pdu,
     QuerySmResp, SequenceNumber, SubmitMultiResp, SubmitSm, SubmitSmResp, Tag, Tlv, Tlvs, Tolerance, frame,
@@ -182,6 +182,9 @@ struct Observed {
     output: Vec<u8>,
 }
 
+/// The counters and the next timer of a session.
+type State = (Stats, Option<(Instant, Timer)>);
+
 /// Runs a bound ESME with submitted messages: sequence numbers 2 to 5 are in flight.
 fn run_esme(config: Config, stream: &[u8], pieces: &[usize]) -> Observed {
     let mut esme = Session::<Esme, u32>::new(config, Instant::ZERO);
@@ -226,7 +229,7 @@ fn run<R: Role>(
     stream: &[u8],
     pieces: &[usize],
     takes: bool,
-) -> (Observed, Vec<String>) {
+) -> (Observed, Vec<State>) {
     let now = Instant::ZERO;
     let (mut observed, mut states) = (Observed::default(), Vec::new());
     let mut unread: Vec<u8> = Vec::new();
@@ -248,7 +251,7 @@ fn run<R: Role>(
             }
         }
         unread = input.to_vec();
-        states.push(format!("{:?} {:?}", session.stats(), session.poll_timeout()));
+        states.push((session.stats(), session.poll_timeout()));
         let sent = observed.output.len();
         session.poll_transmit(&mut observed.output);
         session.handle_transmitted(observed.output.len() - sent);

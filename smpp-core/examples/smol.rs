@@ -1,10 +1,12 @@
-//! Drives a session in a future of `smol`: binds, submits one message, waits for its delivery receipt, unbinds.
+//! Drives a session in a future on the reactor of `smol`: binds, submits one message, waits for its delivery receipt, unbinds.
 //! `cargo run -p smpp-proto --example smol -- 127.0.0.1:2775 SYSTEM_ID PASSWORD TO TEXT` (plain TCP)
 
-use smol::{Timer, net::TcpStream, prelude::*};
+use async_io::{Async, Timer};
+use futures_lite::{AsyncReadExt, AsyncWriteExt, FutureExt};
 use smpp_proto::session::{Config, Event, Instant, Request, Session, State};
 use smpp_proto::{Address, Bind, DeliverSmResp, RegisteredDelivery, ShortMessage, SubmitSm};
 use std::error::Error;
+use std::net::{TcpStream, ToSocketAddrs};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
@@ -14,11 +16,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (destination, short_message) = (Address::international(to)?, ShortMessage::new(text.as_bytes())?);
     let registered_delivery = RegisteredDelivery::RECEIPT;
     let message = SubmitSm { destination, short_message, registered_delivery, ..SubmitSm::default() };
-    smol::block_on(run(server, &Bind { system_id, password, ..Bind::default() }, &message))
+    async_io::block_on(run(server, &Bind { system_id, password, ..Bind::default() }, &message))
 }
 
 async fn run(server: &str, bind: &Bind<'_>, message: &SubmitSm<'_>) -> Result<(), Box<dyn Error>> {
-    let mut stream = TcpStream::connect(server).await?;
+    // For brevity it resolves the host in this thread, and tries one address.
+    let address = server.to_socket_addrs()?.next().ok_or("the host has no address")?;
+    let mut stream = Async::<TcpStream>::connect(address).await?;
     let start = std::time::Instant::now();
     let now = || Instant::after(start.elapsed());
     let mut session = Session::new(Config::default(), now());

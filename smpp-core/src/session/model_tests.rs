@@ -12,7 +12,6 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use proptest::prelude::*;
-use proptest_state_machine::{StateMachineTest, prop_state_machine};
 
 use super::window::Window;
 use super::{Config, Esme, Event, Instant, Outcome, Reply, Request, Session, State, UnansweredReason};
@@ -21,14 +20,44 @@ use crate::pdu::{
     Bind, BindMode, BindResp, CommandId, CommandStatus, DeliverSm, DeliverSmResp, Pdu, ShortMessage,
     SubmitSm, SubmitSmResp,
 };
-use reference::{DRAIN_TIMEOUT, ENQUIRE_LINK_INTERVAL, Model, RESPONSE_TIMEOUT, Stage};
+use generator::{Scenario, scenario};
+use reference::{DRAIN_TIMEOUT, ENQUIRE_LINK_INTERVAL, Model, Options, RESPONSE_TIMEOUT, Stage};
 use step::{Answer, Ended, Reported, Step, Tag, Target};
 
-prop_state_machine! {
+proptest! {
     #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_session_behaves_like_the_model(sequential 1..60 => Harness);
+    fn a_session_behaves_like_the_model(scenario in scenario()) {
+        compare(scenario);
+    }
+}
+
+#[test]
+fn the_end_of_the_stream_behaves_like_the_model_without_a_keep_alive() {
+    let options = Options {
+        window: 1,
+        max_output: 10_000,
+        start: SequenceNumber(1),
+        keep_alive: false,
+        max_unanswered: 1,
+        backpressure_timeout: 1,
+        late_response_timeout: 0,
+        max_response_timeouts: 0,
+    };
+    compare(Scenario { options, steps: [Step::Submit(0), Step::Eof].into() });
+}
+
+/// Performs the steps with a session and with the model.
+fn compare(Scenario { options, steps }: Scenario) {
+    let mut harness = Harness::new(&options);
+    let mut model = Model::new(options);
+    harness.check_invariants(&model);
+    for step in steps {
+        model.run(&step);
+        harness.apply(&model, step);
+        harness.check_invariants(&model);
+    }
 }
 
 /// The session, and the sequence numbers that it uses.
@@ -49,12 +78,8 @@ struct Harness {
     next: SequenceNumber,
 }
 
-impl StateMachineTest for Harness {
-    type SystemUnderTest = Self;
-    type Reference = Model;
-
-    fn init_test(model: &Model) -> Self {
-        let options = &model.options;
+impl Harness {
+    fn new(options: &Options) -> Self {
         let start = options.start;
         let config = Config {
             window: options.window as u16,
@@ -94,60 +119,59 @@ impl StateMachineTest for Harness {
         }
     }
 
-    fn apply(mut harness: Self, model: &Model, step: Step) -> Self {
+    fn apply(&mut self, model: &Model, step: Step) {
         let now = Instant::after(Duration::from_secs(model.now));
-        harness.freed.clone_from(&model.freed);
+        self.freed.clone_from(&model.freed);
         let mut reported = model.reported.iter();
         let mut sent = model.sent.iter();
         match step {
-            Step::Submit(text) => harness.submit(now, text, model),
+            Step::Submit(text) => self.submit(now, text, model),
             Step::Respond(to, answer, flipped) => {
-                let SequenceNumber(number) = harness.sequence_of(to);
+                let SequenceNumber(number) = self.sequence_of(to);
                 let number = SequenceNumber(flipped.map_or(number, |bit| number ^ 1 << bit));
-                harness.unread.extend(response(to, answer, number));
+                self.unread.extend(response(to, answer, number));
             }
-            Step::PeerDelivers => harness.unread.extend(request(Pdu::DeliverSm(DeliverSm::default()))),
-            Step::PeerEnquires => harness.unread.extend(request(Pdu::EnquireLink)),
-            Step::PeerUnbinds => harness.unread.extend(request(Pdu::Unbind)),
+            Step::PeerDelivers => self.unread.extend(request(Pdu::DeliverSm(DeliverSm::default()))),
+            Step::PeerEnquires => self.unread.extend(request(Pdu::EnquireLink)),
+            Step::PeerUnbinds => self.unread.extend(request(Pdu::Unbind)),
             Step::Answer => {
-                let reply = harness.replies.pop().unwrap();
+                let reply = self.replies.pop().unwrap();
                 // A session that ends refuses the response; then no deliver_sm_resp is predicted.
-                let _ = harness.session.respond(reply, Ok(DeliverSmResp::default()));
+                let _ = self.session.respond(reply, Ok(DeliverSmResp::default()));
             }
-            Step::Transmit(octets) => harness.session.handle_transmitted(octets as usize),
+            Step::Transmit(octets) => self.session.handle_transmitted(octets as usize),
             Step::Wait(seconds) => {
                 for left in (0..seconds).rev() {
                     let now = Instant::after(Duration::from_secs(model.now - left));
-                    harness.check_timeout(now, &mut reported);
-                    harness.check_output(&mut sent);
-                    harness.read(now, &mut reported);
-                    harness.check_output(&mut sent);
+                    self.check_timeout(now, &mut reported);
+                    self.check_output(&mut sent);
+                    self.read(now, &mut reported);
+                    self.check_output(&mut sent);
                 }
             }
             Step::WrapSequence(to) => {
-                harness.next = harness.sequence_of(to);
-                harness.session.window.skip_to(harness.next);
+                self.next = self.sequence_of(to);
+                self.session.window.skip_to(self.next);
             }
-            Step::Unbind => harness.session.unbind(now),
-            Step::Eof => harness.session.handle_eof(),
-            Step::Disconnect => harness.session.handle_disconnect(),
-            Step::Abort => harness.session.abort(),
+            Step::Unbind => self.session.unbind(now),
+            Step::Eof => self.session.handle_eof(),
+            Step::Disconnect => self.session.handle_disconnect(),
+            Step::Abort => self.session.abort(),
         }
-        harness.read(now, &mut reported);
-        harness.check_timeout(now, &mut reported);
-        harness.check_output(&mut sent);
+        self.read(now, &mut reported);
+        self.check_timeout(now, &mut reported);
+        self.check_output(&mut sent);
         assert_eq!((reported.next(), sent.next()), (None, None), "predicted, but did not happen");
-        harness.awaiting = model.awaiting().into_iter().map(|to| harness.sequence_of(to)).collect();
-        harness
+        self.awaiting = model.awaiting().into_iter().map(|to| self.sequence_of(to)).collect();
     }
 
-    fn check_invariants(harness: &Self, model: &Model) {
-        let counters = harness.session.stats();
-        assert_eq!(harness.session.in_flight(), model.in_flight.len());
+    fn check_invariants(&self, model: &Model) {
+        let counters = self.session.stats();
+        assert_eq!(self.session.in_flight(), model.in_flight.len());
         assert_eq!(usize::from(counters.timed_out), model.timed_out.len());
         assert_eq!(usize::from(counters.unanswered), model.unanswered);
-        assert_eq!(harness.session.wants_input(), model.reads());
-        assert_eq!(harness.session.is_full(), model.pending() >= model.options.max_output);
+        assert_eq!(self.session.wants_input(), model.reads());
+        assert_eq!(self.session.is_full(), model.pending() >= model.options.max_output);
         let state = match model.stage {
             Stage::Bound | Stage::Draining | Stage::PeerUnbinding => State::Bound(BindMode::Transceiver),
             Stage::Unbinding | Stage::PeerUnbound | Stage::PeerFinished(_) | Stage::Flushing(_) => {
@@ -155,13 +179,11 @@ impl StateMachineTest for Harness {
             }
             Stage::Closed => State::Closed,
         };
-        assert_eq!(harness.session.state(), state);
+        assert_eq!(self.session.state(), state);
         let now = Instant::after(Duration::from_secs(model.now));
-        assert!(harness.session.poll_timeout().is_none_or(|(at, _)| at > now), "a timer stays due");
+        assert!(self.session.poll_timeout().is_none_or(|(at, _)| at > now), "a timer stays due");
     }
-}
 
-impl Harness {
     fn submit(&mut self, now: Instant, text: u64, model: &Model) {
         let text = alloc::vec![b'x'; text as usize];
         let short_message = ShortMessage::new(&text).unwrap();

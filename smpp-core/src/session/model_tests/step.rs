@@ -6,7 +6,7 @@ use crate::session::{CloseReason, UnansweredReason};
 /// Identifies a submit_sm. The model has no sequence numbers.
 pub(super) type Tag = usize;
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Step {
     /// Submits a text of this many octets.
     Submit(u64),

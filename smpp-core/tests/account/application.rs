@@ -14,7 +14,7 @@ use super::answers::PRICE;
 use super::content::{draw, to_several};
 use super::deliveries::{RECIPIENTS, Received};
 use super::harness::{span, ticks};
-use super::log::{Arrival, ConnectionId};
+use super::log::ConnectionId;
 use super::messages;
 use super::scenario::unanswered;
 use super::simulation::AccountSimulation;
@@ -24,7 +24,7 @@ pub(crate) struct Application {
     /// When it does its next random action.
     pub(crate) next_action: Option<Instant>,
     /// The deliveries that it has not acknowledged yet, and when it does.
-    pending_acks: Vec<(Instant, Ack, Received, Option<Arrival>)>,
+    pending_acks: Vec<(Instant, Ack, Received, Option<(usize, u32)>)>,
     /// When it shut down, and with which deadline.
     pub(crate) shutdown: Option<(Instant, Duration)>,
     /// Whether a bind has ended since then because the SMSC had unbound. Its drain began with that, perhaps after the shutdown.
@@ -66,8 +66,8 @@ impl AccountSimulation {
         let now = self.context.now;
         let mut moved = false;
         while let Some(index) = self.application.pending_acks.iter().position(|(due, ..)| *due <= now) {
-            let (_, ack, received, arrived_on) = self.application.pending_acks.swap_remove(index);
-            self.acknowledge(ack, &received, arrived_on);
+            let (_, ack, received, copy) = self.application.pending_acks.swap_remove(index);
+            self.acknowledge(ack, &received, copy);
             moved = true;
         }
         if self.application.next_action.is_some_and(|at| at <= now) {
@@ -77,12 +77,12 @@ impl AccountSimulation {
         moved
     }
 
-    fn acknowledge(&mut self, ack: Ack, received: &Received, arrived_on: Option<Arrival>) {
+    fn acknowledge(&mut self, ack: Ack, received: &Received, copy: Option<(usize, u32)>) {
         let refuses = !self.smsc.healthy && self.context.rng.chance(self.scenario.behaviour.app_refuses);
         let result = if refuses { Err(CommandStatus::RX_T_APPN) } else { Ok(()) };
         self.smsc.deliveries.record_ack(self.context.now, received, !refuses);
         let answered = self.account.acknowledge(self.context.now, ack, result);
-        self.smsc.deliveries.record_answer(arrived_on, !refuses, answered.is_ok(), &self.messages.alive);
+        self.smsc.deliveries.record_answer(copy, !refuses, answered.is_ok(), &self.messages.alive);
         self.context.trace(|| format!("the application acknowledges {received:?} {result:?}: {answered:?}"));
         self.context.count(|| format!("acknowledge {} {}", result.is_ok(), answered.is_ok()));
         self.after();
@@ -460,8 +460,8 @@ impl AccountSimulation {
 
     fn schedule_ack(&mut self, ack: Ack, received: Received) {
         let due = self.context.now + span(&mut self.context.rng, 0, self.scenario.behaviour.app_delay);
-        let arrived_on = self.smsc.deliveries.arrived_on(&received);
-        self.application.pending_acks.push((due, ack, received, arrived_on));
+        let copy = self.smsc.deliveries.copy(&received);
+        self.application.pending_acks.push((due, ack, received, copy));
     }
 
     /// Checks the last event.

@@ -18,7 +18,7 @@ use self::checks::word;
 pub(crate) use self::pdus::{DeliveryPdu, ShareOfDataSm};
 pub(crate) use self::recipients::RECIPIENTS;
 use super::harness::rng::Rng;
-use super::log::{Arrival, ConnectionId, delivery_index};
+use super::log::{ConnectionId, delivery_index};
 use super::messages::Messages;
 use super::scenario::{ReceiptIds, Scenario};
 
@@ -68,8 +68,8 @@ pub(crate) struct Delivery {
     waits_on: Option<ConnectionId>,
     /// Whether the application has accepted it on a connection that had ended, and it has not arrived again.
     never_answered: bool,
-    /// The step in which the account has accepted it, and the connection of the accepted copy.
-    accepted_in: Option<(u64, ConnectionId)>,
+    /// The step in which the account has accepted it on `connection`.
+    accepted_in: Option<u64>,
     /// When it arrived again, and the SMSC cannot have read a response: it is not emitted.
     not_again: Option<Instant>,
     /// When the account matched the copy that it has emitted last; `None` if it did not.
@@ -105,18 +105,6 @@ pub(crate) enum Received {
     Receipt { delivery: usize, matched: Option<(usize, u8, MessageState, Option<MessageState>)> },
     Mo { mo: usize, complete: bool, delivery: Option<usize> },
     Flood { delivery: usize },
-}
-
-impl Received {
-    /// Returns the delivery if it is one PDU without an id.
-    fn unnumbered(&self) -> Option<usize> {
-        match *self {
-            Self::Receipt { delivery, matched: None } | Self::Mo { delivery: Some(delivery), .. } => {
-                Some(delivery)
-            }
-            _ => None,
-        }
-    }
 }
 
 #[expect(clippy::struct_excessive_bools, reason = "independent flags")]
@@ -352,10 +340,9 @@ impl Deliveries {
         let delivery = &mut self.all[index];
         delivery.arrived.get_or_insert(now);
         delivery.arrivals += 1;
-        let never_left = delivery.accepted_in.is_some_and(|(step, on)| {
-            let transmitted = self.transmitted.get(&on).copied().unwrap_or_default();
-            !alive.contains(&on) && step > transmitted
-        });
+        let transmitted = self.transmitted.get(&delivery.connection).copied().unwrap_or_default();
+        let has_ended = !alive.contains(&delivery.connection);
+        let never_left = delivery.accepted_in.is_some_and(|step| has_ended && step > transmitted);
         delivery.connection = connection;
         if delivery.waits_on.is_some_and(|on| !alive.contains(&on)) {
             // It takes the place of the first copy.
@@ -366,7 +353,7 @@ impl Deliveries {
             delivery.not_again = Some(now);
             // The account accepts it again.
             self.step += 1;
-            delivery.accepted_in = Some((self.step, connection));
+            delivery.accepted_in = Some(self.step);
         }
     }
 
@@ -388,21 +375,31 @@ impl Deliveries {
         delivery.waits_on = Some(delivery.connection);
     }
 
-    /// Returns on which connection the copy arrived that the account has just emitted, if it is one PDU without an id.
-    pub(crate) fn arrived_on(&self, received: &Received) -> Option<Arrival> {
-        received.unnumbered().map(|index| (index, self.all[index].connection))
+    /// Returns which copy of a delivery the account has just emitted, if it is one PDU without an id: the delivery, and how often it
+    /// was emitted.
+    pub(crate) fn copy(&self, received: &Received) -> Option<(usize, u32)> {
+        let (Received::Receipt { delivery: index, matched: None }
+        | Received::Mo { delivery: Some(index), .. }) = *received
+        else {
+            return None;
+        };
+        Some((index, self.all[index].reported))
     }
 
     /// Records whether a bind took the application's response to a delivery without an id.
     pub(crate) fn record_answer(
         &mut self,
-        arrived_on: Option<Arrival>,
+        copy: Option<(usize, u32)>,
         ok: bool,
         answered: bool,
         alive: &[ConnectionId],
     ) {
-        let Some((index, on)) = arrived_on else { return };
+        let Some((index, number)) = copy else { return };
         let delivery = &mut self.all[index];
+        if number < delivery.reported {
+            // Another copy counts as another message by now: which of the two the next one repeats depends on their binds.
+            return;
+        }
         if delivery.matched_at.is_some() {
             // The account remembers the receipt with its message, for `remember_completed`, and not as a PDU without an id.
             return;
@@ -411,7 +408,7 @@ impl Deliveries {
         let is_held = delivery.waits_on.take().is_some_and(|on| alive.contains(&on));
         delivery.never_answered = ok && !answered && !is_held;
         self.step += 1;
-        delivery.accepted_in = (ok && answered).then_some((self.step, on));
+        delivery.accepted_in = (ok && answered).then_some(self.step);
     }
 
     /// Records and checks a receipt that the account emits.

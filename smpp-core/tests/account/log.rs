@@ -11,9 +11,6 @@ use super::alerts::Alert;
 /// The number of a connection, in the order in which they were made.
 pub(crate) type ConnectionId = usize;
 
-/// A delivery, and the connection on which a copy of it arrived.
-pub(crate) type Arrival = (usize, ConnectionId);
-
 #[derive(Clone, Debug)]
 pub(crate) struct LogEntry {
     pub(crate) at: Instant,

@@ -14,7 +14,7 @@ use super::answers::PRICE;
 use super::content::{draw, to_several};
 use super::deliveries::{RECIPIENTS, Received};
 use super::harness::{span, ticks};
-use super::log::ConnectionId;
+use super::log::{ConnectionId, DeliveryCopy};
 use super::messages;
 use super::scenario::unanswered;
 use super::simulation::AccountSimulation;
@@ -24,7 +24,7 @@ pub(crate) struct Application {
     /// When it does its next random action.
     pub(crate) next_action: Option<Instant>,
     /// The deliveries that it has not acknowledged yet, and when it does.
-    pending_acks: Vec<(Instant, Ack, Received, Option<(usize, u32)>)>,
+    pending_acks: Vec<(Instant, Ack, Received, Option<DeliveryCopy>)>,
     /// When it shut down, and with which deadline.
     pub(crate) shutdown: Option<(Instant, Duration)>,
     /// Whether a bind has ended since then because the SMSC had unbound. Its drain began with that, perhaps after the shutdown.
@@ -77,7 +77,7 @@ impl AccountSimulation {
         moved
     }
 
-    fn acknowledge(&mut self, ack: Ack, received: &Received, copy: Option<(usize, u32)>) {
+    fn acknowledge(&mut self, ack: Ack, received: &Received, copy: Option<DeliveryCopy>) {
         let refuses = !self.smsc.healthy && self.context.rng.chance(self.scenario.behaviour.app_refuses);
         let result = if refuses { Err(CommandStatus::RX_T_APPN) } else { Ok(()) };
         self.smsc.deliveries.record_ack(self.context.now, received, !refuses);

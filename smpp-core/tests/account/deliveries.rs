@@ -18,7 +18,7 @@ use self::checks::word;
 pub(crate) use self::pdus::{DeliveryPdu, ShareOfDataSm};
 pub(crate) use self::recipients::RECIPIENTS;
 use super::harness::rng::Rng;
-use super::log::{ConnectionId, delivery_index};
+use super::log::{ConnectionId, DeliveryCopy, delivery_index};
 use super::messages::Messages;
 use super::scenario::{ReceiptIds, Scenario};
 
@@ -375,9 +375,8 @@ impl Deliveries {
         delivery.waits_on = Some(delivery.connection);
     }
 
-    /// Returns which copy of a delivery the account has just emitted, if it is one PDU without an id: the delivery, and how often it
-    /// was emitted.
-    pub(crate) fn copy(&self, received: &Received) -> Option<(usize, u32)> {
+    /// Returns which copy of a delivery the account has just emitted, if it is one PDU without an id.
+    pub(crate) fn copy(&self, received: &Received) -> Option<DeliveryCopy> {
         let (Received::Receipt { delivery: index, matched: None }
         | Received::Mo { delivery: Some(index), .. }) = *received
         else {
@@ -389,7 +388,7 @@ impl Deliveries {
     /// Records whether a bind took the application's response to a delivery without an id.
     pub(crate) fn record_answer(
         &mut self,
-        copy: Option<(usize, u32)>,
+        copy: Option<DeliveryCopy>,
         ok: bool,
         answered: bool,
         alive: &[ConnectionId],

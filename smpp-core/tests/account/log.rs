@@ -11,6 +11,9 @@ use super::alerts::Alert;
 /// The number of a connection, in the order in which they were made.
 pub(crate) type ConnectionId = usize;
 
+/// A copy of a delivery: its index, and how often the account has emitted it, this copy included.
+pub(crate) type DeliveryCopy = (usize, u32);
+
 #[derive(Clone, Debug)]
 pub(crate) struct LogEntry {
     pub(crate) at: Instant,

@@ -71,7 +71,7 @@ async fn receipt(inbox: &mut Inbox<Esme>) {
 }
 
 fn short_response_timeout() -> Config {
-    Config::default().response_timeout(Duration::from_millis(200))
+    Config::default().response_timeout(Duration::from_millis(500))
 }
 
 #[tokio::test]

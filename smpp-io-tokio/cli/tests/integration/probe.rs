@@ -1,6 +1,7 @@
 //! `smpp probe`, run as a process, against `smpp smsc`.
 
 use std::fs;
+#[cfg(unix)]
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Output, Stdio};
 
@@ -32,7 +33,7 @@ fn everything_is_found_out_within_the_limits() {
                        tlvs=echo response-tlv=0x1400:3031 bind-status=RBINDFAIL rate-status=RMSGQFUL window=2 \
                        window-status=RSYSERR alphabet=latin1 echo=ucs2 idle=3500";
         let dialect = dialect.split_whitespace().flat_map(|setting| ["--dialect", setting]);
-        let others = "--fault slow=20 --receipt-delay 100 --rate 5 --max-binds 2";
+        let others = "--fault slow=100 --receipt-delay 100 --rate 5 --max-binds 2";
         let arguments: Vec<_> = others.split_whitespace().chain(dialect).collect();
         let smsc = Smsc::start(&arguments);
         let files = [new_file("probe-toml"), new_file("probe-rust")];

@@ -198,7 +198,7 @@ async fn a_shutdown_of_a_server_keeps_its_bound_whatever_a_handler_does() {
     }
     let start = Instant::now();
     let shutdown = server.shutdown(Duration::from_millis(500)).await;
-    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
     assert_eq!(shutdown.ended.len(), 2);
     assert!(shutdown.ended.iter().all(|(_, end)| end.reason == CloseReason::Aborted));
 }

@@ -212,8 +212,7 @@ async fn a_half_closed_connection_can_be_closed_and_reset_afterwards() {
     }
 }
 
-// A worker thread runs the task first that it has spawned last.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(start_paused = true)]
 async fn segments_of_a_phone_arrive_in_their_order() {
     let (smsc, _client, mut inbox) = in_memory().await;
     let (phone, program) = (Address::international("6591234567").unwrap(), Address::sender("8888").unwrap());

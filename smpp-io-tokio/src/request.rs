@@ -31,6 +31,12 @@ impl<'s, 'o, R: Role, O> RequestFuture<'s, 'o, R, O> {
     pub(crate) const fn new(shared: &'s Shared<R>, operation: &'o O) -> Self {
         Self { shared, operation, stage: Stage::Waiting(None) }
     }
+
+    /// Returns whether the request is not sent yet.
+    #[cfg(feature = "testing")]
+    pub(crate) const fn is_waiting(&self) -> bool {
+        matches!(self.stage, Stage::Waiting(_))
+    }
 }
 
 impl<R: Role, O: Operation + SentBy<R>> Future for RequestFuture<'_, '_, R, O> {
@@ -97,14 +103,14 @@ fn never_sent(reason: NotSentReason) -> Poll<RequestResult> {
 
 /// What happens after the lock is released: tasks are woken, and a waker is dropped.
 #[derive(Default)]
-struct AfterUnlock {
+pub(crate) struct AfterUnlock {
     wake: WakeList,
     unused: Option<Waker>,
 }
 
 impl AfterUnlock {
     #[cold]
-    fn run(mut self) {
+    pub(crate) fn run(mut self) {
         self.wake.wake_all();
     }
 }
@@ -112,7 +118,7 @@ impl AfterUnlock {
 impl<R: Role> Core<R> {
     /// Returns whether the request with this ticket, or a new one, may be sent before those in the wait queue.
     #[inline(never)]
-    fn is_its_turn(&self, now: Instant, command: CommandId, ticket: Option<u32>) -> bool {
+    pub(crate) fn is_its_turn(&self, now: Instant, command: CommandId, ticket: Option<u32>) -> bool {
         self.end.is_some()
             || match ticket {
                 Some(ticket) => self.wait_queue.is_reserved(ticket),
@@ -123,7 +129,12 @@ impl<R: Role> Core<R> {
     /// Removes the request from the wait queue, if it was there, and reserves the capacity that it leaves. Returns whether the
     /// driver has to sleep until another time.
     #[inline(never)]
-    fn leave_queue(&mut self, now: Instant, ticket: Option<u32>, after: &mut Option<AfterUnlock>) -> bool {
+    pub(crate) fn leave_queue(
+        &mut self,
+        now: Instant,
+        ticket: Option<u32>,
+        after: &mut Option<AfterUnlock>,
+    ) -> bool {
         let after = after.get_or_insert_default();
         after.unused = ticket.and_then(|ticket| self.wait_queue.remove(ticket));
         self.reserve_and_compare(now, &mut after.wake)
@@ -132,7 +143,7 @@ impl<R: Role> Core<R> {
     /// Puts the request into the wait queue, at its position. Returns its ticket, and whether the driver has to sleep until
     /// another time.
     #[cold]
-    fn wait(
+    pub(crate) fn wait(
         &mut self,
         now: Instant,
         command: CommandId,

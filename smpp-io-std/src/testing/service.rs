@@ -59,8 +59,11 @@ pub(super) struct State {
 struct Bound {
     peer: Peer,
     /// `None` before the first delivery.
-    deliveries: Option<Sender<Delivery>>,
+    deliveries: Option<Sender<Dispatched>>,
 }
+
+/// A delivery in the queue of its bind. The other part is dropped when the delivery has been sent.
+type Dispatched = (Delivery, Option<Sender<()>>);
 
 /// A response that waits for its time.
 struct DelayedResponse {
@@ -199,15 +202,20 @@ impl Shared {
         let decided = state.simulator.respond(now, bind, &message.get());
         let delay = decided.delay + faults.delay(&mut state.rng);
         let is_first = state.simulator.rules().receipt_timing == ReceiptTiming::BeforeResponse;
-        let receipts = if is_first { state.due(now) } else { Vec::new() };
-        drop(state);
+        let (sending, sent) = mpsc::channel();
+        if is_first {
+            for delivery in state.due(now) {
+                let sending = (delivery.bind == bind).then(|| sending.clone());
+                self.dispatch(&mut state, (delivery, sending));
+            }
+        }
+        drop((state, sending));
         self.notify();
         if let Some(fault) = decided.fault {
             self.plan(bound.id(), message.frame().header().sequence, fault);
         }
-        for receipt in receipts {
-            self.deliver_first(bound.peer(), bind, receipt);
-        }
+        // It fails once what is due on this bind has been sent.
+        let _ = sent.recv();
         let response = Response { bind, message, outcome: decided.outcome };
         if delay.is_zero() {
             return self.send(response);
@@ -232,26 +240,6 @@ impl Shared {
         // It fails only if the session has ended: no response is expected then.
         let _ = message.respond(response.map_err(|status| *status));
         self.state().simulator.responded(bind);
-    }
-
-    /// Sends a receipt before the response to a message of the same bind, without waiting for its outcome.
-    fn deliver_first(self: &Arc<Self>, peer: &Peer, bind: SimulatedBind, receipt: Delivery) {
-        if receipt.bind != bind {
-            return self.dispatch(&mut self.state(), receipt);
-        }
-        match peer.deliver_pipelined(&receipt.deliver_sm()) {
-            Ok(sent) => {
-                let shared = Arc::clone(self);
-                // A test has few of these.
-                let wait = move || shared.delivered(receipt, sent.wait().map(drop));
-                if thread::Builder::new().name("smsc receipt".into()).spawn(wait).is_err() {
-                    // Its outcome is lost.
-                    let mut state = self.state();
-                    state.in_flight = state.in_flight.saturating_sub(1);
-                }
-            }
-            Err(error) => self.delivered(receipt, Err(error)),
-        }
     }
 
     /// Responds to a request about a message. Refuses any other request, by dropping it.
@@ -283,7 +271,7 @@ impl Shared {
         let mut state = self.state();
         while !state.is_stopping {
             for delivery in state.due(self.now()) {
-                self.dispatch(&mut state, delivery);
+                self.dispatch(&mut state, (delivery, None));
             }
             let now = Instant::now();
             let (ready, waiting) =
@@ -314,10 +302,10 @@ impl Shared {
         }
     }
 
-    /// Passes a delivery to the thread of its bind.
-    fn dispatch(self: &Arc<Self>, state: &mut State, delivery: Delivery) {
-        let Some(bound) = state.binds.get_mut(&delivery.bind) else {
-            return state.redeliver(self.now(), delivery);
+    /// Passes a delivery to the thread of its bind: under the lock under which it was taken, so that deliveries keep their order.
+    fn dispatch(self: &Arc<Self>, state: &mut State, dispatched: Dispatched) {
+        let Some(bound) = state.binds.get_mut(&dispatched.0.bind) else {
+            return state.redeliver(self.now(), dispatched.0);
         };
         let deliveries = bound.deliveries.get_or_insert_with(|| {
             let (sender, deliveries) = mpsc::channel();
@@ -327,14 +315,14 @@ impl Shared {
             let _ = thread::Builder::new().name("smsc deliveries".into()).spawn(deliver);
             sender
         });
-        if let Err(mpsc::SendError(delivery)) = deliveries.send(delivery) {
+        if let Err(mpsc::SendError((delivery, _))) = deliveries.send(dispatched) {
             state.redeliver(self.now(), delivery);
         }
     }
 
     /// Sends the deliveries of a bind until it ends; another thread waits for their outcomes, so that a client may keep some
     /// unanswered.
-    fn deliver_all(self: Arc<Self>, peer: &Peer, deliveries: mpsc::Receiver<Delivery>) {
+    fn deliver_all(self: Arc<Self>, peer: &Peer, deliveries: mpsc::Receiver<Dispatched>) {
         let (sender, sent) = mpsc::channel::<(Delivery, crate::PendingResponse<Role>)>();
         let shared = Arc::clone(&self);
         let wait = move || {
@@ -343,8 +331,10 @@ impl Shared {
             }
         };
         let waiting = thread::Builder::new().name("smsc outcomes".into()).spawn(wait);
-        for delivery in deliveries {
-            match peer.deliver_pipelined(&delivery.deliver_sm()) {
+        for (delivery, sending) in deliveries {
+            let sent = peer.deliver_pipelined(&delivery.deliver_sm());
+            drop(sending);
+            match sent {
                 Ok(sent) => {
                     // Without the other thread, this one waits.
                     if let Err(mpsc::SendError((delivery, sent))) = sender.send((delivery, sent)) {

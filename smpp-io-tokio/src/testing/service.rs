@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::SystemTime;
 
 use smpp_proto::session::{Instant, RequestError, Smsc as Role};
@@ -11,17 +12,20 @@ use smpp_proto::simulator::{
     self, Delivery, DeliveryFailure, DeliveryRoute, Dialect, Faults, ReceiptTiming, ResponseFault, Rng,
     Rules, Simulator, StreamEnd,
 };
-use smpp_proto::{Bind, COctets, CommandStatus, NoBody, SequenceNumber, SubmitSm, SubmitSmResp, Tlvs};
+use smpp_proto::{
+    Bind, COctets, CommandStatus, DeliverSm, NoBody, SequenceNumber, SubmitSm, SubmitSmResp, Tlvs,
+};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, unconstrained};
 use tokio::time;
 
 use super::builder::{Subscriber, TestSmscEvent};
 use super::faults::{ConnectionFaults, FaultSwitch, FaultyTransport};
+use crate::request::RequestFuture;
 use crate::{
-    Admission, BindId, BindRegistry, BindRequest, BoundSession, Inbound, InboundRequest, ServerEvent,
-    ServerStream, Service,
+    Admission, BindId, BindRegistry, BindRequest, BoundSession, Inbound, InboundRequest, Response,
+    ServerEvent, ServerStream, Service,
 };
 
 /// The largest number of deliveries in flight.
@@ -30,8 +34,9 @@ const MAX_DELIVERIES: usize = 1000;
 /// The state that all connections share.
 pub(super) struct Shared {
     simulator: Mutex<Simulator>,
-    /// The simulator's id of each bind of the server.
-    binds: Mutex<HashMap<BindId, simulator::SimulatedBind>>,
+    binds: Mutex<HashMap<BindId, BindEntry>>,
+    /// Held while a delivery is taken from the simulator and begun: deliveries leave in the order in which they are due.
+    sending: Mutex<()>,
     rng: Mutex<Rng>,
     pub(super) faults: Arc<FaultSwitch>,
     /// The faults of each connection that is open.
@@ -47,6 +52,17 @@ pub(super) struct Shared {
     start: time::Instant,
 }
 
+/// A bind of the server.
+#[derive(Clone)]
+struct BindEntry {
+    id: simulator::SimulatedBind,
+    /// Held by the delivery that is to leave next on this bind.
+    turn: Arc<tokio::sync::Mutex<()>>,
+}
+
+/// The rest of a delivery that has begun.
+type Delivering = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// The [`Service`] that responds with the simulator's decisions.
 pub(super) struct SimulatorService(pub(super) Arc<Shared>);
 
@@ -60,7 +76,7 @@ impl Service for SimulatorService {
 
     async fn request(&self, bound: &BoundSession, request: Inbound<Role>) {
         let shared = &self.0;
-        let Some(id) = shared.binds().get(&bound.id()).copied() else { return };
+        let Some(BindEntry { id, turn }) = shared.binds().get(&bound.id()).cloned() else { return };
         let Some(message) = shared.answer(id, request) else { return };
         let response = shared.simulator().respond(shared.now(), id, &message.get());
         shared.logged.notify_waiters();
@@ -71,7 +87,7 @@ impl Service for SimulatorService {
         let timing = shared.simulator().rules().receipt_timing;
         (shared.subscriber)(TestSmscEvent::Submitted { bound, message: &message.get(), outcome });
         if timing == ReceiptTiming::BeforeResponse {
-            shared.deliver_on(bound, id).await;
+            shared.deliver_on(bound, id, &turn).await;
         }
         shared.changed.notify_one();
         let delay = response.delay + shared.faults.get().delay(&mut shared.rng());
@@ -93,7 +109,7 @@ impl Service for SimulatorService {
             ServerEvent::Bound(bound) => {
                 let peer = Some(bound.peer_addr());
                 let id = shared.simulator().admit_from(bound.system_id(), bound.mode(), peer);
-                shared.binds().extend(id.map(|id| (bound.id(), id)));
+                shared.binds().extend(id.map(|id| (bound.id(), BindEntry { id, turn: Arc::default() })));
                 shared.changed.notify_one();
             }
             ServerEvent::BindRefused { address, system_id, mode, status, .. } => {
@@ -102,9 +118,9 @@ impl Service for SimulatorService {
                 shared.simulator().record_refused_bind(&bind, Some(address), status);
             }
             ServerEvent::Ended { bound, end } => {
-                let id = shared.binds().remove(&bound.id());
-                if let Some(id) = id {
-                    shared.simulator().release_for(id, Some(end.reason));
+                let ended = shared.binds().remove(&bound.id());
+                if let Some(ended) = ended {
+                    shared.simulator().release_for(ended.id, Some(end.reason));
                 }
             }
             _ => {}
@@ -138,6 +154,7 @@ impl Shared {
         Arc::new(Self {
             simulator: Mutex::new(simulator),
             binds: Mutex::default(),
+            sending: Mutex::default(),
             rng: Mutex::new(rng),
             faults: Arc::new(FaultSwitch::new(faults)),
             connections: Mutex::default(),
@@ -162,13 +179,15 @@ impl Shared {
                 }
                 None => self.changed.notified().await,
             }
-            while let Some(delivery) = self.next_delivery() {
-                // The first poll writes the deliver_sm, so that deliveries leave in their order.
-                let mut delivering = Box::pin(Arc::clone(&self).deliver(binds.clone(), delivery));
-                if poll_fn(|cx| Poll::Ready(delivering.as_mut().poll(cx))).await.is_pending() {
-                    in_flight.spawn(delivering);
-                }
-                if in_flight.len() > MAX_DELIVERIES {
+            let deliver =
+                |delivery| -> Delivering { Box::pin(Arc::clone(&self).deliver(binds.clone(), delivery)) };
+            while poll_fn(|cx| {
+                let spawn = |delivering| drop(in_flight.spawn(delivering));
+                Poll::Ready(self.begin_next(cx, deliver, spawn))
+            })
+            .await
+            {
+                if in_flight.len() >= MAX_DELIVERIES {
                     in_flight.join_next().await;
                 }
             }
@@ -180,44 +199,71 @@ impl Shared {
         self.simulator().poll_delivery(self.now())
     }
 
+    /// Takes the next delivery that is due, and begins it. What is left of it, if it has not ended at once, goes to `spawn`. Returns
+    /// whether a delivery was due.
+    fn begin_next(
+        &self,
+        cx: &mut Context<'_>,
+        deliver: impl FnOnce(Delivery) -> Delivering,
+        spawn: impl FnOnce(Delivering),
+    ) -> bool {
+        let _sending = lock(&self.sending);
+        let Some(delivery) = self.next_delivery() else { return false };
+        let mut delivering = deliver(delivery);
+        if delivering.as_mut().poll(cx).is_pending() {
+            spawn(delivering);
+        }
+        true
+    }
+
     /// Delivers on any bind of the account, or on the one that the dialect chooses.
     async fn deliver(self: Arc<Self>, binds: BindRegistry, delivery: Delivery) {
         let outcome = match self.chosen(&binds, &delivery) {
-            Some(bound) => bound.peer().deliver(&delivery.deliver_sm()).await,
+            Some((bound, turn)) => deliver_in_turn(&bound, &turn, &delivery.deliver_sm()).await,
             None => binds.deliver(delivery.system_id.as_bytes(), &delivery.deliver_sm()).await,
         };
         self.delivered(delivery, outcome.as_ref().map(|_| ()));
     }
 
     /// Returns the bind that the dialect chooses; `None` if any will do or it has ended.
-    fn chosen(&self, binds: &BindRegistry, delivery: &Delivery) -> Option<BoundSession> {
+    fn chosen(
+        &self,
+        binds: &BindRegistry,
+        delivery: &Delivery,
+    ) -> Option<(BoundSession, Arc<tokio::sync::Mutex<()>>)> {
         if self.dialect.route == DeliveryRoute::Any {
             return None;
         }
         let of_account = binds.of(delivery.system_id.as_bytes());
         let simulated = self.binds();
-        of_account.into_iter().find(|bound| simulated.get(&bound.id()) == Some(&delivery.bind))
+        of_account.into_iter().find_map(|bound| {
+            let BindEntry { id, turn } = simulated.get(&bound.id())?;
+            (*id == delivery.bind).then(|| (bound, Arc::clone(turn)))
+        })
     }
 
     /// Sends the deliveries that are due, without waiting for their responses: those of this bind before it returns.
-    async fn deliver_on(self: &Arc<Self>, bound: &BoundSession, id: simulator::SimulatedBind) {
-        while let Some(delivery) = self.next_delivery() {
+    async fn deliver_on(
+        self: &Arc<Self>,
+        bound: &BoundSession,
+        id: simulator::SimulatedBind,
+        turn: &Arc<tokio::sync::Mutex<()>>,
+    ) {
+        let Some(binds) = self.registry.get() else { return };
+        let deliver = |delivery: Delivery| -> Delivering {
+            let shared = Arc::clone(self);
             if delivery.bind != id {
-                if let Some(binds) = self.registry.get() {
-                    tokio::spawn(Arc::clone(self).deliver(binds.clone(), delivery));
-                }
-                continue;
+                return Box::pin(shared.deliver(binds.clone(), delivery));
             }
-            let (shared, peer) = (Arc::clone(self), bound.peer().clone());
-            let mut sending = Box::pin(async move {
-                let outcome = peer.deliver(&delivery.deliver_sm()).await;
+            let (bound, turn) = (bound.clone(), Arc::clone(turn));
+            Box::pin(async move {
+                let outcome = deliver_in_turn(&bound, &turn, &delivery.deliver_sm()).await;
                 shared.delivered(delivery, outcome.as_ref().map(|_| ()));
-            });
-            // The first poll writes the deliver_sm to the output, so that the submit_sm_resp follows it.
-            if poll_fn(|cx| Poll::Ready(sending.as_mut().poll(cx))).await.is_pending() {
-                tokio::spawn(sending);
-            }
-        }
+            })
+        };
+        // The first poll writes the deliver_sm to the output, so that the submit_sm_resp follows it.
+        let spawn = |delivering| drop(tokio::spawn(delivering));
+        while poll_fn(|cx| Poll::Ready(self.begin_next(cx, deliver, spawn))).await {}
     }
 
     /// Emits the outcome of a delivery, and schedules one that failed again.
@@ -296,12 +342,34 @@ impl Shared {
         lock(&self.simulator)
     }
 
-    fn binds(&self) -> MutexGuard<'_, HashMap<BindId, simulator::SimulatedBind>> {
+    fn binds(&self) -> MutexGuard<'_, HashMap<BindId, BindEntry>> {
         lock(&self.binds)
     }
 
     fn rng(&self) -> MutexGuard<'_, Rng> {
         lock(&self.rng)
+    }
+}
+
+/// Sends a delivery on a bind after those that have begun before, and waits for its outcome.
+async fn deliver_in_turn(
+    bound: &BoundSession,
+    turn: &tokio::sync::Mutex<()>,
+    message: &DeliverSm<'_>,
+) -> Result<Response, RequestError> {
+    // Even if the task has used up its budget, the first poll enters the queue.
+    let turn = unconstrained(turn.lock()).await;
+    let mut request = RequestFuture::new(&bound.peer().shared, message);
+    let ended = poll_fn(|cx| match Pin::new(&mut request).poll(cx) {
+        Poll::Ready(result) => Poll::Ready(Some(result)),
+        Poll::Pending if request.is_waiting() => Poll::Pending,
+        Poll::Pending => Poll::Ready(None),
+    });
+    let ended = ended.await;
+    drop(turn);
+    match ended {
+        Some(result) => result,
+        None => request.await,
     }
 }
 

@@ -298,6 +298,8 @@ impl TestSmsc {
 
     /// Queues a mobile-originated message from `source` to `destination` for an account. Returns the number of its
     /// segments.
+    ///
+    /// Messages and their segments leave on one bind in the order in which they were queued. One that is sent again may leave later.
     pub fn originate(
         &self,
         account: &str,

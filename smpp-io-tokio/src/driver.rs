@@ -154,10 +154,14 @@ impl<R: Role, S: AsyncRead + AsyncWrite + Unpin> Driver<R, S> {
         if self.pump.is_caught_up() {
             while core.dispatch(wake, |session| session.handle_timeout(now)) {}
         }
-        if !core.session.state().is_bound()
-            && let Some(on_unbound) = core.on_unbound.take().and_then(|it| it.upgrade())
+        if let Some(server) = &mut core.server
+            && server.is_bound
+            && !core.session.state().is_bound()
         {
-            on_unbound.unbound();
+            server.is_bound = false;
+            if let Some(hook) = server.hook.upgrade() {
+                hook.unbinding();
+            }
         }
         if core.end.is_some() {
             return None;

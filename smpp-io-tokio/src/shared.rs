@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Waker;
 
 use smpp_common::telemetry::SessionTelemetry;
+use smpp_proto::server::DeliveryId;
 use smpp_proto::session::{Config, Event, Instant, Readiness, Refusal, Request, Role, Session};
 use smpp_proto::{
     Bind, BroadcastSm, CancelBroadcastSm, CancelSm, DataSm, DeliverSm, Frame, Operation, QueryBroadcastSm,
@@ -17,7 +18,7 @@ use crate::error::End;
 use crate::inbound_queue::{InboundQueue, Queued};
 use crate::macros::with_requests;
 use crate::responder::{DriverSession, InlineHandler, Responder};
-use crate::wait::{PendingRequests, WakeList};
+use crate::wait::{PendingRequests, RequestResult, WakeList};
 use crate::wait_queue::WaitQueue;
 
 /// What the driver and the handles of one connection share.
@@ -28,10 +29,20 @@ pub(crate) struct Shared<R: Role> {
     pub(crate) ended: Notify,
 }
 
-/// What is told when a session is no longer bound.
-pub(crate) trait OnUnbound: Send + Sync {
-    /// Called once, under the lock of the session.
-    fn unbound(&self);
+/// The connection of a server. The methods are called under the lock of the session.
+pub(crate) trait SessionHook: Send + Sync {
+    /// Records that the session is no longer bound. Its output has not left yet. Called once.
+    fn unbinding(&self);
+
+    /// Records how a delivery ended.
+    fn handle_result(&self, delivery: DeliveryId, result: RequestResult);
+}
+
+/// What a session knows about the server that it belongs to.
+pub(crate) struct ServerSide {
+    pub(crate) hook: Weak<dyn SessionHook>,
+    /// Until the server knows that the session is no longer bound.
+    pub(crate) is_bound: bool,
 }
 
 pub(crate) struct Core<R: Role> {
@@ -59,8 +70,8 @@ pub(crate) struct Core<R: Role> {
     /// The number of handles. At zero the session unbinds.
     pub(crate) handles: usize,
     pub(crate) end: Option<End>,
-    /// Called once when the session is no longer bound, under its lock and before its output leaves.
-    pub(crate) on_unbound: Option<Weak<dyn OnUnbound>>,
+    /// The server of a session that is bound, or was.
+    pub(crate) server: Option<ServerSide>,
     /// The error of the transport, until the session ends with it.
     pub(crate) transport_error: Option<Arc<io::Error>>,
     /// The waker of the driver, while it is idle.
@@ -145,7 +156,7 @@ impl<R: Role> Shared<R> {
             inbox_waker: None,
             handles: 0,
             end: None,
-            on_unbound: None,
+            server: None,
             transport_error: None,
             driver_waker: None,
             now: Instant::ZERO,
@@ -201,7 +212,12 @@ impl<R: Role> Core<R> {
         }
         match event {
             Some(Event::Outcome { tag, outcome, .. }) => {
-                wake.add(self.pending.complete(tag, outcome));
+                let server = &self.server;
+                wake.add(self.pending.complete(tag, outcome, |delivery, result| {
+                    if let Some(server) = server.as_ref().and_then(|server| server.hook.upgrade()) {
+                        server.handle_result(delivery, result);
+                    }
+                }));
             }
             Some(event) => self.handle_event(event, wake),
             None => return false,

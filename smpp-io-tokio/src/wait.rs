@@ -6,6 +6,7 @@
 
 use std::task::{Poll, Waker};
 
+use smpp_proto::server::DeliveryId;
 use smpp_proto::session::{Outcome, RequestError, Response};
 
 /// The result of a request.
@@ -80,6 +81,8 @@ enum SlotState {
     Completed,
     /// In flight, but the caller has dropped the request.
     Abandoned,
+    /// In flight, and a server gets its result.
+    Delivery(DeliveryId),
 }
 
 impl PendingRequests {
@@ -91,8 +94,17 @@ impl PendingRequests {
     /// Adds a request.
     #[inline]
     pub(crate) fn insert(&mut self, waker: Waker) {
+        self.insert_as(SlotState::Waiting(waker));
+    }
+
+    /// Adds a delivery of a server.
+    pub(crate) fn insert_delivery(&mut self, delivery: DeliveryId) {
+        self.insert_as(SlotState::Delivery(delivery));
+    }
+
+    #[inline]
+    fn insert_as(&mut self, state: SlotState) {
         self.in_use += 1;
-        let state = SlotState::Waiting(waker);
         match self.slots.get_mut(self.free as usize) {
             Some(slot) => {
                 if let SlotState::Free(next) = slot.state {
@@ -110,12 +122,19 @@ impl PendingRequests {
         self.free = self.slots.len() as u32;
     }
 
-    /// Stores the result of a request. Returns the caller's waker.
+    /// Stores the result of a request. Returns the caller's waker. The result of a delivery goes to `report`.
     #[inline]
-    pub(crate) fn complete(&mut self, index: u32, outcome: Outcome<'_>) -> Option<Waker> {
+    pub(crate) fn complete(
+        &mut self,
+        index: u32,
+        outcome: Outcome<'_>,
+        report: impl FnOnce(DeliveryId, RequestResult),
+    ) -> Option<Waker> {
         let slot = self.slots.get_mut(index as usize)?;
-        if let SlotState::Abandoned = slot.state {
-            self.release(index);
+        if !matches!(slot.state, SlotState::Waiting(_)) {
+            if let Some(delivery) = self.release_unawaited(index) {
+                report(delivery, outcome.into_result());
+            }
             return None;
         }
         outcome.store_in(&mut slot.result);
@@ -160,6 +179,18 @@ impl PendingRequests {
             SlotState::Waiting(waker) => Some(waker),
             _ => None,
         }
+    }
+
+    /// Releases the slot of a request whose result no task waits for. Returns the delivery, if it is one.
+    #[cold]
+    fn release_unawaited(&mut self, index: u32) -> Option<DeliveryId> {
+        let delivery = match self.slots.get(index as usize)?.state {
+            SlotState::Delivery(delivery) => Some(delivery),
+            SlotState::Abandoned => None,
+            SlotState::Free(_) | SlotState::Waiting(_) | SlotState::Completed => return None,
+        };
+        self.release(index);
+        delivery
     }
 
     #[inline]
@@ -210,6 +241,11 @@ pub(crate) mod tests {
 
     const OUTCOME: Outcome<'_> = Outcome::NeverSent(CloseReason::Aborted);
 
+    /// Completes the request in the first slot.
+    fn complete(pending: &mut PendingRequests) -> Option<Waker> {
+        pending.complete(0, OUTCOME, |_, _| panic!("no delivery"))
+    }
+
     #[test]
     fn a_wake_list_wakes_a_task_that_follows_itself_once() {
         let ((first, first_waker), (second, second_waker)) = (task(), task());
@@ -231,23 +267,23 @@ pub(crate) mod tests {
             // Taken.
             assert_eq!(pending.next_slot(), 0, "round {round}");
             pending.insert(waker.clone());
-            assert!(pending.complete(0, OUTCOME).is_some_and(|caller| caller.will_wake(&waker)));
+            assert!(complete(&mut pending).is_some_and(|caller| caller.will_wake(&waker)));
             assert!(pending.is_completed(0, &waker, &mut None));
             assert!(pending.take_result(0).is_ready());
             // Abandoned after the result, and before it.
             pending.insert(waker.clone());
-            assert!(pending.complete(0, OUTCOME).is_some());
+            assert!(complete(&mut pending).is_some());
             assert!(pending.abandon(0).is_none());
             pending.insert(waker.clone());
             assert!(pending.abandon(0).is_some());
             assert_eq!(pending.next_slot(), 1, "the request is still in flight");
-            assert!(pending.complete(0, OUTCOME).is_none());
+            assert!(complete(&mut pending).is_none());
         }
         assert_eq!(pending.slots.len(), 1);
         pending.insert(waker);
         pending.shrink();
         assert_eq!(pending.slots.len(), 1, "a slot in use is kept");
-        assert!(pending.complete(0, OUTCOME).is_some() && pending.abandon(0).is_none());
+        assert!(complete(&mut pending).is_some() && pending.abandon(0).is_none());
         pending.shrink();
         assert_eq!((pending.slots.capacity(), pending.next_slot()), (0, 0));
     }
@@ -261,6 +297,6 @@ pub(crate) mod tests {
         assert!(!pending.is_completed(0, &first, &mut replaced) && replaced.is_none());
         assert!(!pending.is_completed(0, &second, &mut replaced));
         assert!(replaced.is_some_and(|replaced| replaced.will_wake(&first)));
-        assert!(pending.complete(0, OUTCOME).is_some_and(|caller| caller.will_wake(&second)));
+        assert!(complete(&mut pending).is_some_and(|caller| caller.will_wake(&second)));
     }
 }

@@ -1,7 +1,7 @@
 //! The table of connections: how many there are of each address, which are bound, and which one makes room for a new one.
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 
@@ -76,7 +76,12 @@ pub(super) struct Bound {
     pub(super) mode: BindMode,
     /// The most deliveries that may be in flight on it.
     pub(super) window: u16,
+    /// The deliveries that are assigned to it, sent or not, and have no outcome.
     pub(super) in_flight: u16,
+    /// The deliveries that are assigned to it and not sent, in the order in which they leave. Some may have ended.
+    pub(super) assigned: VecDeque<u64>,
+    /// Whether the adapter sends what is assigned.
+    pub(super) has_sender: bool,
     pub(super) availability: Availability,
     /// Until when the rate limit of its session blocks it; zero if it does not.
     pub(super) blocked_until: Instant,
@@ -170,6 +175,8 @@ impl Bound {
             mode,
             window: if window == 0 { 1 } else { window },
             in_flight: 0,
+            assigned: VecDeque::new(),
+            has_sender: false,
             availability,
             blocked_until: Instant::ZERO,
             members: Link::NONE,

@@ -36,6 +36,8 @@ pub(super) enum DeliveryState {
     Waiting,
     /// Refused: it returns to the queue at this time.
     Delayed(Instant),
+    /// In the queue of this bind.
+    Assigned(ConnectionId),
     /// Sent on this bind.
     InFlight(ConnectionId),
 }
@@ -131,7 +133,7 @@ impl DeliveryQueue {
         Some((id, !is_in_flight))
     }
 
-    /// Returns the oldest delivery from `id` on, and whether it waits, that is, is not in flight.
+    /// Returns the oldest delivery from `id` on, and whether it waits: it is not in flight.
     pub(super) fn next_from(&self, id: u64) -> Option<(u64, bool)> {
         #[cfg(test)]
         self.count_lookup();

@@ -136,6 +136,8 @@
 //!
 //! - [`deliver`](Server::deliver) queues a message or a receipt. [`DeliveryOptions`] bounds the queue of each account in
 //!   number, octets and age. A delivery to an account with many binds costs what it costs with one.
+//! - The deliveries of an account leave on one bind in the order in which they were queued. One that is sent again, because its bind
+//!   has ended or the ESME has refused it for now, leaves after those that were sent meanwhile. There is no order between binds.
 //! - A bind with nothing in flight is first; of several, the one whose turn it is. No more than the
 //!   [`window`](crate::session::Config::window) of its session are in flight on a bind, and its rate limit is kept.
 //! - If the ESME refuses a delivery with a temporary error (`ESME_RX_T_APPN`, `ESME_RTHROTTLED`, `ESME_RMSGQFUL`,

@@ -31,8 +31,10 @@ use crate::time::Instant;
 /// - [`begin_decision`](Self::begin_decision) (optional), then [`decide`](Self::decide), before the bind is answered;
 ///   [`ready`](Self::ready) once it is accepted in the session, which then sends deliveries;
 /// - [`unbinding`](Self::unbinding) before the response to an unbind leaves, [`ended`](Self::ended) with the end of the session;
-/// - deliveries that [`poll_assignment`](Self::poll_assignment) returns are sent on their bind, and
-///   [`handle_refused`](Self::handle_refused) or [`handle_outcome`](Self::handle_outcome) says what became of them;
+/// - for each bind that [`poll_sender`](Self::poll_sender) returns, the adapter sends the deliveries that
+///   [`take_delivery`](Self::take_delivery) returns under the lock of the session;
+///   [`handle_refused`](Self::handle_refused) or [`handle_outcome`](Self::handle_outcome) says what became of each. If the outcomes
+///   are recorded under this lock too, deliveries that are sent again keep their order;
 /// - at [`poll_timeout`](Self::poll_timeout), [`poll_undecided`](Self::poll_undecided) until it returns `None`, then
 ///   [`handle_timeout`](Self::handle_timeout).
 ///
@@ -386,6 +388,7 @@ impl Registry {
         if let Some(account) = self.accounts.get_mut(index) {
             account.remove_bind(mode);
         }
+        self.unassign(connection);
         self.end_deliveries_without_bind(index);
     }
 

@@ -1,5 +1,6 @@
 //! Routes deliveries to the binds of their account.
 
+use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 
 use super::account_table::Account;
@@ -28,6 +29,9 @@ const SLICE: usize = 256;
 impl Registry {
     /// Queues a delivery for an account. It is sent on one of its binds that receive, and on another one if that ends or
     /// refuses it with a temporary error. While the account has no bind, it waits. [`Event::Delivery`] reports how it ended.
+    ///
+    /// The deliveries of an account leave on one bind in the order of these calls. One that is sent again leaves after those that
+    /// were sent meanwhile.
     ///
     /// # Errors
     ///
@@ -99,29 +103,91 @@ impl Registry {
         }
     }
 
-    /// Returns whether [`poll_assignment`](Self::poll_assignment) may return something.
+    /// Returns whether [`poll_sender`](Self::poll_sender) may return something.
     pub fn has_assignments(&self) -> bool {
         !self.scheduled.is_empty()
     }
 
-    /// Returns the next delivery, and the bind to send it on: the accounts in turn, and of an account the bind that has had
-    /// none in flight for longest, or else the one whose turn it is. It costs the same for any number of binds.
-    pub fn poll_assignment(&mut self, now: Instant) -> Option<(ConnectionId, DeliveryId)> {
+    /// Assigns the next deliveries to binds: the accounts in turn, and of an account the bind that has had none in flight for
+    /// longest, or else the one whose turn it is. It costs the same for any number of binds.
+    ///
+    /// Returns the next bind that has a delivery to send and no sender; call it until it returns `None`. The adapter then starts
+    /// one sender for each of these binds, which calls [`take_delivery`](Self::take_delivery) until that returns `None`.
+    pub fn poll_sender(&mut self, now: Instant) -> Option<ConnectionId> {
         while let Some(index) = self.scheduled.pop_front() {
             if let Some(account) = self.accounts.get_mut(index) {
                 account.is_scheduled = false;
             }
             let assigned = self.assign(now, index);
             self.schedule(index);
-            if assigned.is_some() {
-                return assigned;
+            let Some(connection) = assigned else {
+                self.accounts.remove_if_unused(index);
+                continue;
+            };
+            let bound = self.connections.bind_of(connection);
+            if bound.is_some_and(|bound| !core::mem::replace(&mut bound.has_sender, true)) {
+                return Some(connection);
             }
-            self.accounts.remove_if_unused(index);
         }
         None
     }
 
-    fn assign(&mut self, now: Instant, index: u32) -> Option<(ConnectionId, DeliveryId)> {
+    /// Returns the next delivery to send on this bind. The deliveries of an account are returned in the order in which they were
+    /// queued. So that they leave in this order, call it under the lock of the session that sends them, and send the delivery
+    /// before the lock is released, or [put it back](Self::put_back).
+    ///
+    /// If there is none, the sender of this bind ends: [`poll_sender`](Self::poll_sender) returns the bind again when it needs
+    /// another one.
+    pub fn take_delivery(&mut self, connection: ConnectionId) -> Option<(DeliveryId, DeliveryFrame)> {
+        let bound = self.connections.bind_of(connection)?;
+        while let Some(id) = bound.assigned.pop_front() {
+            // It may have expired.
+            let Some(delivery) = self.deliveries.get_mut(id) else { continue };
+            delivery.state = DeliveryState::InFlight(connection);
+            delivery.attempts = delivery.attempts.saturating_add(1);
+            return Some((DeliveryId(id), DeliveryFrame(Arc::clone(&delivery.pdu))));
+        }
+        bound.assigned = VecDeque::new();
+        bound.has_sender = false;
+        None
+    }
+
+    /// Puts a delivery back that was [taken](Self::take_delivery) and that the session does not accept now: it is the next one to
+    /// take. If its bind has ended, it goes to another one; if it has expired, it ends.
+    pub fn put_back(&mut self, now: Instant, delivery: DeliveryId) {
+        let Some(pending) = self.deliveries.get_mut(delivery.0) else { return };
+        let DeliveryState::InFlight(connection) = pending.state else { return };
+        pending.attempts = pending.attempts.saturating_sub(1);
+        match self.connections.bind_of(connection) {
+            Some(bound) if bound.availability != Availability::Never && now < pending.deadline => {
+                pending.state = DeliveryState::Assigned(connection);
+                bound.assigned.push_front(delivery.0);
+            }
+            _ => {
+                self.release_place(connection);
+                self.requeue(now, delivery.0);
+            }
+        }
+    }
+
+    /// Puts the deliveries of a bind that are not sent back to their places in the queue of the account.
+    pub(super) fn unassign(&mut self, connection: ConnectionId) {
+        let Some(bound) = self.connections.bind_of(connection) else { return };
+        let (index, assigned) = (bound.account, core::mem::take(&mut bound.assigned));
+        let Some(account) = self.accounts.get_mut(index) else { return };
+        for id in assigned {
+            let Some(delivery) = self.deliveries.get_mut(id) else { continue };
+            delivery.state = DeliveryState::Waiting;
+            account.add_waiting(id, delivery.only_if_bound);
+            if let Some(bound) = self.connections.bind_of(connection) {
+                bound.in_flight = bound.in_flight.saturating_sub(1);
+            }
+        }
+        self.schedule(index);
+    }
+
+    /// Assigns the delivery that waits longest, and can be sent, to a bind.
+    fn assign(&mut self, now: Instant, index: u32) -> Option<ConnectionId> {
         loop {
             let account = self.accounts.get_mut(index)?;
             let (idle, busy) = (account.idle.first(), account.busy.first());
@@ -141,14 +207,13 @@ impl Registry {
                 continue;
             };
             account.remove_waiting(id);
-            let delivery = self.deliveries.get_mut(id)?;
-            delivery.state = DeliveryState::InFlight(connection);
-            delivery.attempts = delivery.attempts.saturating_add(1);
+            self.deliveries.get_mut(id)?.state = DeliveryState::Assigned(connection);
             let bound = self.connections.bind_of(connection)?;
+            bound.assigned.push_back(id);
             bound.in_flight += 1;
             let next = if bound.in_flight < bound.window { Availability::Busy } else { Availability::Full };
             self.set_availability(connection, next);
-            return Some((connection, DeliveryId(id)));
+            return Some(connection);
         }
     }
 
@@ -181,13 +246,8 @@ impl Registry {
         }
     }
 
-    /// Returns the PDU of a delivery that was assigned.
-    pub fn pdu(&self, delivery: DeliveryId) -> Option<DeliveryFrame> {
-        self.deliveries.get(delivery.0).map(|delivery| DeliveryFrame(Arc::clone(&delivery.pdu)))
-    }
-
-    /// Records that the session of the bind does not accept a delivery that was assigned to it. If it may later, the bind gets
-    /// no other one until [`ready`](Self::ready) is called, or its rate limit allows it.
+    /// Records that the session of the bind does not accept a delivery that was [taken](Self::take_delivery). If it may later, the
+    /// bind gets no other one until [`ready`](Self::ready) is called, or its rate limit allows it.
     pub fn handle_refused(&mut self, now: Instant, delivery: DeliveryId, reason: Refusal) {
         let Some((connection, pending)) = self.take_from_bind(delivery) else { return };
         pending.attempts = pending.attempts.saturating_sub(1);
@@ -216,12 +276,13 @@ impl Registry {
         }
     }
 
-    /// Lets a bind take no deliveries for now.
+    /// Lets a bind take no deliveries for now. Those that are assigned to it go to other binds.
     fn block(&mut self, connection: ConnectionId, until: Option<Instant>) {
         if self.connections.bind_of(connection).is_none_or(|it| it.availability == Availability::Never) {
             return;
         }
         self.set_availability(connection, Availability::Blocked);
+        self.unassign(connection);
         if let Some(until) = until
             && let Some(bound) = self.connections.bind_of(connection)
         {
@@ -389,6 +450,9 @@ impl Registry {
     /// Ends a delivery that is not in flight. What an earlier attempt has left in doubt stays so.
     fn end_delivery(&mut self, id: u64, outcome: DeliveryOutcome) {
         let Some(delivery) = self.deliveries.remove(id) else { return };
+        if let DeliveryState::Assigned(connection) = delivery.state {
+            self.release_place(connection);
+        }
         let outcome = match (outcome, delivery.in_doubt, delivery.refused) {
             (outcome @ DeliveryOutcome::Accepted(_), ..) => outcome,
             (_, Some(reason), _) => DeliveryOutcome::Unanswered(reason),

@@ -330,23 +330,23 @@ impl<O: Observer> Server<O> {
 
     /// Sends each delivery that a bind takes.
     pub(super) fn dispatch(&mut self, now: Instant, current: Option<ConnectionId>) {
-        while let Some((connection, delivery)) = self.registry.poll_assignment(now) {
-            let (Some(open), Some(frame)) =
-                (find(&mut self.connections, connection), self.registry.pdu(delivery))
-            else {
-                self.registry.handle_refused(now, delivery, Refusal::Closed(CloseReason::Disconnected));
-                continue;
-            };
-            let sent = match frame.pdu() {
-                DeliveryPdu::DeliverSm(message) => open.session.request(now, &message, delivery),
-                DeliveryPdu::DataSm(message) => open.session.request(now, &message, delivery),
-            };
-            match sent {
-                Ok(_) if current != Some(connection) => self.wake(connection),
-                Ok(_) => {}
-                Err(refused) => {
-                    open.is_blocked = true;
-                    self.registry.handle_refused(now, delivery, refused.reason);
+        while let Some(connection) = self.registry.poll_sender(now) {
+            while let Some((delivery, frame)) = self.registry.take_delivery(connection) {
+                let Some(open) = find(&mut self.connections, connection) else {
+                    self.registry.handle_refused(now, delivery, Refusal::Closed(CloseReason::Disconnected));
+                    continue;
+                };
+                let sent = match frame.pdu() {
+                    DeliveryPdu::DeliverSm(message) => open.session.request(now, &message, delivery),
+                    DeliveryPdu::DataSm(message) => open.session.request(now, &message, delivery),
+                };
+                match sent {
+                    Ok(_) if current != Some(connection) => self.wake(connection),
+                    Ok(_) => {}
+                    Err(refused) => {
+                        open.is_blocked = true;
+                        self.registry.handle_refused(now, delivery, refused.reason);
+                    }
                 }
             }
         }

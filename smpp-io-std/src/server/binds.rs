@@ -121,6 +121,9 @@ impl BindRegistry {
     /// It waits for the outcome. While the windows of all binds are full, and while the queue of the account is, it waits for
     /// its turn first.
     ///
+    /// Messages leave on one bind in the order in which they were queued: see [`queue`](Self::queue). This one is queued at once, unless
+    /// the queue is full.
+    ///
     /// # Errors
     ///
     /// Returns `NeverSent` with [`NotSentReason::NoBind`] if the account has no receiving bind, and with
@@ -143,6 +146,13 @@ impl BindRegistry {
 
     /// Queues a message or a receipt for an account. It waits while no bind receives, and is sent again after a temporary error
     /// or a lost connection, within the bounds of [`ServerLimits::deliveries`](crate::ServerLimits::deliveries). Does not block.
+    ///
+    /// # Order
+    ///
+    /// The deliveries of an account leave on one bind in the order in which they were queued. One that is sent again, because its
+    /// bind has ended or the ESME has refused it for now, leaves after those that were sent meanwhile; those that a bind leaves at
+    /// its end keep their order. There is no order between two binds of an account, and none with the requests that the
+    /// application sends on [`BoundSession::peer`].
     ///
     /// # Errors
     ///

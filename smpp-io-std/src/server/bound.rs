@@ -1,14 +1,13 @@
 //! One bound ESME.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use smpp_proto::BindMode;
-use smpp_proto::server::{AccountName, ConnectionId, DeliveryFrame, DeliveryId};
+use smpp_proto::server::{AccountName, ConnectionId};
 use smpp_proto::session::Stats;
 
 use crate::handle::Peer;
@@ -51,15 +50,6 @@ struct Inner {
     is_throttled: AtomicBool,
     since: Instant,
     peer: Peer,
-    outbox: Mutex<Outbox>,
-}
-
-/// The deliveries that a thread is about to send: as many as the window at most.
-#[derive(Default)]
-struct Outbox {
-    deliveries: VecDeque<(DeliveryId, DeliveryFrame)>,
-    /// Whether a thread sends them.
-    has_sender: bool,
 }
 
 impl BoundSession {
@@ -81,7 +71,6 @@ impl BoundSession {
             is_throttled: AtomicBool::new(false),
             since: Instant::now(),
             peer,
-            outbox: Mutex::default(),
         }))
     }
 
@@ -139,25 +128,6 @@ impl BoundSession {
             flag.store(is_throttled, Ordering::Relaxed);
         }
         before
-    }
-
-    /// A poisoned lock is used as it is: no code of the application runs under it.
-    fn outbox(&self) -> MutexGuard<'_, Outbox> {
-        self.0.outbox.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Adds a delivery. Returns whether a thread is needed that sends it.
-    pub(super) fn push_delivery(&self, delivery: DeliveryId, frame: DeliveryFrame) -> bool {
-        let mut outbox = self.outbox();
-        outbox.deliveries.push_back((delivery, frame));
-        !std::mem::replace(&mut outbox.has_sender, true)
-    }
-
-    /// Returns the deliveries to send. If there are none, the thread sends no more.
-    pub(super) fn take_deliveries(&self) -> VecDeque<(DeliveryId, DeliveryFrame)> {
-        let mut outbox = self.outbox();
-        outbox.has_sender = !outbox.deliveries.is_empty();
-        std::mem::take(&mut outbox.deliveries)
     }
 }
 

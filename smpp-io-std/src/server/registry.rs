@@ -81,7 +81,8 @@ enum Connection {
 #[derive(Default)]
 struct AfterUnlock {
     close: Vec<Arc<Unbound>>,
-    send: Vec<(BoundSession, DeliveryId, DeliveryFrame)>,
+    /// The binds that need a thread that sends deliveries.
+    send: Vec<BoundSession>,
     outcomes: Vec<(SyncSender<DeliveryOutcome>, DeliveryOutcome)>,
     removed: Vec<Connection>,
     has_events: bool,
@@ -145,11 +146,9 @@ impl Registry {
             self.event_added.notify_all();
         }
         // First, because code of the application may panic in what follows: a delivery that is assigned has to end.
-        for (bound, delivery, frame) in after.send {
-            if bound.push_delivery(delivery, frame) {
-                let registry = Arc::clone(self);
-                self.workers.run(move || registry.send_deliveries(&bound));
-            }
+        for bound in after.send {
+            let registry = Arc::clone(self);
+            self.workers.run(move || registry.send_deliveries(&bound));
         }
         if after.has_events {
             self.publish();
@@ -371,23 +370,19 @@ impl Registry {
         });
     }
 
-    /// Records how a delivery ended. Called under the lock of the session.
-    pub(super) fn handle_result_in_session(
-        &self,
-        delivery: DeliveryId,
-        result: Result<Response, RequestError>,
-    ) {
-        let now = self.now();
-        self.in_session(|state| state.core.handle_result(now, delivery, result));
+    /// Returns the next delivery to send on a bind. Called under the lock of the session, which sends it or puts it back.
+    pub(super) fn take_delivery(&self, id: ConnectionId) -> Option<(DeliveryId, DeliveryFrame)> {
+        self.lock().core.take_delivery(id)
     }
 
-    /// Records how a delivery ended.
-    pub(super) fn handle_result(
-        self: &Arc<Self>,
-        delivery: DeliveryId,
-        result: Result<Response, RequestError>,
-    ) {
-        self.with(|state| state.core.handle_result(self.now(), delivery, result));
+    /// Puts a delivery back that the session does not accept now. Called under the lock of the session.
+    pub(super) fn put_back(&self, delivery: DeliveryId) {
+        self.in_session(|state| state.core.put_back(self.now(), delivery));
+    }
+
+    /// Records how a delivery ended. Called under the lock of the session.
+    pub(super) fn handle_result(&self, delivery: DeliveryId, result: Result<Response, RequestError>) {
+        self.in_session(|state| state.core.handle_result(self.now(), delivery, result));
     }
 
     /// Records that the transport of a connection is closed, and that none of its threads is left.
@@ -538,11 +533,11 @@ impl State {
         }
         if self.core.has_assignments() {
             let now = now();
-            while let Some((id, delivery)) = self.core.poll_assignment(now) {
-                match (self.bound(id), self.core.pdu(delivery)) {
-                    (Some(bound), Some(frame)) => after.send.push((bound.clone(), delivery, frame)),
+            while let Some(id) = self.core.poll_sender(now) {
+                match self.bound(id) {
+                    Some(bound) => after.send.push(bound.clone()),
                     // The bind ends in this moment.
-                    _ => self.core.handle_refused(now, delivery, Refusal::Closed(CloseReason::Disconnected)),
+                    None => self.refuse_assigned(now, id, CloseReason::Disconnected),
                 }
             }
         }
@@ -565,5 +560,12 @@ impl State {
         }
         after.has_changed |= after.has_events;
         after
+    }
+
+    /// Records that a bind sends none of the deliveries that are assigned to it.
+    fn refuse_assigned(&mut self, now: Instant, id: ConnectionId, reason: CloseReason) {
+        while let Some((delivery, _)) = self.core.take_delivery(id) {
+            self.core.handle_refused(now, delivery, Refusal::Closed(reason));
+        }
     }
 }

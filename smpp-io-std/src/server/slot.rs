@@ -101,7 +101,7 @@ impl SessionHook for Slot {
     }
 
     fn handle_result(&self, delivery: DeliveryId, result: Result<Response, RequestError>) {
-        self.context.registry.handle_result_in_session(delivery, result);
+        self.context.registry.handle_result(delivery, result);
     }
 
     fn ended(&self, reason: CloseReason) {

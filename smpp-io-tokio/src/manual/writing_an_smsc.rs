@@ -133,7 +133,9 @@
 //!
 //! [`Server::queue`] and [`BindRegistry::queue`] put a message or a receipt into the queue of the account. It is sent on one of
 //! its receiving binds, and on another one if that ends or refuses it with a temporary error; while no bind receives, it waits.
-//! The returned future completes with the outcome. [`ServerLimits::deliveries`] bounds the queue in number, octets and age.
+//! Deliveries of an account leave on one bind in the order in which they were queued; one that is sent again leaves after those
+//! that were sent meanwhile. The returned future completes with the outcome. [`ServerLimits::deliveries`] bounds the queue in
+//! number, octets and age.
 //!
 //! [`Server::deliver`] and [`BindRegistry::deliver`] send once, and only while a bind receives; if it ends before the request has
 //! left, another bind gets it. They wait for the windows of the binds ([`Config::window`], [`Config::rate`]).

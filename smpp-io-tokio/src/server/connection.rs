@@ -25,7 +25,7 @@ use crate::driver::Driver;
 use crate::error::AcceptError;
 use crate::handle::Peer;
 use crate::inbox::{Inbound, Inbox};
-use crate::shared::OnUnbound;
+use crate::shared::{ServerSide, SessionHook};
 
 /// How long a connection without a bind may take to send its last response before it is aborted.
 const FINAL_RESPONSE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -235,8 +235,9 @@ impl<S: Service> ServerContext<S> {
         let Ok((peer, inbox)) = request.accept_as(system_id, self.version) else {
             return Err(NotBound::Failed(AcceptError::Ended(peer.closed().await)));
         };
-        let slot: Arc<dyn OnUnbound> = registered.slot.clone();
-        peer.shared.lock().on_unbound = Some(Arc::downgrade(&slot));
+        let slot: Arc<dyn SessionHook> = registered.slot.clone();
+        let hook = Arc::downgrade(&slot);
+        peer.shared.lock().server = Some(ServerSide { hook, is_bound: true });
         self.registry.ready(registered.slot.id);
         let meter = rate.or(self.registry.limits.rate).map(RateMeter::new);
         Ok((registered, inbox, meter))

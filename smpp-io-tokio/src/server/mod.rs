@@ -11,6 +11,7 @@ mod handlers;
 mod incoming;
 mod listener;
 mod registry;
+mod sending;
 mod service;
 mod stream;
 

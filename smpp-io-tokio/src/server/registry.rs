@@ -11,11 +11,9 @@ use smpp_common::{Arrival, ServerLimits};
 use smpp_proto::BindMode;
 use smpp_proto::server::{
     Admission, BindRefusal, ConnectionId, DeliverError, Delivery, DeliveryFrame, DeliveryId, DeliveryOutcome,
-    DeliveryPdu, Event, RejectReason, ServerStats,
+    Event, RejectReason, ServerStats,
 };
-use smpp_proto::session::{
-    CloseReason, Config, Instant, RateMeter, RequestError, Response, UnansweredReason,
-};
+use smpp_proto::session::{CloseReason, Config, Instant, RateMeter, Refusal};
 use tokio::runtime::Handle;
 use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, broadcast, oneshot};
@@ -24,8 +22,10 @@ use tokio::time::timeout_at;
 
 use super::bound::BoundSession;
 use super::handlers::Handlers;
+use super::sending::send_deliveries;
 use crate::clock::Clock;
-use crate::shared::OnUnbound;
+use crate::shared::SessionHook;
+use crate::wait::RequestResult;
 
 /// How many events a receiver may be behind.
 const EVENTS: usize = 1024;
@@ -69,6 +69,8 @@ struct State {
     waiting: HashMap<DeliveryId, oneshot::Sender<DeliveryOutcome>>,
     /// The events that are not passed on yet.
     events: VecDeque<Event>,
+    /// Until when the task of the timers sleeps; `None` if it has no deadline.
+    timer: Option<Instant>,
     /// Whether the stream of events ends with the last session and the last delivery.
     is_closing: bool,
 }
@@ -100,36 +102,15 @@ impl Drop for DetachedRequests {
     }
 }
 
-/// A delivery that is sent on a bind. Dropped before it has a result, because an observer panics or the runtime ends, it counts
-/// as unanswered: it may have left.
-struct Sending {
-    registry: Arc<Registry>,
-    delivery: DeliveryId,
-    is_reported: bool,
-}
-
-impl Sending {
-    fn report(mut self, result: Result<Response, RequestError>) {
-        self.is_reported = true;
-        self.registry.handle_result(self.delivery, result);
-    }
-}
-
-impl Drop for Sending {
-    fn drop(&mut self) {
-        if !self.is_reported {
-            let reason = UnansweredReason::Closed(CloseReason::Aborted);
-            self.registry.handle_result(self.delivery, Err(RequestError::Unanswered(reason)));
-        }
-    }
-}
-
 /// What happens after the lock is released.
 #[derive(Default)]
 struct AfterUnlock {
     stop: Vec<Arc<Signals>>,
-    send: Vec<(BoundSession, DeliveryId, DeliveryFrame)>,
+    /// The binds that need a sender.
+    send: Vec<BoundSession>,
     has_events: bool,
+    /// The task of the timers has to wake earlier than at its deadline.
+    is_earlier: bool,
 }
 
 impl Registry {
@@ -143,6 +124,7 @@ impl Registry {
                 connections: Vec::new(),
                 waiting: HashMap::new(),
                 events: VecDeque::new(),
+                timer: None,
                 is_closing: false,
             }),
             removed: Notify::new(),
@@ -166,7 +148,8 @@ impl Registry {
                 let now = self.clock.now();
                 let undecided = state.take_undecided(now);
                 state.core.handle_timeout(now);
-                (state.core.poll_timeout(), undecided)
+                state.timer = state.core.poll_timeout();
+                (state.timer, undecided)
             });
             for signals in undecided {
                 signals.undecided.notify_one();
@@ -188,17 +171,15 @@ impl Registry {
     /// Calls `act` with the state, then does what follows from it.
     fn with<T>(self: &Arc<Self>, act: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.lock();
-        let before = state.core.poll_timeout();
         let value = act(&mut state);
         let after = state.settle(self.clock);
-        let is_earlier = state.core.poll_timeout().is_some_and(|at| before.is_none_or(|before| at < before));
         drop(state);
-        if is_earlier {
+        if after.is_earlier {
             self.changed.notify_one();
         }
         after.stop.iter().for_each(|signals| signals.stop.notify_one());
-        for (bound, delivery, frame) in after.send {
-            drop(self.runtime.spawn(Arc::clone(self).send(bound, delivery, frame)));
+        for bound in after.send {
+            drop(self.runtime.spawn(send_deliveries(Arc::clone(self), bound)));
         }
         if after.has_events {
             self.publish();
@@ -251,23 +232,6 @@ impl Registry {
             self.delivered.notify_waiters();
         }
         Some(event)
-    }
-
-    /// Sends a delivery on a bind, and reports how it ended.
-    async fn send(self: Arc<Self>, bound: BoundSession, delivery: DeliveryId, frame: DeliveryFrame) {
-        let sending = Sending { registry: self, delivery, is_reported: false };
-        let result = match frame.pdu() {
-            DeliveryPdu::DeliverSm(message) => bound.peer().request(&message).await,
-            DeliveryPdu::DataSm(message) => bound.peer().request(&message).await,
-            // There is no other one.
-            _ => return,
-        };
-        sending.report(result);
-    }
-
-    fn handle_result(self: &Arc<Self>, delivery: DeliveryId, result: Result<Response, RequestError>) {
-        let now = self.clock.now();
-        self.with(|state| state.core.handle_result(now, delivery, result));
     }
 
     /// Returns a receiver of the events from now on.
@@ -390,10 +354,30 @@ impl Registry {
         self.with(|state| state.core.throttled(id));
     }
 
-    /// Records that a session is no longer bound. Called under the lock of the session; [`flush`](Self::flush) follows.
-    pub(super) fn unbinding(&self, id: ConnectionId) {
-        self.lock().core.unbinding(id);
+    /// Calls `act` under the lock of a session; [`flush`](Self::flush) follows.
+    fn in_session(&self, act: impl FnOnce(&mut State)) {
+        act(&mut self.lock());
         self.needs_flush.store(true, Ordering::Release);
+    }
+
+    /// Returns the next delivery to send on a bind. Called under the lock of the session, which sends it or puts it back.
+    pub(super) fn take_delivery(&self, id: ConnectionId) -> Option<(DeliveryId, DeliveryFrame)> {
+        self.lock().core.take_delivery(id)
+    }
+
+    /// Puts a delivery back that the session does not accept now. Called under the lock of the session.
+    pub(super) fn put_back(&self, delivery: DeliveryId) {
+        self.in_session(|state| state.core.put_back(self.clock.now(), delivery));
+    }
+
+    /// Records how a delivery ended. Called under the lock of the session.
+    pub(super) fn handle_result(&self, delivery: DeliveryId, result: RequestResult) {
+        self.in_session(|state| state.core.handle_result(self.clock.now(), delivery, result));
+    }
+
+    /// Records that the sender of a bind has ended too early, because the runtime ends.
+    pub(super) fn lose_sender(&self, id: ConnectionId) {
+        self.in_session(|state| state.refuse_assigned(self.clock.now(), id, CloseReason::Aborted));
     }
 
     /// Lets the futures of a session that has ended go on in a task, unless too many do.
@@ -549,15 +533,11 @@ impl State {
         }
         if self.core.has_assignments() {
             let now = clock.now();
-            while let Some((id, delivery)) = self.core.poll_assignment(now) {
-                match (self.bound(id), self.core.pdu(delivery)) {
-                    (Some(bound), Some(frame)) => after.send.push((bound.clone(), delivery, frame)),
+            while let Some(id) = self.core.poll_sender(now) {
+                match self.bound(id) {
+                    Some(bound) => after.send.push(bound.clone()),
                     // The bind ends in this moment.
-                    _ => self.core.handle_refused(
-                        now,
-                        delivery,
-                        smpp_proto::session::Refusal::Closed(CloseReason::Disconnected),
-                    ),
+                    None => self.refuse_assigned(now, id, CloseReason::Disconnected),
                 }
             }
         }
@@ -571,13 +551,29 @@ impl State {
             self.events.push_back(event);
         }
         after.has_events = !self.events.is_empty();
+        let due = self.core.poll_timeout();
+        after.is_earlier = due.is_some_and(|due| self.timer.is_none_or(|timer| due < timer));
+        if after.is_earlier {
+            self.timer = due;
+        }
         after
+    }
+
+    /// Records that a bind sends none of the deliveries that are assigned to it.
+    fn refuse_assigned(&mut self, now: Instant, id: ConnectionId, reason: CloseReason) {
+        while let Some((delivery, _)) = self.core.take_delivery(id) {
+            self.core.handle_refused(now, delivery, Refusal::Closed(reason));
+        }
     }
 }
 
-impl OnUnbound for Slot {
-    fn unbound(&self) {
-        self.registry.unbinding(self.id);
+impl SessionHook for Slot {
+    fn unbinding(&self) {
+        self.registry.in_session(|state| state.core.unbinding(self.id));
+    }
+
+    fn handle_result(&self, delivery: DeliveryId, result: RequestResult) {
+        self.registry.handle_result(delivery, result);
     }
 }
 

@@ -1,5 +1,5 @@
-//! The SMSC of the module `testing`: its log, its scripted answers, its messages of phones and its faults, in memory and on
-//! paused time.
+//! The SMSC of the module `testing`: its log, its scripted answers, its messages of phones and its faults, in memory and mostly
+//! on paused time.
 
 use std::io::ErrorKind;
 use std::time::Duration;
@@ -212,18 +212,25 @@ async fn a_half_closed_connection_can_be_closed_and_reset_afterwards() {
     }
 }
 
-#[tokio::test(start_paused = true)]
+/// Several threads run the tasks of the SMSC.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn segments_of_a_phone_arrive_in_their_order() {
     let (smsc, _client, mut inbox) = in_memory().await;
+    let (_, outcome) = smsc.next_bind().await.unwrap();
+    outcome.unwrap();
     let (phone, program) = (Address::international("6591234567").unwrap(), Address::sender("8888").unwrap());
-    let count = smsc.originate(ACCOUNT.0, phone, program, &"a long text ".repeat(60)).unwrap();
-    let mut numbers = Vec::new();
-    while numbers.len() < count {
-        let Some(Inbound::DeliverSm(message)) = inbox.recv().await else { panic!("the session has ended") };
-        numbers.push(message.get().user_data().unwrap().segment.unwrap().number);
-        message.accept().unwrap();
+    for message in 0..50 {
+        let count = smsc.originate(ACCOUNT.0, phone, program, &"a long text ".repeat(60)).unwrap();
+        let mut numbers = Vec::new();
+        while numbers.len() < count {
+            let Some(Inbound::DeliverSm(message)) = inbox.recv().await else {
+                panic!("the session has ended")
+            };
+            numbers.push(message.get().user_data().unwrap().segment.unwrap().number);
+            message.accept().unwrap();
+        }
+        assert_eq!(numbers, (1..=5).collect::<Vec<_>>(), "message {message}");
     }
-    assert_eq!(numbers, (1..=5).collect::<Vec<_>>());
 }
 
 #[tokio::test(start_paused = true)]

@@ -74,7 +74,7 @@ fn with_deliveries(in_flight: u16, waiting: u16) -> (Registry, ConnectionId) {
     for _ in 0..in_flight + waiting {
         registry.deliver(NOW, b"shop", delivery(&[1])).unwrap();
     }
-    while registry.poll_assignment(NOW).is_some() {}
+    while assignment(&mut registry, NOW).is_some() {}
     registry.deliveries.take_lookups();
     (registry, connection)
 }

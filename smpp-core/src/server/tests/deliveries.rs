@@ -68,9 +68,9 @@ fn a_bind_gets_no_delivery_before_it_is_answered() {
     let connection = registry.accept(address("192.0.2.1")).unwrap();
     registry.decide(connection, (b"shop", TRX), 16, Ok(&Admission::default())).unwrap();
     registry.deliver(NOW, b"shop", delivery(&[2]).only_if_bound()).unwrap();
-    assert_eq!(registry.poll_assignment(NOW), None);
+    assert_eq!(assignment(&mut registry, NOW), None);
     registry.ready(connection);
-    let assigned: Vec<_> = core::iter::from_fn(|| registry.poll_assignment(NOW)).collect();
+    let assigned: Vec<_> = core::iter::from_fn(|| assignment(&mut registry, NOW)).collect();
     assert_eq!(assigned.iter().map(|(bind, _)| *bind).collect::<Vec<_>>(), [connection; 2]);
     // A bind that ends before it is answered leaves the delivery to the next one.
     registry.deliver(NOW, b"other", delivery(&[3])).unwrap();
@@ -80,9 +80,9 @@ fn a_bind_gets_no_delivery_before_it_is_answered() {
     }
     registry.ended(ended, session::CloseReason::Disconnected);
     registry.ready(ended);
-    assert_eq!(registry.poll_assignment(NOW), None);
+    assert_eq!(assignment(&mut registry, NOW), None);
     registry.ready(next);
-    assert_eq!(registry.poll_assignment(NOW).map(|(bind, _)| bind), Some(next));
+    assert_eq!(assignment(&mut registry, NOW).map(|(bind, _)| bind), Some(next));
 }
 
 #[test]
@@ -270,7 +270,7 @@ fn assigned(delivery: Delivery) -> (Registry, DeliveryId) {
         registry.ready(connection);
     }
     let id = registry.deliver(NOW, b"shop", delivery).unwrap();
-    assert!(registry.poll_assignment(NOW).is_some());
+    assert!(assignment(&mut registry, NOW).is_some());
     (registry, id)
 }
 
@@ -303,7 +303,7 @@ fn an_attempt_that_never_left_does_not_count() {
     for not_sent in not_sent {
         let (mut registry, id) = assigned(delivery(&[1]).max_attempts(2));
         not_sent(&mut registry, id, closed);
-        assert!(registry.poll_assignment(NOW).is_some(), "on the other bind");
+        assert!(assignment(&mut registry, NOW).is_some(), "on the other bind");
         let refused = session::RequestError::Refused {
             status: CommandStatus::RX_T_APPN,
             response: session::RefusedResponse::default(),
@@ -323,10 +323,10 @@ fn refused() -> Result<session::Response, session::RequestError> {
 fn a_refused_delivery_goes_to_a_busy_bind_rather_than_wait() {
     let (mut registry, first) = assigned(delivery(&[1]));
     registry.deliver(NOW, b"shop", delivery(&[2])).unwrap();
-    let (busy, _) = registry.poll_assignment(NOW).unwrap();
+    let (busy, _) = assignment(&mut registry, NOW).unwrap();
     // The bind that has refused it has nothing in flight, and would be first.
     registry.handle_result(NOW, first, refused());
-    assert_eq!(registry.poll_assignment(NOW), Some((busy, first)));
+    assert_eq!(assignment(&mut registry, NOW), Some((busy, first)));
 }
 
 #[test]
@@ -334,19 +334,19 @@ fn a_refused_delivery_only_for_a_bind_goes_to_the_other_bind() {
     let (mut registry, id) = assigned(delivery(&[1]).only_if_bound());
     registry.handle_result(NOW, id, refused());
     assert_eq!(outcome(&mut registry), None);
-    assert_eq!(registry.poll_assignment(NOW).map(|(_, delivery)| delivery), Some(id));
+    assert_eq!(assignment(&mut registry, NOW).map(|(_, delivery)| delivery), Some(id));
 }
 
 #[test]
 fn the_rate_limit_of_each_bind_ends_at_its_own_time() {
     let (mut registry, first) = assigned(delivery(&[1]));
     let second = registry.deliver(NOW, b"shop", delivery(&[2])).unwrap();
-    let (later, _) = registry.poll_assignment(NOW).unwrap();
+    let (later, _) = assignment(&mut registry, NOW).unwrap();
     registry.handle_refused(NOW, second, session::Refusal::RateLimited(at(90)));
     registry.handle_refused(NOW, first, session::Refusal::RateLimited(at(30)));
-    assert_eq!(registry.poll_assignment(NOW), None);
+    assert_eq!(assignment(&mut registry, NOW), None);
     registry.handle_timeout(at(30));
-    let sooner = registry.poll_assignment(at(30)).map(|(bind, _)| bind);
+    let sooner = assignment(&mut registry, at(30)).map(|(bind, _)| bind);
     assert!(sooner.is_some_and(|bind| bind != later), "{sooner:?}");
     // A bind that is ready before its time has no timer any more.
     assert_eq!(registry.poll_timeout(), Some(at(90)));

@@ -5,6 +5,7 @@ mod binds;
 mod costs;
 mod deliveries;
 mod ends;
+mod order;
 mod proxied;
 mod requests;
 
@@ -192,6 +193,14 @@ fn closes(server: &mut Server) -> Vec<ConnectionId> {
 fn delivery(text: &[u8]) -> Delivery {
     let message = DeliverSm { short_message: ShortMessage::new(text).unwrap(), ..DeliverSm::default() };
     Delivery::deliver_sm(&message).key(text.first().copied().unwrap_or_default().into())
+}
+
+/// Takes the next delivery, and ends the sender of its bind.
+fn assignment(registry: &mut Registry, now: Instant) -> Option<(ConnectionId, DeliveryId)> {
+    let connection = registry.poll_sender(now)?;
+    let (delivery, _) = registry.take_delivery(connection)?;
+    assert!(registry.take_delivery(connection).is_none());
+    Some((connection, delivery))
 }
 
 /// Returns the keys and outcomes of the deliveries that have ended.

@@ -8,6 +8,7 @@ mod connections;
 mod deliveries;
 mod ends;
 mod no_files;
+mod order;
 mod proxy_protocol;
 mod queue;
 mod shared_sockets;

@@ -5,6 +5,7 @@ mod deliveries;
 mod flood;
 mod observed_connections;
 mod observers;
+mod order;
 mod proxy_protocol;
 mod queue;
 mod shutdown;

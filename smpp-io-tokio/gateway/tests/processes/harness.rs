@@ -166,9 +166,9 @@ impl World {
     /// Waits until the SMSC has seen what is expected.
     pub(crate) async fn wait_for(&self, what: &str, mut is_expected: impl FnMut(&Seen) -> bool) {
         let mut seen = self.seen.subscribe();
-        if timeout(LIMIT, seen.wait_for(&mut is_expected)).await.is_err() {
-            panic!("not seen: {what}; {} binds; {:#?}", self.seen.borrow().binds, self.newest_lines());
-        }
+        let is_seen = timeout(LIMIT, seen.wait_for(&mut is_expected)).await.is_ok();
+        let binds = self.seen.borrow().binds;
+        assert!(is_seen, "not seen: {what}; {binds} binds; {:#?}", self.newest_lines());
     }
 
     /// Returns the newest lines of each node.

@@ -10,6 +10,7 @@ mod harness;
 mod limits;
 mod node_process;
 mod proxy;
+mod stopping;
 
 use std::process::Stdio;
 use std::time::Duration;

@@ -32,7 +32,7 @@ fn held() -> usize {
 }
 
 fn config() -> Config {
-    let enquire_link_interval = Some(Duration::from_millis(100));
+    let enquire_link_interval = Some(Duration::from_millis(25));
     Config::default().window(256).max_unanswered(256).enquire_link_interval(enquire_link_interval)
 }
 

@@ -179,10 +179,9 @@ fn a_wrong_password_is_reported_and_not_retried() {
         let until_closed = std::iter::from_fn(|| events.recv().filter(|event| event.kind() != "link_closed"));
         let kinds: Vec<_> = until_closed.map(|event| event.kind()).collect();
         assert_eq!(kinds, ["binding", "bind_refused", "stopped"]);
-        let none = events.recv_until(Instant::now() + Duration::from_millis(50));
-        assert_eq!(none, Ok(None), "it is not retried");
         assert_eq!(account.stats().counters.binds_refused, 1);
         account.shutdown(Duration::ZERO);
+        // The next event is the end: it was not retried.
         assert_eq!(events.recv().map(|event| event.kind()), Some("closed"));
         assert_eq!((events.recv(), events.recv_until(Instant::now())), (None, Err(Ended)));
     });

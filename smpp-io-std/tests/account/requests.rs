@@ -75,7 +75,7 @@ fn requests_about_a_message_return_the_response() {
         assert_eq!(account.query_sm_until(&QuerySm::default(), soon()), unanswered());
         assert_eq!(account.cancel_sm_until(&CancelSm::default(), soon()), unanswered());
         assert_eq!(account.replace_sm_until(&ReplaceSm::default(), soon()), unanswered());
-        account.shutdown(SECOND);
+        account.shutdown(Duration::ZERO);
         let shut_down = MessageRequestError::NeverSent(RequestNotSentReason::ShutDown);
         assert_eq!(account.query_sm(&QuerySm::default()), Err(shut_down));
     });

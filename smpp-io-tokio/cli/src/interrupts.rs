@@ -1,4 +1,4 @@
-//! The signals that stop `smpp smsc` and `smpp receive`.
+//! The signals that stop `smpp smsc`, `smpp receive` and `smpp probe`.
 
 use std::io;
 

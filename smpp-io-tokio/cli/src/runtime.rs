@@ -17,6 +17,16 @@ pub(crate) fn with_threads(threads: u16) -> Result<Runtime, Failure> {
     }
 }
 
+/// Runs a future, and drops the runtime. Does not wait for a thread of the runtime that still resolves a host name.
+pub(crate) fn run<T>(
+    runtime: Runtime,
+    future: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let result = runtime.block_on(future);
+    runtime.shutdown_background();
+    result
+}
+
 fn built(builder: &mut Builder) -> Result<Runtime, Failure> {
     let runtime = builder.enable_all().build();
     runtime.map_err(|error| Failure::other(format_args!("cannot start the tokio runtime: {error}")))

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::builder::RangedU64ValueParser;
 use clap::{Parser, Subcommand};
 use smpp_gateway::settings::{NatsSettings, Settings, with_file};
 use smpp_gateway::{bench, demo, driver, json, status};
@@ -39,7 +40,7 @@ enum Command {
     /// Start an SMSC, a NATS server and two nodes, send messages, kill a node, and show what becomes of them
     Demo {
         /// How many messages to send
-        #[arg(long, default_value_t = 500, value_name = "COUNT")]
+        #[arg(long, default_value_t = 500, value_name = "COUNT", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
         messages: usize,
         /// The program of the NATS server
         #[arg(long, default_value = "nats-server", value_name = "FILE")]
@@ -48,10 +49,10 @@ enum Command {
     /// Measure how many messages a node carries on this machine, and what NATS alone does for the same stored operations
     Bench {
         /// How many messages to send without limits
-        #[arg(long, default_value_t = 20_000, value_name = "COUNT")]
+        #[arg(long, default_value_t = 20_000, value_name = "COUNT", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
         messages: usize,
         /// How many messages to send with the limits of 8x8, 150 a second
-        #[arg(long, default_value_t = 1_500, value_name = "COUNT")]
+        #[arg(long, default_value_t = 1_500, value_name = "COUNT", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
         paced: usize,
         /// The program of the NATS server
         #[arg(long, default_value = "nats-server", value_name = "FILE")]
@@ -95,6 +96,8 @@ fn main() -> ExitCode {
             }
         }
     });
+    // A thread may still resolve a host name.
+    runtime.shutdown_background();
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error),

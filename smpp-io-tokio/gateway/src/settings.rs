@@ -122,10 +122,10 @@ pub struct Settings {
     #[arg(long, env = "SMPP_GATEWAY_REPLICAS", default_value_t = 1, value_name = "COUNT", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     pub replicas: usize,
     /// MiB of messages that may wait to be sent; NATS refuses further ones at their publisher
-    #[arg(long, env = "SMPP_GATEWAY_SEND_MIB", default_value_t = 1024, value_name = "MIB")]
+    #[arg(long, env = "SMPP_GATEWAY_SEND_MIB", default_value_t = 1024, value_name = "MIB", value_parser = value_parser!(u32).range(1..))]
     pub send_mib: u32,
     /// MiB of events; when they are full, no message is taken from the queue
-    #[arg(long, env = "SMPP_GATEWAY_EVENT_MIB", default_value_t = 4096, value_name = "MIB")]
+    #[arg(long, env = "SMPP_GATEWAY_EVENT_MIB", default_value_t = 4096, value_name = "MIB", value_parser = value_parser!(u32).range(1..))]
     pub event_mib: u32,
     /// MiB of keys that are remembered, or 0 for no limit; when they are full, no message is sent
     #[arg(long, env = "SMPP_GATEWAY_KEY_MIB", default_value_t = 0, value_name = "MIB")]
@@ -134,32 +134,32 @@ pub struct Settings {
     #[arg(long, env = "SMPP_GATEWAY_RECEIPT_MIB", default_value_t = 0, value_name = "MIB")]
     pub receipt_mib: u32,
     /// Hours that events are kept
-    #[arg(long, env = "SMPP_GATEWAY_EVENT_HOURS", default_value_t = 168, value_name = "HOURS")]
+    #[arg(long, env = "SMPP_GATEWAY_EVENT_HOURS", default_value_t = 168, value_name = "HOURS", value_parser = value_parser!(u32).range(1..))]
     pub event_hours: u32,
     /// Hours that a message's id is remembered, so that a receipt finds its key
-    #[arg(long, env = "SMPP_GATEWAY_RECEIPT_HOURS", default_value_t = 72, value_name = "HOURS")]
+    #[arg(long, env = "SMPP_GATEWAY_RECEIPT_HOURS", default_value_t = 72, value_name = "HOURS", value_parser = value_parser!(u32).range(1..))]
     pub receipt_hours: u32,
     /// Hours that the key of a message with an outcome is remembered, so that it is not sent again
-    #[arg(long, env = "SMPP_GATEWAY_KEY_HOURS", default_value_t = 24, value_name = "HOURS")]
+    #[arg(long, env = "SMPP_GATEWAY_KEY_HOURS", default_value_t = 24, value_name = "HOURS", value_parser = value_parser!(u32).range(1..))]
     pub key_hours: u32,
     /// Seconds that a part of a message from a phone waits for the next one; then what there is of the message is told
-    #[arg(long, env = "SMPP_GATEWAY_PART_SECONDS", default_value_t = 3_600, value_name = "SECONDS")]
+    #[arg(long, env = "SMPP_GATEWAY_PART_SECONDS", default_value_t = 3_600, value_name = "SECONDS", value_parser = value_parser!(u32).range(1..))]
     pub part_seconds: u32,
     /// Seconds that NATS remembers the ids of published messages
-    #[arg(long, env = "SMPP_GATEWAY_DUPLICATE_SECONDS", default_value_t = 120, value_name = "SECONDS")]
+    #[arg(long, env = "SMPP_GATEWAY_DUPLICATE_SECONDS", default_value_t = 120, value_name = "SECONDS", value_parser = value_parser!(u32).range(1..))]
     pub duplicate_seconds: u32,
     /// Seconds that a lease of a bind lives; a node without NATS gives up its binds after two thirds of it
-    #[arg(long, env = "SMPP_GATEWAY_LEASE_SECONDS", default_value_t = 9, value_name = "SECONDS")]
+    #[arg(long, env = "SMPP_GATEWAY_LEASE_SECONDS", default_value_t = 9, value_name = "SECONDS", value_parser = value_parser!(u32).range(1..))]
     pub lease_seconds: u32,
     /// Seconds until NATS delivers a message of a node that has died to another
-    #[arg(long, env = "SMPP_GATEWAY_ACK_SECONDS", default_value_t = 30, value_name = "SECONDS")]
+    #[arg(long, env = "SMPP_GATEWAY_ACK_SECONDS", default_value_t = 30, value_name = "SECONDS", value_parser = value_parser!(u32).range(1..))]
     pub ack_seconds: u32,
     /// Seconds that a node looks for the message of a receipt before it is told as unmatched; less than the SMSC waits for
     /// the answer
-    #[arg(long, env = "SMPP_GATEWAY_LOOKUP_SECONDS", default_value_t = 5, value_name = "SECONDS")]
+    #[arg(long, env = "SMPP_GATEWAY_LOOKUP_SECONDS", default_value_t = 5, value_name = "SECONDS", value_parser = value_parser!(u32).range(1..))]
     pub lookup_seconds: u32,
     /// Seconds that a graceful stop may take
-    #[arg(long, env = "SMPP_GATEWAY_STOP_SECONDS", default_value_t = 30, value_name = "SECONDS")]
+    #[arg(long, env = "SMPP_GATEWAY_STOP_SECONDS", default_value_t = 30, value_name = "SECONDS", value_parser = value_parser!(u32).range(1..))]
     pub stop_seconds: u32,
 }
 
@@ -400,12 +400,30 @@ mod tests {
             let command = Settings::augment_args(clap::Command::new("run"));
             command.try_get_matches_from(["run", "--url=smpp://shop@localhost", option, count])
         };
-        for option in ["--window", "--max-binds", "--prefetch", "--replicas"] {
+        for option in [
+            "--window",
+            "--max-binds",
+            "--prefetch",
+            "--replicas",
+            "--send-mib",
+            "--event-mib",
+            "--event-hours",
+            "--receipt-hours",
+            "--key-hours",
+            "--part-seconds",
+            "--duplicate-seconds",
+            "--lease-seconds",
+            "--ack-seconds",
+            "--lookup-seconds",
+            "--stop-seconds",
+        ] {
             let error = parse(option, "0").unwrap_err().to_string();
             assert!(error.contains(&format!("invalid value '0' for '{option} ")), "{error}");
             assert!(parse(option, "1").is_ok(), "{option}");
         }
-        assert!(parse("--rate", "0").is_ok(), "no limit");
+        for option in ["--rate", "--key-mib", "--receipt-mib"] {
+            assert!(parse(option, "0").is_ok(), "{option}: no limit");
+        }
     }
 
     #[test]

@@ -108,8 +108,7 @@ fn unstable_receiver(address: SocketAddr, seen: &mpsc::Sender<Vec<u8>>, stop: &A
     while !stop.load(Ordering::SeqCst) {
         let (client, mut inbox) = esme(address, "shop", BindMode::Receiver);
         for _ in 0..20 {
-            let next = inbox.recv_until(std::time::Instant::now() + std::time::Duration::from_millis(100));
-            let Ok(Some(Inbound::DeliverSm(message))) = next else { break };
+            let Some(Inbound::DeliverSm(message)) = inbox.recv() else { break };
             let _ = seen.send(message.get().text().to_vec());
             let _ = message.accept();
         }
@@ -124,10 +123,11 @@ fn unstable_receivers_get_no_message_twice() {
         let (sender, seen) = mpsc::channel();
         let stop = AtomicBool::new(false);
         let outcomes: Vec<_> = thread::scope(|scope| {
-            for _ in 0..3 {
+            let spawn_receiver = |_| {
                 let (sender, stop) = (sender.clone(), &stop);
-                scope.spawn(move || unstable_receiver(address, &sender, stop));
-            }
+                scope.spawn(move || unstable_receiver(address, &sender, stop))
+            };
+            let receivers = [0, 1, 2].map(spawn_receiver);
             let threads: Vec<_> = (0..10_u32)
                 .map(|thread| {
                     let server = &server;
@@ -146,6 +146,14 @@ fn unstable_receivers_get_no_message_twice() {
                 .collect();
             let outcomes = threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect();
             stop.store(true, Ordering::SeqCst);
+            // Nothing more arrives: a receiver that waits ends with its session.
+            while receivers.iter().any(|receiver| !receiver.is_finished()) {
+                let binds = server.binds().list().into_iter();
+                binds
+                    .filter(|bound| bound.peer().state().is_bound())
+                    .for_each(|bound| drop(bound.peer().abort()));
+                thread::yield_now();
+            }
             outcomes
         });
         drop(sender);

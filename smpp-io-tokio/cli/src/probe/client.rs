@@ -99,10 +99,23 @@ pub(super) async fn run(
         start: Instant::now(),
         binds: Vec::new(),
     };
-    probe.bind(connector, plan.binds).await?;
-    tokio::select! {
-        () = probe.carry_out(plan) => {}
-        () = interrupts.next() => progress("interrupted: unbinding"),
+    let is_interrupted = tokio::select! {
+        bound = probe.bind(connector, plan.binds) => {
+            bound?;
+            false
+        }
+        () = interrupts.next() => true,
+    };
+    if is_interrupted && probe.binds.is_empty() {
+        return Err(Failure::other("interrupted before the first bind: nothing was found out"));
+    }
+    let is_interrupted = is_interrupted
+        || tokio::select! {
+            () = probe.carry_out(plan) => false,
+            () = interrupts.next() => true,
+        };
+    if is_interrupted {
+        progress("interrupted: unbinding");
     }
     probe.unbind_all().await;
     let record = std::mem::take(&mut *lock(&probe.record));

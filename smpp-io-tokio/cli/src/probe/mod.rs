@@ -72,13 +72,13 @@ pub(crate) struct Arguments {
     /// The sender: a number, a short code, or up to 11 characters of text [default: the number of --to]
     #[arg(long, value_name = "SENDER")]
     from: Option<String>,
-    /// The most messages to send; each segment counts
+    /// The most messages to send; each segment counts. 0 sends none, and finds out what the binds alone show
     #[arg(long, value_name = "MESSAGES", default_value_t = 10)]
     budget: u16,
     /// The most binds to request
     #[arg(long, value_name = "BINDS", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..))]
     max_binds: u16,
-    /// Seconds to wait for receipts and messages
+    /// Seconds to wait for receipts and messages; 0 for no wait
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     wait: u32,
     /// Send what is left of --budget as fast as possible, to find the rate limit
@@ -134,7 +134,7 @@ fn probe(arguments: &Arguments) -> Result<(), Failure> {
     let now = now();
     let record = Record::new(&arguments.to, now.as_secs());
     let running = async { client::run(&target, &connector, (&limits, &plan), record).await };
-    let record = runtime::multi_threaded()?.block_on(running)?;
+    let record = runtime::run(runtime::multi_threaded()?, running)?;
     let document = Document::new(&endpoint, title(&endpoint, now), &Findings::of(&record));
     write(arguments, &document)
 }

@@ -5,7 +5,7 @@ use smpp_tokio::{Connector, Inbound};
 use tokio::task::block_in_place;
 
 use super::store::Store;
-use super::{Arguments, MODE, report_bound, report_stopped, report_stored};
+use super::{Arguments, MODE, NOT_BOUND, report_bound, report_stopped, report_stored};
 use crate::connecting::{Connecting, SESSION_LIMIT};
 use crate::failure::Failure;
 use crate::interrupts::Interrupts;
@@ -23,9 +23,19 @@ pub(super) async fn receive(arguments: &Arguments) -> Result<(), Failure> {
     let printer = arguments.printer()?;
     let mut interrupts = Interrupts::new().map_err(Failure::other)?;
     let connecting = Connecting::to(&endpoint, SESSION_LIMIT);
-    let (client, mut inbox) = connector.connect(&endpoint).await?;
-    let bound = client.bind(&bind).await;
-    bound.map_err(|error| Failure::bind(&endpoint, MODE, client.diagnose_bind(&error), error))?;
+    let bound = async {
+        let (client, inbox) = connector.connect(&endpoint).await?;
+        let bound = client.bind(&bind).await;
+        bound.map_err(|error| Failure::bind(&endpoint, MODE, client.diagnose_bind(&error), error))?;
+        Ok::<_, Failure>((client, inbox))
+    };
+    let (client, mut inbox) = tokio::select! {
+        bound = bound => bound?,
+        () = interrupts.next() => {
+            report_stopped(NOT_BOUND);
+            return Ok(());
+        }
+    };
     drop(connecting);
     report_bound(arguments, &store);
     loop {

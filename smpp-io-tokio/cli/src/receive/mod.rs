@@ -29,7 +29,7 @@ use store::Store;
 ///
 /// The password comes from the URL or, if that has none, from the environment variable SMPP_PASSWORD. The program
 /// ends, with exit status 1, when the session does: run it under a supervisor that starts it again. Ctrl-C and
-/// SIGTERM unbind; the exit status is then 0. One process may write to a file.
+/// SIGTERM unbind, or stop it before it is bound; the exit status is then 0. One process may write to a file.
 ///
 /// Each line of the file has the fields: from, to (the addresses), receipt (true for a delivery receipt), data_coding
 /// (the number), text (the octets of the text, in hexadecimal, not decoded), decoded (the text; null if it cannot be
@@ -64,6 +64,9 @@ pub(crate) struct Arguments {
     blocking: bool,
 }
 
+/// The end after a signal that comes before the bind.
+const NOT_BOUND: &str = "not bound yet";
+
 /// The bind of both variants: it only receives.
 const MODE: BindMode = BindMode::Receiver;
 
@@ -72,7 +75,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     let received = if arguments.blocking {
         blocking::receive(arguments)
     } else {
-        runtime::multi_threaded().and_then(|runtime| runtime.block_on(client::receive(arguments)))
+        runtime::multi_threaded().and_then(|runtime| runtime::run(runtime, client::receive(arguments)))
     };
     finish(received.map(|()| true))
 }

@@ -66,7 +66,7 @@ pub(crate) struct Arguments {
     /// Do not ask for delivery receipts
     #[arg(long)]
     no_receipt: bool,
-    /// Seconds to wait for the receipts
+    /// Seconds to wait for the receipts; 0 for no wait
     // Narrower than a clock's range: no deadline can overflow.
     #[arg(long, default_value_t = 60, value_name = "SECONDS")]
     timeout: u32,

@@ -103,7 +103,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "TEXT", requires = "mo", default_value = "Hello from a phone")]
     pub(super) mo_text: String,
     /// How many of them [default: no limit]
-    #[arg(long, value_name = "NUMBER", requires = "mo")]
+    #[arg(long, value_name = "NUMBER", requires = "mo", value_parser = clap::value_parser!(u64).range(1..))]
     pub(super) mo_count: Option<u64>,
     /// How many of them a second
     #[arg(long, value_name = "NUMBER", requires = "mo", default_value = "1")]

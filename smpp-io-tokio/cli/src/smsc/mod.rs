@@ -37,7 +37,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     let served = arguments
         .check()
         .and_then(|()| runtime::multi_threaded())
-        .and_then(|runtime| runtime.block_on(serve(arguments)));
+        .and_then(|runtime| runtime::run(runtime, serve(arguments)));
     finish(served.map(|()| true))
 }
 

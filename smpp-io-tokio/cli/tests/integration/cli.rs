@@ -366,6 +366,7 @@ fn a_count_of_zero_that_cannot_work_is_refused_at_once() {
     for arguments in [
         &["smsc", "--max-connections", "0"][..],
         &["smsc", "--max-binds", "0"],
+        &["smsc", "--mo", "demo_shop", "--mo-count", "0"],
         &["load", "--serve", "127.0.0.1:0", "--sessions", "0"],
         &["load", "--window", "0"],
         &["probe", "--url", "smpp://a:b@127.0.0.1:1", "--to", "6591234567", "--idle", "0"],
@@ -443,6 +444,41 @@ fn an_interrupted_receiver_unbinds() {
             assert!(receiver.0.wait().unwrap().success());
             fs::remove_file(&file).unwrap();
         }
+    });
+}
+
+/// The host accepts the TCP connection and then says nothing.
+#[cfg(unix)]
+#[test]
+fn an_interrupt_before_the_bind_ends_the_command_at_once() {
+    with_timeout(|| {
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let file = new_file("not-bound");
+        let [plain, tls] = ["smpp://shop:s3cret@127.0.0.1", "smpps://shop:s3cret@127.0.0.1"]
+            .map(|url| format!("{url}:{}", silent.local_addr().unwrap().port()));
+        let receive = ["receive", "--file", file.to_str().unwrap(), "--url"];
+        let probe = ["probe", "--to", "6591234567", "--yes", "--url"];
+        let stopped = (0, "stopped: not bound yet");
+        let no_probe = (1, "error: interrupted before the first bind: nothing was found out");
+        for (command, more, (status, line)) in
+            [(&receive[..], None, stopped), (&receive, Some("--blocking"), stopped), (&probe, None, no_probe)]
+        {
+            for (url, signal) in [(&plain, "-TERM"), (&plain, "-INT"), (&tls, "-TERM")] {
+                let arguments: Vec<_> = command.iter().copied().chain([&**url]).chain(more).collect();
+                let mut running = Running::start(&arguments);
+                // The bind or the handshake has begun. Nothing answers it, and the peer keeps the connection.
+                let (mut peer, _) = silent.accept().unwrap();
+                io::Read::read_exact(&mut peer, &mut [0]).unwrap();
+                let kill = Command::new("kill").args([signal, &running.0.id().to_string()]).status().unwrap();
+                assert!(kill.success());
+                let error = io::read_to_string(running.0.stderr.take().unwrap()).unwrap();
+                assert_eq!(error.lines().last(), Some(line), "{arguments:?} {signal}: {error}");
+                assert_eq!(running.0.wait().unwrap().code(), Some(status), "{arguments:?} {signal}");
+                assert_eq!(io::read_to_string(running.0.stdout.take().unwrap()).unwrap(), "");
+            }
+        }
+        assert_eq!(fs::read(&file).unwrap(), b"");
+        fs::remove_file(&file).unwrap();
     });
 }
 

@@ -36,6 +36,9 @@ const TICK: Duration = Duration::from_millis(200);
 /// How long NATS may be connected and not do what the node needs.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// What a node logs that is stopped while it waits for NATS.
+const STOPPED_EARLY: &str = "stopped before NATS was ready";
+
 /// A message that is ready to be submitted.
 #[derive(Debug)]
 struct Body {
@@ -111,14 +114,23 @@ pub async fn run(settings: &Settings, stop: impl Future<Output = ()>) -> Result<
     let endpoint = settings.endpoint()?;
     let names = Names::new(&options.credentials.system_id);
     let instance = instance(&settings.node);
-    let client = nats::connect(&settings.nats, &instance).await?;
-    log(&instance, &format!("starting: account {}, waiting for NATS", names.account()));
     let mut stop = pin!(stop);
+    let client = tokio::select! {
+        client = nats::connect(&settings.nats, &instance) => client?,
+        () = &mut stop => {
+            log(&instance, STOPPED_EARLY);
+            return Ok(());
+        }
+    };
+    log(&instance, &format!("starting: account {}, waiting for NATS", names.account()));
     let node_options = settings.node_options();
     let codings = options.text.codings;
     let engine = tokio::select! {
         engine = engine(settings, &client, &names, &instance, codings) => engine?,
-        () = &mut stop => return Ok(()),
+        () = &mut stop => {
+            log(&instance, STOPPED_EARLY);
+            return Ok(());
+        }
     };
     let connections = Connections::default();
     let leased = connections.clone();

@@ -2,36 +2,31 @@
 //! credentials with a JWT. Without the right ones a node says why it has no connection.
 
 use std::path::Path;
-use std::process::Stdio;
 
 use nkeys::KeyPair;
 use serde_json::{Value, json};
 use smpp_gateway::names::Names;
 use smpp_gateway::settings::NatsSettings;
-use tokio::time::{sleep, timeout};
 
 use super::harness::{ACCOUNT, World, nats_settings};
-use super::{seconds, signal};
+use super::node_process::NodeProcess;
 
 /// A node with the wrong options has no connection, and its log says why; one with the right ones sends messages.
 async fn check(mut world: World, wrong: &[(&[&str], &str)], right: &[&str], secret: &str) {
     for (options, reason) in wrong {
-        let mut command = world.command(None);
-        let node = command.args(*options).stderr(Stdio::piped()).spawn().unwrap();
-        sleep(seconds(2)).await;
+        let mut node = NodeProcess::start(world.command(None).args(*options));
         // It may have ended by itself.
-        if node.id().is_some() {
-            signal(&node, "-TERM").await;
-        }
-        let output = timeout(seconds(20), node.wait_with_output()).await.expect("it ends").unwrap();
-        let log = String::from_utf8_lossy(&output.stderr);
+        node.wait_for_log(reason, 1).await;
+        node.signal("-TERM").await;
+        node.end().await;
+        let log = node.log();
         assert!(log.contains(reason) && !log.contains("NATS is connected"), "{options:?}: {log}");
         assert!(!log.contains(secret), "{log}");
     }
-    let node = world.command(None).args(right).spawn().unwrap();
+    let node = NodeProcess::start(world.command(None).args(right));
     world.nodes.push(node);
     world.wait_for_binds(4).await;
-    world.publish_for(seconds(1)).await;
+    world.publish(100).await;
     let counts = world.compare().await;
     assert_eq!(counts.len(), 1, "{counts:?}");
 }

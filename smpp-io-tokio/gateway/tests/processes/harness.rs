@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_nats::jetstream::consumer::{AckPolicy, pull};
@@ -15,30 +14,66 @@ use smpp_gateway::demo::free_port;
 use smpp_gateway::names::{Names, event_kind};
 use smpp_gateway::nats::connect;
 use smpp_gateway::settings::NatsSettings;
+use smpp_gateway::status::status;
 use smpp_proto::session::Rate;
 use smpp_proto::simulator::Rules;
 use smpp_tokio::testing::{Faults, TestSmsc, TestSmscEvent};
 use smpp_tokio::{Listener, ServerEvent};
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
-use tokio::time::{Instant, sleep};
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+
+use super::node_process::NodeProcess;
 
 pub(crate) const ACCOUNT: (&str, &str) = ("demo_shop", "s3cret");
 
 /// Where a node that loses NATS gives up its binds after two seconds.
 pub(crate) const LEASE_SECONDS: u64 = 3;
 
+/// The test fails if what it waits for takes longer.
+pub(crate) const LIMIT: Duration = Duration::from_secs(90);
+
+/// How many messages wait at most while a test publishes without end.
+const MOST_WAITING: usize = 50;
+
 /// What the SMSC has seen.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
+    /// How often the SMSC was started.
+    starts: usize,
     /// How often each recipient's message was accepted.
     pub(crate) accepted: BTreeMap<String, usize>,
     pub(crate) binds: usize,
     pub(crate) most_binds: usize,
+    /// How many binds have ended.
+    pub(crate) ended: usize,
     /// How many binds were refused.
     pub(crate) refused: usize,
     /// How many messages came faster than allowed.
     pub(crate) throttled: usize,
+}
+
+impl Seen {
+    fn record(&mut self, event: &TestSmscEvent<'_>) {
+        match event {
+            TestSmscEvent::Submitted { message, outcome: Ok(_), .. } => {
+                let to = message.destination.digits.to_string();
+                *self.accepted.entry(to).or_default() += 1;
+            }
+            TestSmscEvent::Server(ServerEvent::Bound(_)) => {
+                self.binds += 1;
+                self.most_binds = self.most_binds.max(self.binds);
+            }
+            TestSmscEvent::Server(ServerEvent::Ended { .. }) => {
+                self.binds = self.binds.saturating_sub(1);
+                self.ended += 1;
+            }
+            TestSmscEvent::Server(ServerEvent::BindRefused { .. }) => self.refused += 1,
+            TestSmscEvent::Server(ServerEvent::Throttled(_)) => self.throttled += 1,
+            _ => {}
+        }
+    }
 }
 
 pub(crate) struct World {
@@ -46,10 +81,10 @@ pub(crate) struct World {
     folder: PathBuf,
     pub(crate) smsc: Option<TestSmsc>,
     smsc_address: SocketAddr,
-    pub(crate) seen: Arc<Mutex<Seen>>,
+    pub(crate) seen: watch::Sender<Seen>,
     pub(crate) context: Context,
     pub(crate) names: Names,
-    pub(crate) nodes: Vec<Child>,
+    pub(crate) nodes: Vec<NodeProcess>,
     published: usize,
 }
 
@@ -87,7 +122,7 @@ impl World {
     }
 
     async fn with_settings(folder: PathBuf, servers: Vec<NatsServer>, settings: NatsSettings) -> Self {
-        let seen: Arc<Mutex<Seen>> = Arc::default();
+        let seen = watch::Sender::new(Seen::default());
         let smsc = start_smsc(&seen, SocketAddr::from(([127, 0, 0, 1], 0))).await;
         let smsc_address = smsc.local_addr();
         let context = jetstream::new(connect(&settings, "test").await.unwrap());
@@ -98,8 +133,8 @@ impl World {
     }
 
     /// Starts a node that reaches NATS at this port; `None` for the port of NATS itself.
-    pub(crate) fn spawn_node(&self, nats_port: Option<u16>) -> Child {
-        self.command(nats_port).spawn().unwrap()
+    pub(crate) fn spawn_node(&self, nats_port: Option<u16>) -> NodeProcess {
+        NodeProcess::start(&mut self.command(nats_port))
     }
 
     /// Returns the command that starts it.
@@ -114,15 +149,8 @@ impl World {
             .args(["--rate", "200", "--lease-seconds", &lease, "--ack-seconds", "6", "--lookup-seconds", "8"])
             .env("SMPP_GATEWAY_PASSWORD", ACCOUNT.1)
             .stdin(Stdio::null())
-            .stderr(if std::env::var_os("LOG").is_some() { Stdio::inherit() } else { self.log() })
             .kill_on_drop(true);
         command
-    }
-
-    /// Returns where the nodes write what they log.
-    fn log(&self) -> Stdio {
-        let file = std::fs::OpenOptions::new().create(true).append(true).open(self.folder.join("nodes.log"));
-        file.map_or_else(|_| Stdio::null(), Stdio::from)
     }
 
     pub(crate) fn add_node(&mut self) {
@@ -132,22 +160,73 @@ impl World {
 
     /// Waits until the SMSC has this many binds.
     pub(crate) async fn wait_for_binds(&self, count: usize) {
-        let end = Instant::now() + Duration::from_secs(60);
-        while self.seen.lock().unwrap().binds != count {
-            if Instant::now() > end {
-                let log = std::fs::read_to_string(self.folder.join("nodes.log")).unwrap_or_default();
-                let lines: Vec<&str> = log.lines().rev().take(30).collect();
-                panic!(
-                    "{} binds, not {count}; the newest lines of the nodes: {lines:#?}",
-                    self.seen.lock().unwrap().binds
-                );
-            }
-            sleep(Duration::from_millis(50)).await;
+        self.wait_for(&format!("{count} binds"), |seen| seen.binds == count).await;
+    }
+
+    /// Waits until the SMSC has seen what is expected.
+    pub(crate) async fn wait_for(&self, what: &str, mut is_expected: impl FnMut(&Seen) -> bool) {
+        let mut seen = self.seen.subscribe();
+        let is_seen = timeout(LIMIT, seen.wait_for(&mut is_expected)).await.is_ok();
+        let binds = self.seen.borrow().binds;
+        assert!(is_seen, "not seen: {what}; {binds} binds; {:#?}", self.newest_lines());
+    }
+
+    /// Returns the newest lines of each node.
+    fn newest_lines(&self) -> Vec<String> {
+        let newest = |log: String| log.lines().rev().take(15).map(str::to_owned).collect::<Vec<_>>();
+        self.nodes.iter().flat_map(|node| newest(node.log())).collect()
+    }
+
+    /// Waits until NATS lists so many nodes, and each has a bind.
+    pub(crate) async fn wait_for_a_bind_on_each_node(&self, nodes: usize) {
+        until("each node has a bind", async || {
+            let status = status(&self.context, &self.names).await.ok()?;
+            let active =
+                status.lines().filter(|line| line.starts_with("node ") && line.contains(": active,"));
+            let bound = active.clone().filter(|line| !line.contains(" 0 bound,"));
+            ((active.count(), bound.count()) == (nodes, nodes)).then_some(())
+        })
+        .await;
+    }
+
+    /// Publishes so many messages.
+    pub(crate) async fn publish(&mut self, count: usize) {
+        for _ in 0..count {
+            self.publish_one().await;
         }
     }
 
+    /// Publishes so many messages, and waits until the SMSC has accepted one of them or of those before: the nodes send.
+    pub(crate) async fn publish_and_send(&mut self, count: usize) {
+        let accepted = self.seen.borrow().accepted.len();
+        self.publish(count).await;
+        self.wait_for("a message", |seen| seen.accepted.len() > accepted).await;
+    }
+
+    /// Publishes until the SMSC has seen what is expected.
+    pub(crate) async fn publish_until(&mut self, what: &str, mut is_expected: impl FnMut(&Seen) -> bool) {
+        let mut seen = self.seen.subscribe();
+        let publishing = async {
+            loop {
+                let accepted = {
+                    let seen = seen.borrow_and_update();
+                    if is_expected(&seen) {
+                        return;
+                    }
+                    seen.accepted.len()
+                };
+                if self.published < accepted + MOST_WAITING {
+                    self.publish_one().await;
+                } else {
+                    seen.changed().await.unwrap();
+                }
+            }
+        };
+        assert!(timeout(LIMIT, publishing).await.is_ok(), "not seen: {what}; {:#?}", self.newest_lines());
+    }
+
     /// Publishes a message until NATS has stored it. Its number is its recipient and its key.
-    pub(crate) async fn publish(&mut self) {
+    async fn publish_one(&mut self) {
         let number = self.published;
         self.published += 1;
         let key = format!("key-{number}");
@@ -155,26 +234,12 @@ impl World {
         let queue = ["high", "normal", "low"][number % 3];
         let mut headers = async_nats::HeaderMap::new();
         headers.insert("Nats-Msg-Id", key.as_str());
-        loop {
+        until("NATS stores the message", async || {
             let payload = message.to_string().into();
-            let sent =
-                self.context.publish_with_headers(self.names.send(queue), headers.clone(), payload).await;
-            if let Ok(stored) = sent
-                && stored.await.is_ok()
-            {
-                return;
-            }
-            sleep(Duration::from_millis(100)).await;
-        }
-    }
-
-    /// Publishes for this long, about a hundred messages a second.
-    pub(crate) async fn publish_for(&mut self, time: Duration) {
-        let end = Instant::now() + time;
-        while Instant::now() < end {
-            self.publish().await;
-            sleep(Duration::from_millis(8)).await;
-        }
+            let sent = self.context.publish_with_headers(self.names.send(queue), headers.clone(), payload);
+            sent.await.ok()?.await.ok()
+        })
+        .await;
     }
 
     /// Kills a NATS server.
@@ -189,21 +254,28 @@ impl World {
 
     /// Returns which server of the cluster leads a stream.
     pub(crate) async fn leader(&self, stream: &str) -> usize {
-        loop {
-            if let Ok(stream) = self.context.get_stream(stream).await
-                && let Some(leader) = stream.cached_info().cluster.as_ref().and_then(|it| it.leader.as_ref())
-            {
-                return leader.trim_start_matches("server").parse().unwrap();
-            }
-            sleep(Duration::from_millis(200)).await;
-        }
+        until("the stream has a leader", async || {
+            let stream = self.context.get_stream(stream).await.ok()?;
+            let leader = stream.cached_info().cluster.as_ref()?.leader.as_ref()?;
+            Some(leader.trim_start_matches("server").parse().unwrap())
+        })
+        .await
     }
 
-    /// Ends the SMSC without an unbind and starts it again.
+    /// Waits until the other servers of the cluster have all that the leader of a stream has.
+    pub(crate) async fn wait_for_replicas(&self, stream: &str) {
+        until("the replicas of the stream are current", async || {
+            let stream = self.context.get_stream(stream).await.ok()?;
+            let replicas = &stream.cached_info().cluster.as_ref()?.replicas;
+            (replicas.len() == 2 && replicas.iter().all(|replica| replica.current)).then_some(())
+        })
+        .await;
+    }
+
+    /// Ends the SMSC without an unbind and starts it again. What ends with it is not counted later.
     pub(crate) async fn restart_smsc(&mut self) {
         drop(self.smsc.take());
-        self.seen.lock().unwrap().binds = 0;
-        sleep(Duration::from_millis(300)).await;
+        self.seen.send_modify(|seen| seen.binds = 0);
         self.smsc = Some(start_smsc(&self.seen, self.smsc_address).await);
     }
 
@@ -218,14 +290,7 @@ impl World {
 
     /// Returns all events that are stored: kind, id and content. What NATS does not answer in time is asked again.
     pub(crate) async fn events(&self) -> Vec<(String, String, Value)> {
-        let end = Instant::now() + Duration::from_secs(60);
-        loop {
-            match self.read_events().await {
-                Ok(events) => return events,
-                Err(error) => assert!(Instant::now() < end, "{error}"),
-            }
-            sleep(Duration::from_millis(500)).await;
-        }
+        until("NATS lists the events", async || self.read_events().await.ok()).await
     }
 
     async fn read_events(&self) -> Result<Vec<(String, String, Value)>, async_nats::Error> {
@@ -255,29 +320,23 @@ impl World {
     /// Waits until the queue is empty and each receipt is there, then compares the events with what the SMSC has seen,
     /// message by message. Returns how many messages ended in which way.
     pub(crate) async fn compare(&self) -> BTreeMap<String, usize> {
-        let end = Instant::now() + Duration::from_secs(90);
-        loop {
+        let is_done = async || {
             let (told, receipts) = self.told().await;
             let accepted = |key: &&String| told[*key] == ["accepted"];
             let is_done = told.len() == self.published
                 && told.keys().filter(accepted).all(|key| receipts.contains_key(key))
                 && self.smsc.as_ref().is_none_or(|smsc| smsc.pending() == 0);
-            if is_done || Instant::now() > end {
-                break;
-            }
-            sleep(Duration::from_millis(500)).await;
-        }
-        let end = Instant::now() + Duration::from_secs(20);
-        while self.queued().await.unwrap_or(u64::MAX) > 0 {
-            assert!(Instant::now() < end, "messages are left in the queue");
-            sleep(Duration::from_millis(200)).await;
-        }
+            is_done.then_some(())
+        };
+        // If it takes too long, the comparison names what is missing.
+        let _ = timeout(LIMIT, poll(is_done)).await;
+        until("the queue is empty", async || (self.queued().await.ok()? == 0).then_some(())).await;
         let mut ids = BTreeSet::new();
         for (_, id, _) in self.events().await {
             assert!(ids.insert(id.clone()), "{id} was told twice");
         }
         let (told, receipts) = self.told().await;
-        let seen = self.seen.lock().unwrap();
+        let seen = self.seen.borrow();
         let mut counts = BTreeMap::new();
         for number in 0..self.published {
             let key = format!("key-{number}");
@@ -412,37 +471,21 @@ fn recipient(number: usize) -> String {
     format!("+65910{number:05}")
 }
 
-async fn start_smsc(seen: &Arc<Mutex<Seen>>, address: SocketAddr) -> TestSmsc {
-    let seen = Arc::clone(seen);
-    let listener = loop {
-        match TcpListener::bind(address).await {
-            Ok(listener) => break listener,
-            Err(_) => sleep(Duration::from_millis(50)).await,
-        }
-    };
+async fn start_smsc(seen: &watch::Sender<Seen>, address: SocketAddr) -> TestSmsc {
+    let listener = until("the port is free", async || TcpListener::bind(address).await.ok()).await;
+    seen.send_modify(|seen| seen.starts += 1);
+    let (seen, start) = (seen.clone(), seen.borrow().starts);
     TestSmsc::builder()
         .account(ACCOUNT.0, ACCOUNT.1)
         .rules(Rules::default().rate(Rate::per_second(200)).seed(rand_seed()))
         .faults(Faults::default().response_delay(Duration::from_millis(20)))
         .listen(Listener::new(listener, smpp_proto::session::Config::default()))
         .subscribe(move |event| {
-            let mut seen = seen.lock().unwrap();
-            match event {
-                TestSmscEvent::Submitted { message, outcome: Ok(_), .. } => {
-                    let to = message.destination.digits.to_string();
-                    *seen.accepted.entry(to).or_default() += 1;
+            seen.send_modify(|seen| {
+                if seen.starts == start {
+                    seen.record(&event);
                 }
-                TestSmscEvent::Server(ServerEvent::Bound(_)) => {
-                    seen.binds += 1;
-                    seen.most_binds = seen.most_binds.max(seen.binds);
-                }
-                TestSmscEvent::Server(ServerEvent::Ended { .. }) => {
-                    seen.binds = seen.binds.saturating_sub(1);
-                }
-                TestSmscEvent::Server(ServerEvent::BindRefused { .. }) => seen.refused += 1,
-                TestSmscEvent::Server(ServerEvent::Throttled(_)) => seen.throttled += 1,
-                _ => {}
-            }
+            });
         })
         .start()
         .await
@@ -452,4 +495,19 @@ async fn start_smsc(seen: &Arc<Mutex<Seen>>, address: SocketAddr) -> TestSmsc {
 /// A restarted SMSC gives other ids.
 fn rand_seed() -> u64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos() as u64
+}
+
+/// Asks again and again until there is an answer. NATS and the operating system report no change of what is asked here.
+async fn poll<T>(mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    loop {
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+        sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// Polls. Fails if it takes too long.
+pub(crate) async fn until<T>(what: &str, ask: impl AsyncFnMut() -> Option<T>) -> T {
+    timeout(LIMIT, poll(ask)).await.unwrap_or_else(|_| panic!("it takes too long until {what}"))
 }

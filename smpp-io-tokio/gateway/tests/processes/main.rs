@@ -8,30 +8,22 @@ mod access;
 mod events;
 mod harness;
 mod limits;
+mod node_process;
 mod proxy;
+mod stopping;
 
 use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use smpp_proto::{Address, MessageState};
-use tokio::process::Child;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::timeout;
 
-use harness::{ACCOUNT, LEASE_SECONDS, World};
+use harness::{ACCOUNT, World, until};
 use proxy::Proxy;
 
 fn seconds(count: u64) -> Duration {
     Duration::from_secs(count)
-}
-
-async fn signal(node: &Child, name: &str) {
-    let id = node.id().unwrap().to_string();
-    assert!(tokio::process::Command::new("kill").args([name, &id]).status().await.unwrap().success());
-}
-
-async fn terminate(node: &Child) {
-    signal(node, "-TERM").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -44,14 +36,16 @@ async fn nodes_that_are_killed_lose_nothing() {
     }
     world.wait_for_binds(4).await;
     for kill in 0..kills {
-        world.publish_for(Duration::from_millis(1_500)).await;
+        world.publish_and_send(100).await;
         write_from_phone(&world, kill);
+        // The newest of these are in flight when it is killed.
+        world.publish(20 + 7 * kill % 30).await;
         let index = kill % world.nodes.len();
-        world.nodes[index].kill().await.unwrap();
-        world.publish_for(Duration::from_millis(500)).await;
+        world.nodes[index].kill().await;
+        world.publish(50).await;
         world.nodes[index] = world.spawn_node(None);
     }
-    world.publish_for(seconds(2)).await;
+    world.publish(200).await;
     let counts = world.compare().await;
     assert!(counts.contains_key("accepted"));
     // Two windows of ten on each of four binds.
@@ -79,7 +73,7 @@ async fn a_node_whose_leases_would_live_longer_does_not_start() {
         let error = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success() && error.contains(option) && error.contains("created"), "{error}");
     }
-    world.publish_for(seconds(1)).await;
+    world.publish(100).await;
     world.compare().await;
 }
 
@@ -90,13 +84,15 @@ async fn a_nats_server_that_is_killed_loses_nothing() {
     world.add_node();
     world.add_node();
     world.wait_for_binds(4).await;
-    for _ in 0..3 {
-        world.publish_for(seconds(2)).await;
+    for kill in 1..=3 {
+        world.publish_and_send(200).await;
         world.kill_nats(0).await;
-        sleep(Duration::from_millis(500)).await;
+        for node in &world.nodes {
+            node.wait_for_log("NATS is not connected", kill).await;
+        }
         world.restart_nats(0);
     }
-    world.publish_for(seconds(2)).await;
+    world.publish(200).await;
     let counts = world.compare().await;
     assert!(counts.contains_key("accepted"));
 }
@@ -114,13 +110,16 @@ async fn the_leader_of_a_cluster_that_is_killed_loses_nothing() {
         world.names.bucket_stream("ATTEMPTS"),
         world.names.bucket_stream("BINDS"),
     ];
-    for stream in streams {
-        world.publish_for(seconds(1)).await;
-        let leader = world.leader(&stream).await;
+    for stream in &streams {
+        world.publish_and_send(100).await;
+        let leader = world.leader(stream).await;
         world.kill_nats(leader).await;
-        world.publish_for(seconds(2)).await;
+        world.publish(200).await;
         world.restart_nats(leader);
-        sleep(seconds(3)).await;
+        // A cluster of which two servers are away can store nothing.
+        for stream in &streams {
+            world.wait_for_replicas(stream).await;
+        }
     }
     world.wait_for_binds(4).await;
     let counts = world.compare().await;
@@ -134,11 +133,11 @@ async fn an_smsc_that_restarts_leaves_no_message_without_an_outcome() {
     world.add_node();
     world.add_node();
     world.wait_for_binds(4).await;
-    world.publish_for(seconds(1)).await;
+    world.publish(100).await;
     // The receipts that the SMSC has not delivered are lost with it: it restarts once all have come.
     world.compare().await;
     world.restart_smsc().await;
-    world.publish_for(seconds(1)).await;
+    world.publish(100).await;
     let counts = world.compare().await;
     assert!(counts.contains_key("accepted"));
 }
@@ -151,22 +150,19 @@ async fn a_node_without_nats_gives_up_its_binds_before_another_takes_them() {
     let node = world.spawn_node(Some(proxy.port()));
     world.nodes.push(node);
     world.wait_for_binds(4).await;
-    world.publish_for(seconds(1)).await;
-    // The node is cut off from NATS, and not from the SMSC. Messages wait.
+    world.publish_and_send(100).await;
+    // The node is cut off from NATS, and not from the SMSC. Another node takes the leases once they have ended: if the first one
+    // still had its binds, the SMSC would refuse one, which the comparison finds.
     proxy.cut();
-    let cut = Instant::now();
-    world.publish_for(Duration::from_millis(500)).await;
-    world.wait_for_binds(0).await;
-    let lease = seconds(LEASE_SECONDS);
-    assert!(cut.elapsed() < lease, "the binds ended after {:?}", cut.elapsed());
-    // Another node takes the leases once they have ended.
     world.add_node();
-    world.wait_for_binds(4).await;
-    world.publish_for(seconds(1)).await;
+    world.publish_until("the binds of the other node", |seen| seen.ended == 4 && seen.binds == 4).await;
+    world.publish_and_send(100).await;
     proxy.heal();
-    world.publish_for(seconds(6)).await;
-    world.wait_for_binds(4).await;
+    world.publish_and_send(100).await;
+    world.wait_for_a_bind_on_each_node(2).await;
+    world.publish(100).await;
     world.compare().await;
+    assert_eq!(world.seen.borrow().most_binds, 4);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -175,21 +171,22 @@ async fn one_node_four_nodes_and_one_again() {
     let mut world = World::start("scale").await;
     world.add_node();
     world.wait_for_binds(4).await;
-    for _ in 0..3 {
+    for nodes in 2..=4 {
         world.add_node();
-        world.publish_for(seconds(1)).await;
+        world.publish_and_send(100).await;
+        world.wait_for_a_bind_on_each_node(nodes).await;
     }
-    world.publish_for(seconds(4)).await;
+    world.publish_and_send(100).await;
     world.wait_for_binds(4).await;
     // SIGTERM: what is in flight gets its outcome, and nothing is in doubt.
     while world.nodes.len() > 1 {
         let mut node = world.nodes.remove(0);
-        terminate(&node).await;
-        world.publish_for(seconds(1)).await;
-        let status = timeout(seconds(20), node.wait()).await.expect("it ends in time").unwrap();
-        assert!(status.success());
+        world.publish_and_send(100).await;
+        node.signal("-TERM").await;
+        world.publish(50).await;
+        assert!(node.end().await.success());
     }
-    world.publish_for(seconds(2)).await;
+    world.publish(100).await;
     world.wait_for_binds(4).await;
     let counts = world.compare().await;
     assert_eq!(counts.get("uncertain"), None, "a graceful stop leaves nothing in doubt");
@@ -203,8 +200,7 @@ async fn messages_from_phones_whose_parts_come_on_several_nodes_are_whole() {
         world.add_node();
     }
     world.wait_for_binds(4).await;
-    // Each node has one bind.
-    sleep(seconds(5)).await;
+    world.wait_for_a_bind_on_each_node(4).await;
     world.wait_for_binds(4).await;
     for number in 0..20 {
         write_from_phone(&world, number);
@@ -228,15 +224,14 @@ fn write_from_phone(world: &World, number: usize) {
 
 /// The text of each of so many phones is told, whole and once.
 async fn compare_phones(world: &World, count: usize) {
-    let end = Instant::now() + seconds(90);
     let is_message = |event: &&(String, String, Value)| event.0 == "message";
-    while world.events().await.iter().filter(is_message).count() < count {
-        assert!(Instant::now() < end, "messages are missing");
-        sleep(Duration::from_millis(200)).await;
-    }
-    // None is told twice.
-    sleep(seconds(2)).await;
-    let events = world.events().await;
+    let events = until("all messages are told", async || {
+        // A part is acknowledged once it is stored, and the last one once the message is told: nothing comes after that.
+        let is_acknowledged = world.smsc.as_ref().unwrap().pending() == 0;
+        let events = world.events().await;
+        (is_acknowledged && events.iter().filter(is_message).count() >= count).then_some(events)
+    })
+    .await;
     let mut told: Vec<&Value> = events.iter().filter(is_message).map(|(.., value)| value).collect();
     told.sort_by_key(|value| value["from"].as_str().unwrap().to_owned());
     assert_eq!(told.len(), count);
@@ -268,17 +263,12 @@ async fn what_is_no_message_is_reported_and_stops_nothing() {
     world.context.publish(subject.clone(), old.to_string().into()).await.unwrap().await.unwrap();
     let good = json!({"key": "e", "to": "+6591234567", "text": "Hello"}).to_string();
     world.context.publish(subject, good.into()).await.unwrap().await.unwrap();
-    let end = Instant::now() + seconds(20);
-    let events = loop {
+    let events = until("the events are stored", async || {
         let events = world.events().await;
-        if events.iter().any(|(kind, ..)| kind == "receipt")
-            && events.iter().any(|(kind, ..)| kind == "expired")
-        {
-            break events;
-        }
-        assert!(Instant::now() < end, "{events:?}");
-        sleep(Duration::from_millis(200)).await;
-    };
+        let is_stored = ["receipt", "expired"].map(|kind| events.iter().any(|(it, ..)| it == kind));
+        (is_stored == [true; 2]).then_some(events)
+    })
+    .await;
     let of = |kind: &str| -> Vec<Value> {
         let all = events.iter().filter(|(it, ..)| it == kind);
         all.map(|(.., value)| value.get("key").cloned().unwrap_or_default()).collect()
@@ -302,7 +292,7 @@ async fn publishes_and_reads(world: &World, program: &str, script: &str, to: &st
     assert_eq!(lines[..2], ["published once", "published again"]);
     lines[2..].sort_unstable();
     assert_eq!(lines[2..], ["accepted", "receipt"]);
-    assert_eq!(world.seen.lock().unwrap().accepted[to], 1);
+    assert_eq!(world.seen.borrow().accepted[to], 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

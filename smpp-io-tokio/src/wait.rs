@@ -94,17 +94,8 @@ impl PendingRequests {
     /// Adds a request.
     #[inline]
     pub(crate) fn insert(&mut self, waker: Waker) {
-        self.insert_as(SlotState::Waiting(waker));
-    }
-
-    /// Adds a delivery of a server.
-    pub(crate) fn insert_delivery(&mut self, delivery: DeliveryId) {
-        self.insert_as(SlotState::Delivery(delivery));
-    }
-
-    #[inline]
-    fn insert_as(&mut self, state: SlotState) {
         self.in_use += 1;
+        let state = SlotState::Waiting(waker);
         match self.slots.get_mut(self.free as usize) {
             Some(slot) => {
                 if let SlotState::Free(next) = slot.state {
@@ -113,6 +104,15 @@ impl PendingRequests {
                 slot.state = state;
             }
             None => self.push(state),
+        }
+    }
+
+    /// Adds a delivery of a server.
+    pub(crate) fn insert_delivery(&mut self, delivery: DeliveryId) {
+        let index = self.free as usize;
+        self.insert(Waker::noop().clone());
+        if let Some(slot) = self.slots.get_mut(index) {
+            slot.state = SlotState::Delivery(delivery);
         }
     }
 
@@ -131,17 +131,15 @@ impl PendingRequests {
         report: impl FnOnce(DeliveryId, RequestResult),
     ) -> Option<Waker> {
         let slot = self.slots.get_mut(index as usize)?;
-        if !matches!(slot.state, SlotState::Waiting(_)) {
-            if let Some(delivery) = self.release_unawaited(index) {
-                report(delivery, outcome.into_result());
+        if let SlotState::Waiting(_) = slot.state {
+            outcome.store_in(&mut slot.result);
+            if let SlotState::Waiting(waker) = std::mem::replace(&mut slot.state, SlotState::Completed) {
+                return Some(waker);
             }
-            return None;
+        } else {
+            self.complete_unawaited(index, outcome, report);
         }
-        outcome.store_in(&mut slot.result);
-        match std::mem::replace(&mut slot.state, SlotState::Completed) {
-            SlotState::Waiting(waker) => Some(waker),
-            _ => None,
-        }
+        None
     }
 
     /// Returns whether there is a result. If not, stores `waker`; `replaced` receives the one that it replaces.
@@ -181,16 +179,24 @@ impl PendingRequests {
         }
     }
 
-    /// Releases the slot of a request whose result no task waits for. Returns the delivery, if it is one.
+    /// Releases the slot of a request whose result no task waits for, and reports that of a delivery.
     #[cold]
-    fn release_unawaited(&mut self, index: u32) -> Option<DeliveryId> {
-        let delivery = match self.slots.get(index as usize)?.state {
-            SlotState::Delivery(delivery) => Some(delivery),
-            SlotState::Abandoned => None,
-            SlotState::Free(_) | SlotState::Waiting(_) | SlotState::Completed => return None,
-        };
-        self.release(index);
-        delivery
+    #[inline(never)]
+    fn complete_unawaited(
+        &mut self,
+        index: u32,
+        outcome: Outcome<'_>,
+        report: impl FnOnce(DeliveryId, RequestResult),
+    ) {
+        match self.slots.get(index as usize).map(|slot| &slot.state) {
+            Some(SlotState::Delivery(delivery)) => {
+                let delivery = *delivery;
+                self.release(index);
+                report(delivery, outcome.into_result());
+            }
+            Some(SlotState::Abandoned) => self.release(index),
+            None | Some(SlotState::Free(_) | SlotState::Waiting(_) | SlotState::Completed) => {}
+        }
     }
 
     #[inline]

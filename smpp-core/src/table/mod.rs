@@ -7,6 +7,7 @@ mod hash;
 mod index;
 mod order;
 mod slab;
+mod tagged;
 
 pub(crate) use hash::HashKey;
 #[cfg(test)]
@@ -14,3 +15,4 @@ pub(crate) use hash::splitmix;
 pub(crate) use index::{Chain, Index};
 pub(crate) use order::Order;
 pub(crate) use slab::{NONE, Slab, Slot};
+pub(crate) use tagged::TagIndex;

@@ -297,7 +297,7 @@ impl TagIndex {
         } else if u64::from(self.len) < FEWEST * u64::from(self.table.lines)
             && self.table.lines > CHUNK as u32
         {
-            self.move_to((self.table.lines / 8 * 5).max(CHUNK as u32));
+            self.move_to((self.table.lines / 16 * 11).max(CHUNK as u32));
         }
     }
 
@@ -376,7 +376,7 @@ mod tests {
             assert_eq!(self.index.len as usize, self.model.len());
             // There are so many lines that few are full, and so few that an entry takes 18 octets at most.
             let (lines, len) = (u64::from(self.lines()), self.model.len() as u64);
-            assert!(len <= lines * 15 / 2 + 1, "{len} in {lines} lines");
+            assert!(len <= lines * 15 / 2, "{len} in {lines} lines");
             assert!(lines <= (len + 1) * 2 / 7 || lines == CHUNK as u64, "{len} in {lines} lines");
         }
 

@@ -70,8 +70,7 @@ impl ReceiptTracker {
             return;
         }
         self.loaded = LOADED_AT_ONCE - 1;
-        let (list, mut hashes) =
-            (if are_done { &self.done } else { &self.waiting }, [0; LOADED_AT_ONCE]);
+        let (list, mut hashes) = (if are_done { &self.done } else { &self.waiting }, [0; LOADED_AT_ONCE]);
         for (hash, number) in hashes.iter_mut().zip(list.iter()) {
             *hash = self.nodes.get(number).map_or(0, |node| node.id_hash);
         }

@@ -1,7 +1,7 @@
 //! The segments that wait for delivery receipts, and the matching of receipts to them.
 //!
 //! Each segment is a node of one table. The segments of a message are linked, an [`Order`] has the messages in order of time,
-//! and two hash indexes find a segment by its id and a message of several segments by its number. So each operation
+//! a [`TagIndex`] finds a segment by its id, and an [`Index`] a message of several segments by its number. So each operation
 //! touches a few nodes, however many segments wait, and a segment takes less than 160 octets in all, whatever id an SMSC gives
 //! it.
 //!
@@ -436,32 +436,6 @@ impl ReceiptTracker {
             previous,
         };
         Match::New(matched, recorded_in)
-    }
-
-    /// Records the receipt of a message of one segment.
-    #[inline(always)]
-    fn match_only(&mut self, now: Instant, number: u32, receipt: (MessageState, bool)) -> Option<Match> {
-        let node = self.nodes.get_mut(number)?;
-        match node.known(receipt) {
-            Known::Unacknowledged => return Some(Match::Unacknowledged),
-            Known::Acknowledged => return Some(Match::Repeated),
-            Known::New => {}
-        }
-        let (state, is_final) = receipt;
-        let previous = node.last.filter(|_| is_final);
-        node.unacknowledged |= bit(state, is_final);
-        let matched = ReceiptMatch {
-            message: node.number,
-            key: node.key.clone(),
-            destination: node.destination,
-            segment: node.segment,
-            segments: 1,
-            pending: 0,
-            message_state: None,
-            previous,
-        };
-        let (pending, message_state) = self.record_only(now, number, receipt);
-        Some(Match::New(ReceiptMatch { pending, message_state, ..matched }, number))
     }
 
     /// Returns the node that a receipt is about: `named`, unless several segments or recipients of the message have its id.

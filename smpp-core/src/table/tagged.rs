@@ -1,11 +1,11 @@
-//! A hash index of numbers: each entry has the hash beside the number, so only the entries with the same hash are looked at.
+//! A hash index of numbers. It has the hash of each beside the number, so it never looks at what the number stands for.
 //!
-//! The entries are in lines of 64 octets, which a processor loads at once, and an entry is in the line that its hash says, or
-//! in one of the next if that is full. So a lookup takes one line, and the index touches nothing of what the numbers are
-//! those of: memory that is not in the processor's cache costs the most.
+//! The entries are in lines of 64 octets, which a processor loads at once. The hash says which line an entry belongs to; if
+//! that is full, the entry is in one of the next lines, and each line counts the entries that have passed it. So most lookups take one
+//! line, and a removal moves no entry of another line. Memory that is not in the processor's cache costs the most.
 //!
-//! If there are too many or too few entries for the lines, they move to another table, those of two lines with each entry that
-//! is added or removed. So no call does work that grows with the number of entries.
+//! If there are too many or too few entries for the lines, the entries move to another table: those of a few lines with each
+//! entry that is added or removed. So no call does work that grows with the number of entries.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;

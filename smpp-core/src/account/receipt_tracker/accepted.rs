@@ -1,9 +1,10 @@
-//! Receipts that are accepted as soon as they are matched: those of a message of one segment whose caller waits for them.
+//! Receipts of messages of one segment, the usual case: one node has all that is needed. Those whose caller waits for them are
+//! accepted as soon as they are matched.
 
 use super::node::{IdKey, Known, bit};
-use super::{NONE, ReceiptTracker, set_position};
+use super::{Match, NONE, ReceiptTracker, set_position};
 use crate::account::outcome::MessageNumber;
-use crate::account::receipt::ReceiptDestination;
+use crate::account::receipt::{ReceiptDestination, ReceiptMatch};
 use crate::pdu::MessageState;
 use crate::time::Instant;
 
@@ -75,5 +76,36 @@ impl ReceiptTracker {
             (node.position, node.is_done, node.at) = (position.unwrap_or(NONE), true, now);
         }
         (pending, message_state)
+    }
+
+    /// Records the receipt of a message of one segment.
+    #[inline(always)]
+    pub(super) fn match_only(
+        &mut self,
+        now: Instant,
+        number: u32,
+        receipt: (MessageState, bool),
+    ) -> Option<Match> {
+        let node = self.nodes.get_mut(number)?;
+        match node.known(receipt) {
+            Known::Unacknowledged => return Some(Match::Unacknowledged),
+            Known::Acknowledged => return Some(Match::Repeated),
+            Known::New => {}
+        }
+        let (state, is_final) = receipt;
+        let previous = node.last.filter(|_| is_final);
+        node.unacknowledged |= bit(state, is_final);
+        let matched = ReceiptMatch {
+            message: node.number,
+            key: node.key.clone(),
+            destination: node.destination,
+            segment: node.segment,
+            segments: 1,
+            pending: 0,
+            message_state: None,
+            previous,
+        };
+        let (pending, message_state) = self.record_only(now, number, receipt);
+        Some(Match::New(ReceiptMatch { pending, message_state, ..matched }, number))
     }
 }

@@ -18,6 +18,10 @@ const LINE: usize = 8;
 /// How many lines are allocated at once.
 const CHUNK: usize = 128;
 
+/// The fewest lines. They fit into one chunk, and are no power of two, so that the entries do not move in the same calls in which other
+/// tables grow.
+const MIN_LINES: u32 = 96;
+
 /// How many lines are moved when an entry is added.
 const MOVED: u32 = 2;
 
@@ -135,7 +139,7 @@ impl Table {
     /// Returns the line that an entry belongs to. The order of the hashes is that of the lines.
     #[inline(always)]
     fn home(&self, hash: u32) -> u32 {
-        (u64::from(hash) * u64::from(self.lines) >> 32) as u32
+        ((u64::from(hash) * u64::from(self.lines)) >> 32) as u32
     }
 
     #[inline(always)]
@@ -222,10 +226,7 @@ impl Table {
             to.push(*hash, *number);
         }
         if extent.passed > 0 {
-            self.move_passed(home, to);
-        }
-        if let Some((line, extent)) = self.line_mut(home) {
-            (*line, extent.used) = (Line::EMPTY, 0);
+            self.move_passed(home, extent.passed, to);
         }
         // The next line is in another chunk.
         if home as usize % CHUNK == CHUNK - 1
@@ -235,27 +236,36 @@ impl Table {
         }
     }
 
-    /// Moves the entries that belong to a line and are in later ones.
-    fn move_passed(&mut self, home: u32, to: &mut Self) {
-        let (mut at, mut passed) = (home, u8::MAX);
-        while passed > 0 {
-            at += 1;
-            let mut place = 0;
-            while let Some((line, extent)) = self.line(at)
-                && place < usize::from(extent.used)
-                && let Some((hash, number)) = line.get(place)
-            {
+    /// Moves the entries that belong to a line and are in later ones: this many, since all that belong to lines before it have been
+    /// moved.
+    fn move_passed(&mut self, home: u32, count: u8, to: &mut Self) {
+        let (mut at, mut rest) = (home + 1, count);
+        while let Some((_, extent)) = self.line(at) {
+            // The last ones are those that came when the line `home` was full.
+            for place in (0..usize::from(extent.used)).rev() {
+                let Some((hash, number)) = self.line(at).and_then(|(line, _)| line.get(place)) else {
+                    continue;
+                };
                 if self.home(hash) > home {
-                    place += 1;
                     continue;
                 }
                 if let Some((line, extent)) = self.line_mut(at) {
                     line.remove(extent, place);
                 }
-                self.return_from(at, home);
+                self.return_from(at, home + 1);
                 to.push(hash, number);
+                // If there may be more than are counted, the lines that they have passed say whether there are more.
+                if count < u8::MAX {
+                    rest -= 1;
+                    if rest == 0 {
+                        return;
+                    }
+                }
             }
-            passed = self.line(at).map_or(0, |(_, extent)| extent.passed);
+            if extent.passed == 0 {
+                return;
+            }
+            at += 1;
         }
     }
 }
@@ -272,7 +282,7 @@ pub(crate) struct TagIndex {
 
 impl TagIndex {
     pub(crate) const fn new() -> Self {
-        Self { table: Table::new(CHUNK as u32), next: None, moved: 0, len: 0 }
+        Self { table: Table::new(MIN_LINES), next: None, moved: 0, len: 0 }
     }
 
     /// Returns a number with this hash for which `matches` returns true.
@@ -320,10 +330,8 @@ impl TagIndex {
         }
         if self.next.is_some() {
             self.move_lines(MOVED_BY_REMOVAL);
-        } else if u64::from(self.len) < FEWEST * u64::from(self.table.lines)
-            && self.table.lines > CHUNK as u32
-        {
-            self.move_to((self.table.lines / 8 * 5).max(CHUNK as u32));
+        } else if u64::from(self.len) < FEWEST * u64::from(self.table.lines) && self.table.lines > MIN_LINES {
+            self.move_to((self.table.lines / 8 * 5).max(MIN_LINES));
         }
     }
 
@@ -403,7 +411,7 @@ mod tests {
             // There are so many lines that few are full, and so few that an entry takes 18 octets at most.
             let (lines, len) = (u64::from(self.lines()), self.model.len() as u64);
             assert!(len <= lines * 15 / 2, "{len} in {lines} lines");
-            assert!(lines * 12 <= len * 5 + 64 || lines == CHUNK as u64, "{len} in {lines} lines");
+            assert!(lines * 12 <= len * 5 + 64 || lines == u64::from(MIN_LINES), "{len} in {lines} lines");
         }
 
         fn insert(&mut self, number: u32, hash: u32) {
@@ -519,7 +527,7 @@ mod tests {
             }
             tested.remove(number);
         }
-        assert_eq!((tested.lines(), tested.chunks()), (CHUNK as u32, 1));
+        assert_eq!((tested.lines(), tested.chunks()), (MIN_LINES, 1));
     }
 
     /// A number whose entry does not exist, or belongs to another hash, changes nothing.

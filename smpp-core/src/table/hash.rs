@@ -145,7 +145,7 @@ mod tests {
                 for is_high in [false, true] {
                     let mut buckets = alloc::vec![0_u32; 2 * count as usize];
                     for hash in &hashes {
-                        let high = u64::from(*hash as u32) * (2 * count) >> 32;
+                        let high = (u64::from(*hash as u32) * (2 * count)) >> 32;
                         buckets[if is_high { high } else { hash % (2 * count) } as usize] += 1;
                     }
                     let empty = buckets.iter().filter(|nodes| **nodes == 0).count() as u64;

@@ -1,7 +1,7 @@
 //! The segments that wait for delivery receipts, and the matching of receipts to them.
 //!
 //! Each segment is a node of one table. The segments of a message are linked, an [`Order`] has the messages in order of time,
-//! and two hash indexes find a segment by its id and a message of several segments by its number. So each operation
+//! a [`TagIndex`] finds a segment by its id, and an [`Index`] a message of several segments by its number. So each operation
 //! touches a few nodes, however many segments wait, and a segment takes less than 160 octets in all, whatever id an SMSC gives
 //! it.
 //!
@@ -22,7 +22,7 @@ use alloc::vec::Vec;
 use core::mem;
 use core::time::Duration;
 
-use self::node::{ById, ByNumber, Node, bit};
+use self::node::{ByNumber, Known, Node, bit};
 use self::stored_id::StoredId;
 use super::link::{BindId, ShortBindId};
 use super::message_key::MessageKey;
@@ -32,7 +32,7 @@ use super::receipt::{ReceiptDestination, ReceiptMatch, ReportedReceipt};
 use crate::pdu::MessageState;
 use crate::provider::ReceiptScope;
 use crate::sms::{MessageIdKey, MessageIdPolicy};
-use crate::table::{HashKey, Index, NONE, Order, Slab};
+use crate::table::{HashKey, Index, NONE, Order, Slab, TagIndex};
 use crate::time::Instant;
 
 pub(super) use self::early::{EarlyReceipt, EarlyReceipts, recipient_of};
@@ -46,7 +46,7 @@ pub(super) struct ReceiptTracker {
     options: ReceiptOptions,
     hash_key: HashKey,
     nodes: Slab<Node>,
-    ids: Index<ById>,
+    ids: TagIndex,
     /// The messages of several segments.
     numbers: Index<ByNumber>,
     /// Messages that wait for receipts, in the order in which their first segments were accepted.
@@ -59,6 +59,8 @@ pub(super) struct ReceiptTracker {
     limited: BTreeMap<MessageNumber, (Instant, u32)>,
     /// How many segments wait for a final receipt that is due.
     awaited: usize,
+    /// How many removals of oldest messages need nothing that is not loaded yet: see [`load_oldest`](Self::load_oldest).
+    loaded: usize,
     pub(super) early: EarlyReceipts,
 }
 
@@ -69,13 +71,14 @@ impl ReceiptTracker {
             options,
             hash_key: HashKey::new(seed),
             nodes: Slab::new(),
-            ids: Index::new(),
+            ids: TagIndex::new(),
             numbers: Index::new(),
             waiting: Order::new(),
             done: Order::new(),
             deadlines: BTreeSet::new(),
             limited: BTreeMap::new(),
             awaited: 0,
+            loaded: 0,
             early: EarlyReceipts::new(options.early_capacity),
         }
     }
@@ -89,7 +92,7 @@ impl ReceiptTracker {
         if before.dialect.message_ids == policy {
             return;
         }
-        self.ids = Index::new();
+        self.ids = TagIndex::new();
         let segments = self.segments();
         for number in &segments {
             let Some(node) = self.nodes.get(*number) else { continue };
@@ -149,7 +152,7 @@ impl ReceiptTracker {
     #[inline(always)]
     fn find_id(&self, key: &IdKey<'_>, hash: u32) -> Option<u32> {
         let policy = self.policy();
-        self.ids.find(&self.nodes, hash, |node| node.id.has_key(policy, key))
+        self.ids.find(hash, |number| self.nodes.get(number).is_some_and(|node| node.id.has_key(policy, key)))
     }
 
     /// Returns the numbers of a message's nodes, the first one first.
@@ -240,7 +243,7 @@ impl ReceiptTracker {
             node.key = Some(key.clone());
         }
         self.awaited += usize::from(is_due);
-        self.ids.insert(&mut self.nodes, number);
+        self.ids.insert(hash, number);
         Some(number)
     }
 
@@ -314,15 +317,15 @@ impl ReceiptTracker {
         if let Some(node) = self.nodes.get_mut(number) {
             (node.is_indexed, node.is_shared) = (true, is_shared);
         }
-        self.ids.insert(&mut self.nodes, number);
+        self.ids.insert(hash, number);
     }
 
     /// Removes a segment from the index of ids: its id belongs to another one.
     #[cold]
     fn remove_from_index(&mut self, number: u32) {
-        self.ids.remove(&mut self.nodes, number);
         if let Some(node) = self.nodes.get_mut(number) {
             node.is_indexed = false;
+            self.ids.remove(node.id_hash, number);
         }
     }
 
@@ -390,8 +393,11 @@ impl ReceiptTracker {
         (state, is_final): (MessageState, bool),
         recipient: impl FnOnce() -> u32,
     ) -> Match {
-        let next = |named| self.next_of_id(named, (state, is_final), recipient);
-        let Some(named) = self.find_id(key, self.hash(key)).map(next) else { return Match::Unknown };
+        let Some(named) = self.find_id(key, self.hash(key)) else { return Match::Unknown };
+        if self.nodes.get(named).is_some_and(|node| node.total == 1) {
+            return self.match_only(now, named, (state, is_final)).unwrap_or(Match::Unknown);
+        }
+        let named = self.next_of_id(named, (state, is_final), recipient);
         let has_one_receipt = self.has_one_receipt();
         let Some(node) = self.nodes.get_mut(named) else { return Match::Unknown };
         let (segment, head) = (node.segment, node.head);
@@ -401,15 +407,12 @@ impl ReceiptTracker {
         } else {
             (named, node)
         };
+        match node.known((state, is_final)) {
+            Known::Unacknowledged => return Match::Unacknowledged,
+            Known::Acknowledged => return Match::Repeated,
+            Known::New => {}
+        }
         let new = bit(state, is_final);
-        // An intermediate receipt after the final one changes nothing: it counts as a repetition of the final one.
-        let known = node.last.filter(|_| !is_final).map_or(new, |last| bit(last, true));
-        if node.unacknowledged & known != 0 {
-            return Match::Unacknowledged;
-        }
-        if node.reported & known != 0 {
-            return Match::Repeated;
-        }
         node.reported |= new;
         node.unacknowledged |= new;
         let previous = node.last.filter(|_| is_final);

@@ -140,15 +140,20 @@ mod tests {
             for seed in [0, 1, 7, u64::MAX] {
                 let key = HashKey::new(seed);
                 let count = if name == "zeros" { 2048 } else { COUNT };
-                let mut buckets = alloc::vec![0_u32; 2 * count as usize];
-                for number in 0..count {
-                    buckets[(key.fast_hash(&id(number)) % (2 * count)) as usize] += 1;
+                let hashes: Vec<u64> = (0..count).map(|number| key.fast_hash(&id(number))).collect();
+                // One table uses the lowest bits of the hashes, another one the highest ones of 32 bits.
+                for is_high in [false, true] {
+                    let mut buckets = alloc::vec![0_u32; 2 * count as usize];
+                    for hash in &hashes {
+                        let high = (u64::from(*hash as u32) * (2 * count)) >> 32;
+                        buckets[if is_high { high } else { hash % (2 * count) } as usize] += 1;
+                    }
+                    let empty = buckets.iter().filter(|nodes| **nodes == 0).count() as u64;
+                    let longest = buckets.iter().max();
+                    // Of random hashes e^-0.5 of the buckets are empty: 60.7 %.
+                    assert!((118..125).contains(&(empty * 100 / count)), "{name}, {seed}: {empty} are empty");
+                    assert!(longest <= Some(&9), "{name}, {seed}: {longest:?} in one bucket");
                 }
-                let empty = buckets.iter().filter(|nodes| **nodes == 0).count() as u64;
-                let longest = buckets.iter().max();
-                // Of random hashes e^-0.5 of the buckets are empty: 60.7 %.
-                assert!((118..125).contains(&(empty * 100 / count)), "{name}, {seed}: {empty} are empty");
-                assert!(longest <= Some(&9), "{name}, {seed}: {longest:?} in one bucket");
             }
         }
     }

@@ -4,6 +4,7 @@
 //! removed: a list whose elements link to their neighbours would touch these too, and memory that is not in the processor's
 //! cache costs the most. Neighbouring chunks with few numbers become one.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::mem;
 
@@ -24,19 +25,23 @@ pub(crate) struct Order {
     freed: u32,
 }
 
+/// All that a removal changes is in one cache line.
+#[repr(align(64))]
 struct Chunk {
     /// A bit for each place.
     used: [u64; 4],
     /// How many places are used.
     len: u32,
+    /// How many places have been used.
+    filled: u32,
     next: u32,
     previous: u32,
     /// The numbers, and what is left of those that were removed.
-    numbers: Vec<u32>,
+    numbers: Option<Box<[u32; CHUNK as usize]>>,
 }
 
 impl Chunk {
-    const EMPTY: Self = Self { used: [0; 4], len: 0, next: NONE, previous: NONE, numbers: Vec::new() };
+    const EMPTY: Self = Self { used: [0; 4], len: 0, filled: 0, next: NONE, previous: NONE, numbers: None };
 
     /// Returns the places that are used, in order.
     fn places(&self) -> impl Iterator<Item = u32> {
@@ -51,7 +56,23 @@ impl Chunk {
     }
 
     fn numbers(&self) -> impl Iterator<Item = u32> {
-        self.places().filter_map(|place| self.numbers.get(place as usize).copied())
+        self.places().filter_map(|place| self.number(place))
+    }
+
+    fn number(&self, place: u32) -> Option<u32> {
+        self.numbers.as_ref()?.get(place as usize).copied()
+    }
+
+    /// Puts a number at the next place, and returns it.
+    #[inline]
+    fn push(&mut self, number: u32) -> Option<u32> {
+        let place = self.filled;
+        *self.numbers.as_mut()?.get_mut(place as usize)? = number;
+        let (word, bit) = self.bit(place)?;
+        *word |= bit;
+        self.filled += 1;
+        self.len += 1;
+        Some(place)
     }
 
     /// Returns the word of `used` with the bit of a place, and the bit.
@@ -77,7 +98,7 @@ impl Order {
     /// [`remove`](Self::remove).
     #[inline]
     pub(crate) fn push(&mut self, number: u32, set_position: impl FnMut(u32, u32)) -> Option<u32> {
-        let is_full = |chunk: &Chunk| chunk.numbers.len() >= CHUNK as usize;
+        let is_full = |chunk: &Chunk| chunk.filled >= CHUNK;
         if self.chunk(self.last).is_none_or(is_full) {
             match self.chunk(self.last) {
                 Some(last) if last.len <= MERGED => self.collect(self.last, NONE, set_position),
@@ -85,12 +106,7 @@ impl Order {
             }
         }
         let index = self.last;
-        let chunk = self.chunk_mut(index)?;
-        let place = chunk.numbers.len() as u32;
-        chunk.numbers.push(number);
-        chunk.len += 1;
-        let (word, bit) = chunk.bit(place)?;
-        *word |= bit;
+        let place = self.chunk_mut(index)?.push(number)?;
         Some(index * CHUNK + place)
     }
 
@@ -98,7 +114,7 @@ impl Order {
     pub(crate) fn first(&self) -> Option<u32> {
         let chunk = self.chunk(self.first)?;
         let (word, bits) = chunk.used.iter().enumerate().find(|(_, bits)| **bits != 0)?;
-        chunk.numbers.get(64 * word + bits.trailing_zeros() as usize).copied()
+        chunk.number(64 * word as u32 + bits.trailing_zeros())
     }
 
     /// Returns the numbers in order.
@@ -138,7 +154,7 @@ impl Order {
     /// Uses the places of the last chunk again.
     fn clear_last(&mut self) {
         if let Some(chunk) = self.chunk_mut(self.last) {
-            chunk.numbers.clear();
+            chunk.filled = 0;
         }
     }
 
@@ -150,19 +166,11 @@ impl Order {
         for (number, place) in numbers.iter().zip(0..) {
             set_position(*number, index * CHUNK + place);
         }
-        let is_last = index == self.last;
         let Some(chunk) = self.chunk_mut(index) else { return };
-        chunk.len = numbers.len() as u32;
         // At most half of the places.
-        for (bits, word) in chunk.used.iter_mut().zip(0..) {
-            let count = chunk.len.saturating_sub(64 * word).min(64);
-            *bits = u64::MAX.checked_shr(64 - count).unwrap_or(0);
-        }
-        if is_last {
-            chunk.numbers.clear();
-            chunk.numbers.extend_from_slice(&numbers);
-        } else {
-            chunk.numbers = numbers;
+        (chunk.used, chunk.len, chunk.filled) = ([0; 4], 0, 0);
+        for number in numbers {
+            chunk.push(number);
         }
         self.free(next);
     }
@@ -177,7 +185,7 @@ impl Order {
         let chunk = self.chunk_mut(index)?;
         let freed = mem::replace(&mut chunk.next, NONE);
         chunk.previous = previous;
-        chunk.numbers.reserve_exact(CHUNK as usize);
+        chunk.numbers = Some(Box::new([0; CHUNK as usize]));
         (self.freed, self.last) = (freed, index);
         match self.chunk_mut(previous) {
             Some(previous) => previous.next = index,
@@ -245,7 +253,7 @@ mod tests {
         }
 
         fn chunks(&self) -> usize {
-            self.order.chunks.iter().filter(|chunk| chunk.numbers.capacity() > 0).count()
+            self.order.chunks.iter().filter(|chunk| chunk.numbers.is_some()).count()
         }
     }
 

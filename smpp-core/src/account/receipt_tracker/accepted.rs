@@ -1,9 +1,10 @@
-//! Receipts that are accepted as soon as they are matched: those of a message of one segment whose caller waits for them.
+//! Receipts of messages of one segment, the usual case: one node has all that is needed. Those whose caller waits for them are
+//! accepted as soon as they are matched.
 
-use super::node::{IdKey, bit};
-use super::{NONE, ReceiptTracker, set_position};
+use super::node::{IdKey, Known, bit};
+use super::{Match, NONE, ReceiptTracker, set_position};
 use crate::account::outcome::MessageNumber;
-use crate::account::receipt::ReceiptDestination;
+use crate::account::receipt::{ReceiptDestination, ReceiptMatch};
 use crate::pdu::MessageState;
 use crate::time::Instant;
 
@@ -26,13 +27,8 @@ impl ReceiptTracker {
     ) -> Option<NewReceipt> {
         let number = self.find_id(key, self.hash(key))?;
         let node = self.nodes.get(number)?;
-        let is_only = node.total == 1 && node.is_complete && !node.is_shared;
-        let known = match node.last {
-            Some(last) if !is_final => bit(last, true),
-            _ => bit(state, is_final),
-        };
-        let is_new = (node.unacknowledged | node.reported) & known == 0;
-        (is_only && is_new && node.destination == ReceiptDestination::Sent).then_some(NewReceipt {
+        let is_new = node.known((state, is_final)) == Known::New;
+        (node.total == 1 && is_new && node.destination == ReceiptDestination::Sent).then_some(NewReceipt {
             message: node.number,
             previous: node.last.filter(|_| is_final),
             node: number,
@@ -46,9 +42,20 @@ impl ReceiptTracker {
         &mut self,
         now: Instant,
         new: &NewReceipt,
+        receipt: (MessageState, bool),
+    ) -> (u8, Option<MessageState>) {
+        self.record_only(now, new.node, receipt)
+    }
+
+    /// As [`record_accepted`](Self::record_accepted), for a node of a message of one segment.
+    #[inline(always)]
+    pub(super) fn record_only(
+        &mut self,
+        now: Instant,
+        number: u32,
         (state, is_final): (MessageState, bool),
     ) -> (u8, Option<MessageState>) {
-        let Some(node) = self.nodes.get_mut(new.node) else { return (0, None) };
+        let Some(node) = self.nodes.get_mut(number) else { return (0, None) };
         node.reported |= bit(state, is_final);
         if is_final {
             node.last = Some(state);
@@ -63,11 +70,42 @@ impl ReceiptTracker {
         }
         let (position, list) = (node.position, if node.is_done { &mut self.done } else { &mut self.waiting });
         list.remove(position, set_position(&mut self.nodes));
-        let position = self.done.push(new.node, set_position(&mut self.nodes));
-        if let Some(node) = self.nodes.get_mut(new.node) {
+        let position = self.done.push(number, set_position(&mut self.nodes));
+        if let Some(node) = self.nodes.get_mut(number) {
             // There are more positions than nodes can exist.
             (node.position, node.is_done, node.at) = (position.unwrap_or(NONE), true, now);
         }
         (pending, message_state)
+    }
+
+    /// Records the receipt of a message of one segment.
+    #[inline(always)]
+    pub(super) fn match_only(
+        &mut self,
+        now: Instant,
+        number: u32,
+        receipt: (MessageState, bool),
+    ) -> Option<Match> {
+        let node = self.nodes.get_mut(number)?;
+        match node.known(receipt) {
+            Known::Unacknowledged => return Some(Match::Unacknowledged),
+            Known::Acknowledged => return Some(Match::Repeated),
+            Known::New => {}
+        }
+        let (state, is_final) = receipt;
+        let previous = node.last.filter(|_| is_final);
+        node.unacknowledged |= bit(state, is_final);
+        let matched = ReceiptMatch {
+            message: node.number,
+            key: node.key.clone(),
+            destination: node.destination,
+            segment: node.segment,
+            segments: 1,
+            pending: 0,
+            message_state: None,
+            previous,
+        };
+        let (pending, message_state) = self.record_only(now, number, receipt);
+        Some(Match::New(ReceiptMatch { pending, message_state, ..matched }, number))
     }
 }

@@ -1,6 +1,7 @@
 //! Removing messages: those that are too old, and those that exceed the capacity.
 
 use alloc::vec::Vec;
+use core::hint::black_box;
 
 use super::{ExpiredMessage, ReceiptTracker, Removed};
 use crate::table::Order;
@@ -8,6 +9,9 @@ use crate::time::Instant;
 
 /// How much one call does at once, so that no call takes long.
 pub(super) const REMOVED_AT_ONCE: usize = 64;
+
+/// Of how many messages the memory is loaded at once.
+const LOADED_AT_ONCE: usize = 16;
 
 /// How many chunks of messages are forgotten in one call at shutdown.
 const CHUNKS_AT_ONCE: usize = 64;
@@ -21,6 +25,7 @@ impl ReceiptTracker {
                 break;
             }
             let Some(oldest) = self.done.first() else { break };
+            self.load_oldest(true);
             self.remove(oldest);
         }
         self.nodes.len() + segments <= self.options.capacity
@@ -35,9 +40,11 @@ impl ReceiptTracker {
                 .filter(|head| self.nodes.get(*head).is_some_and(|node| is_over || now - node.at >= max_age))
         };
         if let Some(done) = due(self.done.first(), self.options.remember_completed) {
+            self.load_oldest(true);
             return self.remove(done).map(|_| Removed::Done);
         }
         if let Some(waiting) = due(self.waiting.first(), self.options.max_age) {
+            self.load_oldest(false);
             return self.remove(waiting).map(Removed::Expired);
         }
         for _ in 0..REMOVED_AT_ONCE {
@@ -52,6 +59,22 @@ impl ReceiptTracker {
             }
         }
         None
+    }
+
+    /// Before each [`LOADED_AT_ONCE`]th removal of the oldest message of a list, loads what the next ones will need. The processor
+    /// waits once for all of it, instead of twice for each message: first for the node, then for the line of the index.
+    #[inline]
+    fn load_oldest(&mut self, are_done: bool) {
+        if let Some(loaded) = self.loaded.checked_sub(1) {
+            self.loaded = loaded;
+            return;
+        }
+        self.loaded = LOADED_AT_ONCE - 1;
+        let (list, mut hashes) = (if are_done { &self.done } else { &self.waiting }, [0; LOADED_AT_ONCE]);
+        for (hash, number) in hashes.iter_mut().zip(list.iter()) {
+            *hash = self.nodes.get(number).map_or(0, |node| node.id_hash);
+        }
+        black_box(hashes.into_iter().fold(0, |all, hash| all ^ self.ids.load(hash)));
     }
 
     /// Returns whether more segments are tracked than [`ReceiptOptions::capacity`].
@@ -98,7 +121,7 @@ impl ReceiptTracker {
                 ids.extend(node.id.to_message_id().map(|id| (node.segment, id)));
             }
             if node.is_indexed {
-                self.ids.remove(&mut self.nodes, this);
+                self.ids.remove(node.id_hash, this);
             }
             self.nodes.free_node(this);
             next = sibling;
@@ -110,10 +133,10 @@ impl ReceiptTracker {
 
     /// Removes a message of one segment that has its receipt: the usual case.
     fn remove_done(&mut self, head: u32) -> Option<ExpiredMessage> {
-        if self.nodes.get(head)?.is_indexed {
-            self.ids.remove(&mut self.nodes, head);
-        }
         let node = self.nodes.get_mut(head)?;
+        if node.is_indexed {
+            self.ids.remove(node.id_hash, head);
+        }
         let (number, key) = (node.number, node.key.take());
         self.nodes.free_node(head);
         Some(ExpiredMessage { number, ids: Vec::new(), key })

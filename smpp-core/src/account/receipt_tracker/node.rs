@@ -12,47 +12,41 @@ use crate::sms::{MessageIdKey, MessageIdPolicy, Receipt, digest};
 use crate::table::{Chain, NONE, Slot};
 use crate::time::Instant;
 
-/// A tracked segment: 128 octets. The alignment puts each into two cache lines that processors load together.
-#[repr(align(128))]
+/// A tracked segment: 128 octets, two cache lines. The id is in the first one, and what a message of one segment needs apart
+/// from its id in the second one.
+#[repr(C, align(128))]
 pub(super) struct Node {
     pub(super) id: StoredId,
+    /// The bind that sent the segment.
+    pub(super) bind: ShortBindId,
+    /// Of a submit_multi with several recipients, a number made of the address of this one: see [`recipient`]. Otherwise 0.
+    pub(super) recipient: u32,
+    /// The first node of the message.
+    pub(super) head: u32,
+    /// Of the first node, the next one in the same bucket of the index of messages.
+    pub(super) number_next: u32,
+    pub(super) segment: u8,
+    /// Whether another segment of the message has the same id.
+    pub(super) is_shared: bool,
+    /// Of the first node: how many segments of the message are tracked.
+    pub(super) accepted: u8,
     pub(super) number: MessageNumber,
     /// The hash of the id's key.
     pub(super) id_hash: u32,
-    /// The next node in the same bucket of the index of ids; of a vacant node, the next vacant one.
-    pub(super) id_next: u32,
-    /// The first node of the message.
-    pub(super) head: u32,
-    /// The next segment of the message.
+    /// The next segment of the message; of a vacant node, the next vacant one.
     pub(super) sibling: u32,
     /// The receipts that were emitted: see [`bit`].
     pub(super) reported: u32,
     /// The receipts of `reported` that the application has not acknowledged yet.
     pub(super) unacknowledged: u32,
-    /// Of a submit_multi with several recipients, a number made of the address of this one: see [`recipient`]. Otherwise 0.
-    pub(super) recipient: u32,
-    /// The bind that sent the segment.
-    pub(super) bind: ShortBindId,
-    pub(super) segment: u8,
     /// The state in the last final receipt.
     pub(super) last: Option<MessageState>,
     /// Whether the index of ids has the node: of several segments with the same id it has one.
     pub(super) is_indexed: bool,
-    /// Whether another segment of the message has the same id.
-    pub(super) is_shared: bool,
     // The fields below are those of the message, in its first node.
-    pub(super) number_next: u32,
-    /// The position in the order of the messages by time.
-    pub(super) position: u32,
-    /// When the first segment was accepted; of a message that has all its receipts, when the last one arrived.
-    pub(super) at: Instant,
-    pub(super) key: Option<MessageKey>,
-    pub(super) destination: ReceiptDestination,
     /// How many segments the message has.
     pub(super) total: u8,
-    /// How many of them are tracked.
-    pub(super) accepted: u8,
-    /// How many of these lack their final receipt.
+    /// How many of those that are tracked lack their final receipt.
     pub(super) open: u8,
     /// Whether no further segment will be accepted.
     pub(super) is_complete: bool,
@@ -60,6 +54,12 @@ pub(super) struct Node {
     pub(super) is_due: bool,
     /// Whether the message is complete and has all its receipts.
     pub(super) is_done: bool,
+    pub(super) destination: ReceiptDestination,
+    /// The position in the order of the messages by time.
+    pub(super) position: u32,
+    /// When the first segment was accepted; of a message that has all its receipts, when the last one arrived.
+    pub(super) at: Instant,
+    pub(super) key: Option<MessageKey>,
 }
 
 /// Returns the bit of a receipt. The states that no version of SMPP defines share one.
@@ -76,7 +76,33 @@ pub(in crate::account) fn recipient(address: &[u8]) -> u32 {
 /// The number of a recipient whose address is not known any more.
 pub(in crate::account) const UNKNOWN_RECIPIENT: u32 = 1;
 
+/// Whether a receipt was emitted before.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Known {
+    New,
+    /// The application has not acknowledged it yet.
+    Unacknowledged,
+    Acknowledged,
+}
+
 impl Node {
+    /// Returns whether a receipt with this state, final or not, was emitted before. An intermediate receipt after the final one
+    /// changes nothing: it counts as a repetition of the final one.
+    #[inline(always)]
+    pub(super) fn known(&self, (state, is_final): (MessageState, bool)) -> Known {
+        let known = match self.last {
+            Some(last) if !is_final => bit(last, true),
+            _ => bit(state, is_final),
+        };
+        if self.unacknowledged & known != 0 {
+            Known::Unacknowledged
+        } else if self.reported & known != 0 {
+            Known::Acknowledged
+        } else {
+            Known::New
+        }
+    }
+
     /// Returns the final state that counts once the application has refused the last one: `previous`. If it has refused that
     /// too, another one that was emitted and not refused, rather one that it has accepted.
     pub(super) fn final_state_before(&self, previous: Option<MessageState>) -> Option<MessageState> {
@@ -92,7 +118,6 @@ impl Default for Node {
             id: StoredId::default(),
             number: MessageNumber(0),
             id_hash: 0,
-            id_next: NONE,
             head: NONE,
             sibling: NONE,
             reported: 0,
@@ -122,35 +147,12 @@ impl Slot for Node {
     const CHUNK: u32 = 256;
 
     fn vacant_link(&mut self) -> &mut u32 {
-        &mut self.id_next
+        &mut self.sibling
     }
 
     fn vacate(&mut self) {
         // What else is there is not read: no message has this number, which an acknowledgement compares first.
         (self.number, self.key) = (MessageNumber(u64::MAX), None);
-    }
-}
-
-/// The index of segments by id.
-pub(super) struct ById;
-
-impl Chain for ById {
-    type Node = Node;
-
-    const BUCKETS: usize = 1024;
-
-    const PER_NODE: u32 = 1;
-
-    fn hash(node: &Node) -> u32 {
-        node.id_hash
-    }
-
-    fn link(node: &mut Node) -> &mut u32 {
-        &mut node.id_next
-    }
-
-    fn next(node: &Node) -> u32 {
-        node.id_next
     }
 }
 

@@ -154,6 +154,11 @@ impl StoredId {
             (Self::Whole { length, octets }, IdKey::Exact(id)) => {
                 octets.get(..usize::from(*length)).is_some_and(|octets| octets == *id)
             }
+            // The key is made of the length and the octets.
+            (Self::Whole { length, octets }, IdKey::Key(key)) if policy == MessageIdPolicy::EXACT => {
+                let id = octets.get(..usize::from(*length));
+                key.as_octets().split_first().is_some_and(|(first, key)| first == length && id == Some(key))
+            }
             (Self::Key { length, octets }, IdKey::Key(key)) => {
                 octets.get(..usize::from(*length)) == Some(key.as_octets())
             }

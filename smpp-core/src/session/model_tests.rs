@@ -25,7 +25,7 @@ use reference::{DRAIN_TIMEOUT, ENQUIRE_LINK_INTERVAL, Model, Options, RESPONSE_T
 use step::{Answer, Ended, Reported, Step, Tag, Target};
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig::with_cases(4 * ProptestConfig::default().cases))]
 
     #[test]
     fn a_session_behaves_like_the_model(scenario in scenario()) {

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::common::{message, watched};
-use smpp_proto::account::{Binds, Credentials, Message, Options};
+use smpp_proto::account::{Backoff, Binds, Credentials, Message, Options};
 use smpp_proto::provider::Provider;
 use smpp_proto::session::{CloseReason, Config};
 use smpp_proto::{RegisteredDelivery, SubmitSm};
@@ -206,8 +206,11 @@ fn an_account_reconnects_at_once_after_a_failed_write() {
         watched(move || {
             let smsc = smsc(secure);
             let ((breaks, stopped), dialer) = breaking();
+            // The next connection follows after this delay, not after that of a read.
+            let delay = Duration::from_millis(20);
+            let options = options().backoff(Backoff::default().initial(delay).max(delay));
             let connector =
-                AccountConnector::new(&smsc.endpoint(), options()).tls(smsc.client_tls()).dial(dialer);
+                AccountConnector::new(&smsc.endpoint(), options).tls(smsc.client_tls()).dial(dialer);
             let (account, _arrivals) = connector.connect().unwrap();
             breaks.store(true, Ordering::SeqCst);
             let first = account.send(&Message::submit_sm(&message()));

@@ -10,7 +10,8 @@ mod list;
 mod smsc;
 mod stage;
 
-use std::panic;
+use std::sync::Mutex;
+use std::{panic, thread};
 
 use drivers::{Start, blocking, tokio};
 use stage::Stage;
@@ -24,24 +25,41 @@ struct Scenario {
 
 fn run(start: fn() -> Start) {
     let filter = std::env::var("SCENARIO").unwrap_or_default();
-    let mut differences = Vec::new();
-    for scenario in list::all().filter(|scenario| scenario.name.contains(&filter)) {
-        println!("{}", scenario.name);
-        let play = scenario.play;
-        let log = panic::catch_unwind(move || {
-            crate::common::watched(move || {
-                let mut stage = Stage::new(start());
-                play(&mut stage);
-                stage.into_log()
-            })
-        });
-        match log {
-            Ok(log) if log == scenario.expected => {}
-            Ok(log) => differences.push(format!("{}:\n{}", scenario.name, as_source(&log))),
-            Err(_) => differences.push(format!("{}: panicked, see above", scenario.name)),
+    let scenarios = Mutex::new(list::all().filter(|scenario| scenario.name.contains(&filter)));
+    let next = || scenarios.lock().unwrap().next();
+    let differences = Mutex::new(Vec::new());
+    // Side by side: some of them wait for a timeout.
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while let Some(scenario) = next() {
+                    println!("{}", scenario.name);
+                    if let Some(difference) = difference(start, scenario) {
+                        differences.lock().unwrap().push(difference);
+                    }
+                }
+            });
         }
-    }
+    });
+    let differences = differences.into_inner().unwrap();
     assert!(differences.is_empty(), "other logs than expected:\n\n{}", differences.join("\n\n"));
+}
+
+/// Runs a scenario. Returns its log if that is another one than expected.
+fn difference(start: fn() -> Start, scenario: &Scenario) -> Option<String> {
+    let play = scenario.play;
+    let log = panic::catch_unwind(move || {
+        crate::common::watched(move || {
+            let mut stage = Stage::new(start());
+            play(&mut stage);
+            stage.into_log()
+        })
+    });
+    match log {
+        Ok(log) if log == scenario.expected => None,
+        Ok(log) => Some(format!("{}:\n{}", scenario.name, as_source(&log))),
+        Err(_) => Some(format!("{}: panicked, see above", scenario.name)),
+    }
 }
 
 /// Shows a log in the form of a scenario's.

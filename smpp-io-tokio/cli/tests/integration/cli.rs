@@ -317,12 +317,12 @@ fn load_through_an_account() {
             &["--blocking", "--receipts", "--connections", "2"],
             &["--blocking", "--receipts", "--outstanding", "300", "--threads", "4"],
         ] {
-            let arguments = [&["load", "--account", "--messages", "1000", "--json"], variant].concat();
+            let arguments = [&["load", "--account", "--messages", "500", "--json"], variant].concat();
             let (status, text, error) = run(smpp(&arguments));
             assert_eq!(status, 0, "{variant:?}: {text}{error}");
             let result: serde_json::Value = serde_json::from_str(&text).unwrap();
-            assert_eq!(result["accepted"], 1000, "{text}");
-            let receipts = if variant.contains(&"--receipts") { 1000 } else { 0 };
+            assert_eq!(result["accepted"], 500, "{text}");
+            let receipts = if variant.contains(&"--receipts") { 500 } else { 0 };
             assert_eq!(result["receipts"], receipts, "{variant:?}: {text}");
             assert!(result["peak_memory"].as_u64().is_none_or(|octets| octets > 1 << 20), "{text}");
         }

@@ -57,11 +57,11 @@ impl Smsc {
         events
     }
 
-    /// Waits until a bind has accepted a message of a phone.
-    pub(crate) fn wait_for_accepted_message(&mut self) {
+    /// Waits until a bind has accepted a message of a phone. Returns this event and those before it.
+    pub(crate) fn wait_for_accepted_message(&mut self) -> Vec<Value> {
         self.wait_for(|event| {
             event["event"] == "deliver_sm" && event["receipt"].is_null() && event["error"].is_null()
-        });
+        })
     }
 
     /// Kills the SMSC and returns its other events.

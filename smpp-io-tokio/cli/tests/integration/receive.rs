@@ -237,14 +237,19 @@ fn a_text_forges_no_line_and_controls_no_terminal() {
     });
 }
 
-/// Delivers long texts: a few of their lines fill a pipe.
+/// How many long lines are more than a pipe, the thread that prints and its queue of 1 MiB hold together.
 #[cfg(unix)]
-fn deliver_long(bound: &BoundSession, count: usize) {
+const LONG_LINES: usize = 15;
+
+/// Delivers texts with long lines: each octet is a control character, which is printed as `\u{9b}`.
+#[cfg(unix)]
+fn deliver_long_lines(bound: &BoundSession) {
     use smpp_proto::{Tag, Tlv, Tlvs};
-    let text = "x".repeat(60_000);
-    let tlvs = [Tlv::new(Tag::MESSAGE_PAYLOAD, text.as_bytes()).unwrap()];
-    for _ in 0..count {
-        bound.peer().deliver(&DeliverSm { tlvs: Tlvs::list(&tlvs), ..DeliverSm::default() }).unwrap();
+    let tlvs = [Tlv::new(Tag::MESSAGE_PAYLOAD, &[0x9b; 16_000]).unwrap()];
+    let message =
+        DeliverSm { data_coding: DataCoding::LATIN1, tlvs: Tlvs::list(&tlvs), ..DeliverSm::default() };
+    for _ in 0..LONG_LINES {
+        bound.peer().deliver(&message).unwrap();
     }
 }
 
@@ -254,40 +259,49 @@ fn terminate(receiver: &Receiver) {
 }
 
 #[cfg(unix)]
+fn leave_output_unread(adapter: &[&str]) {
+    let file = new_file(&format!("unread{}", adapter.concat()));
+    let server = server();
+    let mut receiver = Receiver::start(adapter, &server, &file);
+    let peer = bound(&server);
+    deliver_long_lines(&peer);
+    assert_eq!(stored(&file).0.len(), LONG_LINES, "each was acknowledged after it was stored");
+    // Who reads after all sees where lines are missing, and the lines after them.
+    let mut lines = BufReader::new(receiver.0.stdout.as_mut().unwrap()).lines().map(Result::unwrap);
+    let notice = lines.find(|line| !line.starts_with("message ")).unwrap();
+    let left_out = notice.strip_suffix(" lines left out: the output is not read").unwrap();
+    let left_out: usize = left_out.strip_prefix("... ").unwrap().parse().unwrap();
+    assert!((1..LONG_LINES).contains(&left_out), "{notice}");
+    deliver(&peer, "read").unwrap();
+    assert!(lines.next().unwrap().ends_with(": read"));
+    // Again nobody reads; SIGTERM ends it.
+    deliver_long_lines(&peer);
+    terminate(&receiver);
+    let stdout = receiver.0.stdout.take();
+    let (code, error) = receiver.end();
+    drop(stdout);
+    assert_eq!(code, Some(0), "{error}");
+    let mut end = error.lines().skip_while(|line| *line != "stopped: closed by unbind of this side");
+    assert!(end.next().is_some(), "{error}");
+    let notice = end.next().unwrap();
+    assert!(
+        notice.starts_with("... ") && notice.ends_with(" lines left out: the output is not read"),
+        "{error}"
+    );
+    assert_eq!(stored(&file).0.len(), 2 * LONG_LINES + 1);
+    fs::remove_file(&file).unwrap();
+}
+
+/// The adapters side by side: at its end, each command waits a second for its output to be read.
+#[cfg(unix)]
 #[test]
 fn an_output_that_nobody_reads_stops_nothing() {
-    const COUNT: usize = 40;
     with_timeout(|| {
-        for adapter in ADAPTERS {
-            let file = new_file("unread");
-            let server = server();
-            let mut receiver = Receiver::start(adapter, &server, &file);
-            let peer = bound(&server);
-            deliver_long(&peer, COUNT);
-            assert_eq!(stored(&file).0.len(), COUNT, "each was acknowledged after it was stored");
-            // Who reads after all sees where lines are missing, and the lines after them.
-            let mut lines = BufReader::new(receiver.0.stdout.as_mut().unwrap()).lines().map(Result::unwrap);
-            let notice = lines.find(|line| !line.starts_with("message ")).unwrap();
-            let left_out = notice.strip_suffix(" lines left out: the output is not read").unwrap();
-            let left_out: usize = left_out.strip_prefix("... ").unwrap().parse().unwrap();
-            assert!((1..COUNT).contains(&left_out), "{notice}");
-            deliver(&peer, "read").unwrap();
-            assert!(lines.next().unwrap().ends_with(": read"));
-            // Again nobody reads; SIGTERM ends it.
-            deliver_long(&peer, COUNT);
-            terminate(&receiver);
-            let stdout = receiver.0.stdout.take();
-            let (code, error) = receiver.end();
-            drop(stdout);
-            assert_eq!(code, Some(0), "{error}");
-            let end = error.lines().collect::<Vec<_>>();
-            assert_eq!(end[1], "stopped: closed by unbind of this side");
-            assert!(
-                end[2].starts_with("... ") && end[2].ends_with(" lines left out: the output is not read")
-            );
-            assert_eq!(stored(&file).0.len(), 2 * COUNT + 1);
-            fs::remove_file(&file).unwrap();
-        }
+        thread::scope(|scope| {
+            for adapter in ADAPTERS {
+                scope.spawn(|| leave_output_unread(adapter));
+            }
+        });
     });
 }
 
@@ -301,11 +315,11 @@ fn a_closed_output_ends_only_the_printing() {
             let mut receiver = Receiver::start(adapter, &server, &file);
             drop(receiver.0.stdout.take());
             let peer = bound(&server);
-            deliver_long(&peer, 40);
+            deliver_long_lines(&peer);
             terminate(&receiver);
             let (code, error) = receiver.end();
             assert!(code == Some(0) && !error.contains("left out"), "{error}");
-            assert_eq!(stored(&file).0.len(), 40);
+            assert_eq!(stored(&file).0.len(), LONG_LINES);
             fs::remove_file(&file).unwrap();
         }
     });

@@ -77,17 +77,19 @@ fn of_a_million_awaited_segments_each_takes_at_most_160_octets() {
 /// [`ReceiptOptions::capacity`].
 #[test]
 fn an_id_of_any_length_takes_few_octets() {
-    for length in [1, 36, 38, 39, 48, 64, 65, 1_000, 71_000] {
+    for length in [1, 36, 38, 39, 48, 64, 65, 1_000] {
         let mut tracker = large();
-        let mut id = vec![b'x'; length];
+        let mut id = vec![b'x'; 71_000];
         // Long ids take long to hash, and no more memory.
-        let count = if length < 1_000 { 20_000_u32 } else { 2_000 };
+        let count = if length < 1_000 { 10_000_u32 } else { 2_000 };
         let allocated = measure(|| {
             for number in 0..count {
                 // Of one octet, the later segment has the id.
                 let different = length.min(4);
                 id[..different].copy_from_slice(&number.to_le_bytes()[..different]);
-                tracker.track(NOW, &message(number.into(), 1), 0, SegmentId::Id(&id));
+                // Some are longer than any that a PDU holds: one that was kept would exceed the limit for all.
+                let length = if length == 1_000 && number % 100 == 0 { id.len() } else { length };
+                tracker.track(NOW, &message(number.into(), 1), 0, SegmentId::Id(&id[..length]));
             }
         });
         let each = usize::try_from(allocated.bytes_current).unwrap().div_ceil(count as usize);

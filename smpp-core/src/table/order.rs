@@ -13,6 +13,9 @@ use super::slab::NONE;
 /// How many places a chunk has. It is no power of two, so that this table does not grow in the same call as others.
 const CHUNK: u32 = 240;
 
+/// An empty order keeps the memory of at most this many chunks.
+const KEPT: usize = 64;
+
 /// Two neighbours become one chunk if they have at most this many numbers together: so each number takes at most 18 octets.
 const MERGED: u32 = CHUNK / 2;
 
@@ -151,9 +154,11 @@ impl Order {
         }
     }
 
-    /// Uses the places of the last chunk again.
+    /// Uses the places of the last chunk again. If it is the only one, the memory of many others is freed.
     fn clear_last(&mut self) {
-        if let Some(chunk) = self.chunk_mut(self.last) {
+        if self.first == self.last && self.chunks.len() > KEPT {
+            *self = Self::new();
+        } else if let Some(chunk) = self.chunk_mut(self.last) {
             chunk.filled = 0;
         }
     }

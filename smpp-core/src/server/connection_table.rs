@@ -1,7 +1,7 @@
 //! The table of connections: how many there are of each address, which are bound, and which one makes room for a new one.
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 
@@ -78,8 +78,8 @@ pub(super) struct Bound {
     pub(super) window: u16,
     /// The deliveries that are assigned to it, sent or not, and have no outcome.
     pub(super) in_flight: u16,
-    /// The deliveries that are assigned to it and not sent, in the order in which they leave. Some may have ended.
-    pub(super) assigned: VecDeque<u64>,
+    /// The deliveries that are assigned to it and not sent. They leave in the order of their ids.
+    pub(super) assigned: BTreeSet<u64>,
     /// Whether the adapter sends what is assigned.
     pub(super) has_sender: bool,
     pub(super) availability: Availability,
@@ -175,7 +175,7 @@ impl Bound {
             mode,
             window: if window == 0 { 1 } else { window },
             in_flight: 0,
-            assigned: VecDeque::new(),
+            assigned: BTreeSet::new(),
             has_sender: false,
             availability,
             blocked_until: Instant::ZERO,

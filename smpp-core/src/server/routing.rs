@@ -1,6 +1,6 @@
 //! Routes deliveries to the binds of their account.
 
-use alloc::collections::VecDeque;
+use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 
 use super::account_table::Account;
@@ -140,28 +140,31 @@ impl Registry {
     /// another one.
     pub fn take_delivery(&mut self, connection: ConnectionId) -> Option<(DeliveryId, DeliveryFrame)> {
         let bound = self.connections.bind_of(connection)?;
-        while let Some(id) = bound.assigned.pop_front() {
-            // It may have expired.
+        while let Some(id) = bound.assigned.pop_first() {
             let Some(delivery) = self.deliveries.get_mut(id) else { continue };
             delivery.state = DeliveryState::InFlight(connection);
             delivery.attempts = delivery.attempts.saturating_add(1);
             return Some((DeliveryId(id), DeliveryFrame(Arc::clone(&delivery.pdu))));
         }
-        bound.assigned = VecDeque::new();
+        // An empty set may still hold memory.
+        bound.assigned = BTreeSet::new();
         bound.has_sender = false;
         None
     }
 
-    /// Puts a delivery back that was [taken](Self::take_delivery) and that the session does not accept now: it is the next one to
-    /// take. If its bind has ended, it goes to another one; if it has expired, it ends.
+    /// Puts a delivery back that was [taken](Self::take_delivery) and that the session does not accept now: it is taken
+    /// again before all that were queued later. If its bind has ended, it goes to another one; if it has expired, or the server
+    /// [stops](Self::stop), it ends.
     pub fn put_back(&mut self, now: Instant, delivery: DeliveryId) {
         let Some(pending) = self.deliveries.get_mut(delivery.0) else { return };
         let DeliveryState::InFlight(connection) = pending.state else { return };
         pending.attempts = pending.attempts.saturating_sub(1);
         match self.connections.bind_of(connection) {
-            Some(bound) if bound.availability != Availability::Never && now < pending.deadline => {
+            Some(bound)
+                if bound.availability != Availability::Never && now < pending.deadline && !self.stopping =>
+            {
                 pending.state = DeliveryState::Assigned(connection);
-                bound.assigned.push_front(delivery.0);
+                bound.assigned.insert(delivery.0);
             }
             _ => {
                 self.release_place(connection);
@@ -209,7 +212,7 @@ impl Registry {
             account.remove_waiting(id);
             self.deliveries.get_mut(id)?.state = DeliveryState::Assigned(connection);
             let bound = self.connections.bind_of(connection)?;
-            bound.assigned.push_back(id);
+            bound.assigned.insert(id);
             bound.in_flight += 1;
             let next = if bound.in_flight < bound.window { Availability::Busy } else { Availability::Full };
             self.set_availability(connection, next);
@@ -451,6 +454,9 @@ impl Registry {
     fn end_delivery(&mut self, id: u64, outcome: DeliveryOutcome) {
         let Some(delivery) = self.deliveries.remove(id) else { return };
         if let DeliveryState::Assigned(connection) = delivery.state {
+            if let Some(bound) = self.connections.bind_of(connection) {
+                bound.assigned.remove(&id);
+            }
             self.release_place(connection);
         }
         let outcome = match (outcome, delivery.in_doubt, delivery.refused) {

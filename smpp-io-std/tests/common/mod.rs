@@ -80,9 +80,12 @@ impl RawPeer {
                 return Some(found);
             }
             let mut space = [0; 16 * 1024];
-            match self.tcp.read(&mut space).expect("the peer gets an answer in time") {
-                0 => return None,
-                read => self.received.extend_from_slice(&space[..read]),
+            match self.tcp.read(&mut space) {
+                Ok(0) => return None,
+                Ok(read) => self.received.extend_from_slice(&space[..read]),
+                // A read with a timeout returns so after the process was stopped for a while.
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => panic!("the peer gets no answer: {error}"),
             }
         }
     }

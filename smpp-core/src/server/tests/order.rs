@@ -148,3 +148,52 @@ fn a_delivery_that_expires_before_its_turn_is_not_sent_and_leaves_its_place() {
     assert_eq!(registry.stats().deliveries, 1);
     assert_eq!(take_all(&mut registry, binds[0]), [2]);
 }
+
+/// The sender waits, because the requests of the application fill the window, and all that it could send expires.
+#[test]
+fn a_bind_that_sends_nothing_holds_no_deliveries_that_have_expired() {
+    let (mut registry, binds) = registry(2, 1);
+    for round in 1..=50 {
+        for text in [1, 2] {
+            let expiring = delivery(&[text]).max_age(Duration::from_secs(1));
+            registry.deliver(at(round * 2000), b"shop", expiring).unwrap();
+        }
+        senders(&mut registry, at(round * 2000));
+        registry.handle_timeout(at(round * 2000 + 1000));
+    }
+    assert_eq!(registry.stats().deliveries, 0);
+    assert_eq!(registry.connections.bind_of(binds[0]).unwrap().assigned.len(), 0);
+    assert!(take(&mut registry, binds[0]).is_none());
+}
+
+/// It was sent once before: it is older than those that wait.
+#[test]
+fn a_delivery_that_is_sent_again_is_the_first_of_those_that_are_not_sent() {
+    let (mut registry, binds) = registry(3, 1);
+    queue(&mut registry, 1..=3);
+    senders(&mut registry, NOW);
+    let (first, _) = take(&mut registry, binds[0]).unwrap();
+    registry.handle_result(
+        NOW,
+        first,
+        Err(session::RequestError::Unanswered(session::UnansweredReason::Timeout)),
+    );
+    let due = registry.poll_timeout().unwrap();
+    registry.handle_timeout(due);
+    senders(&mut registry, due);
+    assert_eq!(take_all(&mut registry, binds[0]), [1, 2, 3]);
+}
+
+/// The server stops while the sender has a delivery in its hands.
+#[test]
+fn a_delivery_that_is_put_back_after_the_stop_ends() {
+    let (mut registry, binds) = registry(2, 1);
+    queue(&mut registry, 1..=2);
+    senders(&mut registry, NOW);
+    let (first, _) = take(&mut registry, binds[0]).unwrap();
+    registry.stop();
+    while registry.end_deliveries() {}
+    registry.put_back(NOW, first);
+    registry.ended(binds[0], session::CloseReason::Aborted);
+    assert_eq!(registry.stats().deliveries, 0);
+}

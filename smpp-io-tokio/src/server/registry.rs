@@ -375,7 +375,7 @@ impl Registry {
         self.in_session(|state| state.core.handle_result(self.clock.now(), delivery, result));
     }
 
-    /// Records that the sender of a bind has ended too early, because the runtime ends.
+    /// Records that the sender of a bind has ended too early, because the runtime ends. No other sender starts: it would not run.
     pub(super) fn lose_sender(&self, id: ConnectionId) {
         self.in_session(|state| state.refuse_assigned(self.clock.now(), id, CloseReason::Aborted));
     }

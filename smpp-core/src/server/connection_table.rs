@@ -78,8 +78,6 @@ pub(super) struct Bound {
     pub(super) window: u16,
     /// The deliveries that are assigned to it, sent or not, and have no outcome.
     pub(super) in_flight: u16,
-    /// The deliveries that are assigned to it and not sent. They leave in the order of their ids.
-    pub(super) assigned: BTreeSet<u64>,
     /// Whether the adapter sends what is assigned.
     pub(super) has_sender: bool,
     pub(super) availability: Availability,
@@ -175,7 +173,6 @@ impl Bound {
             mode,
             window: if window == 0 { 1 } else { window },
             in_flight: 0,
-            assigned: BTreeSet::new(),
             has_sender: false,
             availability,
             blocked_until: Instant::ZERO,

@@ -58,6 +58,8 @@ pub struct Registry {
     pub(super) deliveries: DeliveryQueue,
     /// The accounts that may have a delivery for a bind.
     pub(super) scheduled: VecDeque<u32>,
+    /// The deliveries that are assigned to binds and not sent: those of a bind leave in the order of their ids.
+    pub(super) assigned: BTreeSet<(ConnectionId, u64)>,
     /// The binds that the rate limits of their sessions block.
     pub(super) blocked: BTreeSet<(Instant, ConnectionId)>,
     /// The accounts with deliveries that end because no bind receives them.
@@ -92,6 +94,7 @@ impl Registry {
             accounts: AccountTable::default(),
             deliveries: DeliveryQueue::default(),
             scheduled: VecDeque::new(),
+            assigned: BTreeSet::new(),
             blocked: BTreeSet::new(),
             without_bind: BTreeSet::new(),
             next_to_end: 0,

@@ -1,6 +1,5 @@
 //! Routes deliveries to the binds of their account.
 
-use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 
 use super::account_table::Account;
@@ -139,17 +138,21 @@ impl Registry {
     /// If there is none, the sender of this bind ends: [`poll_sender`](Self::poll_sender) returns the bind again when it needs
     /// another one.
     pub fn take_delivery(&mut self, connection: ConnectionId) -> Option<(DeliveryId, DeliveryFrame)> {
-        let bound = self.connections.bind_of(connection)?;
-        while let Some(id) = bound.assigned.pop_first() {
+        while let Some(id) = self.pop_assigned(connection) {
             let Some(delivery) = self.deliveries.get_mut(id) else { continue };
             delivery.state = DeliveryState::InFlight(connection);
             delivery.attempts = delivery.attempts.saturating_add(1);
             return Some((DeliveryId(id), DeliveryFrame(Arc::clone(&delivery.pdu))));
         }
-        // An empty set may still hold memory.
-        bound.assigned = BTreeSet::new();
-        bound.has_sender = false;
+        self.connections.bind_of(connection)?.has_sender = false;
         None
+    }
+
+    /// Removes the first delivery that is assigned to a bind and not sent.
+    fn pop_assigned(&mut self, connection: ConnectionId) -> Option<u64> {
+        let first = *self.assigned.range((connection, 0)..=(connection, u64::MAX)).next()?;
+        self.assigned.remove(&first);
+        Some(first.1)
     }
 
     /// Puts a delivery back that was [taken](Self::take_delivery) and that the session does not accept now: it is taken
@@ -164,7 +167,7 @@ impl Registry {
                 if bound.availability != Availability::Never && now < pending.deadline && !self.stopping =>
             {
                 pending.state = DeliveryState::Assigned(connection);
-                bound.assigned.insert(delivery.0);
+                self.assigned.insert((connection, delivery.0));
             }
             _ => {
                 self.release_place(connection);
@@ -176,11 +179,11 @@ impl Registry {
     /// Puts the deliveries of a bind that are not sent back to their places in the queue of the account.
     pub(super) fn unassign(&mut self, connection: ConnectionId) {
         let Some(bound) = self.connections.bind_of(connection) else { return };
-        let (index, assigned) = (bound.account, core::mem::take(&mut bound.assigned));
-        let Some(account) = self.accounts.get_mut(index) else { return };
-        for id in assigned {
+        let index = bound.account;
+        while let Some(id) = self.pop_assigned(connection) {
             let Some(delivery) = self.deliveries.get_mut(id) else { continue };
             delivery.state = DeliveryState::Waiting;
+            let Some(account) = self.accounts.get_mut(index) else { continue };
             account.add_waiting(id, delivery.only_if_bound);
             if let Some(bound) = self.connections.bind_of(connection) {
                 bound.in_flight = bound.in_flight.saturating_sub(1);
@@ -211,8 +214,8 @@ impl Registry {
             };
             account.remove_waiting(id);
             self.deliveries.get_mut(id)?.state = DeliveryState::Assigned(connection);
+            self.assigned.insert((connection, id));
             let bound = self.connections.bind_of(connection)?;
-            bound.assigned.insert(id);
             bound.in_flight += 1;
             let next = if bound.in_flight < bound.window { Availability::Busy } else { Availability::Full };
             self.set_availability(connection, next);
@@ -454,9 +457,7 @@ impl Registry {
     fn end_delivery(&mut self, id: u64, outcome: DeliveryOutcome) {
         let Some(delivery) = self.deliveries.remove(id) else { return };
         if let DeliveryState::Assigned(connection) = delivery.state {
-            if let Some(bound) = self.connections.bind_of(connection) {
-                bound.assigned.remove(&id);
-            }
+            self.assigned.remove(&(connection, id));
             self.release_place(connection);
         }
         let outcome = match (outcome, delivery.in_doubt, delivery.refused) {

@@ -85,6 +85,10 @@ async fn a_nats_server_that_is_killed_loses_nothing() {
     world.add_node();
     world.wait_for_binds(4).await;
     for kill in 1..=3 {
+        // A node that is not connected again would not miss the server.
+        for node in &world.nodes {
+            node.wait_for_log("NATS is connected", kill).await;
+        }
         world.publish_and_send(200).await;
         world.kill_nats(0).await;
         for node in &world.nodes {

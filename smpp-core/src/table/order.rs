@@ -212,6 +212,9 @@ impl Order {
             Some(previous) => previous.next = next,
             None => self.first = next,
         }
+        if self.first == self.last && self.chunk(self.last).is_some_and(|last| last.len == 0) {
+            self.clear_last();
+        }
     }
 }
 
@@ -305,7 +308,26 @@ mod tests {
                 tested.remove(number);
             }
             prop_assert_eq!(tested.order.first(), None);
-            prop_assert_eq!(tested.chunks(), 1);
+            prop_assert!(tested.chunks() <= 1);
+        }
+    }
+
+    /// Whichever was added last may be removed first.
+    #[test]
+    fn an_empty_order_keeps_little_memory() {
+        for is_reversed in [false, true] {
+            let mut tested = Tested::new();
+            let mut numbers: Vec<u32> = (0..100 * CHUNK).collect();
+            for number in &numbers {
+                tested.push(*number);
+            }
+            if is_reversed {
+                numbers.reverse();
+            }
+            for number in &numbers {
+                tested.remove(*number);
+            }
+            assert!(tested.order.chunks.capacity() <= KEPT, "{}", tested.order.chunks.capacity());
         }
     }
 }

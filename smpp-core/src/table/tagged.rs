@@ -5,7 +5,7 @@
 //! line, and a removal moves no entry of another line. Memory that is not in the processor's cache costs the most.
 //!
 //! If there are too many or too few entries for the lines, the entries move to another table: those of a few lines with each
-//! entry that is added or removed. So no call does work that grows with the number of entries.
+//! entry that is added or removed. So no call does work that grows with the number of entries, but for the list of chunks.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -408,7 +408,7 @@ mod tests {
             let now = if is_moving && self.index.next.is_none() { lines } else { self.index.moved };
             assert!(now - moved <= MOVED_BY_REMOVAL, "{moved} to {now}");
             assert_eq!(self.index.len as usize, self.model.len());
-            // There are so many lines that few are full, and so few that an entry takes 18 octets at most.
+            // There are so many lines that few are full, and so few that an entry takes 27 octets at most.
             let (lines, len) = (u64::from(self.lines()), self.model.len() as u64);
             assert!(len <= lines * 15 / 2, "{len} in {lines} lines");
             assert!(lines * 12 <= len * 5 + 64 || lines == u64::from(MIN_LINES), "{len} in {lines} lines");

@@ -315,7 +315,10 @@ fn an_answer_of_another_thread_resumes_reading_at_once() {
                 assert!(unanswered.load(Ordering::SeqCst) <= 2, "more than max_unanswered");
                 let Inbound::SubmitSm(message) = request else { panic!() };
                 // The thread that receives has the time to go to rest.
-                (0..50).for_each(|_| thread::yield_now());
+                let pause = Instant::now();
+                while pause.elapsed() < Duration::from_micros(200) {
+                    thread::yield_now();
+                }
                 // The count goes down later than the response: it may be one too high.
                 message.accept().unwrap();
                 unanswered.fetch_sub(1, Ordering::SeqCst);
@@ -324,10 +327,11 @@ fn an_answer_of_another_thread_resumes_reading_at_once() {
             receiver.unwrap()
         });
         assert_eq!(peer.statuses(CommandId::SUBMIT_SM_RESP, 50), [CommandStatus::ROK; 50]);
-        // The answer wakes the thread that receives. Otherwise only the background thread reads, which looks every 5 ms.
+        // The answer wakes the thread that receives. Otherwise the background thread, which looks every 5 ms, reads all but one or
+        // two. It reads some on a busy machine.
         let receiver = answering.join().unwrap();
         let passed = passed.lock().unwrap();
-        assert!(passed[&receiver] > 25, "{passed:?}");
+        assert!(passed.get(&receiver).is_some_and(|count| *count > 10), "{passed:?}");
     });
 }
 

@@ -12,8 +12,8 @@ use crate::sms::{MessageIdKey, MessageIdPolicy, Receipt, digest};
 use crate::table::{Chain, NONE, Slot};
 use crate::time::Instant;
 
-/// A tracked segment: 128 octets, two cache lines. The id is in the first one, and what a message of one segment needs apart
-/// from its id in the second one.
+/// A tracked segment: 128 octets, two cache lines. The id and the segment's number are in the first one, and what a message of one
+/// segment needs besides in the second one.
 #[repr(C, align(128))]
 pub(super) struct Node {
     pub(super) id: StoredId,

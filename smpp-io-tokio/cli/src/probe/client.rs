@@ -104,7 +104,10 @@ pub(super) async fn run(
             bound?;
             false
         }
-        () = interrupts.next() => true,
+        () = interrupts.next() => {
+            lock(&probe.record).binds.push(BindOutcome::Failed("interrupted".into()));
+            true
+        }
     };
     if is_interrupted && probe.binds.is_empty() {
         return Err(Failure::other("interrupted before the first bind: nothing was found out"));

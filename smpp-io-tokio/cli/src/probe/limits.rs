@@ -52,7 +52,12 @@ pub(super) fn bind_cap(record: &Record) -> (Finding<u16>, Finding<CommandStatus>
             (Finding::found(cap, &evidence), Finding::found(status, evidence))
         }
         _ => {
-            let why = format!("{bound} bind(s) at a time were accepted, and --max-binds allows no more");
+            let failed = record.binds.iter().find_map(|outcome| match outcome {
+                BindOutcome::Failed(reason) => Some(format!("the next one failed: {reason}")),
+                _ => None,
+            });
+            let reason = failed.unwrap_or_else(|| "--max-binds allows no more".into());
+            let why = format!("{bound} bind(s) at a time were accepted, and {reason}");
             (Finding::unknown(&why), Finding::unknown(why))
         }
     }

@@ -12,7 +12,7 @@ use super::document::Document;
 use super::finding::{SegmentReceipts, TlvUse};
 use super::findings::Findings;
 use super::plan::Limits;
-use super::record::{Delivered, Record};
+use super::record::{BindOutcome, Delivered, Record};
 use super::rust::Rust;
 use super::simulation::{generous, run, run_with};
 use super::toml::Toml;
@@ -263,6 +263,16 @@ fn the_cap_of_binds_and_its_status_are_found_out() {
     // It was not allowed to reach the cap.
     let found = Findings::of(&run("", &Limits { binds: 2, ..generous() }));
     assert_eq!((found.max_binds.value, found.bind_status.value), (None, None));
+}
+
+#[test]
+fn a_bind_that_failed_is_no_sign_of_a_cap() {
+    let mut record = run("ids=uuid", &Limits { binds: 2, ..generous() });
+    record.binds.truncate(1);
+    record.binds.push(BindOutcome::Failed("interrupted".into()));
+    let found = Findings::of(&record).max_binds;
+    assert_eq!(found.value, None);
+    assert_eq!(found.evidence, "1 bind(s) at a time were accepted, and the next one failed: interrupted");
 }
 
 #[test]

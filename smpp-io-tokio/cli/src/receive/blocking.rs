@@ -42,6 +42,7 @@ pub(super) fn receive(arguments: &Arguments) -> Result<(), Failure> {
         let _ = sender.send(Report::Bound(bound(&connector, &endpoint)));
     })?;
     let Ok(Report::Bound(bound)) = reports.recv() else {
+        drop(connecting);
         report_stopped(NOT_BOUND);
         return Ok(());
     };

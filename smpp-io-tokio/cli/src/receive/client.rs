@@ -32,6 +32,7 @@ pub(super) async fn receive(arguments: &Arguments) -> Result<(), Failure> {
     let (client, mut inbox) = tokio::select! {
         bound = bound => bound?,
         () = interrupts.next() => {
+            drop(connecting);
             report_stopped(NOT_BOUND);
             return Ok(());
         }

@@ -116,11 +116,13 @@ pub async fn run(settings: &Settings, stop: impl Future<Output = ()>) -> Result<
     let instance = instance(&settings.node);
     let mut stop = pin!(stop);
     let client = tokio::select! {
-        client = nats::connect(&settings.nats, &instance) => client?,
+        // The first poll of `stop` starts to listen for signals.
+        biased;
         () = &mut stop => {
             log(&instance, STOPPED_EARLY);
             return Ok(());
         }
+        client = nats::connect(&settings.nats, &instance) => client?,
     };
     log(&instance, &format!("starting: account {}, waiting for NATS", names.account()));
     let node_options = settings.node_options();

@@ -57,11 +57,12 @@ impl NodeProcess {
         self.process.kill().await.unwrap();
     }
 
-    /// Waits until it has ended by itself, and its log is complete.
+    /// Waits until it has ended by itself, in time, and its log is complete.
     pub(crate) async fn end(&mut self) -> ExitStatus {
         let status = timeout(LIMIT, self.process.wait()).await.expect("it ends").unwrap();
         // It fails once the sender is dropped.
         let _ = self.log.wait_for(|_| false).await;
+        assert!(!self.log().contains("has taken too long"), "{}", self.log());
         status
     }
 }

@@ -1,8 +1,10 @@
 //! SIGTERM while a node has no NATS yet, or no bind.
 
+#[cfg(unix)]
 use std::process::Stdio;
 
 use tokio::net::TcpListener;
+#[cfg(unix)]
 use tokio::process::Command;
 
 use super::harness::World;

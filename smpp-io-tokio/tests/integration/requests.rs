@@ -12,7 +12,10 @@ use std::time::Duration;
 use smpp_proto::session::{
     CloseReason, Config, Direction, Esme, Instant, ObservedPdu, Observer, Request, Smsc,
 };
-use smpp_proto::{Bind, BindResp, COctets, CommandStatus, QuerySm, ShortMessage, SubmitSm, SubmitSmResp};
+use smpp_proto::{
+    Bind, BindResp, COctets, CommandStatus, DataSm, DataSmResp, QuerySm, ShortMessage, SubmitSm,
+    SubmitSmResp, Tag, Tlv, Tlvs,
+};
 use smpp_tokio::{Client, Inbound, Inbox, NotSentReason, Peer, RequestError, start};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf, duplex};
 use tokio::task::{JoinHandle, JoinSet, yield_now};
@@ -63,6 +66,26 @@ fn echo_inline(peer: &Peer) {
         }
         other => Some(other),
     });
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_inside_the_driver_has_its_reason() {
+    let (client, peer, _inbox) = bound(Config::default()).await;
+    peer.respond_inline(|request, responder| match request {
+        Request::DataSm(_, reply) => {
+            assert_eq!(format!("{responder:?}"), "Responder { .. }");
+            let list = [Tlv::u8(Tag::DELIVERY_FAILURE_REASON, 2)];
+            let reason = DataSmResp { tlvs: Tlvs::list(&list), ..DataSmResp::default() };
+            responder.respond_with_reason(reply, CommandStatus::RDELIVERYFAILURE, &reason).unwrap();
+            None
+        }
+        other => Some(other),
+    });
+    let Err(RequestError::Refused { status, response }) = client.request(&DataSm::default()).await else {
+        panic!("the request was accepted")
+    };
+    assert_eq!(status, CommandStatus::RDELIVERYFAILURE);
+    assert_eq!(response.tlv(Tag::DELIVERY_FAILURE_REASON), Some(&[2][..]));
 }
 
 #[tokio::test(start_paused = true)]

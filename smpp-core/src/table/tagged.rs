@@ -288,10 +288,7 @@ impl TagIndex {
     /// Returns a number with this hash for which `matches` returns true.
     #[inline(always)]
     pub(crate) fn find(&self, hash: u32, mut matches: impl FnMut(u32) -> bool) -> Option<u32> {
-        let table = match &self.next {
-            Some(next) if self.table.home(hash) < self.moved => next,
-            _ => &self.table,
-        };
+        let table = self.table_of(hash);
         let mut at = table.home(hash);
         loop {
             let (line, extent) = table.line(at)?;
@@ -313,7 +310,7 @@ impl TagIndex {
     /// Adds a number.
     #[inline(always)]
     pub(crate) fn insert(&mut self, hash: u32, number: u32) {
-        self.table_of(hash).push(hash, number);
+        self.table_of_mut(hash).push(hash, number);
         self.len += 1;
         if self.next.is_some() {
             self.move_lines(MOVED);
@@ -325,7 +322,7 @@ impl TagIndex {
     /// Removes a number.
     #[inline(always)]
     pub(crate) fn remove(&mut self, hash: u32, number: u32) {
-        if self.table_of(hash).remove(hash, number) {
+        if self.table_of_mut(hash).remove(hash, number) {
             self.len = self.len.saturating_sub(1);
         }
         if self.next.is_some() {
@@ -338,16 +335,22 @@ impl TagIndex {
     /// Loads the line of a hash, for a removal that will follow.
     #[inline(always)]
     pub(crate) fn load(&self, hash: u32) -> u32 {
-        let table = match &self.next {
-            Some(next) if self.table.home(hash) < self.moved => next,
-            _ => &self.table,
-        };
+        let table = self.table_of(hash);
         table.line(table.home(hash)).map_or(NONE, |(line, _)| line.numbers.first().copied().unwrap_or(NONE))
     }
 
     /// Returns the table that has the entries with this hash.
     #[inline(always)]
-    fn table_of(&mut self, hash: u32) -> &mut Table {
+    fn table_of(&self, hash: u32) -> &Table {
+        match &self.next {
+            Some(next) if self.table.home(hash) < self.moved => next,
+            _ => &self.table,
+        }
+    }
+
+    /// As [`table_of`](Self::table_of).
+    #[inline(always)]
+    fn table_of_mut(&mut self, hash: u32) -> &mut Table {
         match &mut self.next {
             Some(next) if self.table.home(hash) < self.moved => next,
             _ => &mut self.table,

@@ -48,7 +48,7 @@ async fn a_message_from_a_phone_whose_parts_do_not_all_come_is_told_with_what_th
     deliver(&world, (7, 3), "age").await;
     deliver(&world, (7, 2), "Alone").await;
     let messages = async |count| {
-        until("the messages are told", async || {
+        until("the messages are reported", async || {
             let events = world.events().await;
             let messages: Vec<_> = events.into_iter().filter(|(kind, ..)| kind == "message").collect();
             (messages.len() >= count).then_some(messages)

@@ -229,8 +229,8 @@ fn write_from_phone(world: &World, number: usize) {
 /// The text of each of so many phones is told, whole and once.
 async fn compare_phones(world: &World, count: usize) {
     let is_message = |event: &&(String, String, Value)| event.0 == "message";
-    let events = until("all messages are told", async || {
-        // A part is acknowledged once it is stored, and the last one once the message is told: nothing comes after that.
+    let events = until("all messages are reported", async || {
+        // A part is acknowledged once it is stored, and the last one once the message is reported: nothing comes after that.
         let is_acknowledged = world.smsc.as_ref().unwrap().pending() == 0;
         let events = world.events().await;
         (is_acknowledged && events.iter().filter(is_message).count() >= count).then_some(events)

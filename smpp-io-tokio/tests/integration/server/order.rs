@@ -1,9 +1,11 @@
 //! The order in which deliveries leave, with several threads.
 
+use std::net::SocketAddr;
+
 use smpp_proto::BindMode;
 use smpp_proto::server::DeliveryOptions;
 use smpp_proto::session::{Config, Esme};
-use smpp_tokio::{Inbox, ServerLimits};
+use smpp_tokio::{Client, Inbox, Server, ServerLimits};
 
 use crate::server::support::{TRX, deliver, delivered, esme, serve};
 
@@ -14,6 +16,19 @@ async fn expect(inbox: &mut Inbox<Esme>, texts: std::ops::Range<u8>, round: u32)
         assert_eq!(message.get().text(), [expected], "round {round}");
         message.accept().unwrap();
     }
+}
+
+/// An ESME that has received ten messages and accepts none.
+async fn holding(server: &Server, address: SocketAddr, account: &str) -> (Client, impl Sized) {
+    let (client, mut inbox) = esme(address, account, TRX).await;
+    let mut held = Vec::new();
+    for number in 0..10 {
+        drop(server.queue(account.as_bytes(), &deliver(&[number])).unwrap());
+    }
+    for _ in 0..10 {
+        held.push(delivered(&mut inbox).await);
+    }
+    (client, (inbox, held))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -68,14 +83,7 @@ async fn deliveries_of_a_bind_that_ends_move_in_their_order() {
     let (server, address, _test) = serve(ServerLimits::default(), Config::default().window(16)).await;
     for round in 0..20 {
         let account = format!("shop{round}");
-        let (leaving, mut first) = esme(address, &account, TRX).await;
-        for number in 0..10 {
-            drop(server.queue(account.as_bytes(), &deliver(&[number])).unwrap());
-        }
-        let mut held = Vec::new();
-        for _ in 0..10 {
-            held.push(delivered(&mut first).await);
-        }
+        let (leaving, _held) = holding(&server, address, &account).await;
         let (_staying, mut second) = esme(address, &account, TRX).await;
         leaving.abort().await;
         expect(&mut second, 0..10, round).await;
@@ -89,14 +97,7 @@ async fn deliveries_that_are_sent_again_later_keep_their_order() {
     let (server, address, _test) = serve(limits, Config::default().window(16)).await;
     for round in 0..20 {
         let account = format!("shop{round}");
-        let (leaving, mut first) = esme(address, &account, TRX).await;
-        for number in 0..10 {
-            drop(server.queue(account.as_bytes(), &deliver(&[number])).unwrap());
-        }
-        let mut held = Vec::new();
-        for _ in 0..10 {
-            held.push(delivered(&mut first).await);
-        }
+        let (leaving, _held) = holding(&server, address, &account).await;
         leaving.abort().await;
         let (_next, mut inbox) = esme(address, &account, TRX).await;
         expect(&mut inbox, 0..10, round).await;

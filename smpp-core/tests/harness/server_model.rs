@@ -269,10 +269,11 @@ impl Model {
             }
             match &connection.phase {
                 Phase::Unidentified | Phase::Unbound | Phase::BindRefused => {
-                    // Until the bind, until the decision, and until the peer has answered the unbind after a refusal.
+                    // Until the bind, until the decision, and until the refusal has left: longer if the peer has closed its side
+                    // before, because then it may still read.
                     let config = limits.config;
-                    let most =
-                        config.session_init_timeout + options.decision_timeout + config.response_timeout;
+                    let leaves = config.response_timeout.max(config.drain_timeout);
+                    let most = config.session_init_timeout + options.decision_timeout + leaves;
                     assert!(now <= connection.since + most + late + late, "{id} stays without a bind");
                 }
                 Phase::Bound { account, mode } => {

@@ -296,33 +296,79 @@ fn receipts_that_nobody_knows_leave_room_for_others() {
     assert_eq!(node.in_hand(), (0, 2));
 }
 
+/// The node takes a message, and is cut off for so many hours: it does not learn whether its attempt was written.
+fn cut_off(hours: u64) -> Node<()> {
+    let mut node = bound(1);
+    let content = WorkContent { key: "key".into(), resend_when_uncertain: false, expires: None, body: () };
+    let work = Work {
+        priority: Priority::Normal,
+        sequence: 1,
+        published: 0,
+        token: AckToken(1),
+        content: Ok(content),
+    };
+    node.handle_work(at(1), work);
+    let (id, _) = request(&mut node);
+    let later = hours * 3_600_000;
+    node.handle_reply(at(later), id, Reply::Failed);
+    node.handle_timeout(at(later + 200));
+    node
+}
+
+/// Answers the last request, and returns the commands that follow.
+fn reply(node: &mut Node<()>, hours: u64, expected: fn(&Request) -> bool, reply: Reply) -> Vec<Command<()>> {
+    let (id, request) = requests(node).pop().unwrap();
+    assert!(expected(&request), "{request:?}");
+    node.handle_reply(at(hours * 3_600_000 + 201), id, reply);
+    commands(node)
+}
+
+const fn is_read(request: &Request) -> bool {
+    matches!(request, Request::ReadAttempt { .. })
+}
+
+/// Whether it withdraws an attempt with this revision; 0 if there is none.
+fn is_withdrawal(request: &Request, of: u64) -> bool {
+    matches!(request, Request::WriteAttempt { revision, attempt, .. } if *revision == of && attempt.node.is_empty())
+}
+
+fn gives_back(commands: &[Command<()>]) -> bool {
+    commands.iter().any(|it| matches!(it, Command::GiveBack(AckToken(1))))
+}
+
 #[test]
-fn a_node_that_was_cut_off_for_as_long_as_keys_are_remembered_writes_nothing_about_what_it_has() {
-    for (hours, is_written) in [(11, true), (13, false)] {
-        let mut node = bound(1);
-        let content =
-            WorkContent { key: "key".into(), resend_when_uncertain: false, expires: None, body: () };
-        let work = Work {
-            priority: Priority::Normal,
-            sequence: 1,
-            published: 0,
-            token: AckToken(1),
-            content: Ok(content),
-        };
-        node.handle_work(at(1), work);
-        let (id, _) = request(&mut node);
-        let later = hours * 3_600_000;
-        node.handle_reply(at(later), id, Reply::Failed);
-        node.handle_timeout(at(later + 200));
-        let (id, read) = requests(&mut node).pop().unwrap();
-        assert!(matches!(read, Request::ReadAttempt { .. }), "{read:?}");
+fn a_node_that_was_cut_off_for_as_long_as_keys_are_remembered_gives_back_what_it_has() {
+    for (hours, is_kept) in [(11, true), (13, false)] {
+        let mut node = cut_off(hours);
         // Nobody has written it, or another node has long ago, and it is forgotten.
-        node.handle_reply(at(later + 201), id, Reply::Attempt(None));
-        let all = commands(&mut node);
-        let writes = |it: &Command<()>| matches!(it, Command::Request(_, Request::WriteAttempt { .. }));
-        assert_eq!(all.iter().any(writes), is_written, "{all:?}");
-        let is_abandoned = all.iter().any(|it| matches!(it, Command::Abandon(AckToken(1))));
-        assert_eq!(is_abandoned, !is_written, "{all:?}");
+        let all = reply(&mut node, hours, is_read, Reply::Attempt(None));
+        let [Command::Request(id, written)] = &all[..] else { panic!("{all:?}") };
+        assert_eq!(is_withdrawal(written, 0), !is_kept, "{written:?}");
+        node.handle_reply(at(hours * 3_600_000 + 202), *id, Reply::Done(7));
+        assert_eq!(gives_back(&commands(&mut node)), !is_kept);
+    }
+}
+
+/// Otherwise other nodes would wait forever for the outcome of a node that lives.
+#[test]
+fn an_attempt_that_is_written_after_the_node_has_given_it_up_is_withdrawn() {
+    let mut node = cut_off(13);
+    let id = requests(&mut node).pop().unwrap().0;
+    node.handle_reply(at(13 * 3_600_000 + 201), id, Reply::Attempt(None));
+    // The request of 13 hours ago arrives now.
+    let id = requests(&mut node).pop().unwrap().0;
+    node.handle_reply(at(13 * 3_600_000 + 202), id, Reply::Conflict);
+    let mine = Attempt { sequence: 1, ..attempt("me", None) };
+    let all = reply(&mut node, 13, is_read, Reply::Attempt(Some((9, mine))));
+    let [Command::Request(id, written)] = &all[..] else { panic!("{all:?}") };
+    assert!(is_withdrawal(written, 9), "{written:?}");
+    node.handle_reply(at(13 * 3_600_000 + 203), *id, Reply::Done(10));
+    assert!(gives_back(&commands(&mut node)));
+    // If it was withdrawn already, or another node has it, nothing is left to do.
+    for found in [attempt("", None), attempt("dead", None)] {
+        let mut node = cut_off(13);
+        let all = reply(&mut node, 13, is_read, Reply::Attempt(Some((9, found))));
+        assert!(gives_back(&all), "{all:?}");
     }
 }
 

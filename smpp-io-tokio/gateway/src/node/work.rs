@@ -225,7 +225,6 @@ impl<M> Node<M> {
             {
                 item.sent_before += 1;
                 item.was_submitted = false;
-                item.stage = Stage::Withdrawing;
                 self.withdraw(id);
             }
             Ended::Outcome(outcome) => {
@@ -236,7 +235,6 @@ impl<M> Node<M> {
             }
             Ended::NeverSent => {
                 item.was_submitted = false;
-                item.stage = Stage::Withdrawing;
                 self.withdraw(id);
             }
         }
@@ -327,11 +325,10 @@ impl<M> Node<M> {
 
     /// Writes the attempt, with the outcome if there is one.
     fn write(&mut self, id: ItemId) {
-        let instance = self.instance.clone();
+        let (instance, is_too_old) = (self.instance.clone(), self.is_too_old(id));
         let Some(item) = self.work.items.get_mut(&id) else { return };
-        if item.revision == 0 && self.now - item.taken >= self.options.remember / 2 {
-            // Perhaps another node has told the outcome long ago, and it is forgotten. If not, the queue still has the message.
-            return self.lost(id);
+        if item.revision == 0 && is_too_old {
+            return if item.was_submitted { self.lost(id) } else { self.withdraw(id) };
         }
         item.stage = Stage::Writing;
         if let Some(outcome) = &mut item.outcome {
@@ -348,6 +345,13 @@ impl<M> Node<M> {
         self.item_request(id, request);
     }
 
+    /// Returns whether the node has had a message for so long that another node may have told its outcome, and the attempt may be
+    /// forgotten. If that is not so, the queue still has the message.
+    fn is_too_old(&self, id: ItemId) -> bool {
+        let taken = self.work.items.get(&id).map(|item| item.taken);
+        taken.is_some_and(|taken| self.now - taken >= self.options.remember / 2)
+    }
+
     fn read(&mut self, id: ItemId) {
         let Some(item) = self.work.items.get_mut(&id) else { return };
         item.stage = Stage::Reading;
@@ -358,7 +362,8 @@ impl<M> Node<M> {
     /// Withdraws the attempt: no node submits the message now. The entry stays, so that a request to create it that is still
     /// on its way has no effect.
     fn withdraw(&mut self, id: ItemId) {
-        let Some(item) = self.work.items.get(&id) else { return };
+        let Some(item) = self.work.items.get_mut(&id) else { return };
+        item.stage = Stage::Withdrawing;
         let attempt = Attempt {
             node: String::new(),
             nonce: item.nonce,
@@ -372,11 +377,10 @@ impl<M> Node<M> {
 
     fn submit(&mut self, id: ItemId) {
         let may_submit = self.leases.target() > 0 && !self.is_draining;
-        let Some(item) = self.work.items.get_mut(&id) else { return };
         if !may_submit {
-            item.stage = Stage::Withdrawing;
             return self.withdraw(id);
         }
+        let Some(item) = self.work.items.get_mut(&id) else { return };
         item.stage = Stage::Submitted;
         item.was_submitted = true;
         let Some(body) = item.body.take() else { return };
@@ -479,6 +483,8 @@ impl<M> Node<M> {
                 if item.conflicts > 1 { self.retry(id) } else { self.read(id) }
             }
             (Stage::Reading, Reply::Attempt(found)) => self.handle_attempt(id, found),
+            // There is an attempt: perhaps a request to create it was still on its way.
+            (Stage::Withdrawing, Reply::Conflict) if item.revision == 0 => self.read(id),
             (Stage::Withdrawing, Reply::Done(_) | Reply::Conflict) => self.give_back(id),
             (Stage::Publishing, Reply::Done(_) | Reply::Conflict) => self.acknowledge(id),
             (Stage::Acknowledging | Stage::Terminating, Reply::Done(_)) => self.forget(id),
@@ -508,7 +514,7 @@ impl<M> Node<M> {
 
     /// Decides what an attempt that is stored means.
     fn handle_attempt(&mut self, id: ItemId, found: Option<(u64, Attempt)>) {
-        let max_resends = self.options.max_resends;
+        let (max_resends, is_too_old) = (self.options.max_resends, self.is_too_old(id));
         let Some(item) = self.work.items.get_mut(&id) else { return };
         let Some((revision, attempt)) = found else {
             item.revision = 0;
@@ -520,6 +526,7 @@ impl<M> Node<M> {
             return match (&attempt.outcome, &item.outcome) {
                 (Some(_), _) => self.recorded(id),
                 (None, Some(_)) => self.write(id),
+                (None, None) if is_too_old => self.withdraw(id),
                 (None, None) => self.submit(id),
             };
         }
@@ -535,7 +542,7 @@ impl<M> Node<M> {
             return self.recorded(id);
         }
         let is_own = attempt.node == self.instance;
-        if self.leases.is_alive(&attempt.node) {
+        if is_too_old || self.leases.is_alive(&attempt.node) {
             return self.give_back(id);
         }
         item.revision = revision;

@@ -343,7 +343,8 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
             .window
             .first_timed_out()
             .map(|entry| (entry.sent + timeout + self.config.late_response_timeout, Timer::LateResponse));
-        [response, late, self.timers.first()].into_iter().flatten().min_by_key(|(at, _)| *at)
+        // Of the same time, `Timer::Unresponsive` before the places are freed that it looks at.
+        [response, self.timers.first(), late].into_iter().flatten().min_by_key(|(at, _)| *at)
     }
 
     /// Acts on timers that are due at `now`, and returns an event if one occurs. Call it until it returns `None`.

@@ -481,7 +481,8 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
                 }
             }
             if self.config.max_response_timeouts > 0 && !self.timers.is_set(Timer::Unresponsive) {
-                let patience = self.config.response_timeout * u32::from(self.config.max_response_timeouts);
+                let timeouts = u32::from(self.config.max_response_timeouts);
+                let patience = self.config.response_timeout.saturating_mul(timeouts);
                 self.timers.set(Timer::Unresponsive, Some(entry.sent + patience));
             }
         }

@@ -170,3 +170,12 @@ fn a_peer_that_answers_only_enquire_link_is_left_whatever_becomes_of_the_places(
         assert_eq!(esme.closed, Some(CloseReason::Unresponsive), "late_response_timeout {late} s");
     }
 }
+
+#[test]
+fn the_longest_timeouts_do_not_overflow() {
+    let config = Config::default().response_timeout(Duration::MAX).late_response_timeout(Duration::MAX);
+    let mut esme = bound_esme(config, BindMode::Transceiver);
+    esme.submit(NOW, "lost").unwrap();
+    esme.handle_timeouts(Instant::from_nanos(u64::MAX));
+    assert_eq!(esme.take_events(), [timeout("lost")]);
+}

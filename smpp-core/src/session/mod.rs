@@ -525,6 +525,15 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
         }
     }
 
+    /// Makes calls that take no time, such as [`respond`](Self::respond), at `now`.
+    pub(crate) fn at<V>(&mut self, now: Instant, act: impl FnOnce(&mut Self) -> V) -> V {
+        self.advance_clock(now);
+        let value = act(self);
+        // Dates the calls: otherwise what they have started counts from the next call with a time.
+        self.advance_clock(now);
+        value
+    }
+
     /// Begins a call that takes no time. The caller resets `timers.undated` at its end.
     fn begin_undated(&mut self) {
         self.undated = true;

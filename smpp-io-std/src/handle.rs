@@ -14,7 +14,7 @@ use smpp_proto::{Bind, DeliverSm, Operation, SubmitSm};
 use crate::end_request::EndRequest;
 use crate::error::End;
 use crate::pending_requests::RequestResult;
-use crate::pending_response::{DeadlineError, PendingResponse};
+use crate::pending_response::{DeadlineError, PendingResponse, SlotGuard};
 use crate::session_state::NotAdmitted;
 use crate::shared::Shared;
 use crate::sync::atomic::Ordering;
@@ -118,28 +118,23 @@ impl<R: Role> Handle<R> {
     where
         O: Operation + SentBy<R>,
     {
-        let mut submitted = None;
+        let mut slot = SlotGuard::new(&self.shared);
         let answer = self.shared.wait(WaitRole::MayLead, until, |state, waiter| {
-            let number = match submitted {
+            let number = match slot.number {
                 Some(number) => number,
                 None => match state.request_or_queue(self.shared.now(), operation, WaitRole::MayLead, waiter)
                 {
-                    Ok(number) => *submitted.insert(number),
+                    Ok(number) => *slot.number.insert(number),
                     Err(NotAdmitted::Never(reason)) => return Ok(Err(RequestError::NeverSent(reason))),
                     Err(NotAdmitted::Later(at)) => return Err(at),
                 },
             };
-            state.pending.take(number, *waiter).ok_or(None)
+            let answer = state.pending.take(number, *waiter).ok_or(None)?;
+            slot.number = None;
+            Ok(answer)
         });
-        match (answer, submitted) {
-            (Some(answer), _) => Ok(answer),
-            (None, Some(number)) => Err(DeadlineError::InFlight(self.pending_response(number))),
-            (None, None) => Err(DeadlineError::NeverSent),
-        }
-    }
-
-    fn pending_response(&self, number: u32) -> PendingResponse<R> {
-        PendingResponse::new(&self.shared, number)
+        let in_flight = || slot.into_response().map_or(DeadlineError::NeverSent, DeadlineError::InFlight);
+        answer.ok_or_else(in_flight)
     }
 
     /// Sends a request and does not wait for its outcome, which the returned [`PendingResponse`] has later.
@@ -155,25 +150,32 @@ impl<R: Role> Handle<R> {
     where
         O: Operation + SentBy<R>,
     {
-        let submitted =
-            self.shared.with_deferred_write(|state, now| (state.try_request(now, operation), true));
-        let submitted = match submitted {
-            Ok(number) => Ok(number),
+        let mut slot = SlotGuard::new(&self.shared);
+        let sent = self.shared.with_deferred_write(|state, now| {
+            (state.try_request(now, operation).map(|number| slot.number = Some(number)), true)
+        });
+        match sent {
+            Ok(()) => Ok(()),
             Err(NotAdmitted::Never(reason)) => Err(reason),
-            Err(NotAdmitted::Later(_)) => self.submit_in_turn(operation),
-        };
-        submitted.map(|number| self.pending_response(number)).map_err(RequestError::NeverSent)
+            Err(NotAdmitted::Later(_)) => self.submit_in_turn(operation, &mut slot),
+        }
+        // Without an error it was sent.
+        .and_then(|()| slot.into_response().ok_or(NotSentReason::Closed(CloseReason::Aborted)))
+        .map_err(RequestError::NeverSent)
     }
 
     /// Waits for its turn, then for window capacity or the rate limit, and submits the request.
-    fn submit_in_turn<O>(&self, operation: &O) -> Result<u32, NotSentReason>
+    fn submit_in_turn<O>(&self, operation: &O, slot: &mut SlotGuard<'_, R>) -> Result<(), NotSentReason>
     where
         O: Operation + SentBy<R>,
     {
         let role = WaitRole::Sender;
         let submitted = self.shared.wait(role, None, |state, waiter| {
             match state.request_or_queue(self.shared.now(), operation, role, waiter) {
-                Ok(number) => Ok(Ok(number)),
+                Ok(number) => {
+                    slot.number = Some(number);
+                    Ok(Ok(()))
+                }
                 Err(NotAdmitted::Never(reason)) => Ok(Err(reason)),
                 Err(NotAdmitted::Later(at)) => Err(at),
             }
@@ -360,5 +362,65 @@ impl<R: Role> Drop for Handle<R> {
 impl<R: Role> fmt::Debug for Handle<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Handle").field("state", &self.state()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream};
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use smpp_proto::session::{Config, Direction, ObservedPdu};
+    use smpp_proto::{CommandId, SubmitSmResp};
+
+    use super::*;
+    use crate::inbound::Inbound;
+    use crate::start;
+
+    /// An observer that panics at a PDU of a kind.
+    struct PanicsAt(Direction, CommandId);
+
+    impl Observer for PanicsAt {
+        fn observe(&mut self, _: session::Instant, direction: Direction, pdu: ObservedPdu<'_>) {
+            assert!(direction != self.0 || pdu.header().command != self.1, "expected panic");
+        }
+    }
+
+    #[test]
+    fn a_request_at_which_an_observer_panics_keeps_no_slot() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (client, _inbox) = start::<Esme, _>(near, Config::default()).unwrap();
+        let (_peer, mut requests) =
+            start::<Smsc, _>(listener.accept().unwrap().0, Config::default()).unwrap();
+        let serving = std::thread::spawn(move || {
+            while let Some(inbound) = requests.recv() {
+                match inbound {
+                    Inbound::Bind(bind) => bind.accept().unwrap(),
+                    Inbound::SubmitSm(message) => message.respond(Ok(SubmitSmResp::default())).unwrap(),
+                    _ => {}
+                }
+            }
+        });
+        client.bind(&Bind::default()).unwrap();
+        let in_use = || client.shared.lock().pending.in_use();
+        let panics = |at: PanicsAt, act: &dyn Fn()| {
+            client.observe(at);
+            assert!(catch_unwind(AssertUnwindSafe(act)).is_err());
+            client.observe(());
+        };
+        let submit = || drop(client.submit(&SubmitSm::default()));
+        panics(PanicsAt(Direction::Out, CommandId::SUBMIT_SM), &submit);
+        panics(PanicsAt(Direction::Out, CommandId::SUBMIT_SM), &|| {
+            drop(client.submit_pipelined(&SubmitSm::default()));
+        });
+        assert_eq!(in_use(), 0, "none of them was sent");
+        client.observe(PanicsAt(Direction::In, CommandId::SUBMIT_SM_RESP));
+        // The background thread panics if it reads: then the session ends.
+        let _ = catch_unwind(AssertUnwindSafe(submit));
+        client.observe(());
+        client.unbind();
+        serving.join().unwrap();
+        assert_eq!(in_use(), 0);
     }
 }

@@ -32,30 +32,36 @@ enum Slot {
 }
 
 impl PendingRequests {
-    /// Takes a slot for a request that is about to be sent.
-    pub(crate) fn reserve(&mut self) -> u32 {
-        if let Some(number) = self.free
-            && let Some(slot) = self.slots.get_mut(number as usize)
-        {
-            self.free = match mem::replace(slot, Slot::Waiting(None)) {
-                Slot::Free { next } => next,
-                _ => None,
-            };
-            return number;
+    /// Returns the slot that the next [`insert`](Self::insert) takes.
+    pub(crate) const fn next_slot(&self) -> u32 {
+        match self.free {
+            Some(number) => number,
+            // It fits: each slot is a request in flight, or an outcome in memory.
+            None => self.slots.len() as u32,
         }
-        // It fits: each slot is a request in flight, or an outcome in memory.
-        let number = self.slots.len() as u32;
-        self.slots.push(Slot::Waiting(None));
+    }
+
+    /// Takes a slot for a request that was sent.
+    pub(crate) fn insert(&mut self) -> u32 {
+        let number = self.next_slot();
+        match self.slots.get_mut(number as usize) {
+            Some(slot) => {
+                self.free = match mem::replace(slot, Slot::Waiting(None)) {
+                    Slot::Free { next } => next,
+                    _ => None,
+                };
+            }
+            None => self.slots.push(Slot::Waiting(None)),
+        }
         number
     }
 
-    /// Gives up a slot: its outcome will not be fetched. A request that is `in_flight` keeps the slot until its outcome.
-    pub(crate) fn abandon(&mut self, number: u32, in_flight: bool) {
-        if let Some(slot) = self.slots.get_mut(number as usize) {
-            match slot {
-                Slot::Waiting(_) if in_flight => *slot = Slot::Abandoned,
-                _ => drop(self.release(number)),
-            }
+    /// Gives up a slot, because no thread fetches its outcome. A request in flight keeps it until then.
+    pub(crate) fn abandon(&mut self, number: u32) {
+        match self.slots.get_mut(number as usize) {
+            Some(slot @ Slot::Waiting(_)) => *slot = Slot::Abandoned,
+            Some(Slot::Completed(_)) => drop(self.release(number)),
+            _ => {}
         }
     }
 
@@ -104,6 +110,12 @@ impl PendingRequests {
         }
     }
 
+    /// Returns how many slots are in use.
+    #[cfg(test)]
+    pub(crate) fn in_use(&self) -> usize {
+        self.slots.iter().filter(|slot| !matches!(slot, Slot::Free { .. })).count()
+    }
+
     fn release(&mut self, number: u32) -> Option<Slot> {
         let slot = self.slots.get_mut(number as usize)?;
         let next = self.free.replace(number);
@@ -123,24 +135,30 @@ mod tests {
     fn slots_are_used_again() {
         let mut pending = PendingRequests::default();
         for _ in 0..3 {
-            let numbers = [pending.reserve(), pending.reserve(), pending.reserve()];
+            let numbers = [(); 2].map(|()| {
+                let next = pending.next_slot();
+                assert_eq!(pending.insert(), next);
+                next
+            });
             assert!(pending.take(numbers[1], Some(7)).is_none());
             assert_eq!(pending.complete(numbers[1], RESULT), Some(7));
             assert_eq!(pending.complete(numbers[0], RESULT), None);
-            // Abandoned after its outcome, abandoned because it was never sent, and abandoned before its outcome.
-            pending.abandon(numbers[0], true);
-            pending.abandon(numbers[2], false);
+            // Abandoned after its outcome, and before it.
+            pending.abandon(numbers[0]);
             assert_eq!(pending.take(numbers[1], None).unwrap().unwrap_err(), RESULT.unwrap_err());
-            let abandoned = pending.reserve();
-            pending.abandon(abandoned, true);
-            assert_eq!(pending.complete(abandoned, RESULT), None);
+            let abandoned = pending.insert();
+            pending.abandon(abandoned);
+            assert_eq!((pending.in_use(), pending.complete(abandoned, RESULT)), (1, None));
+            assert_eq!(pending.in_use(), 0);
+            // Its outcome was fetched.
+            pending.abandon(abandoned);
         }
-        assert_eq!(pending.slots.len(), 3);
-        let number = pending.reserve();
+        assert_eq!(pending.slots.len(), 2);
+        let number = pending.insert();
         pending.shrink();
-        assert_eq!(pending.slots.len(), 3, "one is in use");
-        pending.abandon(number, false);
+        assert_eq!(pending.slots.len(), 2, "one is in use");
+        assert!(pending.complete(number, RESULT).is_none() && pending.take(number, None).is_some());
         pending.shrink();
-        assert_eq!((pending.slots.capacity(), pending.reserve()), (0, 0));
+        assert_eq!((pending.slots.capacity(), pending.insert()), (0, 0));
     }
 }

@@ -64,10 +64,6 @@ pub enum DeadlineError<P> {
 }
 
 impl<R: Role> PendingResponse<R> {
-    pub(crate) fn new(shared: &Arc<Shared<R>>, number: u32) -> Self {
-        Self { shared: Arc::clone(shared), number, fetched: false }
-    }
-
     /// Waits for the outcome: at most [`Config::response_timeout`](smpp_proto::session::Config::response_timeout) after the
     /// request was sent.
     ///
@@ -106,19 +102,47 @@ impl<R: Role> PendingResponse<R> {
     }
 
     fn outcome(&mut self, until: Option<session::Instant>) -> Option<RequestResult> {
-        let number = self.number;
-        let answer = self
-            .shared
-            .wait(WaitRole::MayLead, until, |state, waiter| state.pending.take(number, *waiter).ok_or(None));
-        self.fetched = answer.is_some();
-        answer
+        let Self { shared, number, fetched } = self;
+        shared.wait(WaitRole::MayLead, until, |state, waiter| {
+            let answer = state.pending.take(*number, *waiter).ok_or(None);
+            *fetched = answer.is_ok();
+            answer
+        })
     }
 }
 
 impl<R: Role> Drop for PendingResponse<R> {
     fn drop(&mut self) {
         if !self.fetched {
-            self.shared.lock().pending.abandon(self.number, true);
+            self.shared.lock().pending.abandon(self.number);
+        }
+    }
+}
+
+/// The slot of a request, as long as the thread that sends it has it. If an observer panics in this thread, the slot is given
+/// up.
+pub(crate) struct SlotGuard<'a, R: Role> {
+    shared: &'a Arc<Shared<R>>,
+    /// The slot, once the request is sent, until the outcome is fetched.
+    pub(crate) number: Option<u32>,
+}
+
+impl<'a, R: Role> SlotGuard<'a, R> {
+    pub(crate) const fn new(shared: &'a Arc<Shared<R>>) -> Self {
+        Self { shared, number: None }
+    }
+
+    /// Passes the slot on; `None` if the request was not sent.
+    pub(crate) fn into_response(mut self) -> Option<PendingResponse<R>> {
+        let number = self.number.take()?;
+        Some(PendingResponse { shared: Arc::clone(self.shared), number, fetched: false })
+    }
+}
+
+impl<R: Role> Drop for SlotGuard<'_, R> {
+    fn drop(&mut self) {
+        if let Some(number) = self.number {
+            self.shared.lock().pending.abandon(number);
         }
     }
 }

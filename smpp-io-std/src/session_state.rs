@@ -236,13 +236,13 @@ impl<R: Role> SessionState<R> {
     where
         O: Operation + SentBy<R>,
     {
-        let number = self.pending.reserve();
-        let Err(refused) = self.session.request(now, operation, number) else {
+        // An observer may panic: then no slot is taken.
+        let slot = self.pending.next_slot();
+        let Err(refused) = self.session.request(now, operation, slot) else {
             self.mark_output(now);
             self.waiting.count_request();
-            return Ok(number);
+            return Ok(self.pending.insert());
         };
-        self.pending.abandon(number, false);
         Err(match (refused.reason.permanent(), refused.reason) {
             (Some(reason), _) => NotAdmitted::Never(reason),
             (None, Refusal::RateLimited(at)) => NotAdmitted::Later(Some(at)),

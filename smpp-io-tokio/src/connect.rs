@@ -9,8 +9,8 @@ use smpp_proto::session::{Config, Esme};
 use smpp_proto::{Bind, Endpoint};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::lookup_host;
-use tokio::time::Instant;
 
+use crate::clock::after;
 use crate::dial::{Dialer, handshake, in_time, tcp, tls_config};
 use crate::error::{ConnectError, ConnectErrorKind, DialTarget, check_connector, unresolved};
 use crate::handle::Client;
@@ -212,7 +212,7 @@ impl Connector {
         // Before connecting, so that the error about a missing authority does not depend on the network.
         let config = tls_config(&self.tls).await.map_err(ConnectErrorKind::Tls)?;
         let (stream, address) = self.first_connection(endpoint, dial).await?;
-        let stream = handshake(config, &endpoint.host, stream, Instant::now() + self.timeout).await;
+        let stream = handshake(config, &endpoint.host, stream, after(self.timeout)).await;
         let stream = stream.map_err(|error| ConnectErrorKind::Handshake(address, error))?;
         Ok(start_connected(stream, address, self.config))
     }
@@ -234,7 +234,7 @@ impl Connector {
         };
         let mut attempts = Vec::new();
         for address in addresses {
-            match in_time(Instant::now() + self.timeout, dial(address)).await {
+            match in_time(after(self.timeout), dial(address)).await {
                 Ok(stream) => return Ok((stream, address)),
                 Err(error) => attempts.push((address, error)),
             }

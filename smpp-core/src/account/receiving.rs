@@ -137,16 +137,12 @@ impl<O: Observer> Account<O> {
             let slot = self.links.get(token.link.index());
             return Err(Refusal::Closed(slot.map_or(CloseReason::Disconnected, |slot| slot.last_end)));
         };
-        session.advance_clock(now);
-        let answered = match token.reply {
+        session.at(now, |session| match token.reply {
             PendingReply::DeliverSm(reply) => {
                 session.respond(reply, result.map(|()| DeliverSmResp::default()))
             }
             PendingReply::DataSm(reply) => session.respond(reply, result.map(|()| DataSmResp::default())),
-        };
-        // Dates the response: otherwise the timers that it has started count from the next call with a time.
-        session.advance_clock(now);
-        answered
+        })
     }
 
     /// Waits for the receipts of a message that an earlier process sent: they are matched as those of a message of this

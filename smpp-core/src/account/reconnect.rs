@@ -286,10 +286,7 @@ impl<O: Observer> Account<O> {
     /// transmitted: see [`Session::handle_eof`].
     pub fn handle_eof(&mut self, now: Instant, link: LinkId) {
         if let Some(session) = self.session(link) {
-            session.advance_clock(now);
-            session.handle_eof();
-            // Dates the end of the stream, as in a response.
-            session.advance_clock(now);
+            session.at(now, Session::handle_eof);
         }
         self.advance(now);
     }

@@ -98,7 +98,7 @@ impl<O: Observer> Server<O> {
         result: Result<P::Response<'_>, CommandStatus>,
     ) -> Result<(), Refusal> {
         let open = self.find(connection).ok_or(Refusal::Closed(CloseReason::Disconnected))?;
-        let responded = open.session.respond(reply, result);
+        let responded = open.session.at(now, |session| session.respond(reply, result));
         let is_settled = open.is_settled() && !self.registry.has_assignments();
         if !is_settled {
             self.settle(now, connection, false);
@@ -121,7 +121,7 @@ impl<O: Observer> Server<O> {
         body: &P::Response<'_>,
     ) -> Result<(), Refusal> {
         let open = self.find(connection).ok_or(Refusal::Closed(CloseReason::Disconnected))?;
-        let responded = open.session.respond_with_reason(reply, status, body);
+        let responded = open.session.at(now, |session| session.respond_with_reason(reply, status, body));
         self.settle(now, connection, false);
         responded
     }
@@ -139,7 +139,7 @@ impl<O: Observer> Server<O> {
         request: Request<'_>,
     ) -> Result<(), Refusal> {
         let open = self.find(connection).ok_or(Refusal::Closed(CloseReason::Disconnected))?;
-        let responded = open.session.refuse(request);
+        let responded = open.session.at(now, |session| session.refuse(request));
         self.settle(now, connection, false);
         responded
     }

@@ -274,7 +274,8 @@ impl<O: Observer> Server<O> {
             (Ok(()), Ok(admission)) => admission,
             (Err(refusal), _) | (_, Err(refusal)) => {
                 // It fails if the session has ended: then no response is needed.
-                let _ = open.session.respond(reply, Err(self.registry.status_of(refusal)));
+                let status = self.registry.status_of(refusal);
+                let _ = open.session.at(now, |session| session.respond(reply, Err(status)));
                 open.session.unbind(now);
                 self.settle(now, connection, true);
                 return Err(refusal);
@@ -296,7 +297,7 @@ impl<O: Observer> Server<O> {
         let system_id = COctets::new(own).unwrap_or_default();
         let response = BindResp { system_id, tlvs: Tlvs::list(version.as_slice()) };
         // If the session has ended, it is no longer bound.
-        if open.session.respond(reply, Ok(response)).is_ok() {
+        if open.session.at(now, |session| session.respond(reply, Ok(response))).is_ok() {
             self.registry.ready(connection);
         }
         self.settle(now, connection, true);

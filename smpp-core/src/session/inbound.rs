@@ -454,7 +454,8 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
     fn slow_down<U>(&mut self, entry: &Entry<U>, load: Load) {
         if self.config.slow_down_when_throttled && entry.command.is_message() {
             // Little's law: the time in flight divided by the requests in flight is the interval between messages.
-            let in_flight = entry.in_flight.max(self.window.len() as u16 + 1);
+            // A request that has timed out is still among them: then the window may be full.
+            let in_flight = entry.in_flight.max((self.window.len() as u16).saturating_add(1));
             let interval = Duration::from_nanos(self.time_since(entry.sent) / u64::from(in_flight));
             self.rate_limiter.slow_down(self.now, entry.sent, interval, load);
         }
@@ -480,7 +481,8 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
                 }
             }
             if self.config.max_response_timeouts > 0 && !self.timers.is_set(Timer::Unresponsive) {
-                let patience = self.config.response_timeout * u32::from(self.config.max_response_timeouts);
+                let timeouts = u32::from(self.config.max_response_timeouts);
+                let patience = self.config.response_timeout.saturating_mul(timeouts);
                 self.timers.set(Timer::Unresponsive, Some(entry.sent + patience));
             }
         }

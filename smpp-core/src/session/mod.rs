@@ -343,7 +343,8 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
             .window
             .first_timed_out()
             .map(|entry| (entry.sent + timeout + self.config.late_response_timeout, Timer::LateResponse));
-        [response, late, self.timers.first()].into_iter().flatten().min_by_key(|(at, _)| *at)
+        // Of the same time, `Timer::Unresponsive` before the places are freed that it looks at.
+        [response, self.timers.first(), late].into_iter().flatten().min_by_key(|(at, _)| *at)
     }
 
     /// Acts on timers that are due at `now`, and returns an event if one occurs. Call it until it returns `None`.
@@ -522,6 +523,15 @@ impl<R: Role, T, O: Observer> Session<R, T, O> {
             self.last_activity = self.now;
             self.timers.postpone(passed);
         }
+    }
+
+    /// Makes calls that take no time, such as [`respond`](Self::respond), at `now`.
+    pub(crate) fn at<V>(&mut self, now: Instant, act: impl FnOnce(&mut Self) -> V) -> V {
+        self.advance_clock(now);
+        let value = act(self);
+        // Dates the calls: otherwise what they have started counts from the next call with a time.
+        self.advance_clock(now);
+        value
     }
 
     /// Begins a call that takes no time. The caller resets `timers.undated` at its end.

@@ -1,6 +1,7 @@
 //! Connections to the SMSC that can be closed by force: when their leases end, whatever the SMSC still owes.
 
 use std::io;
+use std::net::{self, Shutdown};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -15,8 +16,10 @@ pub struct Connections {
     all: Arc<Mutex<Vec<Weak<Switch>>>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Switch {
+    /// Another handle of the socket: a session that waits for answers neither reads nor writes.
+    socket: net::TcpStream,
     is_off: AtomicBool,
     /// The task that reads.
     reader: Mutex<Option<Waker>>,
@@ -24,12 +27,17 @@ struct Switch {
 
 impl Connections {
     /// Adds a connection.
-    pub fn add(&self, stream: TcpStream) -> Leased {
-        let switch = Arc::new(Switch::default());
+    ///
+    /// # Errors
+    ///
+    /// The process has too many files.
+    pub fn add(&self, stream: TcpStream) -> io::Result<Leased> {
+        let socket = duplicate(&stream)?;
+        let switch = Arc::new(Switch { socket, is_off: AtomicBool::default(), reader: Mutex::default() });
         let mut all = lock(&self.all);
         all.retain(|switch| switch.strong_count() > 0);
         all.push(Arc::downgrade(&switch));
-        Leased { stream, switch }
+        Ok(Leased { stream, switch })
     }
 
     /// Closes the newest connections until no more than this many are left. Returns how many it has closed.
@@ -39,6 +47,8 @@ impl Connections {
         let mut closed = 0;
         for switch in open.skip(left) {
             switch.is_off.store(true, Ordering::Release);
+            // It fails only if the connection is closed.
+            let _ = switch.socket.shutdown(Shutdown::Both);
             if let Some(reader) = lock(&switch.reader).take() {
                 reader.wake();
             }
@@ -46,6 +56,15 @@ impl Connections {
         }
         closed
     }
+}
+
+/// Returns another handle of a socket.
+fn duplicate(stream: &TcpStream) -> io::Result<net::TcpStream> {
+    #[cfg(unix)]
+    let socket = std::os::fd::AsFd::as_fd(stream).try_clone_to_owned()?;
+    #[cfg(windows)]
+    let socket = std::os::windows::io::AsSocket::as_socket(stream).try_clone_to_owned()?;
+    Ok(socket.into())
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -99,8 +118,11 @@ impl AsyncWrite for Leased {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
+    use tokio::time::timeout;
 
     use super::*;
 
@@ -112,7 +134,7 @@ mod tests {
         let mut open = Vec::new();
         let mut peers = Vec::new();
         for _ in 0..3 {
-            open.push(connections.add(TcpStream::connect(address).await.unwrap()));
+            open.push(connections.add(TcpStream::connect(address).await.unwrap()).unwrap());
             peers.push(listener.accept().await.unwrap().0);
         }
         let mut last = open.pop().unwrap();
@@ -120,6 +142,9 @@ mod tests {
         tokio::task::yield_now().await;
         assert_eq!(connections.close_beyond(1), 2);
         assert_eq!(reading.await.unwrap(), io::ErrorKind::ConnectionAborted);
+        // No task reads or writes this one: its session has as many unanswered deliveries as it may.
+        let end = timeout(Duration::from_secs(10), peers[1].read(&mut [0])).await.expect("it is open");
+        assert_eq!(end.unwrap(), 0);
         assert!(open[1].write_u8(1).await.is_err());
         open[0].write_u8(1).await.unwrap();
         assert_eq!(peers[0].read_u8().await.unwrap(), 1);

@@ -15,11 +15,11 @@ use smpp_proto::session;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
-use tokio::time::{self, Instant};
+use tokio::time;
 
 use super::settings::{Settings, connect_error};
-use super::shared::Shared;
-use crate::clock::Timer;
+use super::shared::{Inner, Shared};
+use crate::clock::{Timer, after};
 use crate::dial::{BoxedTransport, handshake, in_time, tcp, tls_config};
 use crate::error::ConnectErrorKind;
 use crate::pump::{self, Progress, Pump};
@@ -49,12 +49,24 @@ pub(super) async fn resolve(shared: &Arc<Shared>, attempt: &Attempt, cancelled: 
         Ok(addresses) if addresses.is_empty() => Err(ConnectErrorKind::no_address()),
         resolved => resolved.map_err(ConnectErrorKind::Resolve),
     };
-    shared.with_now(|inner, now| match resolved {
+    report(shared, link, |inner, now| match resolved {
         Ok(addresses) => inner.account.handle_resolved(now, link, Ok(&addresses)),
         Err(failure) => {
             let detail = failure.detail();
             inner.last_error = Some(connect_error(endpoint, failure));
             inner.account.handle_resolved(now, link, Err(&detail));
+        }
+    });
+}
+
+/// Passes the result of an attempt to the account. If the account has given the attempt up meanwhile, it waits for the end of this
+/// task instead.
+fn report(shared: &Shared, link: LinkId, result: impl FnOnce(&mut Inner, session::Instant)) {
+    shared.with_now(|inner, now| {
+        if inner.account.link_state(link) == Some(LinkState::Closing) {
+            inner.account.handle_closed(now, link);
+        } else {
+            result(inner, now);
         }
     });
 }
@@ -74,7 +86,7 @@ pub(super) async fn connect(
         Some(Err(kind)) => {
             let (failure, detail) = (kind.failure(), kind.detail());
             let error = connect_error(&attempt.endpoint, kind);
-            return shared.with_now(|inner, now| {
+            return report(shared, link, |inner, now| {
                 inner.last_error = Some(error);
                 inner.account.handle_connect_failed(now, link, failure, &detail);
             });
@@ -136,7 +148,7 @@ async fn dial(
     address: SocketAddr,
 ) -> Result<Transport, ConnectErrorKind> {
     let Attempt { endpoint, timeout, .. } = attempt;
-    let deadline = Instant::now() + *timeout;
+    let deadline = after(*timeout);
     // Before connecting, so that the error about a missing authority does not depend on the network.
     let config = if endpoint.tls {
         Some(tls_config(&settings.tls).await.map_err(ConnectErrorKind::Tls)?)

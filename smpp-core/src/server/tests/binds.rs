@@ -217,3 +217,20 @@ fn a_connection_that_ends_needs_no_decision() {
     registry.begin_decision(Instant::ZERO, ended);
     assert_eq!((registry.poll_timeout(), registry.poll_undecided(deadline)), (None, None));
 }
+
+#[test]
+fn the_keep_alive_of_a_bind_counts_from_its_decision() {
+    let mut server = Server::new(Options::default());
+    let mut application = Application { undecided: true, ..Application::default() };
+    let mut peer = Peer::connect_with(&mut server, at(0), address("192.0.2.1"), Config::default());
+    assert_eq!(peer.bind(&mut server, &mut application, "shop", TRX), None);
+    let connection = peer.connection;
+    server.decide(at(3000), connection, Ok(Admission::default())).unwrap();
+    let mut response = Vec::new();
+    server.poll_transmit(connection, &mut response);
+    server.handle_transmitted(at(3000), connection, response.len());
+    let (due, timer) = server.poll_connection_timeout(connection).unwrap();
+    assert_eq!((due, timer), (at(23_000), session::Timer::EnquireLink));
+    server.handle_connection_timeout(due, connection);
+    assert!(server.poll_transmit(connection, &mut Vec::new()), "an enquire_link");
+}

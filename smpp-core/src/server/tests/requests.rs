@@ -188,3 +188,31 @@ fn an_application_can_limit_one_account() {
     assert_eq!(throttled, Some(CommandStatus::RTHROTTLED));
     assert_eq!(kinds(&mut server).last(), Some(&"throttled"));
 }
+
+#[test]
+fn inactivity_counts_from_the_time_of_the_response() {
+    let second = |second: u64| at(second * 1000);
+    for way in ["respond", "respond_with_reason", "refuse"] {
+        let mut server = Server::new(Options::default());
+        let mut application = Application::default();
+        let config = Config::default().enquire_link_interval(None).inactivity_timeout(Duration::from_secs(6));
+        let mut peer = Peer::connect_with(&mut server, NOW, address("192.0.2.1"), config);
+        peer.bind(&mut server, &mut application, "shop", TRX);
+        assert_eq!(submit(&mut server, &mut application, &mut peer), None);
+        let (now, connection) = (second(4), peer.connection);
+        let reply = application.requests.remove(0);
+        match way {
+            "respond" => server.respond(now, connection, reply, Ok(SubmitSmResp::default())),
+            "refuse" => server.refuse(now, connection, Request::SubmitSm(SubmitSm::default(), reply)),
+            _ => {
+                let body = SubmitSmResp::default();
+                server.respond_with_reason(now, connection, reply, CommandStatus::RSYSERR, &body)
+            }
+        }
+        .unwrap();
+        server.poll_transmit(connection, &mut Vec::new());
+        server.handle_connection_timeout(second(6), connection);
+        let due = server.poll_connection_timeout(connection).map(|(due, _)| due);
+        assert_eq!(due, Some(second(10)), "{way}");
+    }
+}

@@ -148,3 +148,34 @@ fn after_an_unbind_only_its_own_timeout_ends_the_session() {
     esme.handle_timeouts(NOW + secs(21));
     assert_eq!(esme.closed, Some(CloseReason::UnbindTimeout));
 }
+
+#[test]
+fn the_largest_window_times_out_as_others_do() {
+    let config = Config::default().window(u16::MAX).max_output(usize::MAX);
+    let mut esme = bound_esme(config, BindMode::Transceiver);
+    for _ in 0..u16::MAX {
+        esme.submit(NOW, "lost").unwrap();
+    }
+    esme.handle_timeouts(NOW + secs(10));
+    assert_eq!(esme.session.stats().timed_out, u16::MAX);
+}
+
+#[test]
+fn a_peer_that_answers_only_enquire_link_is_left_whatever_becomes_of_the_places() {
+    for late in [0, 5, 60] {
+        let config = Config::default().late_response_timeout(secs(late)).max_response_timeouts(1);
+        let mut esme = bound_esme(config, BindMode::Transceiver);
+        esme.submit(NOW, "lost").unwrap();
+        esme.handle_timeouts(NOW + secs(10));
+        assert_eq!(esme.closed, Some(CloseReason::Unresponsive), "late_response_timeout {late} s");
+    }
+}
+
+#[test]
+fn the_longest_timeouts_do_not_overflow() {
+    let config = Config::default().response_timeout(Duration::MAX).late_response_timeout(Duration::MAX);
+    let mut esme = bound_esme(config, BindMode::Transceiver);
+    esme.submit(NOW, "lost").unwrap();
+    esme.handle_timeouts(Instant::from_nanos(u64::MAX));
+    assert_eq!(esme.take_events(), [timeout("lost")]);
+}

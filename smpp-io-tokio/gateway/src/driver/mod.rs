@@ -144,7 +144,7 @@ pub async fn run(settings: &Settings, stop: impl Future<Output = ()>) -> Result<
             async move {
                 let stream = TcpStream::connect(target.address).await?;
                 stream.set_nodelay(true)?;
-                Ok(leased.add(stream))
+                leased.add(stream)
             }
         });
     if let Some(path) = &settings.ca {

@@ -4,7 +4,6 @@
 use std::process::Stdio;
 
 use tokio::net::TcpListener;
-#[cfg(unix)]
 use tokio::process::Command;
 
 use super::harness::World;
@@ -24,6 +23,18 @@ async fn a_node_that_waits_for_nats_stops_at_once() {
     node.signal("-TERM").await;
     assert!(node.end().await.success());
     assert!(node.log().ends_with("stopped before NATS was ready\n"), "{}", node.log());
+}
+
+/// Needs no NATS: nothing is started.
+#[tokio::test]
+async fn a_count_of_zero_that_cannot_work_is_refused() {
+    for (command, option) in [("demo", "--messages"), ("bench", "--messages"), ("bench", "--paced")] {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_smpp-gateway"));
+        let output = process.args([command, option, "0", "--nats-server", "none"]).output().await.unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{error}");
+        assert!(error.contains(&format!("invalid value '0' for '{option} ")), "{error}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,6 +2,7 @@
 
 mod cli;
 mod common;
+mod data_sm;
 mod probe;
 mod receive;
 mod smsc_listeners;

@@ -3,6 +3,7 @@
 mod cli;
 mod common;
 mod data_sm;
+mod load;
 mod probe;
 mod receive;
 mod smsc_listeners;

@@ -66,6 +66,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
+use core::time::Duration;
 
 pub use bind::SimulatedBind;
 pub use delivery::Delivery;
@@ -95,6 +96,10 @@ use records::Records;
 use rng::mix;
 use script::{Script, ScriptedReceipt};
 use segments::SharedIds;
+
+/// The shortest time until a delivery is sent again. Without it, a receipt for a bind that refuses it at once, or that is
+/// unbinding and takes no more, is tried without a pause if [`Rules::receipt_delay`] is zero.
+const MIN_REDELIVERY_DELAY: Duration = Duration::from_millis(100);
 
 #[derive(Debug)]
 struct Bound {
@@ -413,9 +418,10 @@ impl Simulator {
         }
     }
 
-    /// Schedules a delivery again that the ESME did not accept: after [`Rules::receipt_delay`], on any bind of the account.
+    /// Schedules a delivery again that the ESME did not accept: after [`Rules::receipt_delay`], but not before 100 ms, on any
+    /// bind of the account.
     pub fn redeliver(&mut self, now: Instant, delivery: Delivery) {
-        let due = now + self.rules.receipt_delay;
+        let due = now + self.rules.receipt_delay.max(MIN_REDELIVERY_DELAY);
         self.end_delivery(&delivery.system_id);
         if let Some(account) = self.account(delivery.system_id.as_bytes()) {
             self.enqueue(account, PendingDelivery { due, ..delivery.pending });

@@ -93,9 +93,10 @@ impl Simulator {
     fn find(&self, bind: SimulatedBind, id: &[u8], source: Address<'_>) -> Result<usize, CommandStatus> {
         let account = self.account_of(bind)?;
         let (form, seed) = (self.rules.dialect.response_ids, self.rules.seed);
+        let source = digest_of(source);
         let is_this = |record: &Record| {
             record.account == account
-                && record.source == digest_of(source)
+                && record.source == source
                 && form.id(seed, record.number).as_bytes() == id
         };
         self.records.0.iter().rposition(is_this).ok_or(CommandStatus::RINVMSGID)

@@ -86,6 +86,21 @@ fn a_receipt_goes_to_a_receiving_bind_and_is_redelivered_if_refused() {
 }
 
 #[test]
+fn a_delivery_that_fails_at_once_is_not_due_at_once_again() {
+    let mut smsc = Simulator::new(Rules::default().receipt_delay(Duration::ZERO));
+    smsc.add_account("shop", "secret");
+    let id = smsc.bind(&bind(b"secret", BindMode::Transceiver)).unwrap();
+    smsc.submit(Instant::ZERO, id, &message()).unwrap();
+    let never_sent = smsc.poll_delivery(Instant::ZERO).expect("no delay");
+    smsc.redeliver(Instant::ZERO, never_sent);
+    let due = smsc.poll_timeout().expect("it is tried again");
+    assert!(due > Instant::ZERO && smsc.poll_delivery(Instant::ZERO).is_none());
+    let refused = smsc.poll_delivery(due).expect("it is due");
+    smsc.delivered(due, refused, Err(DeliveryFailure::Refused(CommandStatus::RX_T_APPN)));
+    assert!(smsc.poll_timeout().is_some_and(|again| again > due));
+}
+
+#[test]
 fn ids_look_like_uuids_and_differ() {
     let mut smsc = smsc();
     let id = smsc.bind(&bind(b"secret", BindMode::Transceiver)).unwrap();

@@ -4,6 +4,7 @@
 mod completions;
 mod connecting;
 mod decode;
+mod delivered;
 mod failure;
 mod interrupts;
 mod load;

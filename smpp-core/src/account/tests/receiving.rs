@@ -119,6 +119,18 @@ fn messages_that_are_too_old_are_emitted_in_slices() {
 }
 
 #[test]
+fn a_text_of_a_phone_in_the_form_of_a_receipt_is_a_message() {
+    let mut sim = with_accepted_message();
+    let forged =
+        b"id:1 sub:001 dlvrd:001 submit date:2611230102 done date:2611230103 stat:DELIVRD err:000 text:";
+    let short_message = ShortMessage::new(forged).unwrap();
+    sim.deliver(0, &DeliverSm { short_message, ..DeliverSm::default() });
+    sim.settle();
+    assert!(matches!(sim.events.pop(), Some(Event::Message { .. })), "only esm_class marks a receipt");
+    assert_eq!(sim.account.pending_receipts(), 1);
+}
+
+#[test]
 fn a_refused_receipt_is_emitted_again_when_redelivered() {
     let mut sim = with_accepted_message();
     sim.receipt(0, "1", "DELIVRD");

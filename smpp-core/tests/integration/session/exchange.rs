@@ -190,6 +190,20 @@ fn a_malformed_response_leaves_the_request_unanswered() {
 }
 
 #[test]
+fn a_status_that_nobody_defines_is_a_refusal_with_that_status() {
+    let mut esme = bound_esme(Config::default(), BindMode::Transceiver);
+    for status in [0x400, 0x4FF, 0x500, 0xDEAD_BEEF, u32::MAX].map(CommandStatus) {
+        for body in [&b""[..], b"4711\0", b"\xFF"] {
+            let sequence = esme.submit(Instant::ZERO, "hello").unwrap().0;
+            esme.receive(Instant::ZERO, &raw(CommandId::SUBMIT_SM_RESP, status, sequence, body));
+            let refused = OwnedEvent::Outcome("hello", OwnedOutcome::Refused(status));
+            assert_eq!(esme.take_events(), [refused], "{status} {body:?}");
+        }
+    }
+    assert!(esme.session.state().is_bound());
+}
+
+#[test]
 fn an_error_response_with_a_malformed_body_is_a_refusal() {
     let mut esme = bound_esme(Config::default(), BindMode::Transceiver);
     let sequence = esme.submit(Instant::ZERO, "hello").unwrap().0;

@@ -2,7 +2,7 @@
 
 use smpp_proto::sms::udh::ConcatRef;
 use smpp_proto::sms::udh::{self, Content, Element, Ports};
-use smpp_proto::sms::{Alphabet, Codings, Receipt};
+use smpp_proto::sms::{Alphabet, Codings, Detection, Receipt, ReceiptCarrier};
 use smpp_proto::{DataCoding, EsmClass, Pdu, Tlvs};
 
 /// The message in a PDU.
@@ -45,8 +45,9 @@ pub(crate) fn explain(pdu: &Pdu<'_>) -> Lines {
                 }));
             }
             Err(error) => {
-                // The start of the text is unknown.
+                // The start of the text is unknown. A receipt that only has the flag is read.
                 lines.push(("user data header", error.to_string()));
+                receipt(&mut lines, &message);
                 return lines;
             }
         }
@@ -62,12 +63,7 @@ pub(crate) fn explain(pdu: &Pdu<'_>) -> Lines {
             (_, None) => ("data", format!("{} octets in an alphabet without a table", octets.len())),
         });
     }
-    if message.esm_class.is_receipt() {
-        match text.filter(|_| alphabet == Some(Alphabet::Ucs2)) {
-            Some(text) => receipt(&mut lines, text.as_bytes(), message.tlvs, None),
-            None => receipt(&mut lines, octets, message.tlvs, alphabet),
-        }
-    }
+    receipt(&mut lines, &message);
     lines
 }
 
@@ -99,11 +95,16 @@ fn describe(element: Element<'_>) -> String {
     }
 }
 
-/// Adds the fields of a receipt. Its text is in `alphabet`, or in UTF-8 if that is `None`.
-fn receipt(lines: &mut Lines, text: &[u8], tlvs: Tlvs<'_>, alphabet: Option<Alphabet>) {
-    let receipt = match Receipt::parse_with(text, tlvs) {
-        Ok(receipt) => receipt,
-        Err(error) => return lines.push(("receipt", error.to_string())),
+/// Adds the fields of a receipt, if the message is one.
+fn receipt(lines: &mut Lines, message: &Message<'_>) {
+    let Message { esm_class, data_coding, user_data, tlvs } = *message;
+    let carrier = ReceiptCarrier::default();
+    let carrier = carrier.esm_class(esm_class).data_coding(data_coding).user_data(user_data).tlvs(tlvs);
+    let mut buffer = Vec::new();
+    let receipt = match Receipt::of_with_buffer(carrier, Detection::ByEsmClass, &mut buffer) {
+        Some(Ok(receipt)) => receipt,
+        Some(Err(error)) => return lines.push(("receipt", error.to_string())),
+        None => return,
     };
     let quoted = |octets: &[u8]| format!("\"{}\"", octets.escape_ascii());
     let state = match receipt.state() {
@@ -111,12 +112,15 @@ fn receipt(lines: &mut Lines, text: &[u8], tlvs: Tlvs<'_>, alphabet: Option<Alph
         Some(state) => format!("{state:?}, not final"),
         None => "not a known state".to_owned(),
     };
-    let decoded = |octets: &[u8]| match alphabet {
-        Some(alphabet) => alphabet.decode(octets),
-        None => String::from_utf8(octets.to_vec()).ok(),
+    // A whole receipt may be UCS-2 whatever the `data_coding` says.
+    let alphabet = match carrier.text() {
+        [0, _, 0, ..] => Some(Alphabet::Ucs2),
+        _ => Codings::default().alphabet(data_coding),
     };
-    let text =
-        |octets: &[u8]| decoded(octets).map_or_else(|| quoted(octets), |decoded| format!("{decoded:?}"));
+    let text = |octets: &[u8]| {
+        let decoded = alphabet.and_then(|alphabet| alphabet.decode(octets));
+        decoded.map_or_else(|| quoted(octets), |decoded| format!("{decoded:?}"))
+    };
     let fields = [
         ("receipt id", Some(quoted(receipt.id))),
         ("receipt sub", receipt.sub.map(|count| count.to_string())),
@@ -155,6 +159,28 @@ mod tests {
     }
 
     #[test]
+    fn a_receipt_with_odd_fields_is_decoded_as_the_account_reads_it() {
+        let line = b"id:4711 sub:001 dlvrd:001 stat:DELIVRD err:000 text:hi";
+        let ucs2: Vec<u8> = line.iter().flat_map(|octet| [0, *octet]).collect();
+        let udhi = EsmClass::DELIVERY_RECEIPT | EsmClass::UDHI;
+        for (esm_class, data_coding, text) in [
+            (EsmClass::DELIVERY_RECEIPT, DataCoding::UCS2, &line[..]),
+            (udhi, DataCoding::default(), line),
+            (EsmClass::INTERMEDIATE_NOTIFICATION, DataCoding::default(), line),
+            (EsmClass::DELIVERY_RECEIPT, DataCoding::UCS2, &ucs2),
+            (EsmClass::DELIVERY_RECEIPT, DataCoding::default(), &ucs2),
+        ] {
+            let short_message = ShortMessage::new(text).unwrap();
+            let message = DeliverSm { esm_class, data_coding, short_message, ..DeliverSm::default() };
+            let lines = explain(&Pdu::DeliverSm(message));
+            for expected in [("receipt id", "\"4711\""), ("receipt err", "\"000\"")] {
+                let found = lines.iter().any(|(name, value)| (*name, &**value) == expected);
+                assert!(found, "{esm_class:?} {data_coding:?}: {lines:?}");
+            }
+        }
+    }
+
+    #[test]
     fn the_text_is_in_the_payload_and_in_the_alphabet_of_data_coding() {
         let payload = [Tlv::new(Tag::MESSAGE_PAYLOAD, &[0x4E, 0x94, 0x00, 0x0A]).unwrap()];
         let message = |data_coding| {
@@ -181,7 +207,8 @@ mod tests {
         let lines = explain(&Pdu::DeliverSm(receipt));
         assert!(lines.contains(&("receipt stat", "\"ENROUTE\": ENROUTE, not final".to_owned())), "{lines:?}");
         assert!(lines.contains(&("receipt text", "\"五\"".to_owned())), "{lines:?}");
-        let none = DeliverSm { data_coding: DataCoding::IA5, ..receipt };
+        let short_message = ShortMessage::new(b"stat:ENROUTE").unwrap();
+        let none = DeliverSm { data_coding: DataCoding::IA5, short_message, ..receipt };
         let lines = explain(&Pdu::DeliverSm(none));
         assert!(
             lines.contains(&("receipt", "the delivery receipt has no message id".to_owned())),

@@ -6,12 +6,13 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
 use smpp_proto::session::Esme;
-use smpp_proto::{CommandStatus, Endpoint};
-use smpp_std::{Client, Connector, Inbound, Inbox};
+use smpp_proto::{CommandStatus, DataSmResp, DeliverSmResp, Endpoint};
+use smpp_std::{Client, Connector, HandleRoute, Inbound, Inbox};
 
 use super::store::Store;
 use super::{Arguments, MODE, NOT_BOUND, report_bound, report_stopped, report_stored};
 use crate::connecting::{Connecting, SESSION_LIMIT};
+use crate::delivered::Delivered;
 use crate::failure::Failure;
 use crate::interrupts::Interrupts;
 use crate::{options, runtime};
@@ -51,17 +52,24 @@ pub(super) fn receive(arguments: &Arguments) -> Result<(), Failure> {
     let interrupted = unbind_when_interrupted(client.clone(), reports)?;
     report_bound(arguments, &store);
     while let Some(inbound) = inbox.recv() {
-        // Any other request is refused when it is dropped.
-        let Inbound::DeliverSm(message) = inbound else { continue };
-        match store.append(message.frame().octets(), &message.get()) {
+        let stored = match &inbound {
+            Inbound::DeliverSm(message) => {
+                store.append(message.frame().octets(), &Delivered::from(&message.get()))
+            }
+            Inbound::DataSm(message) => {
+                store.append(message.frame().octets(), &Delivered::from(&message.get()))
+            }
+            // Any other request is refused when it is dropped.
+            _ => continue,
+        };
+        match stored {
             Ok(line) => {
-                // If the session has ended, the SMSC redelivers the message.
-                let _ = message.accept();
+                respond(inbound, Ok(()));
                 report_stored(printer.as_ref(), line);
             }
             Err(failure) => {
                 // The SMSC redelivers this message and those that wait in the inbox.
-                let _ = message.refuse(CommandStatus::RX_T_APPN);
+                respond(inbound, Err(CommandStatus::RX_T_APPN));
                 drop(inbox);
                 client.unbind();
                 return Err(failure);
@@ -74,6 +82,15 @@ pub(super) fn receive(arguments: &Arguments) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::other(end))
+}
+
+/// Responds to a message. If the session has ended, the SMSC redelivers it.
+fn respond(inbound: Inbound<HandleRoute<Esme>>, result: Result<(), CommandStatus>) {
+    let _ = match inbound {
+        Inbound::DeliverSm(message) => message.respond(result.map(|()| DeliverSmResp::default())),
+        Inbound::DataSm(message) => message.respond(result.map(|()| DataSmResp::default())),
+        _ => Ok(()),
+    };
 }
 
 /// Connects and binds. The session has a thread that keeps it alive, however long the disk takes.

@@ -1,12 +1,14 @@
 //! The driving of `smpp receive` over tokio.
 
-use smpp_proto::CommandStatus;
+use smpp_proto::session::Esme;
+use smpp_proto::{CommandStatus, DataSmResp, DeliverSmResp};
 use smpp_tokio::{Connector, Inbound};
 use tokio::task::block_in_place;
 
 use super::store::Store;
 use super::{Arguments, MODE, NOT_BOUND, report_bound, report_stopped, report_stored};
 use crate::connecting::{Connecting, SESSION_LIMIT};
+use crate::delivered::Delivered;
 use crate::failure::Failure;
 use crate::interrupts::Interrupts;
 use crate::options;
@@ -50,18 +52,26 @@ pub(super) async fn receive(arguments: &Arguments) -> Result<(), Failure> {
             }
         };
         let Some(inbound) = inbound else { break };
-        // Any other request is refused when it is dropped.
-        let Inbound::DeliverSm(message) = inbound else { continue };
         // Other threads of the runtime keep the session alive, however long the disk takes.
-        match block_in_place(|| store.append(message.frame().octets(), &message.get())) {
-            Ok(line) => {
-                // If the session has ended, the SMSC redelivers the message.
-                let _ = message.accept();
+        let stored = block_in_place(|| match &inbound {
+            Inbound::DeliverSm(message) => {
+                Some(store.append(message.frame().octets(), &Delivered::from(&message.get())))
+            }
+            Inbound::DataSm(message) => {
+                Some(store.append(message.frame().octets(), &Delivered::from(&message.get())))
+            }
+            _ => None,
+        });
+        match stored {
+            // Any other request is refused when it is dropped.
+            None => {}
+            Some(Ok(line)) => {
+                respond(inbound, Ok(()));
                 report_stored(printer.as_ref(), line);
             }
-            Err(failure) => {
+            Some(Err(failure)) => {
                 // The SMSC redelivers this message and those that wait in the inbox.
-                let _ = message.refuse(CommandStatus::RX_T_APPN);
+                respond(inbound, Err(CommandStatus::RX_T_APPN));
                 drop(inbox);
                 client.unbind().await;
                 return Err(failure);
@@ -69,4 +79,13 @@ pub(super) async fn receive(arguments: &Arguments) -> Result<(), Failure> {
         }
     }
     Err(Failure::other(client.closed().await))
+}
+
+/// Responds to a message. If the session has ended, the SMSC redelivers it.
+fn respond(inbound: Inbound<Esme>, result: Result<(), CommandStatus>) {
+    let _ = match inbound {
+        Inbound::DeliverSm(message) => message.respond(result.map(|()| DeliverSmResp::default())),
+        Inbound::DataSm(message) => message.respond(result.map(|()| DataSmResp::default())),
+        _ => Ok(()),
+    };
 }

@@ -1,11 +1,12 @@
-//! What a deliver_sm says: the fields for programs, and a line for people.
+//! What a message or receipt says: the fields for programs, and a line for people.
 
 use serde_json::{Value, json};
-use smpp_proto::provider::Provider;
+use smpp_proto::MessageState;
 use smpp_proto::sms::{Detection, Receipt, SegmentInfo};
-use smpp_proto::{DeliverSm, MessageState};
 
-/// What a deliver_sm says.
+use crate::delivered::Delivered;
+
+/// What a message or receipt says.
 pub(super) struct Content {
     /// The text: `None` if the `data_coding` means no text, or the octets are not in its alphabet.
     text: Option<String>,
@@ -26,19 +27,13 @@ struct ReceiptFields {
 }
 
 impl Content {
-    pub(super) fn of(message: &DeliverSm<'_>) -> Self {
-        let codings = Provider::EIGHT_BY_EIGHT.codings;
-        let (text, segment) = match message.user_data() {
-            Ok(user_data) => (user_data.text(codings), user_data.segment),
-            // The header is malformed: all octets are shown.
-            Err(_) => (codings.decode(message.data_coding, None, message.text()), None),
-        };
+    pub(super) fn of(message: &Delivered<'_>) -> Self {
         let mut buffer = Vec::new();
-        let receipt = Receipt::of_with_buffer(message, Detection::ByEsmClass, &mut buffer);
+        let receipt = message.receipt(Detection::ByEsmClass, &mut buffer);
         let receipt = receipt.map(|receipt| {
             receipt.map_or_else(|error| Err(error.to_string()), |receipt| Ok((&receipt).into()))
         });
-        Self { text, segment, receipt }
+        Self { text: message.text(), segment: message.segment(), receipt }
     }
 
     /// Adds the fields to an object.
@@ -63,9 +58,9 @@ impl Content {
     }
 
     /// Returns the line for people.
-    pub(super) fn line(&self, message: &DeliverSm<'_>) -> String {
+    pub(super) fn line(&self, message: &Delivered<'_>) -> String {
         let text = self.text.as_deref().unwrap_or("(no text that can be decoded)");
-        let (from, to) = (message.source.digits, message.destination.digits);
+        let (from, to) = (message.from.escape_ascii(), message.to.escape_ascii());
         match &self.receipt {
             Some(Ok(receipt)) => {
                 let err = receipt.err.as_ref().map(|err| format!(", err {err}")).unwrap_or_default();

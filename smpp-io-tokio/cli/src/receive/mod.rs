@@ -2,7 +2,7 @@
 //!
 //! No message is lost if the process or the machine stops at any time: a message that was not stored was not
 //! acknowledged, and the SMSC redelivers it. If the acknowledgement of a stored message is lost, the message arrives
-//! and is stored twice; the second line is marked `again`: its octets are in the file already. A text that was sent
+//! and is stored twice; the second line is marked `again`: a line before it has the same octets. A text that was sent
 //! twice is marked the same way.
 //!
 //! Ctrl-C and SIGTERM unbind and stop it; being killed loses nothing either. Only one process may write to a file.
@@ -33,8 +33,8 @@ use store::Store;
 ///
 /// Each line of the file has the fields: from, to (the addresses), receipt (true for a delivery receipt), data_coding
 /// (the number), text (the octets of the text, in hexadecimal, not decoded), decoded (the text; null if it cannot be
-/// decoded), octets (the whole body of the PDU, in hexadecimal), again (true if a line with the same octets is in the
-/// file already: most likely a redelivery). A segment of a long message has also: segment, segments (its number, and how
+/// decoded), octets (the whole body of the PDU, in hexadecimal), again (true if one of the million lines before
+/// has the same octets: most likely a redelivery). A segment of a long message has also: segment, segments (its number, and how
 /// many there are). A receipt has also: message_id, state (null for an unknown word), final, stat, err, submit_date,
 /// done_date (as the SMSC states them; null if it does not), or receipt_error if it cannot be read.
 ///

@@ -3,14 +3,15 @@
 use std::time::{Duration, Instant};
 
 use smpp_proto::session::Esme;
-use smpp_proto::{CommandStatus, DeliverSm, DeliverSmResp};
+use smpp_proto::{CommandStatus, DataSmResp, DeliverSmResp};
 use smpp_std::testing::TestSmsc;
-use smpp_std::{Connection, Connector, End, Inbound, InboundRequest, Stream};
+use smpp_std::{Connection, Connector, End, Inbound, Stream};
 
 use super::message::Message;
-use super::tracker::{MAX_WAITING, Tracker};
+use super::tracker::{MAX_WAITING, Tracker, Verdict};
 use super::{Arguments, MODE, config, report_bound, report_connected, report_local_smsc};
 use crate::connecting::{Connecting, SESSION_LIMIT};
+use crate::delivered::Delivered;
 use crate::failure::Failure;
 use crate::options;
 use crate::report::Report;
@@ -97,7 +98,7 @@ fn await_receipts(
 }
 
 /// What the SMSC has delivered without a response. The session limits how many there are.
-type Waiting = Vec<InboundRequest<DeliverSm<'static>>>;
+type Waiting = Vec<Inbound>;
 
 /// Receives one message or receipt. Returns whether one arrived in time.
 fn receive(
@@ -106,7 +107,7 @@ fn receive(
     timeout: Duration,
 ) -> Result<bool, End> {
     match connection.recv(Some(timeout))? {
-        Some(Inbound::DeliverSm(message)) => waiting.push(message),
+        Some(message @ (Inbound::DeliverSm(_) | Inbound::DataSm(_))) => waiting.push(message),
         Some(other) => connection.refuse(other)?,
         None => return Ok(false),
     }
@@ -120,14 +121,31 @@ fn respond(
     waiting: &mut Waiting,
 ) -> Result<(), End> {
     for message in std::mem::take(waiting) {
-        match tracker.delivered(&message.get()).result() {
-            Some(result) => connection.respond(message, result.map(|()| DeliverSmResp::default()))?,
+        let verdict = match &message {
+            Inbound::DeliverSm(message) => tracker.delivered(&Delivered::from(&message.get())),
+            Inbound::DataSm(message) => tracker.delivered(&Delivered::from(&message.get())),
+            _ => Verdict::LeaveAtSmsc,
+        };
+        match verdict.result() {
+            Some(result) => respond_to(connection, message, result)?,
             None => waiting.push(message),
         }
     }
     let surplus = waiting.len().saturating_sub(MAX_WAITING);
     for message in waiting.drain(..surplus) {
-        connection.respond(message, Err(CommandStatus::RX_T_APPN))?;
+        respond_to(connection, message, Err(CommandStatus::RX_T_APPN))?;
     }
     Ok(())
+}
+
+fn respond_to(
+    connection: &mut Connection<Esme, Stream>,
+    inbound: Inbound,
+    result: Result<(), CommandStatus>,
+) -> Result<(), End> {
+    match inbound {
+        Inbound::DeliverSm(message) => connection.respond(message, result.map(|()| DeliverSmResp::default())),
+        Inbound::DataSm(message) => connection.respond(message, result.map(|()| DataSmResp::default())),
+        other => connection.refuse(other),
+    }
 }

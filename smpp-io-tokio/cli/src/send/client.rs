@@ -1,7 +1,7 @@
 //! The driving of `smpp send` over tokio.
 
 use smpp_proto::session::{Esme, State};
-use smpp_proto::{CommandStatus, DeliverSmResp};
+use smpp_proto::{CommandStatus, DataSmResp, DeliverSmResp};
 use smpp_tokio::testing::TestSmsc;
 use smpp_tokio::{Client, Connector, End, Inbound, Inbox};
 use tokio::sync::watch;
@@ -11,6 +11,7 @@ use super::message::Message;
 use super::tracker::{MAX_WAITING, Tracker, Verdict};
 use super::{Arguments, MODE, config, report_bound, report_connected, report_local_smsc};
 use crate::connecting::{Connecting, SESSION_LIMIT};
+use crate::delivered::Delivered;
 use crate::failure::Failure;
 use crate::options;
 use crate::report::Report;
@@ -97,7 +98,8 @@ async fn receive(mut inbox: Inbox<Esme>, tracker: watch::Sender<Tracker>) {
     loop {
         tokio::select! {
             inbound = inbox.recv() => match inbound {
-                Some(Inbound::DeliverSm(message)) => waiting.push(message),
+                Some(message @ (Inbound::DeliverSm(_) | Inbound::DataSm(_))) => waiting.push(message),
+                // It is refused.
                 Some(_) => continue,
                 None => return,
             },
@@ -108,20 +110,30 @@ async fn receive(mut inbox: Inbox<Esme>, tracker: watch::Sender<Tracker>) {
         for message in std::mem::take(&mut waiting) {
             let mut verdict = Verdict::Wait;
             tracker.send_if_modified(|tracker| {
-                verdict = tracker.delivered(&message.get());
+                verdict = match &message {
+                    Inbound::DeliverSm(message) => tracker.delivered(&Delivered::from(&message.get())),
+                    Inbound::DataSm(message) => tracker.delivered(&Delivered::from(&message.get())),
+                    _ => Verdict::LeaveAtSmsc,
+                };
                 verdict == Verdict::Accept
             });
             match verdict.result() {
-                // If the session has ended, the SMSC redelivers the message.
-                Some(result) => {
-                    let _ = message.respond(result.map(|()| DeliverSmResp::default()));
-                }
+                Some(result) => respond(message, result),
                 None => waiting.push(message),
             }
         }
         let surplus = waiting.len().saturating_sub(MAX_WAITING);
         for message in waiting.drain(..surplus) {
-            let _ = message.refuse(CommandStatus::RX_T_APPN);
+            respond(message, Err(CommandStatus::RX_T_APPN));
         }
     }
+}
+
+/// Responds to a receipt or message. If the session has ended, the SMSC redelivers it.
+fn respond(inbound: Inbound<Esme>, result: Result<(), CommandStatus>) {
+    let _ = match inbound {
+        Inbound::DeliverSm(message) => message.respond(result.map(|()| DeliverSmResp::default())),
+        Inbound::DataSm(message) => message.respond(result.map(|()| DataSmResp::default())),
+        _ => Ok(()),
+    };
 }

@@ -4,16 +4,16 @@ use std::time::Duration;
 use std::{fmt, io};
 
 use serde_json::{Value, json};
-use smpp_proto::provider::Provider;
 use smpp_proto::session::{CloseReason, RequestError, Response};
 use smpp_proto::sms::{Detection, MessageIdPolicy, Receipt};
-use smpp_proto::{CommandStatus, DeliverSm, MessageState, RegisteredDelivery};
+use smpp_proto::{CommandStatus, MessageState, RegisteredDelivery};
 
 use super::message::Segment;
+use crate::delivered::Delivered;
 use crate::failure::Failure;
 use crate::report::Report;
 
-/// How many deliver_sm may wait for the response to a segment; the oldest of more are left at the SMSC.
+/// How many deliver_sm and data_sm may wait for the response to a segment; the oldest of more are left at the SMSC.
 pub(super) const MAX_WAITING: usize = 32;
 
 /// How SMSCs write the ids of responses in receipts.
@@ -24,7 +24,7 @@ const NOTATIONS: [MessageIdPolicy; 4] = [
     MessageIdPolicy::DECIMAL_TO_HEXADECIMAL,
 ];
 
-/// What happens to a deliver_sm.
+/// What happens to a deliver_sm or data_sm.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// It is a receipt of a message of this command, which is printed.
@@ -106,22 +106,22 @@ impl Tracker {
     }
 
     /// Reports what the SMSC delivers: a receipt or a mobile-originated message. Call it again after a change if it has to wait.
-    pub(super) fn delivered(&mut self, sm: &DeliverSm<'_>) -> Verdict {
+    pub(super) fn delivered(&mut self, message: &Delivered<'_>) -> Verdict {
         let mut buffer = Vec::new();
-        match Receipt::of_with_buffer(sm, Detection::ByContent, &mut buffer) {
-            Some(Ok(receipt)) => self.receipt(&receipt, sm),
+        match message.receipt(Detection::ByContent, &mut buffer) {
+            Some(Ok(receipt)) => self.receipt(&receipt, message),
             Some(Err(error)) => {
-                let text = String::from_utf8_lossy(sm.text());
+                let text = message.receipt_text();
                 self.left(
                     json!({ "text": text }),
                     format_args!("a receipt that cannot be read, {error}: {text}"),
                 )
             }
-            None => self.message(sm),
+            None => self.message(message),
         }
     }
 
-    fn receipt(&mut self, receipt: &Receipt<'_>, sm: &DeliverSm<'_>) -> Verdict {
+    fn receipt(&mut self, receipt: &Receipt<'_>, message: &Delivered<'_>) -> Verdict {
         let id = String::from_utf8_lossy(receipt.id);
         let is_about = |segment: &PendingReceipt| {
             NOTATIONS.iter().any(|notation| notation.same(segment.id.as_bytes(), receipt.id))
@@ -136,7 +136,7 @@ impl Tracker {
             return self.left(json!({ "message_id": id }), what);
         };
         let state = receipt.state().unwrap_or(MessageState::UNKNOWN);
-        let (is_final, text) = (receipt.is_final(), String::from_utf8_lossy(sm.text()));
+        let (is_final, text) = (receipt.is_final(), message.receipt_text());
         let what = &segment.what;
         self.report.step(
             "receipt",
@@ -151,13 +151,9 @@ impl Tracker {
         Verdict::Accept
     }
 
-    fn message(&self, sm: &DeliverSm<'_>) -> Verdict {
-        let codings = Provider::EIGHT_BY_EIGHT.codings;
-        // If the user data header is malformed, all octets are shown.
-        let whole = || codings.decode(sm.data_coding, None, sm.text());
-        let text = sm.user_data().map_or_else(|_| whole(), |user_data| user_data.text(codings));
-        let text = text.unwrap_or_default();
-        let from = sm.source.digits.to_string();
+    fn message(&self, message: &Delivered<'_>) -> Verdict {
+        let text = message.text().unwrap_or_default();
+        let from = message.from.escape_ascii().to_string();
         self.left(json!({ "from": from, "text": text }), format_args!("a message from {from}: {text}"))
     }
 
@@ -166,7 +162,7 @@ impl Tracker {
         self.report.step(
             "left",
             json,
-            format_args!("deliver_sm  left at the SMSC, as it is for a receiver: {what}"),
+            format_args!("delivery    left at the SMSC, as it is for a receiver: {what}"),
         );
         Verdict::LeaveAtSmsc
     }

@@ -2,6 +2,8 @@
 
 mod cli;
 mod common;
+mod data_sm;
+mod load;
 mod probe;
 mod receive;
 mod smsc_listeners;

@@ -139,11 +139,16 @@ impl Load {
     fn pipelined(&self, results: &mut Results, client: &Client, message: &SubmitSm<'_>, window: usize) {
         let mut in_flight: VecDeque<(PendingResponse<_>, Instant)> = VecDeque::with_capacity(window);
         let mut now = Instant::now();
+        let mut has_ended = false;
         loop {
-            while in_flight.len() < window && self.take() {
+            while !has_ended && in_flight.len() < window && self.take() {
                 match client.submit_pipelined(message) {
                     Ok(pending) => in_flight.push_back((pending, now)),
-                    Err(error) => return results.count(&Err(error), 0),
+                    Err(error) => {
+                        // Those in flight still have their outcomes.
+                        results.count(&Err(error), 0);
+                        has_ended = true;
+                    }
                 }
             }
             let Some((pending, submitted)) = in_flight.pop_front() else { return };

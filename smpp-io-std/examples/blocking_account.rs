@@ -40,7 +40,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     });
 
     for unresolved in account.shutdown(Duration::from_secs(10)) {
-        println!("unresolved at shutdown: {unresolved:?}");
+        println!("unresolved at shutdown: {unresolved}");
     }
     Ok(())
 }

@@ -47,7 +47,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
 
     for unresolved in account.shutdown(Duration::from_secs(10)).await {
-        println!("unresolved at shutdown: {unresolved:?}");
+        println!("unresolved at shutdown: {unresolved}");
     }
     Ok(())
 }

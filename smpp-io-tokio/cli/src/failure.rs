@@ -53,7 +53,9 @@ impl Failure {
     /// Returns the failure to listen on an address.
     pub(crate) fn listen(address: &str, error: &io::Error) -> Self {
         let advice = match error.kind() {
-            ErrorKind::AddrInUse => "Another program listens there: stop it, or give another port; port 0 means any free one.",
+            ErrorKind::AddrInUse => {
+                "Another program listens there: stop it, or give another port; port 0 means any free one."
+            }
             ErrorKind::PermissionDenied => "Give a port from 1024 on: lower ones need a privilege.",
             _ => "Write ADDRESS:PORT with an address of this machine, such as 127.0.0.1:2775.",
         };

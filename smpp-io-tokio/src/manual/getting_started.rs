@@ -199,8 +199,8 @@
 //! # Programs to read
 //!
 //! One subject each, with `cargo run --example`: `account`, `account_from_file`, `receive`, `outbox` (messages and receipts in a database),
-//! `session`, `server`, `observe`, `local_address` and `socks_proxy` in `smpp-tokio`; `blocking`, `blocking_account` and
-//! `blocking_receive` in `smpp-std`; `mio`, `smol` and `proxy` in `smpp-proto`.
+//! `session`, `server`, `observe`, `local_address`, `socks_proxy` and `test_smsc` in `smpp-tokio`; `blocking`, `blocking_account`,
+//! `blocking_receive` and `blocking_test_smsc` in `smpp-std`; `mio`, `smol` and `proxy` in `smpp-proto`.
 //!
 //! # Try it without a provider
 //!

@@ -28,7 +28,8 @@ impl Store {
     /// its message was never acknowledged.
     pub(super) fn open(path: &Path) -> Result<Self, Failure> {
         Self::read(path).map_err(|error| {
-            let advice = "Give a file of smpp receive, or a new one in a directory that exists and can be written.";
+            let advice =
+                "Give a file of smpp receive, or a new one in a directory that exists and can be written.";
             Failure::failed(format_args!("--file {}: {error}", path.display()), advice)
         })
     }

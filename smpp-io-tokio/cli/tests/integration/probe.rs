@@ -230,7 +230,10 @@ fn nothing_is_sent_if_a_file_cannot_be_written() {
         let [toml, rust] = [&toml, &rust].map(|file| file.to_str().unwrap());
         let (status, out, error) = probe(&smsc, &["--yes", "--wait", "0", "--toml", toml, "--rust", rust]);
         assert_eq!((status, &*out), (2, ""), "{error}");
-        assert!(error.contains(&format!("error: --rust {rust}: ")) && error.contains("Nothing was sent."), "{error}");
+        assert!(
+            error.contains(&format!("error: --rust {rust}: ")) && error.contains("Nothing was sent."),
+            "{error}"
+        );
         assert!(!fs::exists(toml).unwrap());
         // A file that exists keeps its content until there is something to write.
         fs::write(toml, "precious").unwrap();

@@ -142,7 +142,8 @@
 //! # }
 //! ```
 //!
-//! The session responds to `enquire_link` itself, and sends one after 20 s of silence of the peer. `short_message`
+//! A session does not use the credentials in a URL by itself: [`Endpoint::bind`](smpp_proto::Endpoint::bind) returns a bind with
+//! them. The session responds to `enquire_link` itself, and sends one after 20 s of silence of the peer. `short_message`
 //! holds octets: a session does not encode texts. [`smpp_proto::sms`] does:
 //! [`long_messages_and_encodings`](super::long_messages_and_encodings).
 //!

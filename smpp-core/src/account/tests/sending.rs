@@ -93,7 +93,7 @@ fn what_a_shutdown_left_unresolved_is_shown_as_text() {
     let not_accepted = |key, segments: &[SegmentOutcome]| {
         shown(Unresolved::NotAccepted { message, key, outcome: outcome(segments) })
     };
-    assert_eq!(not_accepted(None, &[not_sent.clone()]), format!("message 7: {not_sent}"));
+    assert_eq!(not_accepted(None, core::slice::from_ref(&not_sent)), format!("message 7: {not_sent}"));
     assert_eq!(
         not_accepted(key.clone(), &[accepted, not_sent.clone()]),
         format!("message 7 (key order-42): 1 of 2 segments accepted: {not_sent}")

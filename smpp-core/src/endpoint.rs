@@ -5,6 +5,9 @@ mod parse;
 use alloc::string::String;
 use core::fmt;
 
+use crate::pdu::Bind;
+use crate::wire::InvalidOctets;
+
 pub use parse::EndpointError;
 
 /// The address of an SMSC and the account there.
@@ -56,6 +59,29 @@ impl Endpoint {
     /// ```
     pub fn tls(host: impl Into<String>, port: u16) -> Self {
         Self { tls: true, ..Self::plain(host, port) }
+    }
+
+    /// Returns a bind with the system_id and the password of the endpoint, for one session: a transceiver, unless you set
+    /// another [`mode`](Bind::mode). An [`Account`](crate::account::Account) uses the credentials of its endpoint by itself.
+    ///
+    /// ```
+    /// use smpp_proto::{Bind, BindMode, Endpoint};
+    /// let endpoint: Endpoint = "smpp://shop:s3cret@localhost".parse()?;
+    /// let bind = Bind { mode: BindMode::Receiver, ..endpoint.bind()? };
+    /// assert_eq!(bind.system_id.as_bytes(), b"shop");
+    /// assert!(bind.password.equals(b"s3cret"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidOctets`] if the system_id has more than 15 octets, the password more than 64, or one of them a NUL.
+    pub fn bind(&self) -> Result<Bind<'_>, InvalidOctets> {
+        Ok(Bind {
+            system_id: self.system_id.as_deref().unwrap_or_default().try_into()?,
+            password: self.password.as_deref().unwrap_or_default().try_into()?,
+            ..Bind::default()
+        })
     }
 
     /// Returns whether connections to both go to the same place, whatever the credentials.

@@ -47,7 +47,7 @@ impl fmt::Display for FramingError {
         match self.received_instead() {
             ReceivedInstead::Tls => ReceivedInstead::Tls.fmt(f),
             ReceivedInstead::Http => write!(f, "{}: \"{}\"", ReceivedInstead::Http, octets.escape_ascii()),
-            _ if octets.iter().all(u8::is_ascii_graphic) => {
+            _ if octets.iter().all(|octet| octet.is_ascii_graphic() || octet.is_ascii_whitespace()) => {
                 // It may be a part of a password, behind a bind whose command_length was too small.
                 f.write_str("the peer sent text, not SMPP")
             }
@@ -317,7 +317,9 @@ mod tests {
         assert_eq!(text(b"GET / HTTP/1.1"), "the peer sent HTTP, not SMPP: \"GET \"");
         assert_eq!(text(b"HTTP/1.1 400 Bad Request"), "the peer sent HTTP, not SMPP: \"HTTP\"");
         assert_eq!(text(&[0x16, 3, 1, 2, 0]), "the peer sent TLS on a connection without TLS");
-        assert_eq!(text(b"SSH-2.0"), "the peer sent text, not SMPP");
+        for banner in [&b"SSH-2.0"[..], b"220 mail.example ESMTP", b"\r\nlogin:"] {
+            assert_eq!(text(banner), "the peer sent text, not SMPP");
+        }
         let other = text(&[0, 0, 0, 15]);
         assert!(other.starts_with("command_length 15 is outside 16..=71680: "), "{other}");
     }

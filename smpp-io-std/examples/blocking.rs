@@ -8,19 +8,14 @@ use std::error::Error;
 use std::time::{Duration, Instant};
 
 use smpp_std::smpp_proto::sms::{Detection, Receipt};
-use smpp_std::smpp_proto::{Address, Bind, Endpoint, RegisteredDelivery, ShortMessage, SubmitSm};
+use smpp_std::smpp_proto::{Address, Endpoint, RegisteredDelivery, ShortMessage, SubmitSm};
 use smpp_std::{Connector, Inbound};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     let [url, to, text] = &arguments[..] else { return Err("usage: blocking URL TO TEXT".into()) };
     let endpoint: Endpoint = url.parse()?;
-    let bind = Bind {
-        system_id: endpoint.system_id.as_deref().unwrap_or_default().try_into()?,
-        password: endpoint.password.as_deref().unwrap_or_default().try_into()?,
-        ..Bind::default()
-    };
-    let mut connection = Connector::new().bind(&endpoint, &bind)?;
+    let mut connection = Connector::new().bind(&endpoint, &endpoint.bind()?)?;
 
     let submit_sm = SubmitSm {
         source: Address::alphanumeric("Example")?,

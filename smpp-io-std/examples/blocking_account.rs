@@ -5,6 +5,7 @@
 //! ```
 
 use std::error::Error;
+use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,14 @@ use smpp_std::smpp_proto::account::{Binds, Credentials, Message, Options};
 use smpp_std::smpp_proto::provider::Provider;
 use smpp_std::smpp_proto::{Address, RegisteredDelivery, SubmitSm};
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> ExitCode {
+    let Err(error) = run() else { return ExitCode::SUCCESS };
+    // Its text says what to check; an error that `main` returns is printed by its Debug form.
+    eprintln!("error: {error}");
+    ExitCode::FAILURE
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     let [url, to, texts @ ..] = &arguments[..] else {
         return Err("usage: blocking_account URL TO TEXT...".into());
@@ -40,7 +48,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     });
 
     for unresolved in account.shutdown(Duration::from_secs(10)) {
-        println!("unresolved at shutdown: {unresolved:?}");
+        println!("unresolved at shutdown: {unresolved}");
     }
     Ok(())
 }

@@ -128,7 +128,8 @@ impl Connector {
         Self { dialer: Some(Dialer::new(dialer)), resolves: false, ..self }
     }
 
-    /// Connects to the first address of the host that accepts a connection, and binds.
+    /// Connects to the first address of the host that accepts a connection, and binds. The credentials are those of the bind; if
+    /// those in the URL are meant, pass [`Endpoint::bind`].
     ///
     /// # Errors
     ///

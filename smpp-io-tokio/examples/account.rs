@@ -8,6 +8,7 @@
 //! ```
 
 use std::error::Error;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use smpp_tokio::account::{Account, SendError};
@@ -16,7 +17,14 @@ use smpp_tokio::smpp_proto::provider::Provider;
 use smpp_tokio::smpp_proto::{Address, RegisteredDelivery, SubmitSm};
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> ExitCode {
+    let Err(error) = run().await else { return ExitCode::SUCCESS };
+    // Its text says what to check; an error that `main` returns is printed by its Debug form.
+    eprintln!("error: {error}");
+    ExitCode::FAILURE
+}
+
+async fn run() -> Result<(), Box<dyn Error>> {
     let [url, to, text] = arguments("account URL TO TEXT")?;
     // system_id and password in the URL replace these credentials.
     let options =
@@ -47,7 +55,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
 
     for unresolved in account.shutdown(Duration::from_secs(10)).await {
-        println!("unresolved at shutdown: {unresolved:?}");
+        println!("unresolved at shutdown: {unresolved}");
     }
     Ok(())
 }

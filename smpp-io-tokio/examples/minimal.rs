@@ -8,20 +8,15 @@
 use std::error::Error;
 
 use smpp_tokio::Connector;
-use smpp_tokio::smpp_proto::{Address, Bind, Endpoint, ShortMessage, SubmitSm};
+use smpp_tokio::smpp_proto::{Address, Endpoint, ShortMessage, SubmitSm};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     let [url, to, text] = &arguments[..] else { return Err("usage: minimal URL TO TEXT".into()) };
     let endpoint: Endpoint = url.parse()?;
-    let bind = Bind {
-        system_id: endpoint.system_id.as_deref().unwrap_or_default().try_into()?,
-        password: endpoint.password.as_deref().unwrap_or_default().try_into()?,
-        ..Bind::default()
-    };
     let (client, _) = Connector::new().connect(&endpoint).await?;
-    client.bind(&bind).await?;
+    client.bind(&endpoint.bind()?).await?;
     let message = SubmitSm {
         destination: Address::international(to)?,
         short_message: ShortMessage::new(text.as_bytes())?,

@@ -10,7 +10,7 @@
 use std::error::Error;
 
 use smpp_tokio::smpp_proto::sms::{Detection, Receipt};
-use smpp_tokio::smpp_proto::{Address, Bind, Endpoint, RegisteredDelivery, ShortMessage, SubmitSm};
+use smpp_tokio::smpp_proto::{Address, Endpoint, RegisteredDelivery, ShortMessage, SubmitSm};
 use smpp_tokio::{Connector, Inbound};
 
 #[tokio::main]
@@ -19,12 +19,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let [url, to, text] = &arguments[..] else { return Err("usage: session URL TO TEXT".into()) };
     let endpoint: Endpoint = url.parse()?;
     let (client, mut inbox) = Connector::new().connect(&endpoint).await?;
-    let bind = Bind {
-        system_id: endpoint.system_id.as_deref().unwrap_or_default().try_into()?,
-        password: endpoint.password.as_deref().unwrap_or_default().try_into()?,
-        ..Bind::default()
-    };
-    client.bind(&bind).await?;
+    client.bind(&endpoint.bind()?).await?;
 
     let submit_sm = SubmitSm {
         source: Address::alphanumeric("Example")?,

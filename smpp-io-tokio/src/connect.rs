@@ -142,7 +142,7 @@ impl Connector {
     /// Connects to the first address of the host that accepts a connection, and starts a session. The session is not bound
     /// yet: call [`Client::bind`](crate::Handle::bind). Must be called within a tokio runtime.
     ///
-    /// The credentials of the endpoint are not used.
+    /// The credentials of the endpoint are not used: [`Endpoint::bind`] returns a bind with them.
     ///
     /// # Errors
     ///
@@ -159,7 +159,8 @@ impl Connector {
         connected.map_err(|kind| ConnectError::new(endpoint, kind))
     }
 
-    /// Connects as [`connect`](Self::connect) does, and binds.
+    /// Connects as [`connect`](Self::connect) does, and binds. The credentials are those of the bind; if those in the URL are meant,
+    /// pass [`Endpoint::bind`].
     ///
     /// ```no_run
     /// use smpp_proto::{Bind, Endpoint};

@@ -249,7 +249,8 @@ impl<R: Role, O: Operation> InboundRequest<R, O> {
         pdu.ok().and_then(|(pdu, _)| O::view(pdu)).unwrap_or_default()
     }
 
-    /// Sends a response with `ESME_ROK`, or a status.
+    /// Sends a response with `ESME_ROK`, or a status. To read the request after the response, for a receipt for example, keep a
+    /// clone of [`frame`](Self::frame): it shares the octets, and [`Frame::pdu`] reads them.
     ///
     /// # Errors
     ///

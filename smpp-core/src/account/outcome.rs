@@ -531,3 +531,34 @@ pub enum Unresolved {
         ids: Vec<MessageId>,
     },
 }
+
+impl fmt::Display for Unresolved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::NotAccepted { message, key, .. } | Self::NoReceipt { message, key, .. }) = self;
+        write!(f, "message {message}")?;
+        if let Some(key) = key {
+            write!(f, " (key {key})")?;
+        }
+        match self {
+            Self::NotAccepted { outcome, .. } => {
+                let (accepted, all) = (outcome.ids().count(), outcome.segments.len());
+                if accepted > 0 {
+                    write!(f, ": {accepted} of {all} segments accepted")?;
+                }
+                match outcome.result() {
+                    Ok(_) => Ok(()),
+                    Err(outcome) => write!(f, ": {outcome}"),
+                }
+            }
+            Self::NoReceipt { ids, .. } => {
+                f.write_str(" was accepted; without a final receipt: ")?;
+                match &ids[..] {
+                    [] => f.write_str("no segment"),
+                    [only] => only.fmt(f),
+                    [first, _] => write!(f, "{first} and one more"),
+                    [first, others @ ..] => write!(f, "{first} and {} more", others.len()),
+                }
+            }
+        }
+    }
+}

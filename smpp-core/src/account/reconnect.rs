@@ -221,6 +221,7 @@ impl<O: Observer> Account<O> {
     ///
     /// Returns `false` if the account does not need the connection any more: close it, then call
     /// [`handle_closed`](Self::handle_closed).
+    #[must_use = "if it is false, close the connection and call handle_closed"]
     pub fn handle_connected(&mut self, now: Instant, id: LinkId, observer: O) -> bool {
         let Some(link) = self.links.get_mut(id.index()) else { return false };
         let (Phase::Connecting { address }, Some(wanted)) = (&link.phase, link.wanted) else { return false };

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use smpp_proto::account::{Account, ExpectError, FirstBindError, LinkState, OptionsError};
-use smpp_proto::diagnosis::refused_bind_advice;
+use smpp_proto::diagnosis::{ReceivedInstead, refused_bind_advice};
 use smpp_proto::session::{Observer, RefusedResponse, RequestError, State};
 use smpp_proto::{CommandStatus, EndpointError};
 
@@ -74,12 +74,17 @@ fn pending<O: Observer>(account: &Account<O>) -> Option<String> {
     account.links().find_map(|(link, state)| {
         let endpoint = account.endpoint(link).map_or_else(|| "the SMSC".into(), ToString::to_string);
         match state {
-            LinkState::Resolving => Some(format!("the host of {endpoint} was not resolved yet")),
+            LinkState::Resolving => {
+                Some(format!("the host of {endpoint} was not resolved yet; check the name server"))
+            }
             LinkState::Connecting(address) => {
-                Some(format!("the connection to {endpoint} at {address} was not made yet"))
+                let advice =
+                    "check host, port and scheme, and whether a firewall or an IP allow-list blocks the connection";
+                Some(format!("the connection to {endpoint} at {address} was not made yet; {advice}"))
             }
             LinkState::Open(address, State::Open) => {
-                Some(format!("{endpoint} at {address} had not answered the bind"))
+                let advice = ReceivedInstead::Nothing.advice_for_esme();
+                Some(format!("{endpoint} at {address} had not answered the bind; {advice}"))
             }
             _ => None,
         }

@@ -1,6 +1,7 @@
 //! Failures that end a subcommand: what failed, what to do about it, and the exit status.
 
 use std::fmt::Display;
+use std::io::{self, ErrorKind};
 use std::process::ExitCode;
 
 use smpp_proto::diagnosis::ReceivedInstead;
@@ -50,8 +51,14 @@ impl Failure {
     }
 
     /// Returns the failure to listen on an address.
-    pub(crate) fn listen(address: &str, error: impl Display) -> Self {
-        let advice = "Give an ADDRESS:PORT of this machine that is free, such as 127.0.0.1:2775.";
+    pub(crate) fn listen(address: &str, error: &io::Error) -> Self {
+        let advice = match error.kind() {
+            ErrorKind::AddrInUse => {
+                "Another program listens there: stop it, or give another port; port 0 means any free one."
+            }
+            ErrorKind::PermissionDenied => "Give a port from 1024 on: lower ones need a privilege.",
+            _ => "Write ADDRESS:PORT with an address of this machine, such as 127.0.0.1:2775.",
+        };
         Self::failed(format_args!("cannot listen on {address}: {error}"), advice)
     }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use async_nats::connection::State;
 use async_nats::jetstream::Context;
 use async_nats::jetstream::consumer::{AckPolicy, Consumer, DeliverPolicy, pull};
 use async_nats::jetstream::message::Message;
@@ -21,9 +22,13 @@ use crate::settings::NatsSettings;
 /// NATS is not there within 10 s, or the account has no streams.
 pub async fn show(settings: &NatsSettings, system_id: &str) -> Result<(), String> {
     let client = nats::connect(settings, "smpp-gateway status").await.map_err(|error| error.to_string())?;
-    let context = async_nats::jetstream::new(client);
+    let context = async_nats::jetstream::new(client.clone());
     let text = tokio::time::timeout(Duration::from_secs(10), status(&context, &Names::new(system_id))).await;
-    print!("{}", text.map_err(|_| format!("no NATS at {}", settings.shown_servers()))??);
+    let is_connected = client.connection_state() == State::Connected;
+    let text = text.map_err(|_| String::new()).flatten();
+    let no_nats =
+        || format!("no NATS at {}: start it, or name another with --nats", settings.shown_servers());
+    print!("{}", text.map_err(|error| if is_connected && !error.is_empty() { error } else { no_nats() })?);
     Ok(())
 }
 

@@ -187,6 +187,17 @@
 //!     .state_words(const { &[StateWord::new("NACK", MessageState::REJECTED)] });
 //! ```
 //!
+//! # No receipt is matched, or none comes: what to check
+//!
+//! | you see | likely cause | do |
+//! | --- | --- | --- |
+//! | all receipts come out of [`Arrivals`] with `None` as their match, and their ids are yours in another notation: `93f389d0` and `2482211280` | the provider converts ids | [`MessageIdPolicy`], the table above |
+//! | the same, and the ids have nothing in common with yours | the id is elsewhere, or the messages are of another program of the account | [`ReceiptDialect::id_fallback`]; compare with the PDUs that `smpp send --trace` prints |
+//! | texts such as `id:42 ... stat:DELIVRD` come as `Arrival::Message` | `esm_class` does not mark them as receipts | `esm_classes` or `detection` of the dialect |
+//! | short messages get their receipt, long ones never all of them | one receipt for the whole message | `scope` of the dialect |
+//! | the receipt is there, and [`Sent::receipt`] goes on waiting | its state is not final | the table of states; [`ReceiptDialect::final_states`] |
+//! | nothing at all | `registered_delivery` is not set; all binds are transmitters; or the SMSC delivers to a bind of another program of the account | `RegisteredDelivery::RECEIPT`; add a receiver; end the other program |
+//!
 //! # Receipts that come early, late, twice, or after a restart
 //!
 //! | case | what the account does |

@@ -61,10 +61,14 @@
 //!
 //! For each open link do what the table above says for a session, with the methods of the account: `handle_input` (of the
 //! [`EventRouter`](smpp_proto::account::EventRouter) if you route all events with it),
-//! `poll_transmit`, `handle_transmitted`, `handle_eof`, `poll_link_timeout`, `handle_link_timeout`. After each call look at
+//! `poll_transmit`, `handle_transmitted`, `handle_eof`, `handle_disconnect`, `poll_link_timeout`, `handle_link_timeout`. After each call look at
 //! `poll_action`, `poll_event`, `wants_transmit` of every link, and `poll_timeout`. Fetch the events before you transmit:
 //! then [`Event::HandedToTransport`](smpp_proto::account::Event::HandedToTransport) precedes the octets of its segment.
+//! Each [`Event::Receipt`](smpp_proto::account::Event::Receipt) and [`Event::Message`](smpp_proto::account::Event::Message) has an
+//! `ack`: pass it to `acknowledge`. [`Event::Closed`](smpp_proto::account::Event::Closed) is the last event, after `shutdown`.
+//! If `handle_connected` returns `false`, the account no longer needs the connection: close it, and call `handle_closed`.
 //!
+//! The documentation of [`smpp_proto::account`] has a whole program with `std::net`: one bind, receipts, shutdown.
 //! This program runs an account against an SMSC session in memory. Time is a number that the program advances:
 //!
 //! ```
@@ -91,7 +95,7 @@
 //!     while let Some(action) = account.poll_action() {
 //!         match action {
 //!             Action::Resolve { link } => account.handle_resolved(now, link, Ok(&[address])),
-//!             Action::Connect { link, .. } => drop(account.handle_connected(now, link, ())),
+//!             Action::Connect { link, .. } => assert!(account.handle_connected(now, link, ())),
 //!             Action::Close { link } => account.handle_closed(now, link),
 //!         }
 //!     }

@@ -142,7 +142,8 @@
 //! # }
 //! ```
 //!
-//! The session responds to `enquire_link` itself, and sends one after 20 s of silence of the peer. `short_message`
+//! A session does not use the credentials in a URL by itself: [`Endpoint::bind`](smpp_proto::Endpoint::bind) returns a bind with
+//! them. The session responds to `enquire_link` itself, and sends one after 20 s of silence of the peer. `short_message`
 //! holds octets: a session does not encode texts. [`smpp_proto::sms`] does:
 //! [`long_messages_and_encodings`](super::long_messages_and_encodings).
 //!
@@ -199,8 +200,8 @@
 //! # Programs to read
 //!
 //! One subject each, with `cargo run --example`: `account`, `account_from_file`, `receive`, `outbox` (messages and receipts in a database),
-//! `session`, `server`, `observe`, `local_address` and `socks_proxy` in `smpp-tokio`; `blocking`, `blocking_account` and
-//! `blocking_receive` in `smpp-std`; `mio`, `smol` and `proxy` in `smpp-proto`.
+//! `session`, `server`, `observe`, `local_address`, `socks_proxy` and `test_smsc` in `smpp-tokio`; `blocking`, `blocking_account`,
+//! `blocking_receive` and `blocking_test_smsc` in `smpp-std`; `mio`, `smol` and `proxy` in `smpp-proto`.
 //!
 //! # Try it without a provider
 //!

@@ -47,8 +47,9 @@
 //! | --- | --- | --- |
 //! | in memory, without a port | `TestSmsc::in_memory()` | `smsc.connector()`, `smsc.account_connector(options)`, or `smsc.dialer()` for a connector of your own |
 //! | on a free port | `TestSmsc::start()` | the same, or `smsc.endpoint()`: address, system_id and password |
-//! | with TLS, a certificate made at run time | `TestSmsc::builder().tls()` | the same, or `smsc.client_tls()` |
-//! | with accounts, [`Rules`](smpp_proto::simulator::Rules), faults | `TestSmsc::builder().account("shop", "secret")` | the same |
+//! | with TLS, a certificate made at run time | `TestSmsc::builder().tls().start()` | the same, or `smsc.client_tls()` |
+//! | with accounts, [`Rules`](smpp_proto::simulator::Rules), faults | `TestSmsc::builder().account("shop", "secret").start()` | the same |
+//! | the same, in memory | `TestSmsc::builder().rules(rules).in_memory().start()` | the same |
 //!
 //! With tokio's paused clock (`#[tokio::test(start_paused = true)]`, feature `test-util`) use an SMSC in memory: timeouts of
 //! your program and delays of the SMSC then cost no time. On a port the paused clock jumps while octets are on their way.
@@ -66,7 +67,7 @@
 //! | --- | --- |
 //! | the next message, whole and decoded, or several | `next_message()`, `next_messages(3)` |
 //! | the next bind, accepted or refused | `next_bind()` |
-//! | the next message that was refused, with the status | `next_refusal()` |
+//! | the next message that was refused, with the status | `next_refusal()`: a pair |
 //! | the next receipt or MO segment, and whether the program accepted it | `next_delivery()` |
 //! | anything else | `wait_until(\|log\| ...)`, `messages()`, `log()` |
 //!
@@ -120,6 +121,7 @@
 //! | a share of responses that are wrong, cut, or followed by a half-close | `Faults::default().wrong_sequence_percent(1).cut_percent(1).corrupt_length_percent(1).corrupt_body_percent(1).half_close_percent(1)` |
 //! | an SMSC that does not respond to `unbind` | `Faults::default().no_unbind_resp(true)` |
 //! | failed deliveries | `Rules::default().states("DELIVRD=90,UNDELIV=10".parse()?)` |
+//! | receipts that come late | `Rules::default().receipt_delay(Duration::from_secs(60))` |
 //! | receipts before the `submit_sm_resp`, or none | `Rules::default().receipt_timing(ReceiptTiming::BeforeResponse)`, `ReceiptTiming::Never` |
 //! | a rate limit; a share of messages throttled | `Rules::default().rate(rate)`; `Rules::default().throttled_percent(20)` |
 //! | `ESME_RALYBND` | `Rules::default().max_binds(1)` |

@@ -99,6 +99,9 @@
 //! }
 //! ```
 //!
+//! This program needs `cargo add bytes`, and `cargo add tokio --features macros,rt-multi-thread,signal,sync`. `respond` ends the
+//! message: to read the `submit_sm` after it, keep a clone of [`frame`](crate::InboundRequest::frame), which shares the octets.
+//!
 //! # Bind decisions
 //!
 //! | `bind` returns | the ESME sees |

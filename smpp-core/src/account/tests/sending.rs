@@ -1,5 +1,6 @@
 //! Sending messages, and their outcomes.
 
+use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -78,6 +79,33 @@ fn a_shutdown_reports_what_is_unresolved() {
     let ended =
         |event: &Event| matches!(event, Event::Link { event: LinkEvent::Closed { retry_in: None, .. }, .. });
     assert!(sim.events.iter().any(ended));
+}
+
+#[test]
+fn what_a_shutdown_left_unresolved_is_shown_as_text() {
+    let shown = |unresolved: Unresolved| unresolved.to_string();
+    let bind = BindId::new(LinkId(0), 1);
+    let accepted =
+        SegmentOutcome::Accepted { id: MessageId::new(b"a1"), bind, response: AcceptedResponse::default() };
+    let not_sent = SegmentOutcome::NeverSent(SegmentNotSentReason::ShutDown);
+    let (message, key) = (MessageNumber(7), Some(MessageKey::new(b"order-42".to_vec())));
+    let outcome = |segments: &[SegmentOutcome]| MessageOutcome { segments: segments.to_vec().into() };
+    let not_accepted = |key, segments: &[SegmentOutcome]| {
+        shown(Unresolved::NotAccepted { message, key, outcome: outcome(segments) })
+    };
+    assert_eq!(not_accepted(None, core::slice::from_ref(&not_sent)), format!("message 7: {not_sent}"));
+    assert_eq!(
+        not_accepted(key.clone(), &[accepted, not_sent.clone()]),
+        format!("message 7 (key order-42): 1 of 2 segments accepted: {not_sent}")
+    );
+    let no_receipt = |ids: &[&str]| {
+        let ids = ids.iter().map(|id| MessageId::new(id.as_bytes())).collect();
+        shown(Unresolved::NoReceipt { message, key: key.clone(), ids })
+    };
+    let text = "message 7 (key order-42) was accepted; without a final receipt: a1";
+    assert_eq!(no_receipt(&["a1"]), text);
+    assert_eq!(no_receipt(&["a1", "a2"]), format!("{text} and one more"));
+    assert_eq!(no_receipt(&["a1", "a2", "a3"]), format!("{text} and 2 more"));
 }
 
 #[test]

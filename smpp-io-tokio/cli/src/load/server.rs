@@ -18,7 +18,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Listens.
 pub(super) async fn listen(address: &str) -> Result<Listener, Failure> {
     let config = Config::default().max_unanswered(1000);
-    Listener::bind(address, config).await.map_err(|error| Failure::listen(address, error))
+    Listener::bind(address, config).await.map_err(|error| Failure::listen(address, &error))
 }
 
 /// Serves until so many sessions have ended, or without end.

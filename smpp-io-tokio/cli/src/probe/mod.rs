@@ -24,7 +24,7 @@ mod submissions;
 mod tests;
 mod toml;
 
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -129,6 +129,10 @@ fn probe(arguments: &Arguments) -> Result<(), Failure> {
     };
     eprintln!("smpp probe at {endpoint}, to {}: {plan}", arguments.to);
     agree(arguments.yes)?;
+    // Messages may cost money: what they show must not be lost because of a wrong path.
+    for (option, path) in arguments.files() {
+        check_file(option, path)?;
+    }
 
     let target = Target { endpoint: &endpoint, source, destination };
     let now = now();
@@ -140,6 +144,12 @@ fn probe(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 impl Arguments {
+    /// Returns the files to write, each with its option.
+    fn files(&self) -> impl Iterator<Item = (&'static str, &Path)> {
+        let files = [("--toml", self.toml.as_deref()), ("--rust", self.rust.as_deref())];
+        files.into_iter().filter_map(|(option, path)| Some((option, path?)))
+    }
+
     fn limits(&self) -> Limits {
         let seconds = |seconds: u32| Duration::from_secs(seconds.into());
         Limits {
@@ -205,7 +215,7 @@ fn title(endpoint: &Endpoint, now: UnixTime) -> Vec<String> {
 
 fn write(arguments: &Arguments, document: &Document) -> Result<(), Failure> {
     let (toml, rust) = (toml::Toml(document), rust::Rust(document));
-    if arguments.toml.is_none() && arguments.rust.is_none() {
+    if arguments.files().next().is_none() {
         return write_file(Path::new("-"), "--toml", &toml.to_string());
     }
     if let Some(path) = &arguments.toml {
@@ -222,8 +232,25 @@ fn write_file(path: &Path, option: &str, text: &str) -> Result<(), Failure> {
         line(text.trim_end());
         return Ok(());
     }
-    fs::write(path, text)
-        .map_err(|error| Failure::other(format_args!("{option} {}: {error}", path.display())))?;
+    fs::write(path, text).map_err(|error| {
+        line(text.trim_end());
+        let advice = "What would be in the file is on the standard output.";
+        Failure::failed(format_args!("{option} {}: {error}", path.display()), advice)
+    })?;
     eprintln!("wrote {}", path.display());
     Ok(())
+}
+
+/// Checks that a file can be written. Leaves its content as it is.
+fn check_file(option: &str, path: &Path) -> Result<(), Failure> {
+    if path == Path::new("-") {
+        return Ok(());
+    }
+    let exists = path.exists();
+    let opened = OpenOptions::new().create(true).truncate(false).write(true).open(path);
+    let checked = if exists { opened.map(drop) } else { opened.and_then(|_| fs::remove_file(path)) };
+    checked.map_err(|error| {
+        let advice = "Nothing was sent. Give a path in a directory that exists and can be written.";
+        Failure::usage(format_args!("{option} {}: {error}", path.display()), advice)
+    })
 }

@@ -70,7 +70,11 @@ impl Store {
     /// Opens or creates the file. The last line may be cut off, or garbage after a crash of the machine; it is removed:
     /// its message was never acknowledged.
     pub(super) fn open(path: &Path) -> Result<Self, Failure> {
-        Self::read(path).map_err(|error| Failure::other(format_args!("{}: {error}", path.display())))
+        Self::read(path).map_err(|error| {
+            let advice =
+                "Give a file of smpp receive, or a new one in a directory that exists and can be written.";
+            Failure::failed(format_args!("--file {}: {error}", path.display()), advice)
+        })
     }
 
     fn read(path: &Path) -> Result<Self, Box<dyn Error>> {

@@ -175,7 +175,7 @@ fn server_tls(arguments: &Arguments) -> Result<ServerTls, Failure> {
 }
 
 async fn listen(address: &str, config: Config) -> Result<Listener, Failure> {
-    Listener::bind(address, config).await.map_err(|error| Failure::listen(address, error))
+    Listener::bind(address, config).await.map_err(|error| Failure::listen(address, &error))
 }
 
 /// Listens on a Unix socket. The socket of a process that has ended is replaced; any other file stays.

@@ -120,8 +120,8 @@ impl Page {
         start: Instant,
     ) -> Result<Self, Failure> {
         let listen = options.listen;
-        let listener = TcpListener::bind(listen).await.map_err(|error| Failure::listen(listen, error))?;
-        let address = listener.local_addr().map_err(|error| Failure::listen(listen, error))?;
+        let listener = TcpListener::bind(listen).await.map_err(|error| Failure::listen(listen, &error))?;
+        let address = listener.local_addr().map_err(|error| Failure::listen(listen, &error))?;
         let token = if address.ip().is_loopback() {
             None
         } else if options.remote {

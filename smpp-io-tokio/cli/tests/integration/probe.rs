@@ -223,6 +223,40 @@ fn nothing_is_sent_without_consent() {
 }
 
 #[test]
+fn nothing_is_sent_if_a_file_cannot_be_written() {
+    with_timeout(|| {
+        let smsc = Smsc::start(&[]);
+        let [toml, rust] = [new_file("probe-kept"), new_file("no-directory").join("acme.rs")];
+        let [toml, rust] = [&toml, &rust].map(|file| file.to_str().unwrap());
+        let (status, out, error) = probe(&smsc, &["--yes", "--wait", "0", "--toml", toml, "--rust", rust]);
+        assert_eq!((status, &*out), (2, ""), "{error}");
+        assert!(
+            error.contains(&format!("error: --rust {rust}: ")) && error.contains("Nothing was sent."),
+            "{error}"
+        );
+        assert!(!fs::exists(toml).unwrap());
+        // A file that exists keeps its content until there is something to write.
+        fs::write(toml, "precious").unwrap();
+        let (status, ..) = probe(&smsc, &["--yes", "--wait", "0", "--toml", toml, "--rust", rust]);
+        assert_eq!((status, &*fs::read_to_string(toml).unwrap()), (2, "precious"));
+        assert_eq!(count(&smsc.events(), &["connected", "bound", "submit_sm"]), 0);
+    });
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_was_found_out_is_printed_if_the_file_cannot_take_it() {
+    with_timeout(|| {
+        let smsc = Smsc::start(&[]);
+        let (status, out, error) =
+            probe(&smsc, &["--yes", "--wait", "0", "--budget", "0", "--toml", "/dev/full"]);
+        assert_eq!(status, 1, "{error}");
+        assert!(error.contains("--toml /dev/full: ") && error.contains("on the standard output"), "{error}");
+        assert!(out.contains("[provider]"), "{out}");
+    });
+}
+
+#[test]
 fn a_first_message_that_is_refused_ends_the_sending() {
     with_timeout(|| {
         let smsc = Smsc::start(&["--dialect", "refuse=6591234567:RMSGQFUL"]);

@@ -382,6 +382,18 @@ fn wrong_arguments_are_reported_and_create_no_file() {
     }
 }
 
+#[test]
+fn a_file_that_cannot_be_created_is_reported_before_the_bind() {
+    let file = new_file("no-directory").join("received.jsonl");
+    for adapter in ADAPTERS {
+        let mut command = smpp(&["receive", "--url", "smpp://shop:s3cret@localhost:1", "--file"]);
+        let output = command.arg(&file).args(adapter).output().unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        let what = format!("error: --file {}: ", file.display());
+        assert!(error.starts_with(&what) && error.contains("in a directory that exists"), "{error}");
+    }
+}
+
 /// Returns the texts of the whole lines, and how many lines are marked `again`.
 fn stored(file: &Path) -> (Vec<String>, usize) {
     let content = fs::read_to_string(file).unwrap_or_default();

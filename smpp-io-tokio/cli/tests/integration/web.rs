@@ -456,4 +456,5 @@ fn an_address_in_use_is_an_error() {
     let output = smpp(&["smsc", "--listen", "127.0.0.1:0", "--web", &address]).output().unwrap();
     let error = String::from_utf8(output.stderr).unwrap();
     assert!(!output.status.success() && error.contains(&format!("cannot listen on {address}")), "{error}");
+    assert!(error.contains("Another program listens there"), "{error}");
 }

@@ -69,7 +69,7 @@ pub async fn connect(settings: &NatsSettings, name: &str) -> Result<Client, Nats
         .ping_interval(Duration::from_secs(2))
         .reconnect_delay_callback(|attempts| Duration::from_millis(50 * attempts.min(20) as u64))
         .request_timeout(Some(Duration::from_secs(5)))
-        .event_callback(log_errors(name));
+        .event_callback(log_errors(name, settings.shown_servers()));
     if let Some(path) = &settings.credentials {
         options = options
             .credentials_file(path)
@@ -152,7 +152,10 @@ fn percent_decoded(text: &str) -> String {
 }
 
 /// Logs why there is no connection, each reason once until there is one.
-fn log_errors(name: &str) -> impl Fn(Event) -> std::future::Ready<()> + Send + Sync + 'static {
+fn log_errors(
+    name: &str,
+    servers: String,
+) -> impl Fn(Event) -> std::future::Ready<()> + Send + Sync + 'static {
     let (name, last) = (name.to_owned(), Mutex::new(String::new()));
     move |event| {
         let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
@@ -161,7 +164,7 @@ fn log_errors(name: &str) -> impl Fn(Event) -> std::future::Ready<()> + Send + S
             Event::ServerError(_) | Event::ClientError(_) => {
                 let text = event.to_string();
                 if *last != text {
-                    log(&name, &format!("NATS: {text}"));
+                    log(&name, &format!("NATS: {text} (at {servers})"));
                     *last = text;
                 }
             }

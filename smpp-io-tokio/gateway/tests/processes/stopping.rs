@@ -37,6 +37,19 @@ async fn a_count_of_zero_that_cannot_work_is_refused() {
     }
 }
 
+/// Needs no NATS: the port is closed.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_node_names_the_server_that_it_cannot_reach() {
+    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_smpp-gateway"));
+    command.args(["run", "--nats", &format!("nats://{closed}"), "--url", "smpp://shop@127.0.0.1:1"]);
+    let mut node = NodeProcess::start(command.stdin(Stdio::null()).kill_on_drop(true));
+    node.wait_for_log(&format!("(at nats://{closed})"), 1).await;
+    node.signal("-TERM").await;
+    assert!(node.end().await.success());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a NATS server: run .ci/gateway"]
 async fn a_node_whose_smsc_does_not_answer_stops() {

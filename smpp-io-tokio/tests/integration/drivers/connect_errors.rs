@@ -288,7 +288,8 @@ async fn an_account_says_what_it_waited_for_when_nothing_has_failed_yet() {
         (silent, "smpp://192.0.2.1:2775 at 192.0.2.1:2775 had not answered the bind"),
     ] {
         let error = connector.connect().await.err().unwrap().to_string();
-        assert_eq!(error, format!("no bind succeeded within 5s; at the end, {pending}"));
+        let expected = format!("no bind succeeded within 5s; at the end, {pending}; check ");
+        assert!(error.starts_with(&expected), "{error}");
     }
 }
 

@@ -26,7 +26,7 @@ const INTERVAL: Duration = Duration::from_millis(5);
 
 /// Serves without end: responds where it reads, and sends the receipts.
 pub(super) fn serve(arguments: &Arguments, address: &str) -> Result<bool, Failure> {
-    let listener = TcpListener::bind(address).map_err(|error| Failure::listen(address, error))?;
+    let listener = TcpListener::bind(address).map_err(|error| Failure::listen(address, &error))?;
     println!("listening on {}", listener.local_addr().map_err(Failure::other)?);
     smsc(arguments).listen(&listener).map_err(Failure::other)?;
     Ok(true)
@@ -114,8 +114,12 @@ fn is_bound(state: &LinkState) -> bool {
     matches!(state, LinkState::Open(_, State::Bound(_)))
 }
 
-fn not_all_bound() -> Failure {
-    Failure::failed("not all connections are bound", "The SMSC may allow fewer: see --connections.")
+fn not_all_bound(bound: usize, arguments: &Arguments) -> Failure {
+    let (all, limit) = (arguments.connections, TIMEOUT.as_secs());
+    Failure::failed(
+        format_args!("{bound} of {all} connections are bound after {limit} s"),
+        "The SMSC may allow fewer: lower --connections. Without --account the status of the SMSC is shown.",
+    )
 }
 
 /// Returns how a message ended that was not accepted.

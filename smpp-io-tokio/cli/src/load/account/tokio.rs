@@ -31,11 +31,13 @@ pub(in crate::load) async fn submit(arguments: &Arguments, url: &str) -> Result<
     let (account, _) = connector.connect().await.map_err(Failure::other)?;
     drop(connecting);
     let deadline = Instant::now() + TIMEOUT;
-    while account.links().iter().filter(|(_, state, _)| is_bound(state)).count()
-        < arguments.connections.into()
-    {
+    loop {
+        let bound = account.links().iter().filter(|(_, state, _)| is_bound(state)).count();
+        if bound >= arguments.connections.into() {
+            break;
+        }
         if Instant::now() > deadline {
-            return Err(not_all_bound());
+            return Err(not_all_bound(bound, arguments));
         }
         time::sleep(INTERVAL).await;
     }

@@ -18,7 +18,7 @@ const BUFFER: usize = 64 * 1024;
 
 /// Responds to each message with the octets of a response. The client sends the length of a message first.
 pub(super) fn serve(address: &str) -> Result<bool, Failure> {
-    let listener = TcpListener::bind(address).map_err(|error| Failure::listen(address, error))?;
+    let listener = TcpListener::bind(address).map_err(|error| Failure::listen(address, &error))?;
     println!("listening on {}", listener.local_addr().map_err(Failure::other)?);
     for stream in listener.incoming() {
         let stream = stream.map_err(Failure::other)?;

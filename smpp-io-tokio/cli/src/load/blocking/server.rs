@@ -27,7 +27,7 @@ const LISTING_INTERVAL: Duration = Duration::from_millis(1);
 /// Serves until so many sessions have ended, or without end.
 pub(super) fn serve(address: &str, sessions: Option<usize>) -> Result<bool, Failure> {
     let config = Config::default().max_unanswered(u16::MAX);
-    let listener = Listener::bind(address, config).map_err(|error| Failure::listen(address, error))?;
+    let listener = Listener::bind(address, config).map_err(|error| Failure::listen(address, &error))?;
     println!("listening on {}", listener.local_addr().map_err(Failure::other)?);
     let (events, received) = mpsc::channel();
     let service = AcceptAll { events: events.clone(), messages: AtomicU64::new(0) };
@@ -92,7 +92,7 @@ impl Service for AcceptAll {
 
 /// Serves each connection with one thread, which reads, responds and writes.
 pub(super) fn serve_alone(address: &str) -> Result<bool, Failure> {
-    let listener = TcpListener::bind(address).map_err(|error| Failure::listen(address, error))?;
+    let listener = TcpListener::bind(address).map_err(|error| Failure::listen(address, &error))?;
     println!("listening on {}", listener.local_addr().map_err(Failure::other)?);
     for stream in listener.incoming() {
         let stream = stream.map_err(Failure::other)?;

@@ -36,7 +36,11 @@ fn request(node: &mut Node<()>) -> (RequestId, Request) {
 
 /// Creates a node with this many leases, all binds up.
 fn bound(leases: u16) -> Node<()> {
-    let options = Options { max_binds: leases, ..Options::default() };
+    bound_with(leases, Options::default())
+}
+
+fn bound_with(leases: u16, options: Options) -> Node<()> {
+    let options = Options { max_binds: leases, ..options };
     let mut node = Node::new(options, "me".into(), at(0));
     list(&mut node, &[]);
     for (id, request) in requests(&mut node) {
@@ -65,6 +69,13 @@ fn list(node: &mut Node<()>, others: &[&str]) {
             _ => {}
         }
     }
+}
+
+/// A message whose delivery has the token of its number.
+fn work(sequence: u64, key: &str) -> Work<()> {
+    let content = WorkContent { key: key.into(), resend_when_uncertain: false, expires: None, body: () };
+    let (priority, token) = (Priority::Normal, AckToken(sequence));
+    Work { priority, sequence, published: 0, token, content: Ok(content) }
 }
 
 /// The node takes a message and finds this attempt.
@@ -299,15 +310,7 @@ fn receipts_that_nobody_knows_leave_room_for_others() {
 /// The node takes a message, and is cut off for so many hours: it does not learn whether its attempt was written.
 fn cut_off(hours: u64) -> Node<()> {
     let mut node = bound(1);
-    let content = WorkContent { key: "key".into(), resend_when_uncertain: false, expires: None, body: () };
-    let work = Work {
-        priority: Priority::Normal,
-        sequence: 1,
-        published: 0,
-        token: AckToken(1),
-        content: Ok(content),
-    };
-    node.handle_work(at(1), work);
+    node.handle_work(at(1), work(1, "key"));
     let (id, _) = request(&mut node);
     let later = hours * 3_600_000;
     node.handle_reply(at(later), id, Reply::Failed);
@@ -347,6 +350,23 @@ fn a_node_that_was_cut_off_for_as_long_as_keys_are_remembered_gives_back_what_it
         node.handle_reply(at(hours * 3_600_000 + 202), *id, Reply::Done(7));
         assert_eq!(gives_back(&commands(&mut node)), !is_kept);
     }
+}
+
+/// Given back, it would come again at once and wait as long: no message would ever be sent.
+#[test]
+fn a_message_that_has_waited_for_as_long_as_keys_are_remembered_is_left_to_a_later_delivery() {
+    let options = Options { rate: Some(1), remember: Duration::from_secs(4), ..Options::default() };
+    let mut node = bound_with(1, options);
+    for sequence in 0..3 {
+        node.handle_work(at(1), work(sequence, &sequence.to_string()));
+    }
+    node.handle_timeout(at(1_500));
+    let is_create = |it: &Command<()>| matches!(it, Command::Request(_, Request::WriteAttempt { .. }));
+    assert_eq!(commands(&mut node).iter().filter(|it| is_create(it)).count(), 2);
+    node.handle_timeout(at(2_500));
+    let all = commands(&mut node);
+    assert!(all.iter().any(|it| matches!(it, Command::Abandon(AckToken(2)))), "{all:?}");
+    assert!(!all.iter().any(is_create), "{all:?}");
 }
 
 /// Otherwise other nodes would wait forever for the outcome of a node that lives.

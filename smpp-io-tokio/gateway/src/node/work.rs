@@ -328,7 +328,8 @@ impl<M> Node<M> {
         let (instance, is_too_old) = (self.instance.clone(), self.is_too_old(id));
         let Some(item) = self.work.items.get_mut(&id) else { return };
         if item.revision == 0 && is_too_old {
-            return if item.was_submitted { self.lost(id) } else { self.withdraw(id) };
+            let was_requested = item.stage != Stage::Waiting;
+            return if was_requested && !item.was_submitted { self.withdraw(id) } else { self.lost(id) };
         }
         item.stage = Stage::Writing;
         if let Some(outcome) = &mut item.outcome {

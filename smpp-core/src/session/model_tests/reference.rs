@@ -375,6 +375,8 @@ impl Model {
         while self.in_flight.first().is_some_and(|request| request.sent_at + RESPONSE_TIMEOUT == self.now) {
             self.time_out_request();
         }
+        // Those count that are freed in this second.
+        let awaits_response = !(self.in_flight.is_empty() && self.timed_out.is_empty());
         let longest = RESPONSE_TIMEOUT + self.options.late_response_timeout;
         let freed = |request: &InFlight| request.sent_at + longest == self.now;
         let tags = self.timed_out.iter().filter(|request| freed(request)).map(|request| request.tag);
@@ -422,7 +424,6 @@ impl Model {
         }
         if self.unresponsive == now {
             self.unresponsive = (!self.reads()).then_some(self.now + RESPONSE_TIMEOUT);
-            let awaits_response = !(self.in_flight.is_empty() && self.timed_out.is_empty());
             if self.reads() && awaits_response {
                 self.close(CloseReason::Unresponsive);
             }

@@ -105,6 +105,11 @@ fn the_event_of_a_dead_node_is_told_under_its_id_and_the_message_acknowledged_if
     for reply in [Reply::Conflict, Reply::Done(1)] {
         let mut node = bound(1);
         take(&mut node, false, attempt("dead", Some(Outcome::new(EventKind::Refused, "no"))));
+        // Recorded again, so that it is remembered from now on.
+        let (id, write) = request(&mut node);
+        let Request::WriteAttempt { revision: 7, attempt: written, .. } = write else { panic!("{write:?}") };
+        assert_eq!((written.sequence, written.outcome.unwrap().kind), (9, EventKind::Refused));
+        node.handle_reply(at(3), id, Reply::Done(8));
         let (id, publish) = request(&mut node);
         let Request::Publish(event) = publish else { panic!("{publish:?}") };
         assert_eq!(event.identity(), (EventKind::Refused, "key", "9"));

@@ -108,6 +108,10 @@ struct Item<M> {
     acks: u32,
     /// How often the attempt was not what the node thought, one after the other.
     conflicts: u32,
+    /// Another node has recorded the outcome, perhaps long ago.
+    is_adopted: bool,
+    /// The outcome has been recorded again: see [`recorded`](Node::recorded).
+    is_renewed: bool,
     /// A request other than for ids has no reply yet.
     is_pending: bool,
 }
@@ -184,6 +188,8 @@ impl<M> Node<M> {
             told_as: sequence,
             acks: 0,
             conflicts: 0,
+            is_adopted: false,
+            is_renewed: false,
             is_pending: false,
         };
         self.work.items.insert(id, item);
@@ -338,7 +344,7 @@ impl<M> Node<M> {
         let attempt = Attempt {
             node: instance,
             nonce: item.nonce,
-            sequence: item.sequence,
+            sequence: item.told_as,
             sent_before: item.sent_before,
             outcome: item.outcome.clone(),
         };
@@ -405,17 +411,24 @@ impl<M> Node<M> {
         }
     }
 
-    /// The outcome is recorded: once the ids are stored, the event follows.
+    /// The outcome is recorded: once the ids are stored, the event follows. If it may have been recorded long ago, it is recorded again
+    /// first, so that it is not forgotten while a node still has an earlier delivery of the message.
     fn recorded(&mut self, id: ItemId) {
+        let is_too_old = self.is_too_old(id);
         let Some(item) = self.work.items.get_mut(&id) else { return };
         if item.is_active {
             item.is_active = false;
             self.work.active -= 1;
         }
         item.stage = Stage::StoringIds;
-        if item.ids.is_empty() {
-            self.publish(id);
+        if !item.ids.is_empty() {
+            return;
         }
+        if (is_too_old || item.is_adopted) && !item.is_renewed {
+            item.is_renewed = true;
+            return self.write(id);
+        }
+        self.publish(id);
     }
 
     /// Stores the event. If it is stored already, another node has told it, or this one and the reply was lost.
@@ -538,7 +551,9 @@ impl<M> Node<M> {
             // An earlier node did all but the rest.
             item.ids = ids_to_store(&outcome);
             item.outcome = Some(outcome);
-            item.told_as = attempt.sequence;
+            (item.told_as, item.sent_before, item.revision) =
+                (attempt.sequence, attempt.sent_before, revision);
+            item.is_adopted = true;
             self.store_ids(id);
             return self.recorded(id);
         }

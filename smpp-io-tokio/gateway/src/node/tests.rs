@@ -105,11 +105,6 @@ fn the_event_of_a_dead_node_is_told_under_its_id_and_the_message_acknowledged_if
     for reply in [Reply::Conflict, Reply::Done(1)] {
         let mut node = bound(1);
         take(&mut node, false, attempt("dead", Some(Outcome::new(EventKind::Refused, "no"))));
-        // Recorded again, so that it is remembered from now on.
-        let (id, write) = request(&mut node);
-        let Request::WriteAttempt { revision: 7, attempt: written, .. } = write else { panic!("{write:?}") };
-        assert_eq!((written.sequence, written.outcome.unwrap().kind), (9, EventKind::Refused));
-        node.handle_reply(at(3), id, Reply::Done(8));
         let (id, publish) = request(&mut node);
         let Request::Publish(event) = publish else { panic!("{publish:?}") };
         assert_eq!(event.identity(), (EventKind::Refused, "key", "9"));
@@ -117,6 +112,20 @@ fn the_event_of_a_dead_node_is_told_under_its_id_and_the_message_acknowledged_if
         let (_, next) = request(&mut node);
         assert!(matches!(next, Request::Acknowledge(_)), "{next:?}");
     }
+}
+
+/// Another node may have taken it before, and not have found out yet: the key must not be forgotten now.
+#[test]
+fn an_outcome_of_a_dead_node_is_recorded_again_before_it_is_told() {
+    let mut node = bound(1);
+    let of_dead = attempt("dead", Some(Outcome::new(EventKind::Refused, "no")));
+    take(&mut node, false, Attempt { sequence: 1, ..of_dead });
+    let (id, write) = request(&mut node);
+    let Request::WriteAttempt { revision: 7, attempt: written, .. } = write else { panic!("{write:?}") };
+    assert_eq!(written.outcome.unwrap().kind, EventKind::Refused);
+    node.handle_reply(at(4), id, Reply::Done(8));
+    let (_, publish) = request(&mut node);
+    assert!(matches!(publish, Request::Publish(_)), "{publish:?}");
 }
 
 #[test]

@@ -424,7 +424,9 @@ impl<M> Node<M> {
         if !item.ids.is_empty() {
             return;
         }
-        if (is_too_old || item.is_adopted) && !item.is_renewed {
+        // A message that was published again under the same key does not prolong it.
+        let is_own = item.told_as == item.sequence;
+        if is_own && (is_too_old || item.is_adopted) && !item.is_renewed {
             item.is_renewed = true;
             return self.write(id);
         }

@@ -157,7 +157,9 @@ impl Engine {
                     return Reply::Conflict;
                 }
                 let revision = self.next_revision();
-                if attempt.outcome.is_some() {
+                // The same outcome again is remembered for longer.
+                let before = self.attempts.get(&key).map(|(_, _, before)| &before.outcome);
+                if attempt.outcome.is_some() && before != Some(&attempt.outcome) {
                     self.recorded.entry(key.clone()).or_default().push((now, attempt.sequence));
                 }
                 self.attempts.insert(key, (revision, now, attempt));

@@ -36,11 +36,11 @@ fn request(node: &mut Node<()>) -> (RequestId, Request) {
 
 /// Creates a node with this many leases, all binds up.
 fn bound(leases: u16) -> Node<()> {
-    bound_with(leases, Options::default())
+    bound_with(leases, &Options::default())
 }
 
-fn bound_with(leases: u16, options: Options) -> Node<()> {
-    let options = Options { max_binds: leases, ..options };
+fn bound_with(leases: u16, options: &Options) -> Node<()> {
+    let options = Options { max_binds: leases, ..options.clone() };
     let mut node = Node::new(options, "me".into(), at(0));
     list(&mut node, &[]);
     for (id, request) in requests(&mut node) {
@@ -370,7 +370,7 @@ fn a_node_that_was_cut_off_for_as_long_as_keys_are_remembered_gives_back_what_it
 #[test]
 fn a_message_that_has_waited_for_as_long_as_keys_are_remembered_is_left_to_a_later_delivery() {
     let options = Options { rate: Some(1), remember: Duration::from_secs(4), ..Options::default() };
-    let mut node = bound_with(1, options);
+    let mut node = bound_with(1, &options);
     for sequence in 0..3 {
         node.handle_work(at(1), work(sequence, &sequence.to_string()));
     }

@@ -114,6 +114,22 @@ fn the_event_of_a_dead_node_is_told_under_its_id_and_the_message_acknowledged_if
     }
 }
 
+/// Another node may have the first one, and remove the second as its duplicate: then both would be lost if that node died.
+#[test]
+fn of_two_messages_with_the_same_key_the_first_stays_in_the_queue() {
+    let mut node = bound(1);
+    for sequence in [2, 1, 3] {
+        node.handle_work(at(1), work(sequence, "key"));
+    }
+    let all = commands(&mut node);
+    let ends = all.iter().filter(|it| matches!(it, Command::GiveBack(_) | Command::AckDuplicate(_)));
+    let ends: Vec<_> = ends.collect();
+    assert!(
+        matches!(ends[..], [Command::GiveBack(AckToken(1)), Command::AckDuplicate(AckToken(3))]),
+        "{all:?}"
+    );
+}
+
 /// Another node may have taken it before, and not have found out yet: the key must not be forgotten now.
 #[test]
 fn an_outcome_of_a_dead_node_is_recorded_again_before_it_is_told() {

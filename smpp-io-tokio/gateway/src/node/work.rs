@@ -155,13 +155,14 @@ impl<M> Node<M> {
             }
             Err(invalid) => (String::new(), false, None, None, Some(invalid)),
         };
-        if invalid.is_none() && self.work.by_key.contains_key(&key) {
-            self.commands.push_back(Command::AckDuplicate(token));
-            return;
+        let other = self.work.by_key.get(&key).and_then(|id| self.work.items.get(id));
+        if let Some(other) = other.filter(|_| invalid.is_none()) {
+            // The first stays in the queue: two nodes that have one each must not both remove the other.
+            let end = if sequence < other.sequence { Command::GiveBack } else { Command::AckDuplicate };
+            return self.commands.push_back(end(token));
         }
         if self.leases.target() == 0 || self.is_draining {
-            self.commands.push_back(Command::GiveBack(token));
-            return;
+            return self.commands.push_back(Command::GiveBack(token));
         }
         self.work.last_item += 1;
         let id = ItemId(self.work.last_item);
